@@ -1,0 +1,44 @@
+"""Fixtures that many tests share; the functions behind them are in tiny.py."""
+
+import pytest
+import torch
+from tiny import make_batch, make_model, tiny_clips, tiny_config
+
+from vlsa.config import ModelConfig
+from vlsa.data.clip import Batch, Clip
+from vlsa.data.tokenizer import Tokenizer
+from vlsa.model.vlsa import VLSA
+
+torch.set_num_threads(1)  # models of this size lose by sharing; and sums then fall the same way on every machine
+
+
+@pytest.fixture(scope="session")
+def clips() -> list[Clip]:
+    """Six clips of the made world with all three modalities."""
+    return tiny_clips(6)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(clips: list[Clip]) -> Tokenizer:
+    """Trained on the texts of the clips."""
+    return Tokenizer.train([text for clip in clips for text in clip.texts], 150)
+
+
+@pytest.fixture(scope="session")
+def config() -> ModelConfig:
+    """The tiny model's settings: the paper's objective."""
+    return tiny_config()
+
+
+@pytest.fixture(scope="session")
+def batch(clips: list[Clip], config: ModelConfig, tokenizer: Tokenizer) -> Batch:
+    """The six clips as tensors; read only."""
+    return make_batch(clips, config, tokenizer)
+
+
+@pytest.fixture
+def model(config: ModelConfig, tokenizer: Tokenizer, batch: Batch) -> VLSA:
+    """A fresh tiny model, calibrated on the batch."""
+    model = make_model(config, tokenizer)
+    model.calibrate(batch)
+    return model

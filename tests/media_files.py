@@ -1,0 +1,198 @@
+"""Made media files for tests: what they show and when they sound is known exactly.
+
+`write_media` writes any mixture; `write_flash_and_beep` a synchrony file; the rest makes broken ones out of those.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+TICKS = 90_000
+"""Video time base of the made files: ticks a second."""
+RATE_HZ = 48_000
+
+
+def grey(level: int, width_px: int = 64, height_px: int = 48) -> np.ndarray:
+    """A plain picture, uint8 H W 3."""
+    return np.full((height_px, width_px, 3), level, np.uint8)
+
+
+def tone(
+    duration_seconds: float,
+    *,
+    hz: float = 1000,
+    rate_hz: int = RATE_HZ,
+    on_seconds: Sequence[tuple[float, float]] | None = None,
+    amplitude: float = 0.5,
+) -> np.ndarray:
+    """A sine, float32 S, sounding only in the given stretches (None = throughout)."""
+    seconds = np.arange(round(duration_seconds * rate_hz)) / rate_hz
+    wave = amplitude * np.sin(2 * np.pi * hz * seconds)
+    if on_seconds is not None:
+        wave = wave * sum((seconds >= start) & (seconds < stop) for start, stop in on_seconds)
+    return wave.astype(np.float32)
+
+
+def write_media(
+    path: Path,
+    *,
+    pictures: Sequence[np.ndarray] | None = None,
+    picture_seconds: Sequence[float] | None = None,
+    frames_per_second: float = 25,
+    sound: np.ndarray | None = None,
+    rate_hz: int = RATE_HZ,
+    video_codec: str = "libx264",
+    audio_codec: str = "aac",
+    start_seconds: float = 0.0,
+    video_offset_seconds: float = 0.0,
+    sound_offset_seconds: float = 0.0,
+    video_options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+    cues: Sequence[tuple[float, float, str]] = (),
+    set_up: Callable[[Any], None] | None = None,
+) -> Path:
+    """Write pictures (uint8 H W 3) at their times, sound (float32: S, or 2 S for stereo) and mov_text cues to one file.
+
+    `start_seconds` moves the time stamps of both streams. `set_up(video_stream)` may change the stream before encoding
+    (rotation, aspect, bit rate).
+    """
+    with av.open(str(path), "w", container_options=container_options or {}) as container:
+        writers = []
+        if pictures is not None:
+            times = picture_seconds if picture_seconds is not None else np.arange(len(pictures)) / frames_per_second
+            stream = _add_video(container, video_codec, pictures[0], frames_per_second, video_options)
+            if set_up is not None:
+                set_up(stream)
+            writers.append(
+                (stream, list(_video_frames(pictures, np.asarray(times) + start_seconds + video_offset_seconds)))
+            )
+        if sound is not None:
+            stereo = np.atleast_2d(sound)
+            stream = container.add_stream(audio_codec, rate=rate_hz)
+            stream.codec_context.layout = "mono" if len(stereo) == 1 else "stereo"
+            writers.append((stream, list(_audio_frames(stereo, rate_hz, start_seconds + sound_offset_seconds))))
+        if cues:
+            _mux_cues(container, container.add_mux_stream("mov_text"), cues)
+        _mux_in_turn(container, writers)
+    return path
+
+
+def _add_video(container: Any, codec: str, picture: np.ndarray, rate: float, options: dict[str, str] | None) -> Any:
+    stream = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1001), options=options or {})
+    stream.height, stream.width = picture.shape[:2]
+    stream.pix_fmt = {"png": "rgb24", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
+    if codec != "mpeg4" and codec != "mpeg2video":
+        stream.codec_context.time_base = Fraction(1, TICKS)
+    return stream
+
+
+def _video_frames(pictures: Sequence[np.ndarray], times: np.ndarray) -> Iterator[tuple[float, Any]]:
+    for picture, seconds in zip(pictures, times, strict=True):
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = round(float(seconds) * TICKS), Fraction(1, TICKS)
+        yield float(seconds), frame
+
+
+def _audio_frames(sound: np.ndarray, rate_hz: int, offset_seconds: float) -> Iterator[tuple[float, Any]]:
+    layout = "mono" if len(sound) == 1 else "stereo"
+    for start in range(0, sound.shape[1], 1024):
+        part = np.ascontiguousarray(sound[:, start : start + 1024])
+        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
+        frame.sample_rate, frame.time_base = rate_hz, Fraction(1, rate_hz)
+        frame.pts = start + round(offset_seconds * rate_hz)
+        yield offset_seconds + start / rate_hz, frame
+
+
+def _mux_in_turn(container: Any, writers: list[tuple[Any, list[tuple[float, Any]]]]) -> None:
+    """Encode all streams by time, so that the muxer can interleave them."""
+    jobs = [(seconds, k, frame) for k, (_, frames) in enumerate(writers) for seconds, frame in frames]
+    jobs.sort(key=lambda job: job[:2])
+    for _, k, frame in jobs:
+        container.mux(writers[k][0].encode(frame))
+    for stream, _ in writers:
+        container.mux(stream.encode(None))
+
+
+def _mux_cues(container: Any, stream: Any, cues: Sequence[tuple[float, float, str]]) -> None:
+    container.start_encoding()
+    for start, stop, text in cues:
+        data = text.encode()
+        packet = av.Packet(len(data).to_bytes(2, "big") + data)
+        packet.stream, packet.time_base = stream, Fraction(1, 1000)
+        packet.pts = packet.dts = round(start * 1000)
+        packet.duration = round((stop - start) * 1000)
+        container.mux(packet)
+
+
+def write_flash_and_beep(
+    path: Path,
+    *,
+    duration_seconds: float = 3.0,
+    frames_per_second: float = 25,
+    flash_seconds: Sequence[float] = (0.8, 2.0),
+    picture_seconds: Sequence[float] | None = None,
+    sound_offset_seconds: float = 0.0,
+    **options: Any,
+) -> Path:
+    """A dark picture that turns white, and a 1 kHz beep, both for 0.2 s from each flash time (of the picture) on."""
+    times = picture_seconds
+    if times is None:
+        times = np.arange(round(duration_seconds * frames_per_second)) / frames_per_second
+    lit = [any(flash - 1e-6 <= time < flash + 0.2 - 1e-6 for flash in flash_seconds) for time in times]
+    beeps = [(flash - sound_offset_seconds, flash - sound_offset_seconds + 0.2) for flash in flash_seconds]
+    return write_media(
+        path,
+        pictures=[grey(235 if is_lit else 16) for is_lit in lit],
+        picture_seconds=times,
+        frames_per_second=frames_per_second,
+        sound=tone(duration_seconds - sound_offset_seconds, on_seconds=beeps),
+        sound_offset_seconds=sound_offset_seconds,
+        **options,
+    )
+
+
+def onsets(sound: np.ndarray, rate_hz: int, threshold: float = 0.1, quiet_seconds: float = 0.1) -> list[float]:
+    """Times at which sound sets in after at least so much quiet."""
+    loud = np.flatnonzero(np.abs(sound) > threshold)
+    first = np.diff(loud, prepend=-np.inf) > quiet_seconds * rate_hz
+    return [float(k / rate_hz) for k in loud[first]]
+
+
+def numbered(count: int, width_px: int = 64, height_px: int = 48) -> list[np.ndarray]:
+    """Pictures that show their number as eight black or white bars, lowest bit first."""
+    bits = np.arange(count)[:, None] >> np.arange(8) & 1
+    bars = np.repeat(np.where(bits, 235, 16).astype(np.uint8), width_px // 8, axis=1)
+    return [np.broadcast_to(row[None, :, None], (height_px, len(row), 3)).copy() for row in bars]
+
+
+def numbers(frames: np.ndarray) -> list[int]:
+    """The numbers that `numbered` frames (F H W 3) show."""
+    middles = (np.arange(8) + 0.5) * frames.shape[2] / 8
+    bars = frames.mean(axis=(1, 3))[:, middles.astype(int)] > 128
+    return [int(row @ (1 << np.arange(8))) for row in bars]
+
+
+def flashes(frames: np.ndarray, frame_seconds: np.ndarray) -> list[float]:
+    """Times of the frames (F H W 3) at which the picture turns from dark to bright."""
+    bright = frames.mean(axis=(1, 2, 3)) > 128
+    return [float(frame_seconds[k]) for k in range(1, len(bright)) if bright[k] and not bright[k - 1]]
+
+
+def truncate(path: Path, to: Path, share: float) -> Path:
+    """The first part of a file."""
+    data = path.read_bytes()
+    to.write_bytes(data[: int(len(data) * share)])
+    return to
+
+
+def scramble(path: Path, to: Path, start_share: float, stop_share: float, seed: int = 0) -> Path:
+    """A file with a stretch of its bytes replaced by noise."""
+    data = bytearray(path.read_bytes())
+    start, stop = int(len(data) * start_share), int(len(data) * stop_share)
+    data[start:stop] = np.random.default_rng(seed).integers(0, 256, stop - start, np.uint8).tobytes()
+    to.write_bytes(data)
+    return to

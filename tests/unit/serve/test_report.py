@@ -1,0 +1,132 @@
+"""The page of results: self-contained, links that lead to the files, and everything escaped."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from fake_encoder import FakeEncoder, numbered_clip
+
+from vlsa.data.loader import MemoryClips
+from vlsa.retrieve.evaluate import Evaluation, evaluate_store
+from vlsa.retrieve.search import Hit
+from vlsa.serve.report import SearchShown, clock, write_report
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+NEVER_CLOSED = {"meta", "link", "img"}
+
+
+class Page(HTMLParser):
+    """Checks that elements nest, and gathers what the page refers to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict]] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in NEVER_CLOSED:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def attributes(self, name: str) -> list[str]:
+        return [attributes[name] for _, attributes in self.found if name in attributes]
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    clips = [numbered_clip(n, texts=(f"clip {n}",)) for n in range(20)]
+    return evaluate_store(FakeEncoder(), MemoryClips({"test": clips}), data="made <store>", num_resamples=20)
+
+
+@pytest.fixture
+def page(tmp_path, evaluation) -> Page:
+    media = tmp_path / "media"
+    media.mkdir()
+    for name in ("a cat & #1.mp4", "ring.wav", "still.png"):
+        (media / name).write_bytes(b"x")
+    (tmp_path / "curves.png").write_bytes(PIXEL)
+    hits = [
+        Hit(str(media / "a cat & #1.mp4"), 62.5, 65.0, 0.9, "a <b>cat</b>\nsecond text", "one"),
+        Hit(str(media / "ring.wav"), 0.0, 2.0, 0.5, "", "two"),
+    ]
+    searches = [
+        SearchShown("text", '<script>alert("x")</script>', hits, note="in sound & picture"),
+        SearchShown("audio", str(media / "ring.wav"), hits),
+        SearchShown("image", str(media / "still.png"), []),
+        SearchShown("video", str(media / "a cat & #1.mp4"), hits[:1]),
+    ]
+    path = write_report(
+        tmp_path / "out" / "report.html",
+        [("paper's objective", evaluation), ("with video-text", evaluation)],
+        title="A & B",
+        curves_png=tmp_path / "curves.png",
+        searches=searches,
+        files=[("results", tmp_path / "curves.png")],
+    )
+    assert path == tmp_path / "out" / "report.html"
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_needs_nothing_from_elsewhere(page):
+    targets = page.attributes("src") + page.attributes("href")
+    assert not [target for target in targets if urlsplit(target).scheme not in ("", "data") or target.startswith("/")]
+    assert [a for tag, a in page.found if tag == "script" and a] == []
+
+
+def test_every_link_leads_to_a_file_from_where_the_page_lies(page, tmp_path):
+    links = [link for link in page.attributes("src") + page.attributes("href") if not link.startswith("data:")]
+    assert len(links) >= 8
+    for link in links:
+        assert (tmp_path / "out" / unquote(urlsplit(link).path)).exists(), link
+
+
+def test_hits_play_their_own_stretch_and_sounds_get_a_sound_player(page):
+    players = [(tag, a) for tag, a in page.found if "data-start" in a]
+    tag, cat = players[0]
+    assert tag == "video"
+    assert cat["src"].endswith("#t=62.500,65.000")
+    assert cat["preload"] == "metadata"
+    assert (cat["data-start"], cat["data-stop"]) == ("62.500", "65.000")
+    assert "controls" in cat
+    assert players[1][0] == "audio"
+
+
+def test_words_of_users_cannot_become_markup(page, tmp_path):
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "&lt;script&gt;alert" in text
+    assert "a &lt;b&gt;cat&lt;/b&gt;" in text
+    assert "made &lt;store&gt;" in text
+    assert "<title>A &amp; B</title>" in text
+
+
+def test_a_table_of_six_directions_with_chance_stands_for_each_evaluation(page, tmp_path):
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert len(re.findall(r"<tr><td>\w+ → \w+</td>", text)) == 12
+    assert text.count("chance 50.0") >= 12
+    assert "<small>100 to 100</small>" in text
+    assert "Nothing found" in text
+    assert "data:image/png;base64," + base64.b64encode(PIXEL).decode() in text
+
+
+def test_a_page_without_searches_curves_or_files_has_no_empty_sections(tmp_path, evaluation):
+    text = write_report(tmp_path / "report.html", [("tiny", evaluation)]).read_text(encoding="utf-8")
+    Page(text)
+    assert re.findall(r"<h2>(.*?)</h2>", text) == ["tiny"]
+    assert sorted(entry.name for entry in Path(tmp_path).iterdir()) == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.0, "0:00"), (7.5, "0:07.5"), (59.96, "1:00"), (62.0, "1:02"), (3723.0, "1:02:03")]
+)
+def test_times_read_as_people_write_them(seconds, shown):
+    assert clock(seconds) == shown

@@ -1,0 +1,28 @@
+"""VLSA: video, sound and words in one transformer (arXiv 2405.07202).
+
+The public names; importing this package loads nothing else until one of them is used.
+"""
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["VLSA", "Index", "VlsaError", "__version__", "load"]
+
+_HOMES = {
+    "VLSA": "vlsa.model.vlsa",
+    "Index": "vlsa.retrieve.index",
+    "VlsaError": "vlsa.errors",
+    "load": "vlsa.retrieve.encoders",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vlsa' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,261 @@
+"""Words about media: subtitle files and caption tables.
+
+Reads .srt, .vtt, captions.csv and captions.jsonl; feeds manifest.py, and media.py with `TimedText`.
+"""
+
+import codecs
+import csv
+import html
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlsa.errors import CaptionError
+
+COLUMNS = ("path", "start_seconds", "stop_seconds", "text")
+OPTIONAL_COLUMNS = ("split", "id")
+SPLITS = ("train", "val", "test")
+BYTE_ORDER_MARKS = (  # the longer first: UTF-32's mark begins with UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+MARKUP = re.compile(
+    r"\{\\[^}]*\}"  # {\i1}, {\an8}: SubStation codes
+    r"|</?(?:i|b|u|s|c|v|font|ruby|rt|lang)(?:[\s.][^<>]*)?/?>"  # <i>, <font color=...>, <v Ann>, <c.yellow>
+    r"|<\d[\d:.]*>",  # <00:01.500>: WebVTT karaoke times
+    re.IGNORECASE,
+)
+LINE_BREAK = re.compile(r"\\[Nnh]")
+
+
+@dataclass(frozen=True)
+class TimedText:
+    """Words, and when they are shown. Seconds of the media file."""
+
+    start_seconds: float
+    stop_seconds: float
+    text: str
+
+
+@dataclass(frozen=True)
+class CaptionRow:
+    """One caption of a table; several may belong to one clip."""
+
+    path: str
+    """As written: relative to what, is the reader's business."""
+    start_seconds: float | None
+    """None, with stop_seconds: the whole file."""
+    stop_seconds: float | None
+    text: str
+    split: str | None
+    line_number: int
+    """Where it stands in the table, from 1."""
+    id: str | None = None
+
+
+def clean_text(text: str) -> str:
+    """Words without markup, character references and line breaks."""
+    return " ".join(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", text))).split())
+
+
+def read_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
+    """The cues of a .srt or .vtt file by start time, without markup.
+
+    Cues without words, and cues that do not end after they begin, are left out (players show neither). UTF-8, with or
+    without byte order mark, and UTF-16 or UTF-32 with one are understood. Raises CaptionError for another encoding, for
+    a file that is no subtitle file, and for one without a single cue.
+    """
+    import pysubs2
+
+    text = _read_text(path)
+    kind = {".srt": "srt", ".vtt": "vtt"}.get(Path(path).suffix.lower())
+    if kind is None:
+        raise CaptionError(f"{path}: not a subtitle file by its name; only .srt and .vtt are read. Convert it to .srt.")
+    try:
+        text = _cues_alone(text) if kind == "vtt" else text
+        events = pysubs2.SSAFile.from_string(text, format_=kind, keep_html_tags=True).events
+    except (pysubs2.Pysubs2Error, ValueError, IndexError) as error:
+        raise CaptionError(
+            f"{path}: not a readable .{kind} file ({error}). Check it in a text editor, or remove it."
+        ) from error
+    cues = [TimedText(e.start / 1000, e.end / 1000, clean_text(e.text)) for e in events if not e.is_comment]
+    _check_timings(path, cues)
+    cues = [cue for cue in cues if cue.text and cue.stop_seconds > cue.start_seconds]
+    if not cues:
+        raise CaptionError(
+            f"{path}: no cue with words; the video would stay without text. Mend the file, or remove it."
+        )
+    return sorted(cues, key=lambda cue: (cue.start_seconds, cue.stop_seconds))
+
+
+def _cues_alone(text: str) -> str:
+    """WebVTT without notes, styles and names of cues: pysubs2 would take them for words of the cue before."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    blocks = [block.split("\n") for block in re.split(r"\n\s*\n", text)]
+    timed = [(lines, k) for lines in blocks for k in range(min(2, len(lines))) if "-->" in lines[k]]
+    # pysubs2 takes a number in the last line for the next cue's: give it one to take
+    return "WEBVTT\n\n" + "".join("\n".join(lines[k:]) + "\n\n0\n" for lines, k in timed)
+
+
+def _check_timings(path: str | os.PathLike[str], cues: list[TimedText]) -> None:
+    for cue in cues:
+        if "-->" in cue.text:
+            raise CaptionError(
+                f"{path}: after {cue.start_seconds:.3f} s: a line with '-->' that is no timing; its words would join "
+                "the wrong cue. Write 00:00:01,500 --> 00:00:02,750 (in .vtt 00:00:01.500)."
+            )
+
+
+def read_caption_table(path: str | os.PathLike[str]) -> list[CaptionRow]:
+    """The rows of a captions.csv (with a header) or captions.jsonl (an object a line).
+
+    Columns: path, start_seconds, stop_seconds, text, and if wished split (train, val, test) and id; others are ignored.
+    Start and stop both blank (or null) stand for the whole file. Raises CaptionError naming file and line.
+    """
+    readers = {".csv": _csv_records, ".jsonl": _json_records}
+    reader = readers.get(Path(path).suffix.lower())
+    if reader is None:
+        raise CaptionError(f"{path}: not a caption table by its name; only .csv and .jsonl are read. Convert it.")
+    rows = [_row(f"{path}:{number}", number, record) for number, record in reader(path)]
+    if not rows:
+        raise CaptionError(f"{path}: no rows, so no clip would have text. Add lines of {','.join(COLUMNS)}.")
+    return rows
+
+
+def _read_text(path: str | os.PathLike[str]) -> str:
+    """The file's text. Raises CaptionError unless it is sure how the bytes are meant."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise CaptionError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        offset, likely = error.start, "LATIN1" if encoding == "utf-8" else encoding
+        likely = "UTF-16LE" if encoding == "utf-8" and b"\0" in data else likely
+    else:
+        if "\0" not in text:
+            return text
+        offset, likely = data.find(b"\0"), "UTF-16LE"
+    line = data.count(b"\n", 0, offset) + 1
+    raise CaptionError(
+        f"{path}:{line}: byte {offset} is not {encoding.upper().removesuffix('-SIG')} text; words would be garbled. "
+        f"If it is {likely}: iconv -f {likely} -t UTF-8 {path} > utf8{Path(path).suffix}"
+    )
+
+
+def _csv_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and values by column of each row."""
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    number = 1
+    header: list[str] = []
+    try:
+        for cells in reader:
+            if not header:
+                header = [name.strip().lower() for name in cells]
+                _check_columns(f"{path}:{number}", header)
+            elif cells:
+                _check_width(f"{path}:{number}", cells, header)
+                yield number, dict(zip(header, cells, strict=True))
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise CaptionError(f"{path}:{number}: not readable as CSV ({error}). Check the quotes of this line.") from error
+    if not header:
+        _check_columns(f"{path}:1", header)
+
+
+def _json_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and values by key of each line."""
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise CaptionError(f"{path}:{number}: not JSON ({error.msg}). One object a line is needed.") from error
+        if not isinstance(record, dict):
+            raise CaptionError(f"{path}:{number}: not a JSON object. Write {{'path': 'a.mp4', ...}}.")
+        _check_columns(f"{path}:{number}", list(record))
+        yield number, record
+
+
+def _check_columns(where: str, found: list[str]) -> None:
+    missing = [name for name in COLUMNS if name not in found]
+    if missing:
+        raise CaptionError(
+            f"{where}: no {', '.join(missing)} among the columns (found: {', '.join(found) or 'none'}); captions could "
+            f"not be matched to clips. Needed: {','.join(COLUMNS)}; {' and '.join(OPTIONAL_COLUMNS)} if wished."
+        )
+
+
+def _check_width(where: str, cells: list[str], header: list[str]) -> None:
+    if len(cells) != len(header):
+        raise CaptionError(
+            f"{where}: {len(cells)} values for {len(header)} columns; words would be lost or land in the wrong column. "
+            'Put "quotes" around a text with commas.'
+        )
+
+
+def _row(where: str, number: int, record: Mapping[str, Any]) -> CaptionRow:
+    start, stop = (_seconds(where, name, record[name]) for name in ("start_seconds", "stop_seconds"))
+    _check_times(where, start, stop)
+    split = _optional(where, "split", record)
+    if split is not None and split not in SPLITS:
+        raise CaptionError(f"{where}: split={split!r} is not one of {', '.join(SPLITS)}. Use one, or leave it blank.")
+    return CaptionRow(
+        path=_words(where, "path", record["path"]),
+        start_seconds=start,
+        stop_seconds=stop,
+        text=" ".join(_words(where, "text", record["text"]).split()),
+        split=split,
+        line_number=number,
+        id=_optional(where, "id", record),
+    )
+
+
+def _words(where: str, name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise CaptionError(
+            f"{where}: {name}={value!r} is no text; the row says nothing about a clip. Fill it in, or delete the row."
+        )
+    return value.strip()
+
+
+def _optional(where: str, name: str, record: Mapping[str, Any]) -> str | None:
+    value = record.get(name)
+    return None if value is None or value == "" else _words(where, name, value)
+
+
+def _seconds(where: str, name: str, value: Any) -> float | None:
+    """A time, or None where it is blank."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise CaptionError(
+            f"{where}: {name}={value!r} is not a time in seconds, such as 12.5. Correct it, or leave both times blank."
+        )
+    return seconds
+
+
+def _check_times(where: str, start: float | None, stop: float | None) -> None:
+    if (start is None) != (stop is None):
+        given = "start_seconds" if stop is None else "stop_seconds"
+        raise CaptionError(f"{where}: only {given} is given; a clip needs both times, or neither for the whole file.")
+    if start is not None and stop is not None and stop <= start:
+        raise CaptionError(
+            f"{where}: stop_seconds={stop} is not after start_seconds={start}; the clip has no length. Correct it."
+        )

@@ -1,0 +1,130 @@
+"""The arrows of the data stage: a decoded clip, its tensors, and a batch of them.
+
+Reads nothing; media.py and store.py make `Clip`, transform.py makes `ClipTensors`, loader.py makes `Batch`,
+model/vlsa.py eats `Batch`.
+Axes: F decoded frames, V sampled frames, H W pixels, S samples of sound, L words of text, B clips.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def _describe(value: Any) -> str:
+    """Shape and type instead of values."""
+    if isinstance(value, np.ndarray | Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class _ShapesInRepr:
+    """Mixin: `repr` prints shapes, not values."""
+
+    def __repr__(self) -> str:
+        parts = (f"{field.name}={_describe(getattr(self, field.name))}" for field in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Clip(_ShapesInRepr):
+    """A stretch of media, decoded: what was seen and heard between two times, and the words about it.
+
+    A modality that is absent is None (or no texts), never zeros.
+    """
+
+    id: str
+    """Unique within a manifest or a store."""
+    source: str
+    """The media file, as the user named it."""
+    start_seconds: float
+    """Where the clip begins in the source, counted from the source's own start."""
+    stop_seconds: float
+    frames: np.ndarray | None = None
+    """uint8, F H W 3 (RGB, upright, square pixels)."""
+    frame_seconds: np.ndarray | None = None
+    """float64, F: when each frame is first shown, from the start of the clip; ascending."""
+    sound: np.ndarray | None = None
+    """float32, S: mono in [-1, 1]; sample 0 falls on the start of the clip."""
+    sample_rate_hz: int | None = None
+    texts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.frames is not None:
+            assert self.frames.dtype == np.uint8 and self.frames.ndim == 4 and self.frames.shape[-1] == 3, self
+            assert self.frame_seconds is not None and self.frame_seconds.shape == self.frames.shape[:1], self
+        if self.sound is not None:
+            assert self.sound.dtype == np.float32 and self.sound.ndim == 1 and self.sample_rate_hz, self
+
+    @property
+    def duration_seconds(self) -> float:
+        return self.stop_seconds - self.start_seconds
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class ClipTensors(_ShapesInRepr):
+    """One clip, sampled and cropped to the model's shapes; an absent modality is all padding (padding True = not real)."""
+
+    id: str
+    video: Tensor
+    """uint8, V 3 H W."""
+    frame_seconds: Tensor
+    """float32, V: time of each frame from the start of the sound window."""
+    frame_padding: Tensor
+    """bool, V."""
+    sound: Tensor
+    """float32, S."""
+    num_samples: Tensor
+    """int64, scalar: how many samples of `sound` are real; 0 = no sound."""
+    words: Tensor
+    """int64, L."""
+    word_padding: Tensor
+    """bool, L."""
+
+    def __post_init__(self) -> None:
+        assert self.video.shape[:1] == self.frame_seconds.shape == self.frame_padding.shape, self
+        assert self.words.shape == self.word_padding.shape, self
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Batch(_ShapesInRepr):
+    """Clips stacked along a first axis B; fields as in `ClipTensors`."""
+
+    ids: tuple[str, ...]
+    video: Tensor
+    """uint8, B V 3 H W."""
+    frame_seconds: Tensor
+    """float32, B V."""
+    frame_padding: Tensor
+    """bool, B V."""
+    sound: Tensor
+    """float32, B S."""
+    num_samples: Tensor
+    """int64, B."""
+    words: Tensor
+    """int64, B L."""
+    word_padding: Tensor
+    """bool, B L."""
+
+    def __post_init__(self) -> None:
+        assert self.video.shape[:2] == self.frame_seconds.shape == self.frame_padding.shape, self
+        assert len(self.ids) == len(self.video) == len(self.sound) == len(self.num_samples) == len(self.words), self
+        assert self.words.shape == self.word_padding.shape, self
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def stack(cls, clips: list[ClipTensors]) -> "Batch":
+        """Stack clips of one shape."""
+        names = [field.name for field in fields(ClipTensors) if field.name != "id"]
+        stacked = {name: torch.stack([getattr(clip, name) for clip in clips]) for name in names}
+        return cls(ids=tuple(clip.id for clip in clips), **stacked)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        moved = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self) if f.name != "ids"}
+        return replace(self, **moved)

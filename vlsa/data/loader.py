@@ -1,0 +1,175 @@
+"""From a source of clips to training batches, in an order that a step number fixes.
+
+Reads store.py (or clips in memory); feeds pretrain/loop.py and retrieve/embed.py. Nothing here has a state to save: the order
+of an epoch follows from (seed, epoch), and the random choices for a clip from (seed, epoch, clip), so that training resumed
+at step s sees exactly what an unbroken run would have seen, whatever the number of workers.
+Axes: B clips.
+"""
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from vlsa.config import ModelConfig, TrainConfig
+from vlsa.data.clip import Batch, Clip, ClipTensors
+from vlsa.data.tokenizer import Tokenizer
+from vlsa.data.transform import choose_window, clip_tensors, cut, Window
+from vlsa.errors import StoreError
+
+
+class ClipFacts(Protocol):
+    """What has to be known of a clip before it is read."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def texts(self) -> tuple[str, ...]: ...
+    @property
+    def duration_seconds(self) -> float: ...
+    @property
+    def frame_seconds(self) -> np.ndarray: ...
+    @property
+    def num_samples(self) -> int: ...
+    @property
+    def sample_rate_hz(self) -> int: ...
+
+
+class ClipSource(Protocol):
+    """Clips that can be read in part and in any order."""
+
+    def rows(self, split: str | None = None) -> Sequence[Any]: ...
+    def read(
+        self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
+    ) -> Clip: ...
+    def texts(self, split: str | None = None) -> Iterator[str]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryRow:
+    """Facts of a clip held in memory."""
+
+    clip: Clip
+    split: str
+
+    @property
+    def id(self) -> str:
+        return self.clip.id
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return self.clip.texts
+
+    @property
+    def duration_seconds(self) -> float:
+        return self.clip.duration_seconds
+
+    @property
+    def frame_seconds(self) -> np.ndarray:
+        return np.empty(0) if self.clip.frame_seconds is None else self.clip.frame_seconds
+
+    @property
+    def num_samples(self) -> int:
+        return 0 if self.clip.sound is None else len(self.clip.sound)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        return self.clip.sample_rate_hz or 0
+
+
+class MemoryClips:
+    """A source that holds decoded clips: for generated data, and for machines without media libraries."""
+
+    def __init__(self, splits: dict[str, Sequence[Clip]]) -> None:
+        self._rows = [MemoryRow(clip, split) for split, clips in splits.items() for clip in clips]
+
+    def rows(self, split: str | None = None) -> list[MemoryRow]:
+        """The clips of a split, or all."""
+        return [row for row in self._rows if split in (None, row.split)]
+
+    def read(
+        self, clip: MemoryRow, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
+    ) -> Clip:
+        """The asked part of a clip."""
+        indices = range(len(clip.frame_seconds)) if frame_indices is None else frame_indices
+        first, last = sound_range or (0, clip.num_samples)
+        return cut(clip.clip, indices, first, last)
+
+    def texts(self, split: str | None = None) -> Iterator[str]:
+        """Every text of a split, clip by clip."""
+        for row in self.rows(split):
+            yield from row.texts
+
+
+def read_tensors(
+    source: ClipSource, row: ClipFacts, config: ModelConfig, tokenizer: Tokenizer, rng: np.random.Generator | None = None
+) -> ClipTensors:
+    """Read a window of a clip from a source (rng None = the middle) and turn it into tensors."""
+    window = choose_window(row.frame_seconds, row.duration_seconds, config, rng)
+    first, last = (min(sample, row.num_samples) for sample in window.sample_range(row.sample_rate_hz))
+    clip = source.read(row, frame_indices=window.frame_indices, sound_range=(first, last))
+    return clip_tensors(clip, window, config, tokenizer, rng)
+
+
+class TrainingClips(Dataset[ClipTensors]):
+    """The training split as tensors; an item is asked for by (epoch, row)."""
+
+    def __init__(
+        self, source: ClipSource, model: ModelConfig, train: TrainConfig, tokenizer: Tokenizer, split: str = "train"
+    ) -> None:
+        self.source, self.model, self.train, self.tokenizer = source, model, train, tokenizer
+        self.rows = source.rows(split)
+        if len(self.rows) < train.batch_size:
+            raise StoreError(
+                f"{getattr(source, 'path', 'clips')}: {len(self.rows)} clips in split {split}, fewer than one batch of "
+                f"{train.batch_size}; a step needs a whole batch. Add clips, or --set train.batch_size={len(self.rows)}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: tuple[int, int]) -> ClipTensors:
+        epoch, number = key
+        rng = np.random.default_rng([self.train.seed, epoch, number]) if self.train.augment else None
+        return read_tensors(self.source, self.rows[number], self.model, self.tokenizer, rng)
+
+
+class StepSampler(Sampler[list[tuple[int, int]]]):
+    """The (epoch, row) keys of each step's batch, from `first_step` to the last; whole batches, no clip twice an epoch."""
+
+    def __init__(self, num_clips: int, train: TrainConfig, first_step: int) -> None:
+        self.num_clips, self.train, self.first_step = num_clips, train, first_step
+
+    def __len__(self) -> int:
+        return self.train.num_steps - self.first_step
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        steps_per_epoch = self.num_clips // self.train.batch_size
+        order_epoch, order = -1, np.empty(0, dtype=np.int64)
+        for step in range(self.first_step, self.train.num_steps):
+            epoch, place = divmod(step, steps_per_epoch)
+            if epoch != order_epoch:
+                order_epoch, order = epoch, np.random.default_rng([self.train.seed, epoch]).permutation(self.num_clips)
+            chosen = order[place * self.train.batch_size : (place + 1) * self.train.batch_size]
+            yield [(epoch, int(number)) for number in chosen]
+
+
+def training_batches(clips: TrainingClips, first_step: int) -> DataLoader[Batch]:
+    """Batches of all steps from `first_step` on."""
+    return DataLoader(
+        clips,  # type: ignore[arg-type]
+        batch_sampler=StepSampler(len(clips), clips.train, first_step),
+        collate_fn=Batch.stack,
+        num_workers=clips.train.num_workers,
+        multiprocessing_context="spawn" if clips.train.num_workers else None,
+        worker_init_fn=_ignore_interrupt,
+        persistent_workers=False,
+    )
+
+
+def _ignore_interrupt(_worker: int) -> None:
+    """Ctrl-C reaches readers too; the loop decides when they end, else it would lose them in the middle of a step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,102 @@
+"""WordPiece: text to word pieces and back.
+
+Paper: VLSA (arXiv 2405.07202), section 4.1: BERT's uncased WordPiece. A thin face on Hugging Face `tokenizers`; a checkpoint
+carries its tokenizer.
+Axes: L word pieces of a text.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Int
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
+
+from vlsa.errors import CheckpointError, ConfigError
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+class Tokenizer:
+    """Texts to fixed-length word pieces: [CLS] words [SEP], then padding."""
+
+    def __init__(self, backend: Backend) -> None:
+        missing = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
+        if missing:
+            raise ConfigError(
+                f"vocabulary: {', '.join(missing)} not in it; masking and padding need these. Use a BERT vocabulary."
+            )
+        self.backend = backend
+        self.padding_id, _, self.start_id, self.stop_id, self.mask_id = map(backend.token_to_id, SPECIAL_TOKENS)
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocabulary_size: int) -> "Tokenizer":
+        """Learn a WordPiece vocabulary of at most this size; for texts that need no public one."""
+        backend = _bert_like(models.WordPiece(unk_token="[UNK]"))  # type: ignore[call-arg]
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=vocabulary_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+        )
+        # Sorted and in one batch: the trainer's ties then fall the same way each time.
+        backend.train_from_iterator([sorted(texts)], trainer)
+        return cls(_with_template(backend))
+
+    @classmethod
+    def from_vocabulary(cls, path: str | Path) -> "Tokenizer":
+        """From a published `vocab.txt` (one piece a line, the line number is the id). Raises ConfigError."""
+        try:
+            # Not splitlines: some pieces hold a line separator of Unicode, and all ids after them would shift.
+            pieces = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not a readable vocabulary ({error}); texts need one. Give a vocab.txt.") from None
+        vocabulary = {piece: number for number, piece in enumerate(pieces)}
+        backend = _bert_like(models.WordPiece(vocabulary, unk_token="[UNK]"))
+        if vocabulary.keys() >= set(SPECIAL_TOKENS):
+            backend.add_special_tokens(list(SPECIAL_TOKENS))
+            _with_template(backend)
+        return cls(backend)
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> "Tokenizer":
+        """From what `to_json` wrote. Raises CheckpointError."""
+        try:
+            return cls(Backend.from_str(text))
+        except Exception as error:  # tokenizers raises plain Exception for malformed JSON
+            raise CheckpointError(f"{where}: not a tokenizer ({error}); the checkpoint is damaged.") from error
+
+    def to_json(self) -> str:
+        """Everything, as one JSON text."""
+        return self.backend.to_str()
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self.backend.get_vocab_size()
+
+    def encode(self, text: str, num_tokens: int) -> tuple[Int[Tensor, " L"], Bool[Tensor, " L"]]:
+        """Ids and padding of one text, cut to `num_tokens` with its [SEP] kept."""
+        ids = self.backend.encode(text).ids
+        ids = ids if len(ids) <= num_tokens else [*ids[: num_tokens - 1], self.stop_id]
+        words = torch.full((num_tokens,), self.padding_id, dtype=torch.int64)
+        words[: len(ids)] = torch.tensor(ids)
+        return words, torch.arange(num_tokens) >= len(ids)
+
+    def decode(self, ids: list[int]) -> str:
+        """Words again, without the special pieces."""
+        return self.backend.decode(ids)
+
+
+def _bert_like(model: models.WordPiece) -> Backend:
+    backend = Backend(model)
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)  # type: ignore[assignment]
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
+    backend.decoder = decoders.WordPiece(prefix="##")  # type: ignore[assignment]
+    return backend
+
+
+def _with_template(backend: Backend) -> Backend:
+    ends = [(token, backend.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    backend.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+        single="[CLS] $A [SEP]", special_tokens=ends
+    )
+    return backend

@@ -1,0 +1,245 @@
+"""The whole way in one call: make footage, prepare, pre-train, evaluate, index, search, and show it.
+
+Reads nothing; writes a folder. The same call goes on where a former one was stopped. Calls the stages of jobs.py.
+
+    OUT/world/           made .mp4 files, their captions, and the truth about them
+    OUT/store/           the clip store
+    OUT/run/             checkpoints and metrics of the training
+    OUT/index/           the search index of the held-out files
+    OUT/questions/       what was asked with: a sound and an image
+    OUT/results.json  OUT/curves.png  OUT/report.html  OUT/demo.json
+"""
+
+import csv
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlsa import jobs
+from vlsa.config import Config
+from vlsa.errors import ConfigError
+from vlsa.logs import duration, say
+
+if TYPE_CHECKING:
+    from vlsa.retrieve.evaluate import Evaluation
+    from vlsa.serve.report import SearchShown
+
+NUM_MEASUREMENTS = 5
+"""Retrieval on held-out clips is measured so often on the way, for the picture of the training."""
+NUM_HITS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings:
+    """What a demo is made from; a folder holds one demo."""
+
+    num_train: int = 3000
+    num_test: int = 200
+    seed: int = 0
+    """Of the world and of the training."""
+    num_steps: int | None = None
+    """None = as many as the recipe has."""
+    assignments: tuple[str, ...] = ()
+    """Further `a.b=c` changes of the recipe."""
+
+    def config(self) -> Config:
+        """The `tiny` recipe with these settings. Raises ConfigError."""
+        steps = [] if self.num_steps is None else [f"train.num_steps={self.num_steps}"]
+        config = jobs.settings_of("tiny", [f"train.seed={self.seed}", *steps, *self.assignments])
+        if config.train.evaluate_every_steps:
+            return config
+        every_steps = max(config.train.num_steps // NUM_MEASUREMENTS, 1)
+        return replace(config, train=replace(config.train, evaluate_every_steps=every_steps))
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a demo found and wrote."""
+
+    evaluation: "Evaluation"
+    files: tuple[tuple[str, Path], ...]
+    """What it is, and where."""
+    seconds: dict[str, float]
+    """Of each stage, restarts included."""
+
+
+class Diary:
+    """OUT/demo.json: the settings of the demo, and how long each stage has taken so far."""
+
+    def __init__(self, path: Path, settings: DemoSettings) -> None:
+        self.path = path
+        wanted = json.loads(json.dumps(asdict(settings)))
+        self._record: dict[str, Any] = {"settings": wanted, "seconds": {}, "finished": []}
+        if path.exists():
+            self._record = _read_record(path)
+            _check_same(path, self._record["settings"], wanted)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Of each stage, restarts included."""
+        return dict(self._record["seconds"])
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times what is inside; a stage that had finished before is not counted twice."""
+        started, before = time.monotonic(), self.seconds.get(name, 0.0)
+        known = name in self._record["finished"]
+        say(f"{name}{' (made before)' if known else ''}")
+        try:
+            yield
+            self._record["finished"] = list(dict.fromkeys([*self._record["finished"], name]))
+        finally:
+            if not known:
+                self._record["seconds"][name] = round(before + time.monotonic() - started, 1)
+                self._write()
+
+    def _write(self) -> None:
+        from vlsa.data.manifest import write_atomically
+
+        write_atomically(self.path, json.dumps(self._record, indent=2).encode() + b"\n")
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {name: record[name] for name in ("settings", "seconds", "finished")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: not the record of a demo; what its folder holds is unknown. Name another.") from error
+
+
+def _check_same(path: Path, held: dict[str, Any], wanted: dict[str, Any]) -> None:
+    changed = [f"{name} {held.get(name)} -> {value}" for name, value in wanted.items() if held.get(name) != value]
+    if changed:
+        raise ConfigError(
+            f"{path.parent}: holds a demo of other settings ({', '.join(changed)}); its result would belong to neither. "
+            "Give the same settings, or name another folder."
+        )
+
+
+def run_demo(out: Path, settings: DemoSettings, num_workers: int) -> DemoResult:
+    """Everything, or what is missing of it. Raises VlsaError; KeyboardInterrupt after a Ctrl-C."""
+    config = settings.config()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be made ({error.strerror}); a demo is a folder. Name another.") from error
+    diary = Diary(out / "demo.json", settings)
+    with diary.stage("make a world"):
+        jobs.make_world(out / "world", settings.num_train, settings.num_test, settings.seed, num_workers)
+    with diary.stage("prepare"):
+        jobs.prepare(out / "world", out / "store", jobs.store_settings(config), num_workers=num_workers)
+    with diary.stage("pre-train"):
+        jobs.pretrain(config, out / "store", out / "run")
+    with diary.stage("evaluate"):
+        evaluation = jobs.evaluate(out / "run", out / "store")
+        evaluation.write(out / "results.json")
+    with diary.stage("index"):
+        jobs.index(out / "run", out / "world" / "test", out / "index", num_workers=num_workers)
+    with diary.stage("search"):
+        searches = search_each_kind(out)
+    files = _files(out)
+    with diary.stage("draw"):
+        _draw(out, evaluation, searches, files, diary.seconds)
+    return DemoResult(evaluation, files, diary.seconds)
+
+
+def search_each_kind(out: Path) -> list["SearchShown"]:
+    """One question of each kind about the first held-out clips; what is asked with is written to OUT/questions."""
+    from vlsa.retrieve.index import Index
+    from vlsa.serve.report import SearchShown
+
+    clips = _held_out(out / "world")
+    (about_words, words), (about_sound, _), (about_video, _), (about_image, _) = (
+        clips[number % len(clips)] for number in range(4)
+    )
+    sound, image = _write_questions(out / "questions", about_sound, about_image)
+    index = Index.open(out / "index", run_path=out / "run")
+    asked = [
+        ("text", words, {"text": words}, "media", "picture and sound", about_words),
+        ("audio", str(sound), {"audio": sound}, "video", "the pictures only", about_sound),
+        ("video", str(about_video), {"video": about_video}, "audio", "the sounds only", about_video),
+        ("image", str(image), {"image": image}, "media", "picture and sound", about_image),
+    ]
+    return [
+        SearchShown(kind, question, index.search(k=NUM_HITS, in_=target, **given), f"in {where}; of {about.name}")
+        for kind, question, given, target, where, about in asked
+    ]
+
+
+def _held_out(world: Path) -> list[tuple[Path, str]]:
+    """File and first caption of each held-out clip."""
+    with (world / "captions.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["path"], row["text"]) for row in csv.DictReader(file) if row["split"] == "test"]
+    return [(world / path, text) for path, text in dict(reversed(rows)).items()][::-1]
+
+
+def _write_questions(folder: Path, sound_of: Path, image_of: Path) -> tuple[Path, Path]:
+    """The sound of one clip as .wav, and the middle picture of another as .png."""
+    from PIL import Image
+
+    from vlsa.data import media, members
+    from vlsa.data.manifest import write_atomically
+
+    folder.mkdir(exist_ok=True)
+    heard = media.decode(
+        sound_of,
+        0.0,
+        media.probe(sound_of).duration_seconds,
+        frame_times_seconds=None,
+        short_side_px=None,
+        sample_rate_hz=22_050,
+    )
+    assert heard.sound is not None, sound_of
+    write_atomically(folder / "sound.wav", members.encode_wav(heard.sound, 22_050))
+    length_seconds = media.probe(image_of).duration_seconds
+    seen = media.decode(
+        image_of,
+        0.0,
+        length_seconds,
+        frame_times_seconds=[length_seconds / 2],
+        short_side_px=None,
+        sample_rate_hz=None,
+    )
+    assert seen.frames is not None, image_of
+    Image.fromarray(seen.frames[0]).save(folder / "image.png")
+    return folder / "sound.wav", folder / "image.png"
+
+
+def _files(out: Path) -> tuple[tuple[str, Path], ...]:
+    from vlsa.pretrain.checkpoint import MODEL_FILE, checkpoints
+
+    return (
+        ("checkpoint", checkpoints(out / "run")[-1] / MODEL_FILE),
+        ("results", out / "results.json"),
+        ("training curves", out / "curves.png"),
+        ("page with results and searches", out / "report.html"),
+        ("search index", out / "index"),
+    )
+
+
+def _draw(
+    out: Path,
+    evaluation: "Evaluation",
+    searches: list["SearchShown"],
+    files: tuple[tuple[str, Path], ...],
+    seconds: dict[str, float],
+) -> None:
+    from vlsa.pretrain.journal import METRICS_FILE
+    from vlsa.serve.curves import draw_curves
+    from vlsa.serve.report import write_report
+
+    curves = draw_curves(out / "run" / METRICS_FILE, out / "curves.png")
+    took = ", ".join(f"{name} {duration(spent)}" for name, spent in seconds.items())
+    write_report(
+        out / "report.html",
+        [("Retrieval on held-out clips", evaluation)],
+        title="VLSA demo",
+        summary=f"Made footage, and a model trained on it from nothing. {took}.",
+        curves_png=curves,
+        searches=searches,
+        files=files,
+    )

@@ -1,0 +1,187 @@
+"""What of the environment works, and what to do about the rest.
+
+Reads the interpreter, the installed libraries and the machine; feeds `vlsa doctor`. The main path is: prepare,
+pretrain, evaluate, index, search.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["ok", "missing", "weak"]
+GIB = 2**30
+LEAST_MEMORY_GIB, LEAST_DISK_GIB = 4, 5
+OLDEST_PYTHON = (3, 11)
+CORE = ("numpy", "einops", "jaxtyping", "safetensors", "tokenizers", "PIL")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    state: State
+    """`missing`: what it is for cannot work; `weak`: works, but not as well as it could."""
+    found: str
+    advice: str = ""
+    """What to do; empty when all is well."""
+    needed: bool = True
+    """Whether the main path needs it."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the main path cannot work."""
+        return self.needed and self.state == "missing"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def examine(folder: Path | None = None) -> list[Check]:
+    """Look at everything; `folder` is where data would be written (None: the current one)."""
+    folder = folder or Path.cwd()
+    checks = [check_python(), check_torch(), check_core(), check_media()]
+    checks += [check_library("pysubs2", "reads subtitles", "media"), *check_search()]
+    checks += [check_library("tensorboard", "draws curves as training goes", "curves", needed=False)]
+    checks += [check_library("matplotlib", "draws the picture of a training", "curves", needed=False)]
+    return [*checks, check_gpu(), check_memory(), check_disk(folder), check_writing(Path(tempfile.gettempdir()))]
+
+
+def check_python() -> Check:
+    """The interpreter."""
+    found = f"{platform.python_version()}, {len(usable_cores())} cores"
+    if sys.version_info < OLDEST_PYTHON:
+        return Check("python", "missing", found, "install Python 3.11 or newer, and make the environment with it")
+    return Check("python", "ok", found)
+
+
+def check_torch() -> Check:
+    """PyTorch, and the threads that it would use."""
+
+    def describe(torch: Any) -> str:
+        return f"{torch.__version__}, {torch.get_num_threads()} threads"
+
+    return check_library("torch", "trains and encodes", "", describe=describe)
+
+
+def check_core() -> Check:
+    """What the training core needs beside PyTorch."""
+    missing = [name for name in CORE if _why_missing(name)]
+    if missing:
+        return Check("training core", "missing", f"without {', '.join(missing)}", "pip install vlsa")
+    return Check("training core", "ok", ", ".join(CORE))
+
+
+def check_media() -> Check:
+    """Reading media, and writing a made world."""
+
+    def describe(av: Any) -> str:
+        encoders = [name for name in ("libx264", "mpeg4", "aac") if _can_encode(av, name)]
+        return f"{av.__version__}, FFmpeg inside, writes {', '.join(encoders) or 'nothing'}"
+
+    check = check_library("av", "reads media", "media", describe=describe)
+    if check.state == "ok" and not ("aac" in check.found and ("libx264" in check.found or "mpeg4" in check.found)):
+        advice = "make-world cannot write .mp4 with it; pip install --force-reinstall av brings one that can"
+        return Check("av", "weak", check.found, advice)
+    return check
+
+
+def check_search() -> Iterator[Check]:
+    """The vector index."""
+    yield check_library("lancedb", "holds the search index", "search")
+    yield check_library("pyarrow", "fills the search index", "search")
+
+
+def check_library(
+    name: str,
+    use: str,
+    extra: str,
+    *,
+    needed: bool = True,
+    describe: Callable[[Any], str] | None = None,
+) -> Check:
+    """Whether a library can be imported, not merely found. `extra` of this package brings it."""
+    why = _why_missing(name)
+    if why:
+        package = f"'vlsa[{extra}]'" if extra else "vlsa"
+        return Check(name, "missing", why, f"{use}: pip install {package}", needed)
+    module = importlib.import_module(name)
+    return Check(name, "ok", describe(module) if describe else importlib.metadata.version(name), needed=needed)
+
+
+def _why_missing(name: str) -> str:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        return "not installed" if isinstance(error, ModuleNotFoundError) and error.name == name else str(error)
+    except OSError as error:  # a native part does not fit this machine
+        return str(error)
+    return ""
+
+
+def _can_encode(av: Any, name: str) -> bool:
+    try:
+        av.Codec(name, "w")
+    except ValueError:  # av's "unknown codec" is one
+        return False
+    return True
+
+
+def check_gpu() -> Check:
+    """A device that trains faster than the processor."""
+    if _why_missing("torch"):
+        return Check("GPU", "weak", "unknown", "install torch first", needed=False)
+    torch = importlib.import_module("torch")
+    if not torch.cuda.is_available():
+        return Check("GPU", "weak", "none", "the tiny recipe trains without; larger ones need one", needed=False)
+    facts = torch.cuda.get_device_properties(0)
+    return Check("GPU", "ok", f"{torch.cuda.device_count()} x {facts.name}, {facts.total_memory // GIB} GiB", needed=False)
+
+
+def check_memory() -> Check:
+    """Main memory of the machine."""
+    gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
+    if gib < LEAST_MEMORY_GIB:
+        advice = f"under {LEAST_MEMORY_GIB} GiB: use --set train.batch_size=32 and one worker"
+        return Check("memory", "weak", f"{gib:.1f} GiB", advice)
+    return Check("memory", "ok", f"{gib:.1f} GiB")
+
+
+def check_disk(folder: Path) -> Check:
+    """Room where data would be written."""
+    gib = shutil.disk_usage(folder).free / GIB
+    if gib < LEAST_DISK_GIB:
+        advice = "a clip of 6 s takes about 1 MB at 256 px; free some space, or work on another disk"
+        return Check("disk", "weak", f"{gib:.1f} GiB free in {folder}", advice)
+    return Check("disk", "ok", f"{gib:.1f} GiB free in {folder}")
+
+
+def check_writing(folder: Path) -> Check:
+    """Whether temporary files can be written and read back."""
+    data = os.urandom(1 << 16)
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(data)
+            os.fsync(file.fileno())
+            file.seek(0)
+            same = file.read() == data
+    except OSError as error:
+        return Check("temporary files", "missing", f"{folder}: {error.strerror}", "set TMPDIR to a folder with room")
+    if not same:
+        return Check("temporary files", "missing", f"{folder} gives back other bytes", "check the disk")
+    return Check("temporary files", "ok", f"{folder} can be written")
+
+
+def usable_cores() -> set[int]:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return affinity(0) if affinity else set(range(os.cpu_count() or 1))

@@ -1,0 +1,180 @@
+"""One function a stage, with its progress on stderr: what the commands and the demo both do.
+
+Reads settings and paths; calls data/, pretrain/, retrieve/ and serve/. Libraries are imported by the stage that needs
+them, so that help and errors come at once.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlsa.config import Config, override
+from vlsa.errors import ConfigError
+from vlsa.logs import Bar, training_message
+from vlsa.recipes import recipe
+
+if TYPE_CHECKING:
+    from vlsa.data.shards import StoreSettings
+    from vlsa.data.store import ClipStore
+    from vlsa.data.summary import PrepareSummary
+    from vlsa.data.tokenizer import Tokenizer
+    from vlsa.data.world.write import WorldSummary
+    from vlsa.pretrain.loop import RunSummary
+    from vlsa.retrieve.build import IndexSummary
+    from vlsa.retrieve.evaluate import Evaluation, Evaluator
+
+BERT_NAME, BERT_SIZE = "bert-base-uncased", 30_522
+SMALL_PICTURE_PX = 112
+"""Pictures under this side are kept at the size that the model sees; larger ones an eighth larger."""
+FRAMES_KEPT_PER_FRAME_SEEN = 6
+
+
+def settings_of(recipe_name: str, assignments: Sequence[str] = ()) -> Config:
+    """A recipe with `a.b=c` changes. Raises ConfigError."""
+    return override(recipe(recipe_name), list(assignments))
+
+
+def store_settings(config: Config) -> "StoreSettings":
+    """How to keep clips for a model: its picture size, sound rate and window, and frames to choose from."""
+    from vlsa.data.shards import StoreSettings
+
+    video, audio = config.model.video, config.model.audio
+    window_seconds = math.ceil(2 * audio.window_seconds) / 2
+    return StoreSettings(
+        short_side_px=video.size_px if video.size_px < SMALL_PICTURE_PX else video.size_px * 8 // 7,
+        frames_per_second=float(round(FRAMES_KEPT_PER_FRAME_SEEN * video.num_frames / window_seconds)),
+        sample_rate_hz=audio.sample_rate_hz,
+        window_seconds=window_seconds,
+    )
+
+
+def make_world(folder: Path, num_train: int, num_test: int, seed: int, num_workers: int) -> "WorldSummary":
+    """Made footage. Raises ConfigError."""
+    from vlsa.data.world.write import make_world
+
+    with Bar("making clips") as bar:
+        return make_world(
+            folder, num_train=num_train, num_test=num_test, seed=seed, num_workers=num_workers, progress=bar.update
+        )
+
+
+def prepare(
+    source: Path,
+    store_path: Path,
+    settings: "StoreSettings",
+    *,
+    test_share: float = 0.1,
+    num_workers: int | None = None,
+    restart: bool = False,
+) -> "PrepareSummary":
+    """A folder of media, or a manifest, into a clip store. Raises VlsaError."""
+    from vlsa.data import manifest
+    from vlsa.data.prepare import prepare
+
+    rejections: list[manifest.Rejection] = []
+    if source.is_file():
+        rows = manifest.read(source)
+    else:
+        with Bar("looking through files") as bar:
+            rows, rejections = manifest.from_folder(
+                source,
+                window_seconds=settings.window_seconds,
+                test_share=test_share,
+                num_workers=num_workers,
+                progress=bar.update,
+            )
+    with Bar("preparing clips") as bar:
+        return prepare(
+            rows,
+            store_path,
+            settings,
+            num_workers=num_workers,
+            rejections=rejections,
+            restart=restart,
+            progress=bar.update,
+        )
+
+
+def pretrain(config: Config, store_path: Path, run_path: Path, vocabulary_path: Path | None = None) -> "RunSummary":
+    """Train, or go on training. Raises VlsaError; KeyboardInterrupt with a message after a Ctrl-C."""
+    from vlsa.data.store import ClipStore
+    from vlsa.pretrain.checkpoint import checkpoints
+    from vlsa.pretrain.loop import pretrain
+
+    store = ClipStore.open(store_path)
+    tokenizer = None if checkpoints(run_path) else public_tokenizer(config, vocabulary_path)
+    with Bar("training") as bar:
+        summary = pretrain(
+            config,
+            store,
+            run_path,
+            tokenizer=tokenizer,
+            evaluator=_evaluator(store),
+            report=lambda step, num_steps, metrics: bar.update(step, num_steps, training_message(metrics)),
+        )
+    if not summary.finished:
+        raise KeyboardInterrupt(f"stopped after step {summary.step} of {summary.num_steps}; the same command goes on")
+    return summary
+
+
+def _evaluator(store: "ClipStore") -> "Evaluator | None":
+    """Watches retrieval on the clips that training never sees, if there are any."""
+    from vlsa.retrieve.evaluate import Evaluator
+
+    split = next((split for split in ("val", "test") if len(store.rows(split)) >= 2), None)
+    return Evaluator(store, split) if split else None
+
+
+def public_tokenizer(config: Config, path: Path | None) -> "Tokenizer | None":
+    """The vocabulary in a file, or BERT's if the settings ask for it; None = one is learned from the store's words.
+
+    Raises ConfigError when it cannot be had.
+    """
+    from vlsa.data.tokenizer import Tokenizer
+
+    if path is not None:
+        return Tokenizer.from_vocabulary(path)
+    return _bert_tokenizer() if config.model.text.vocabulary_size == BERT_SIZE else None
+
+
+def _bert_tokenizer() -> "Tokenizer":
+    import tokenizers
+
+    from vlsa.data.tokenizer import Tokenizer
+
+    try:
+        backend = tokenizers.Tokenizer.from_pretrained(BERT_NAME)
+    except Exception as error:  # tokenizers raises plain Exception for whatever goes wrong on the way to the hub
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ConfigError(
+            f"vocabulary {BERT_NAME}: the Hugging Face hub cannot be reached ({reason}); this recipe reads its words "
+            "with it. Give the published file with --vocabulary vocab.txt, or learn a vocabulary from the captions "
+            "with --set model.text.vocabulary_size=8000."
+        ) from error
+    backend.no_padding()
+    backend.no_truncation()
+    return Tokenizer(backend)
+
+
+def evaluate(run_path: Path, store_path: Path, split: str = "test") -> "Evaluation":
+    """Retrieval in six directions. Raises VlsaError."""
+    from vlsa.data.store import ClipStore
+    from vlsa.retrieve.encoders import load
+    from vlsa.retrieve.evaluate import evaluate_store
+
+    encoder, store = load(run_path), ClipStore.open(store_path)
+    with Bar("encoding clips") as bar:
+        return evaluate_store(encoder, store, split, data=str(store_path), progress=bar.update)
+
+
+def index(
+    run_path: Path, source: Path, index_path: Path, *, num_workers: int | None = None, restart: bool = False
+) -> "IndexSummary":
+    """A folder of media, or a clip store, into a search index. Raises VlsaError."""
+    from vlsa.retrieve.build import build_index
+
+    with Bar("indexing clips") as bar:
+        return build_index(
+            run_path, source, index_path, num_workers=num_workers, restart=restart, progress=bar.update
+        )

@@ -1,0 +1,115 @@
+"""What a person sees on stderr while a command works: bars, notes, and no noise of libraries.
+
+Reads the progress callbacks of every stage; used by the command line and the demo. Answers are not printed here.
+"""
+
+import logging
+import os
+import sys
+import time
+import warnings
+from types import TracebackType
+from typing import Any, Self
+
+PLAIN_EVERY_SECONDS = 20.0
+"""Where stderr is no terminal, a line of progress so often."""
+
+
+def say(message: str) -> None:
+    """One line on stderr."""
+    print(f"vlsa: {message}", file=sys.stderr, flush=True)
+
+
+def set_up() -> None:
+    """Our own notes go to stderr; warnings of libraries are left out, unless Python was asked for them."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("vlsa: %(message)s"))
+    logger = logging.getLogger("vlsa")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")  # for worker processes
+
+
+class Bar:
+    """A stage's progress: a bar in a terminal, elsewhere a line now and then.
+
+    `update` fits every progress callback of the library: (done, total), or (done, total, message).
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._terminal = sys.stderr.isatty()
+        self._started = self._printed = time.monotonic()
+        self._first, self._total = 0, -1
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if self._terminal:
+            self._bar = _rich_bar()
+            self._bar.start()
+            self._task = self._bar.add_task(self.title, total=None, message="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def update(self, done: int, total: int, message: str = "") -> None:
+        """`done` of `total` units are behind us."""
+        if total != self._total:  # a next part of the stage counts other things
+            self._first, self._total, self._started = done, total, time.monotonic()
+            if self._bar:
+                self._bar.reset(self._task, total=total)
+        if self._bar:
+            self._bar.update(self._task, completed=done, total=total, message=message)
+        else:
+            self._print(done, total, message)
+
+    def _print(self, done: int, total: int, message: str) -> None:
+        now = time.monotonic()
+        if done < total and now - self._printed < PLAIN_EVERY_SECONDS:
+            return
+        self._printed = now
+        parts = [f"{self.title}: {done:,} of {total:,}", message, self._time_left(now, done, total)]
+        say(", ".join(part for part in parts if part))
+
+    def _time_left(self, now: float, done: int, total: int) -> str:
+        done_here = done - self._first
+        if done >= total or done_here <= 0:
+            return ""
+        return f"{duration((now - self._started) * (total - done) / done_here)} left"
+
+
+def training_message(metrics: dict[str, float]) -> str:
+    """Loss and speed in a few words."""
+    return f"loss {metrics['loss']:.3f}, {metrics['clips_per_second']:.0f} clips/s"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 8 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _rich_bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("[dim]{task.fields[message]}", markup=True),
+        console=Console(stderr=True),
+    )

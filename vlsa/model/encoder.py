@@ -1,0 +1,111 @@
+"""The one transformer that serves video, sound and text.
+
+Paper: VLSA (arXiv 2405.07202), section 3.2, Eq. 3-4: ViT, pre-norm, weights shared by all modalities. Reads tokens of
+patches.py; feeds decoder.py and losses.py.
+
+A *packed* call takes all tokens at once: linear layers and norms see one long sequence, and attention runs in groups of it.
+So the isolated passes (a modality sees itself only) and the joint pass (all see all) are one call with the same weights.
+Axes: B clips, N tokens, D width, h heads.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tokens start..stop of a packed sequence, which attend to each other and to nothing else."""
+
+    start: int
+    stop: int
+    padding: Bool[Tensor, "B n"]
+
+    @property
+    def attends(self) -> Bool[Tensor, "B 1 1 n"]:
+        """True at the tokens that may be looked at. A clip that has none of the group looks at all, and is not used."""
+        return (~self.padding | self.padding.all(dim=-1, keepdim=True))[:, None, None, :]
+
+
+def groups_of(paddings: list[Bool[Tensor, "B _"]], first: int = 0) -> list[Group]:
+    """Groups that follow one another from token `first` on."""
+    groups = []
+    for padding in paddings:
+        groups.append(Group(first, first + padding.shape[1], padding))
+        first += padding.shape[1]
+    return groups
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention within groups."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
+        packed = rearrange(self.query_key_value(x), "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
+        attended = []
+        for group in groups:
+            query, key, value = packed[..., group.start : group.stop, :]
+            output = F.scaled_dot_product_attention(query, key, value, attn_mask=group.attends)
+            attended.append(rearrange(output, "b h n d -> b n (h d)"))
+        return self.output(torch.cat(attended, dim=1))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block."""
+
+    def __init__(self, width: int, num_heads: int, mlp_ratio: int) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(width)
+        self.attention = Attention(width, num_heads)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width)
+        )
+
+    def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
+        x = x + self.attention(self.norm_attention(x), groups)
+        return x + self.mlp(self.norm_mlp(x))
+
+
+class Transformer(nn.Module):
+    """Blocks and a last norm; the encoder, and the body of the decoder."""
+
+    def __init__(self, num_layers: int, width: int, num_heads: int, mlp_ratio: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(width, num_heads, mlp_ratio) for _ in range(num_layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
+        """Each group attends within itself, in every layer."""
+        for block in self.blocks:
+            x = block(x, groups)
+        return self.norm(x)
+
+    def forward_both(
+        self, x: Float[Tensor, "B N D"], paddings: list[Bool[Tensor, "B _"]], fusion_layers: int
+    ) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B N D"]]:
+        """Isolated and joint outputs of the same tokens in one packed call.
+
+        `paddings` cuts the tokens into modalities. The first layers run isolated only; the last `fusion_layers` carry a
+        second copy of the tokens, in which all modalities attend to each other.
+        """
+        num_tokens = x.shape[1]
+        isolated = groups_of(paddings)
+        both = [*isolated, *groups_of([torch.cat(paddings, dim=1)], first=num_tokens)]
+        num_first = len(self.blocks) - fusion_layers
+        for block in self.blocks[:num_first]:
+            x = block(x, isolated)
+        x = torch.cat([x, x], dim=1)
+        for block in self.blocks[num_first:]:
+            x = block(x, both)
+        isolated_output, joint_output = self.norm(x).split(num_tokens, dim=1)
+        return isolated_output, joint_output

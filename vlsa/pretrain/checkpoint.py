@@ -1,0 +1,192 @@
+"""Checkpoints: safetensors only, never pickle; each save is atomic, read back and compared; each load is strict.
+
+    RUN/checkpoints/step-00000600/model.safetensors      weights; settings and tokenizer in its header
+    RUN/checkpoints/step-00000600/training.safetensors   AdamW's moments; the step and the data in its header
+
+Reads what loop.py trains; feeds retrieve/encoders.py and a resumed loop.py. A model.safetensors alone is a whole model.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from vlsa.config import Config, from_dict, to_dict
+from vlsa.data.tokenizer import Tokenizer
+from vlsa.errors import CheckpointError, ConfigError
+from vlsa.model.vlsa import VLSA, SpecialWords
+
+FORMAT, VERSION = "vlsa-model", "1"
+MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What is needed beside the weights to go on: everything else follows from the settings and the step."""
+
+    step: int
+    """Steps done."""
+    data: str
+    """Fingerprint of the training clips."""
+    seconds: float
+    """Training time so far."""
+
+
+def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
+    """A fresh model; its weights follow from the seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(config.train.seed)
+        return VLSA(config.model, SpecialWords(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
+
+
+def checkpoints(run_path: str | Path) -> list[Path]:
+    """The checkpoint folders of a run, oldest first."""
+    return sorted(path for path in Path(run_path).glob("checkpoints/step-*") if path.suffix != ".partial")
+
+
+def save(
+    run_path: str | Path,
+    model: VLSA,
+    optimizer: torch.optim.AdamW,
+    tokenizer: Tokenizer,
+    config: Config,
+    state: TrainingState,
+    num_kept: int = 2,
+) -> Path:
+    """Write a checkpoint under a temporary name, read it back, rename it; keep the newest `num_kept`.
+
+    Raises CheckpointError when the disk refuses or gives back other bytes.
+    """
+    path = Path(run_path) / "checkpoints" / f"step-{state.step:08d}"
+    partial = path.with_suffix(".partial")
+    header = {"format": FORMAT, "version": VERSION, "config": json.dumps(to_dict(config)), "tokenizer": tokenizer.to_json()}
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        _save_checked(model.state_dict(), partial / MODEL_FILE, header)
+        training = {"step": str(state.step), "data": state.data, "seconds": str(state.seconds)}
+        _save_checked(_moments(model, optimizer), partial / TRAINING_FILE, training)
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(partial, path)
+        _sync(path.parent)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: could not be written ({error}); training up to step {state.step} would be lost. "
+            "Free some space or fix the rights, then run the same command again."
+        ) from error
+    for old in checkpoints(run_path)[:-num_kept]:
+        shutil.rmtree(old)
+    return path
+
+
+def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
+    """Model, tokenizer and settings of a run, of one of its checkpoints, or of a model.safetensors. Raises CheckpointError."""
+    path = _model_file(Path(path))
+    weights, header = _load(path)
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: no VLSA model in it; its weights have no settings. Give the folder of a run.")
+    if header["version"] != VERSION:
+        raise CheckpointError(
+            f"{path}: version {header['version']} of the format, this vlsa reads {VERSION}; it would be misread. "
+            "Use the vlsa that wrote it."
+        )
+    tokenizer = Tokenizer.from_json(header["tokenizer"], str(path))
+    try:
+        config = from_dict(Config, json.loads(header["config"]))
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: written with other settings than this vlsa has ({error}).") from error
+    model = build_model(config, tokenizer)
+    load_weights(model, weights, path)
+    return model, tokenizer, config
+
+
+def load_weights(model: VLSA, weights: dict[str, Tensor], path: Path) -> None:
+    """Every weight, and nothing else. Raises CheckpointError naming what does not fit."""
+    own = model.state_dict()
+    wrong = sorted(own.keys() ^ weights.keys())
+    wrong += [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
+    if wrong:
+        raise CheckpointError(
+            f"{path}: {len(wrong)} weights do not fit the model, {wrong[0]} among them; it would answer nonsense. "
+            "Use the vlsa and the settings that wrote it."
+        )
+    model.load_state_dict(weights)
+
+
+def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> TrainingState:
+    """Put AdamW's moments back and say how far the run was. Raises CheckpointError."""
+    moments, header = _load(path / TRAINING_FILE)
+    parameters = dict(_trained(model))
+    expected = {f"{kind}/{name}" for name in parameters for kind in ("exp_avg", "exp_avg_sq")}
+    if expected != moments.keys():
+        raise CheckpointError(f"{path / TRAINING_FILE}: moments of another model; training cannot go on. Start a new run.")
+    step = int(header["step"])
+    for name, parameter in parameters.items():
+        optimizer.state[parameter] = {
+            "step": torch.tensor(float(step), device=parameter.device),  # a fused update wants it there
+            "exp_avg": moments[f"exp_avg/{name}"].to(parameter.device),
+            "exp_avg_sq": moments[f"exp_avg_sq/{name}"].to(parameter.device),
+        }
+    return TrainingState(step, header["data"], float(header["seconds"]))
+
+
+def _trained(model: VLSA) -> list[tuple[str, torch.nn.Parameter]]:
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def _moments(model: VLSA, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
+    moments = {}
+    for name, parameter in _trained(model):
+        state = optimizer.state[parameter]
+        # A parameter that the objective does not touch has no moments yet: they are zero.
+        for kind in ("exp_avg", "exp_avg_sq"):
+            moments[f"{kind}/{name}"] = state.get(kind, torch.zeros_like(parameter))
+    return moments
+
+
+def _model_file(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if (path / MODEL_FILE).is_file():
+        return path / MODEL_FILE
+    saved = checkpoints(path)
+    if not saved:
+        what = "no checkpoint in it yet" if path.is_dir() else "no such run"
+        raise CheckpointError(f"{path}: {what}; there is no model to load. Train one: vlsa pretrain --data STORE --out {path}")
+    return saved[-1] / MODEL_FILE
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, "pt") as file:
+            header = dict(file.metadata() or {})
+        return load_file(path), header
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: damaged or cut short ({error}); its weights cannot be trusted. "
+            f"Delete the folder {path.parent} to go back to the checkpoint before it, or copy it again."
+        ) from error
+
+
+def _save_checked(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(tensors, path, header)
+    _sync(path)
+    back, _ = _load(path)
+    if any(not torch.equal(tensor, back[name]) for name, tensor in tensors.items() if not tensor.isnan().any()):
+        raise CheckpointError(f"{path}: the disk gave back other bytes than were written; check the disk.")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

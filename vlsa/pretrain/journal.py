@@ -1,0 +1,73 @@
+"""What a run writes down as it goes: metrics.jsonl for programs, TensorBoard event files for people.
+
+Fed by loop.py; read by serve/curves.py. A resumed run first drops the lines of steps that it will do again.
+"""
+
+import json
+import logging
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from vlsa.config import Config, to_dict
+
+METRICS_FILE = "metrics.jsonl"
+
+
+class Journal:
+    """Appends to RUN/metrics.jsonl (one JSON object a line, with its step) and to RUN/events.out.tfevents.*"""
+
+    def __init__(self, run_path: Path, config: Config, first_step: int) -> None:
+        run_path.mkdir(parents=True, exist_ok=True)
+        (run_path / "config.json").write_text(json.dumps(to_dict(config), indent=2) + "\n", encoding="utf-8")
+        self.path = run_path / METRICS_FILE
+        _drop_after(self.path, first_step)
+        self._file = self.path.open("a", encoding="utf-8")
+        self._board = _board(run_path, first_step)
+
+    def write(self, step: int, values: dict[str, float]) -> None:
+        """One line, flushed."""
+        self._file.write(json.dumps({"step": step, **{name: round(value, 6) for name, value in values.items()}}) + "\n")
+        self._file.flush()
+        if self._board:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self._board:
+            self._board.close()
+
+
+def read_metrics(run_path: str | Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl; a line cut short by a kill is left out."""
+    lines = []
+    path = Path(run_path) / METRICS_FILE
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+def _drop_after(path: Path, step: int) -> None:
+    kept = [line for line in read_metrics(path.parent) if line["step"] <= step]
+    partial = path.with_suffix(".partial")
+    partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _board(run_path: Path, first_step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        logging.getLogger(__name__).info("tensorboard is not installed: curves go to %s only", run_path / METRICS_FILE)
+        return None
+    return SummaryWriter(str(run_path), purge_step=first_step + 1 if first_step else None)
