@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from vlsa.config import AudioConfig, Config, DecoderConfig, EncoderConfig, ModelConfig, TextConfig, TrainConfig, VideoConfig
+from vlsa.config import (
+    AudioConfig,
+    Config,
+    DecoderConfig,
+    EncoderConfig,
+    ModelConfig,
+    TextConfig,
+    TrainConfig,
+    VideoConfig,
+)
 from vlsa.data.clip import Batch, Clip
 from vlsa.data.loader import MemoryClips, read_tensors
 from vlsa.data.tokenizer import Tokenizer

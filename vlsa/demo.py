@@ -108,14 +108,16 @@ def _read_record(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
         return {name: record[name] for name in ("settings", "seconds", "finished")}
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: not the record of a demo; what its folder holds is unknown. Name another.") from error
+        raise ConfigError(
+            f"{path}: not the record of a demo; what its folder holds is unknown. Name another."
+        ) from error
 
 
 def _check_same(path: Path, held: dict[str, Any], wanted: dict[str, Any]) -> None:
     changed = [f"{name} {held.get(name)} -> {value}" for name, value in wanted.items() if held.get(name) != value]
     if changed:
         raise ConfigError(
-            f"{path.parent}: holds a demo of other settings ({', '.join(changed)}); its result would belong to neither. "
+            f"{path.parent}: holds a demo of other settings ({', '.join(changed)}); one result cannot be of both. "
             "Give the same settings, or name another folder."
         )
 
@@ -156,7 +158,7 @@ def search_each_kind(out: Path) -> list["SearchShown"]:
     (about_words, words), (about_sound, _), (about_video, _), (about_image, _) = (
         clips[number % len(clips)] for number in range(4)
     )
-    sound, image = _write_questions(out / "questions", about_sound, about_image)
+    sound, image = write_questions(out / "questions", about_sound, about_image)
     index = Index.open(out / "index", run_path=out / "run")
     asked = [
         ("text", words, {"text": words}, "media", "picture and sound", about_words),
@@ -172,12 +174,15 @@ def search_each_kind(out: Path) -> list["SearchShown"]:
 
 def _held_out(world: Path) -> list[tuple[Path, str]]:
     """File and first caption of each held-out clip."""
+    texts: dict[str, str] = {}
     with (world / "captions.csv").open(encoding="utf-8", newline="") as file:
-        rows = [(row["path"], row["text"]) for row in csv.DictReader(file) if row["split"] == "test"]
-    return [(world / path, text) for path, text in dict(reversed(rows)).items()][::-1]
+        for row in csv.DictReader(file):
+            if row["split"] == "test":
+                texts.setdefault(row["path"], row["text"])
+    return [(world / path, text) for path, text in texts.items()]
 
 
-def _write_questions(folder: Path, sound_of: Path, image_of: Path) -> tuple[Path, Path]:
+def write_questions(folder: Path, sound_of: Path, image_of: Path) -> tuple[Path, Path]:
     """The sound of one clip as .wav, and the middle picture of another as .png."""
     from PIL import Image
 

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from vlsa.jobs import usable_cores
+
 State = Literal["ok", "missing", "weak"]
 GIB = 2**30
 LEAST_MEMORY_GIB, LEAST_DISK_GIB = 4, 5
@@ -58,7 +60,7 @@ def examine(folder: Path | None = None) -> list[Check]:
 
 def check_python() -> Check:
     """The interpreter."""
-    found = f"{platform.python_version()}, {len(usable_cores())} cores"
+    found = f"{platform.python_version()}, {usable_cores()} cores"
     if sys.version_info < OLDEST_PYTHON:
         return Check("python", "missing", found, "install Python 3.11 or newer, and make the environment with it")
     return Check("python", "ok", found)
@@ -144,7 +146,9 @@ def check_gpu() -> Check:
     if not torch.cuda.is_available():
         return Check("GPU", "weak", "none", "the tiny recipe trains without; larger ones need one", needed=False)
     facts = torch.cuda.get_device_properties(0)
-    return Check("GPU", "ok", f"{torch.cuda.device_count()} x {facts.name}, {facts.total_memory // GIB} GiB", needed=False)
+    return Check(
+        "GPU", "ok", f"{torch.cuda.device_count()} x {facts.name}, {facts.total_memory // GIB} GiB", needed=False
+    )
 
 
 def check_memory() -> Check:
@@ -179,9 +183,3 @@ def check_writing(folder: Path) -> Check:
     if not same:
         return Check("temporary files", "missing", f"{folder} gives back other bytes", "check the disk")
     return Check("temporary files", "ok", f"{folder} can be written")
-
-
-def usable_cores() -> set[int]:
-    """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return affinity(0) if affinity else set(range(os.cpu_count() or 1))

@@ -5,6 +5,7 @@ them, so that help and errors come at once.
 """
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,12 @@ BERT_NAME, BERT_SIZE = "bert-base-uncased", 30_522
 SMALL_PICTURE_PX = 112
 """Pictures under this side are kept at the size that the model sees; larger ones an eighth larger."""
 FRAMES_KEPT_PER_FRAME_SEEN = 6
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def settings_of(recipe_name: str, assignments: Sequence[str] = ()) -> Config:
@@ -146,7 +153,7 @@ def _bert_tokenizer() -> "Tokenizer":
     try:
         backend = tokenizers.Tokenizer.from_pretrained(BERT_NAME)
     except Exception as error:  # tokenizers raises plain Exception for whatever goes wrong on the way to the hub
-        reason = str(error).partition("\n")[0].rstrip(".")
+        reason = str(error).partition(".")[0].partition("\n")[0]
         raise ConfigError(
             f"vocabulary {BERT_NAME}: the Hugging Face hub cannot be reached ({reason}); this recipe reads its words "
             "with it. Give the published file with --vocabulary vocab.txt, or learn a vocabulary from the captions "
@@ -175,6 +182,4 @@ def index(
     from vlsa.retrieve.build import build_index
 
     with Bar("indexing clips") as bar:
-        return build_index(
-            run_path, source, index_path, num_workers=num_workers, restart=restart, progress=bar.update
-        )
+        return build_index(run_path, source, index_path, num_workers=num_workers, restart=restart, progress=bar.update)

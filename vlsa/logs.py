@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 PLAIN_EVERY_SECONDS = 20.0
 """Where stderr is no terminal, a line of progress so often."""
@@ -27,6 +27,7 @@ def set_up() -> None:
     logger = logging.getLogger("vlsa")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of each try; we tell of the outcome
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
         os.environ.setdefault("PYTHONWARNINGS", "ignore")  # for worker processes
@@ -46,7 +47,7 @@ class Bar:
         self._bar: Any = None
         self._task: Any = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Bar":
         if self._terminal:
             self._bar = _rich_bar()
             self._bar.start()

@@ -9,7 +9,7 @@ Axes: B clips.
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -17,10 +17,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from vlsa.config import ModelConfig, TrainConfig
 from vlsa.data.clip import Batch, Clip, ClipTensors
 from vlsa.data.tokenizer import Tokenizer
-from vlsa.data.transform import choose_window, clip_tensors, cut, Window
+from vlsa.data.transform import choose_window, clip_tensors, cut
 from vlsa.errors import StoreError
 
 
+@runtime_checkable
 class ClipFacts(Protocol):
     """What has to be known of a clip before it is read."""
 
@@ -38,6 +39,7 @@ class ClipFacts(Protocol):
     def sample_rate_hz(self) -> int: ...
 
 
+@runtime_checkable
 class ClipSource(Protocol):
     """Clips that can be read in part and in any order."""
 
@@ -123,9 +125,10 @@ class TrainingClips(Dataset[ClipTensors]):
         self.source, self.model, self.train, self.tokenizer = source, model, train, tokenizer
         self.rows = source.rows(split)
         if len(self.rows) < train.batch_size:
+            smaller = f", or --set train.batch_size={len(self.rows)}" if self.rows else ""
             raise StoreError(
                 f"{getattr(source, 'path', 'clips')}: {len(self.rows)} clips in split {split}, fewer than one batch of "
-                f"{train.batch_size}; a step needs a whole batch. Add clips, or --set train.batch_size={len(self.rows)}."
+                f"{train.batch_size}; a step needs a whole batch. Add clips{smaller}."
             )
 
     def __len__(self) -> int:

@@ -33,14 +33,17 @@ class Tokenizer:
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary_size: int) -> "Tokenizer":
-        """Learn a WordPiece vocabulary of at most this size; for texts that need no public one."""
+        """Learn a WordPiece vocabulary of about this size, the same each time; for texts that need no public one."""
+        ordered = sorted(texts)
         backend = _bert_like(models.WordPiece(unk_token="[UNK]"))  # type: ignore[call-arg]
+        # The trainer would number the letters inside words at random, and break ties by these numbers: they come first.
         trainer = trainers.WordPieceTrainer(
-            vocab_size=vocabulary_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+            vocab_size=vocabulary_size,
+            special_tokens=[*SPECIAL_TOKENS, *_inner_letters(backend, ordered)],
+            show_progress=False,
         )
-        # Sorted and in one batch: the trainer's ties then fall the same way each time.
-        backend.train_from_iterator([sorted(texts)], trainer)
-        return cls(_with_template(backend))
+        backend.train_from_iterator([ordered], trainer)
+        return cls(_with_vocabulary(backend.get_vocab(with_added_tokens=False)))
 
     @classmethod
     def from_vocabulary(cls, path: str | Path) -> "Tokenizer":
@@ -50,12 +53,7 @@ class Tokenizer:
             pieces = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: not a readable vocabulary ({error}); texts need one. Give a vocab.txt.") from None
-        vocabulary = {piece: number for number, piece in enumerate(pieces)}
-        backend = _bert_like(models.WordPiece(vocabulary, unk_token="[UNK]"))
-        if vocabulary.keys() >= set(SPECIAL_TOKENS):
-            backend.add_special_tokens(list(SPECIAL_TOKENS))
-            _with_template(backend)
-        return cls(backend)
+        return cls(_with_vocabulary({piece: number for number, piece in enumerate(pieces)}))
 
     @classmethod
     def from_json(cls, text: str, where: str) -> "Tokenizer":
@@ -94,9 +92,19 @@ def _bert_like(model: models.WordPiece) -> Backend:
     return backend
 
 
-def _with_template(backend: Backend) -> Backend:
-    ends = [(token, backend.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    backend.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
-        single="[CLS] $A [SEP]", special_tokens=ends
-    )
+def _with_vocabulary(vocabulary: dict[str, int]) -> Backend:
+    backend = _bert_like(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    if vocabulary.keys() >= set(SPECIAL_TOKENS):
+        backend.add_special_tokens(list(SPECIAL_TOKENS))
+        ends = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
+        backend.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+            single="[CLS] $A [SEP]", special_tokens=ends
+        )
     return backend
+
+
+def _inner_letters(backend: Backend, texts: list[str]) -> list[str]:
+    """The pieces of one letter that are not a word's first."""
+    normal = (backend.normalizer.normalize_str(text) for text in texts)  # type: ignore[union-attr]
+    words = {word for text in normal for word, _ in backend.pre_tokenizer.pre_tokenize_str(text)}  # type: ignore[union-attr]
+    return [f"##{letter}" for letter in sorted({letter for word in words for letter in word[1:]})]

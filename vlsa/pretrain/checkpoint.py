@@ -76,7 +76,7 @@ def save(
         shutil.rmtree(path, ignore_errors=True)
         os.replace(partial, path)
         _sync(path.parent)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # a full disk is the latter
         raise CheckpointError(
             f"{path}: could not be written ({error}); training up to step {state.step} would be lost. "
             "Free some space or fix the rights, then run the same command again."

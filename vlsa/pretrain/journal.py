@@ -45,7 +45,7 @@ class Journal:
             self._board.close()
 
 
-def read_metrics(run_path: str | Path) -> list[dict[str, float]]:
+def read_metrics(run_path: str | Path) -> list[dict[str, int | float]]:
     """The lines of metrics.jsonl; a line cut short by a kill is left out."""
     lines = []
     path = Path(run_path) / METRICS_FILE
@@ -70,4 +70,4 @@ def _board(run_path: Path, first_step: int) -> Any:
     except ImportError:
         logging.getLogger(__name__).info("tensorboard is not installed: curves go to %s only", run_path / METRICS_FILE)
         return None
-    return SummaryWriter(str(run_path), purge_step=first_step + 1 if first_step else None)
+    return SummaryWriter(str(run_path), purge_step=first_step + 1)

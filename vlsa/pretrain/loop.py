@@ -221,8 +221,8 @@ def _check_finite(step: int, ids: tuple[str, ...], losses: Losses, norm: torch.T
     if math.isfinite(losses.total.item()) and math.isfinite(norm.item()):
         return
     raise VlsaError(
-        f"step {step}: loss {losses.total.item()}, norm of its gradient {norm.item()}; the weights are spoilt. The clips "
-        f"were {', '.join(ids[:8])}{' ...' if len(ids) > 8 else ''}. The last checkpoint is good: lower "
+        f"step {step}: loss {losses.total.item()}, norm of its gradient {norm.item()}; the weights are spoilt. The "
+        f"clips were {', '.join(ids[:8])}{' ...' if len(ids) > 8 else ''}. The last checkpoint is good: lower "
         "train.learning_rate in a new run."
     )
 

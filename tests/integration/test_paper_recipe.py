@@ -1,0 +1,99 @@
+"""The paper's settings whole: the parameters, item by item, and one training step on the processor."""
+
+import math
+
+import pytest
+import torch
+from tiny import generator
+
+from vlsa.data.clip import Batch
+from vlsa.data.tokenizer import SPECIAL_TOKENS, Tokenizer
+from vlsa.pretrain.checkpoint import build_model
+from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
+from vlsa.recipes import recipe
+
+pytestmark = pytest.mark.slow
+NUM_WORDS = 30_522
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory) -> Trainer:
+    """The model, with a vocabulary of BERT's size in BERT's file format."""
+    path = tmp_path_factory.mktemp("vocabulary") / "vocab.txt"
+    pieces = [*SPECIAL_TOKENS, *(f"word{number}" for number in range(NUM_WORDS - len(SPECIAL_TOKENS)))]
+    path.write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    tokenizer, config = Tokenizer.from_vocabulary(path), recipe("paper")
+    assert tokenizer.vocabulary_size == config.model.text.vocabulary_size
+    model = build_model(config, tokenizer)
+    return Trainer(config, model, tokenizer, build_optimizer(model, config), "made")
+
+
+def linear(inputs: int, outputs: int) -> int:
+    return inputs * outputs + outputs
+
+
+def transformer(num_layers: int, width: int) -> int:
+    norm, inner = 2 * width, 4 * width
+    attention = linear(width, 3 * width) + linear(width, width)
+    return num_layers * (2 * norm + attention + linear(width, inner) + linear(inner, width)) + norm
+
+
+def test_the_parameters_are_those_of_the_formula_item_by_item(trainer):
+    width, narrow = 768, 512
+    expected = {
+        "embedding.video": linear(3 * 16 * 16, width),
+        "embedding.audio": linear(16 * 16, width),
+        "embedding.text": NUM_WORDS * width,
+        "embedding.modality": 3 * width,
+        "encoder": transformer(12, width),
+        "decoder.input": linear(width, narrow),
+        "decoder.mask_token": narrow,
+        "decoder.modality": 3 * narrow,
+        "decoder.transformer": transformer(8, narrow),
+        "decoder.video_head": linear(narrow, 3 * 16 * 16),
+        "decoder.audio_head": linear(narrow, 16 * 16),
+        "decoder.word_head": linear(narrow, NUM_WORDS),
+        "matching": 2 * linear(width, 1),
+        "log_scale": 1,
+    }
+    counted = dict.fromkeys(expected, 0)
+    for name, parameter in trainer.model.named_parameters():
+        counted[next(item for item in expected if name == item or name.startswith(item + "."))] += parameter.numel()
+    for item, number in counted.items():
+        print(f"{item:22s}{number:>13,}")
+    print(f"{'all':22s}{sum(counted.values()):>13,}")
+    assert counted == expected
+    assert counted["encoder"] == 85_056_000  # ViT-Base less its patches, positions, class token and head
+    assert sum(counted.values()) == 151_087_677  # the paper says 156 M
+
+
+def test_one_step_on_the_processor(trainer):
+    """Two clips: 8 frames of 224 px, 5.94 s of sound, a text of 20 words."""
+    rng, num_clips = generator(), 2
+    words = torch.full((num_clips, 40), trainer.tokenizer.padding_id)
+    words[0, :22] = trainer.tokenizer.encode(" ".join(f"word{n}" for n in range(20)), 22)[0]
+    words[1, :22] = trainer.tokenizer.encode(" ".join(f"word{n}" for n in range(50, 70)), 22)[0]
+    batch = Batch(
+        ids=("a", "b"),
+        video=torch.randint(256, (num_clips, 8, 3, 224, 224), generator=rng, dtype=torch.uint8),
+        frame_seconds=torch.linspace(0, 5.5, 8).expand(num_clips, -1),
+        frame_padding=torch.zeros(num_clips, 8, dtype=torch.bool),
+        sound=torch.rand(num_clips, 65_535, generator=rng) - 0.5,
+        num_samples=torch.tensor([65_535, 65_535]),
+        words=words,
+        word_padding=words == trainer.tokenizer.padding_id,
+    )
+    trainer.model.calibrate(batch)
+    seen = trainer.model.visible_tokens(*_content_and_masks(trainer, batch))
+    assert {name: part.tokens.shape[1] for name, part in seen.items()} == {"video": 392, "audio": 64, "text": 40}
+    before = trainer.model.encoder.blocks[11].mlp[2].weight.detach().clone()
+    losses, norm = train_step(trainer, batch)
+    assert losses.total.isfinite()
+    assert norm.isfinite()
+    assert losses.terms["local_text"].item() == pytest.approx(math.log(NUM_WORDS), abs=3)
+    assert not torch.equal(trainer.model.encoder.blocks[11].mlp[2].weight, before)
+
+
+def _content_and_masks(trainer: Trainer, batch: Batch) -> tuple[object, object]:
+    content = trainer.model.content(batch)
+    return content, trainer.model.draw_masks(content, generator())

@@ -1,0 +1,235 @@
+"""Rules of the repository that no single module can keep: imports, documents, versions, sizes, paths."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_lines import ROOT, parse
+
+import vlsa
+from vlsa.cli.reference import reference
+
+MODULES = sorted((ROOT / "vlsa").rglob("*.py"))
+STAGES = ("data", "model", "pretrain", "retrieve", "serve")
+BELOW_ALL = ("errors", "config", "recipes")
+ON_TOP = ("cli", "demo", "doctor", "jobs", "logs")
+CORE_LIBRARIES = {"torch", "numpy", "einops", "jaxtyping", "safetensors", "tokenizers"}
+BLOCKED = ("av", "lancedb", "pysubs2", "PIL", "matplotlib", "tensorboard", "typer", "rich", "pyarrow", "webdataset")
+MOST_LINES = 300
+
+
+def name_of(path: Path) -> str:
+    """Dotted name of a module, a package's without __init__."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {name_of(path): path for path in MODULES}
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imported(nodes: Iterator[ast.AST]) -> set[str]:
+    """Dotted names of the modules that these statements import."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in NAMES else node.module for name in whole}
+    return names
+
+
+def rank(module: str) -> int:
+    """Place of a module of ours in the order that imports follow."""
+    part = module.split(".")[1]
+    if part in BELOW_ALL:
+        return BELOW_ALL.index(part) - len(BELOW_ALL)
+    return len(STAGES) if part in ON_TOP else STAGES.index(part)
+
+
+def ours(names: set[str]) -> set[str]:
+    return {name for name in names if name.startswith("vlsa.")}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != "vlsa"], ids=name_of)
+def test_imports_point_from_later_stages_to_earlier_ones_only(path):
+    wrong = {name for name in ours(imported(ast.walk(tree_of(path)))) if rank(name) > rank(name_of(path))}
+    assert wrong == set()
+
+
+def at_import(tree: ast.Module) -> Iterator[ast.AST]:
+    """The statements that run when a module is imported: not those in functions, nor for type checkers only."""
+    todo: list[ast.AST] = list(tree.body)
+    while todo:
+        node = todo.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            todo += ast.iter_child_nodes(node)
+
+
+def reachable(start: str) -> set[str]:
+    """All modules that importing one of ours imports, ours by their whole names and others too."""
+    todo, found = {start}, set()
+    while todo:
+        name = todo.pop()
+        found.add(name)
+        parents = {name.rpartition(".")[0]} & NAMES.keys()  # a package runs its __init__
+        inside = imported(at_import(tree_of(NAMES[name]))) if name in NAMES else set()
+        todo |= (inside | parents) - found
+    return found
+
+
+def test_the_training_core_imports_few_libraries():
+    libraries = {name.split(".")[0] for name in reachable("vlsa.pretrain.loop")} - {"vlsa"} - sys.stdlib_module_names
+    assert libraries <= CORE_LIBRARIES
+
+
+TWO_STEPS = """
+import importlib.abc, sys
+from pathlib import Path
+
+class Block(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BLOCKED:
+            raise ImportError(f"{name} is not on this machine")
+
+sys.meta_path.insert(0, Block())
+import vlsa.pretrain.loop as loop
+from vlsa.config import override
+from vlsa.data.loader import MemoryClips
+from vlsa.data.world.clips import made_clips
+from vlsa.recipes import recipe
+
+changes = ["batch_size=4", "num_steps=2", "num_workers=0"]
+config = override(recipe("tiny"), [f"train.{change}" for change in changes])
+clips = MemoryClips({"train": list(made_clips(0, range(6)))})
+summary = loop.pretrain(config, clips, Path(sys.argv[1]))
+assert summary.finished and summary.metrics["loss"] > 0, summary
+print(sorted(set(BLOCKED) & set(sys.modules)))
+"""
+
+
+def test_training_runs_where_media_storage_and_plotting_libraries_are_missing(tmp_path):
+    code = f"BLOCKED = {BLOCKED}\n{TWO_STEPS}"
+    command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "run")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
+
+
+def test_importing_the_package_does_nothing_and_loads_nothing():
+    code = "import sys; before = set(sys.modules); import vlsa; print(sorted(set(sys.modules) - before)); dir(vlsa)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = ast.literal_eval(done.stdout)
+    assert "vlsa" in loaded
+    assert {name.split(".")[0] for name in loaded} - {"vlsa"} <= sys.stdlib_module_names
+    assert [name for name in loaded if name.startswith("vlsa.")] == []
+
+
+def test_every_public_name_of_the_package_is_there():
+    assert all(getattr(vlsa, name) is not None for name in vlsa.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        vlsa.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.read_text(encoding="utf-8")], ids=name_of)
+def test_every_module_and_every_public_function_and_class_says_what_it_is(path):
+    tree = tree_of(path)
+    public = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
+    ]
+    assert ast.get_docstring(tree), path
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_source_file_is_longer_than_a_reader_likes(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def tracked() -> list[Path]:
+    """Every text file of the repository; of a checkout, without what git ignores."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    named = [ROOT / name for name in done.stdout.split("\0") if name]
+    files = named or [path for part in ("vlsa", "tests", "docs", "bench") for path in (ROOT / part).rglob("*")]
+    endings = {".py", ".md", ".toml", ".txt", ".css", ".js", ".html", ".json", ".jsonl", ".yml", ".yaml", ".cfg", ""}
+    return [path for path in files if path.is_file() and path.suffix in endings and "__pycache__" not in path.parts]
+
+
+def test_no_file_names_a_path_of_one_machine():
+    homes = "|".join(("home", "root", "work", "Users", "opt", "scratch"))
+    pattern = re.compile(rf"(?<![\w.:/}}])/({homes})/\w")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}"
+        for path in tracked()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert found == []
+
+
+def bash_lines(path: Path) -> list[str]:
+    """The command lines in a document's ```bash blocks; a line that ends in a backslash goes on in the next."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    text = "".join(blocks).replace("\\\n", " ")
+    lines = (line.strip().removeprefix("$ ") for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_every_command_in_the_documents_exists_and_parses(name):
+    lines = bash_lines(ROOT / name)
+    if name == "README.md":
+        assert "make demo" in {re.split(r"\s*#", line)[0] for line in lines}
+    for line in lines:
+        for command in re.split(r"\s*(?:&&|\||;)\s*", re.split(r"\s#", line)[0]):
+            if command.startswith("vlsa "):
+                parse(command)
+            elif command.startswith("make "):
+                targets = [word for word in command.split()[1:] if "=" not in word and not word.startswith("-")]
+                assert set(targets) <= make_targets(), line
+
+
+def test_the_documented_help_is_current():
+    written = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert written == reference(), "docs/cli.md is old: run `make docs`"
+
+
+def test_one_version_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert newest is not None
+    assert project["version"] == vlsa.__version__ == newest[1]
+
+
+def requirement_name(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9_.-]", requirement)[0].lower().replace("_", "-")
+
+
+def test_every_library_that_is_asked_for_has_a_tested_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    exact = [line for line in lines if line and not line.startswith("#")]
+    assert [line for line in exact if not re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9A-Za-z.]*", line)] == []
+    asked = [*project["dependencies"], *(r for extra in project["optional-dependencies"].values() for r in extra)]
+    names = {requirement_name(requirement) for requirement in asked} - {"vlsa"}
+    assert names - {requirement_name(line) for line in exact} == set()

@@ -1,0 +1,108 @@
+"""The shared encoder: groups are closed, a packed call is the separate calls, each block counts."""
+
+import pytest
+import torch
+from tiny import generator
+
+from vlsa.model.encoder import Group, Transformer, groups_of
+
+WIDTH, LENGTHS = 32, (5, 4, 3)
+
+
+@pytest.fixture
+def encoder() -> Transformer:
+    torch.manual_seed(0)
+    return Transformer(num_layers=3, width=WIDTH, num_heads=4, mlp_ratio=2)
+
+
+@pytest.fixture
+def tokens() -> torch.Tensor:
+    return torch.randn(4, sum(LENGTHS), WIDTH, generator=generator())
+
+
+@pytest.fixture
+def paddings() -> list[torch.Tensor]:
+    """Of three modalities: clip 1 has a short second one, clip 2 has no third one."""
+    paddings = [torch.zeros(4, length, dtype=torch.bool) for length in LENGTHS]
+    paddings[1][1, 2:] = True
+    paddings[2][2] = True
+    return paddings
+
+
+def test_groups_follow_one_another():
+    groups = groups_of([torch.zeros(1, 5, dtype=torch.bool), torch.zeros(1, 2, dtype=torch.bool)], first=3)
+    assert [(group.start, group.stop) for group in groups] == [(3, 8), (8, 10)]
+
+
+def test_padding_is_not_attended_except_by_a_clip_that_has_nothing_else():
+    group = Group(0, 2, torch.tensor([[False, True], [True, True]]))
+    assert group.attends[:, 0, 0].tolist() == [[True, False], [True, True]]
+
+
+@pytest.mark.parametrize("fusion_layers", [1, 2, 3])
+def test_the_isolated_outputs_of_a_packed_call_are_those_of_calls_by_themselves(
+    encoder, tokens, paddings, fusion_layers
+):
+    isolated, _ = encoder.forward_both(tokens, paddings, fusion_layers)
+    alone = [
+        encoder(part, groups_of([padding])) for part, padding in zip(tokens.split(LENGTHS, 1), paddings, strict=True)
+    ]
+    torch.testing.assert_close(isolated, torch.cat(alone, dim=1), atol=1e-5, rtol=1e-5)
+
+
+def test_the_joint_outputs_of_a_packed_call_are_those_of_one_call_over_all(encoder, tokens, paddings):
+    _, joint = encoder.forward_both(tokens, paddings, fusion_layers=3)
+    together = encoder(tokens, groups_of([torch.cat(paddings, dim=1)]))
+    torch.testing.assert_close(joint, together, atol=1e-5, rtol=1e-5)
+
+
+def test_with_fewer_fusion_layers_the_first_run_isolated_and_the_last_joint(encoder, tokens, paddings):
+    _, joint = encoder.forward_both(tokens, paddings, fusion_layers=1)
+    x = tokens
+    for block in encoder.blocks[:2]:
+        x = block(x, groups_of(paddings))
+    x = encoder.norm(encoder.blocks[2](x, groups_of([torch.cat(paddings, dim=1)])))
+    torch.testing.assert_close(joint, x, atol=1e-5, rtol=1e-5)
+
+
+def test_a_token_moves_its_own_group_and_no_other(encoder, tokens, paddings):
+    before, joint_before = encoder.forward_both(tokens, paddings, 2)
+    moved = tokens.clone()
+    moved[:, 0, :9] += 1
+    after, joint_after = encoder.forward_both(moved, paddings, 2)
+    assert ((after - before)[:, :5].abs().amax(dim=-1) > 1e-4).all()
+    assert torch.equal(after[:, 5:], before[:, 5:])
+    assert (joint_after - joint_before).abs().amax(dim=-1)[:, 5:].min() > 1e-5
+
+
+def test_what_lies_in_padding_does_not_matter(encoder, tokens, paddings):
+    before = encoder.forward_both(tokens, paddings, 2)
+    junk = tokens.clone()
+    padding = torch.cat(paddings, dim=1)
+    junk[padding] = 1000.0
+    after = encoder.forward_both(junk, paddings, 2)
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one[~padding], other[~padding])
+        assert other.isfinite().all()
+
+
+def test_a_clip_does_not_depend_on_its_neighbours_in_the_batch(encoder, tokens, paddings):
+    isolated, joint = encoder.forward_both(tokens, paddings, 2)
+    alone = encoder.forward_both(tokens[2:3], [padding[2:3] for padding in paddings], 2)
+    torch.testing.assert_close(isolated[2:3], alone[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(joint[2:3], alone[1], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_each_block_has_an_effect_and_a_gradient(encoder, tokens, paddings, layer):
+    before = [output.detach() for output in encoder.forward_both(tokens, paddings, 2)]
+    sum(output.square().sum() for output in encoder.forward_both(tokens, paddings, 2)).backward()
+    block = encoder.blocks[layer]
+    for name, parameter in block.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.zero_()
+    after = encoder.forward_both(tokens, paddings, 2)
+    for one, other in zip(before, after, strict=True):
+        assert (one - other).abs().max() > 0.01

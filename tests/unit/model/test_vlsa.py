@@ -1,0 +1,199 @@
+"""A training step as a whole: its terms, gradients, masks and randomness; and the vectors for retrieval."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from tiny import change, generator, make_model, some_rows, without
+
+from vlsa.model import masking
+from vlsa.model.patches import normalise_patches
+
+TERMS = {
+    "local_video",
+    "local_audio",
+    "local_text",
+    "global_contrast_audio_video",
+    "global_match_audio_video",
+    "global_contrast_audio_text",
+    "global_match_audio_text",
+}
+
+
+def test_the_loss_is_the_weighed_sum_of_its_terms(model, batch):
+    losses = model(batch, generator())
+    assert losses.terms.keys() == TERMS
+    local = sum(term for name, term in losses.terms.items() if name.startswith("local"))
+    matched = sum(term for name, term in losses.terms.items() if name.startswith("global"))
+    assert losses.total.item() == pytest.approx((local + 5 * matched).item(), rel=1e-5)
+    assert "local_video=" in repr(losses)
+
+
+def test_an_untrained_model_scores_near_chance(model, batch):
+    terms = model(batch, generator()).terms
+    assert terms["local_video"].item() == pytest.approx(1, abs=0.8)
+    assert terms["local_text"].item() == pytest.approx(math.log(150), abs=1.5)
+    assert terms["global_match_audio_text"].item() == pytest.approx(math.log(2), abs=0.3)
+
+
+def test_every_parameter_gets_a_finite_gradient_except_the_fixed_temperature(model, batch):
+    model(batch, generator()).total.backward()
+    for name, parameter in model.named_parameters():
+        if name == "log_scale":
+            assert parameter.grad is None
+        else:
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+            assert parameter.grad.abs().sum() > 0, name
+
+
+def test_every_parameter_gets_a_gradient_with_fewer_fusion_layers_and_a_learned_temperature(config, tokenizer, batch):
+    config = change(change(config, "encoder", fusion_layers=1), "objective", learn_temperature=True)
+    model = make_model(config, tokenizer)
+    model(batch, generator()).total.backward()
+    assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+
+
+@pytest.mark.parametrize("body", ["encoder", "decoder.transformer"])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_each_block_changes_the_loss(model, batch, body, layer):
+    before = model(batch, generator()).total.item()
+    with torch.no_grad():
+        for parameter in model.get_submodule(f"{body}.blocks.{layer}").parameters():
+            parameter.zero_()
+    assert abs(model(batch, generator()).total.item() - before) > 1e-3
+
+
+# --- randomness
+
+
+def test_a_step_follows_from_the_generator_alone(model, batch):
+    torch.manual_seed(1)
+    first = model(batch, generator(3))
+    torch.manual_seed(2)
+    again, other = model(batch, generator(3)), model(batch, generator(4))
+    assert {name: term.item() for name, term in first.terms.items()} == {n: t.item() for n, t in again.terms.items()}
+    assert first.total.item() != other.total.item()
+
+
+def test_a_step_leaves_the_global_random_state_alone(model, batch):
+    before = torch.get_rng_state()
+    model(batch, generator())
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_weights_follow_from_the_seed(config, tokenizer):
+    first, again, other = (make_model(config, tokenizer, seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["encoder.blocks.1.mlp.0.weight"], other["encoder.blocks.1.mlp.0.weight"])
+
+
+# --- masks of a batch
+
+
+def test_masks_have_the_shares_of_the_paper(model, batch):
+    content = model.content(batch)
+    masks = model.draw_masks(content, generator())
+    video = masking.mask_of(masks.visible_video, 32).reshape(6, 2, 16)
+    assert video.sum(dim=-1).eq(12).all()
+    assert len({tuple(frame.tolist()) for frame in video.reshape(12, 16)}) > 9  # each frame of each clip by itself
+    assert masking.mask_of(masks.visible_audio, 32).sum(dim=-1).eq(24).all()
+    words = (~batch.word_padding).sum(dim=1) - 2
+    assert masks.hidden_words.sum(dim=1).tolist() == [max(round(0.15 * count), 1) for count in words.tolist()]
+
+
+def test_start_stop_and_padding_are_never_hidden(model, batch, tokenizer):
+    content = model.content(batch)
+    for seed in range(20):
+        hidden = batch.words[model.draw_masks(content, generator(seed)).hidden_words]
+        assert not torch.isin(hidden, torch.tensor([tokenizer.start_id, tokenizer.stop_id, tokenizer.padding_id])).any()
+
+
+def test_what_is_hidden_does_not_reach_the_encoder(model, batch):
+    content = model.content(batch)
+    masks = model.draw_masks(content, generator())
+    before = model.visible_tokens(content, masks)
+    video = content.video.masked_fill(masking.mask_of(masks.visible_video, 32)[..., None], 77)
+    audio = content.audio.masked_fill(masking.mask_of(masks.visible_audio, 32)[..., None], 77.0)
+    words = content.words.masked_fill(masks.hidden_words, 7)
+    after = model.visible_tokens(dataclasses.replace(content, video=video, audio=audio, words=words), masks)
+    for name in ("video", "audio", "text"):
+        assert torch.equal(before[name].tokens, after[name].tokens)
+
+
+def test_hidden_words_enter_as_the_mask_token(model, batch, tokenizer):
+    content = model.content(batch)
+    masks = model.draw_masks(content, generator())
+    words = content.words.where(~masks.hidden_words, tokenizer.mask_id)
+    expected = model.embedding.embed_text(words)
+    assert torch.equal(model.visible_tokens(content, masks)["text"].tokens, expected)
+    assert torch.equal(content.words, batch.words)  # the target stays whole
+
+
+def test_a_perfect_decoder_has_no_loss(model, batch, monkeypatch):
+    """The target of a decoded patch is that patch, and nothing else is scored."""
+    content = model.content(batch)
+    masks = model.draw_masks(content, generator())
+    joint = model.encode(model.visible_tokens(content, masks))[1]
+    pixels = masking.gather_tokens(model.pixels(content.video), masks.hidden_video)
+    sound = masking.gather_tokens(content.audio, masks.hidden_audio)
+    logits = 50 * torch.nn.functional.one_hot(batch.words, 150).float()
+    rebuilt = type(
+        "Perfect", (), {"video": normalise_patches(pixels), "audio": normalise_patches(sound), "words": logits}
+    )
+    monkeypatch.setattr(model.decoder, "forward", lambda **_: rebuilt)
+    assert all(term.item() < 1e-6 for term in model.local_losses(content, masks, joint).values())
+
+
+# --- scales
+
+
+def test_calibration_gives_pixels_and_spectrograms_unit_scale(model, batch):
+    content = model.content(batch)
+    for values in (model.pixels(content.video), content.audio):
+        assert values.mean().item() == pytest.approx(0, abs=1e-3)
+        assert values.std().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_calibration_leaves_absent_modalities_out(model, batch):
+    scales = model.pixel_scale.clone(), model.sound_scale.clone()
+    model.calibrate(some_rows(batch, [0, 1, 2]))
+    expected = model.pixel_scale.clone(), model.sound_scale.clone()
+    junk = without(without(batch, "video", 3, 4, 5, junk=True), "audio", 3, 4, 5, junk=True)
+    model.calibrate(junk)
+    torch.testing.assert_close((model.pixel_scale, model.sound_scale), expected)
+    model.calibrate(without(without(batch, "video", *range(6)), "audio", *range(6)))
+    torch.testing.assert_close((model.pixel_scale, model.sound_scale), expected)
+    assert not torch.equal(scales[0], expected[0])
+
+
+# --- answers
+
+
+def test_globals_are_unit_vectors_and_equal_the_encode_methods(model, batch):
+    globals_ = model.globals(batch)
+    encoded = {
+        "video": model.encode_video(batch),
+        "audio": model.encode_audio(batch),
+        "text": model.encode_text(batch),
+    }
+    for name, vectors in globals_.vectors.items():
+        torch.testing.assert_close(vectors.norm(dim=1), torch.ones(6))
+        torch.testing.assert_close(vectors, encoded[name])
+        assert globals_.present[name].all()
+
+
+def test_different_clips_have_different_globals(model, batch):
+    for vectors in model.globals(batch).vectors.values():
+        assert torch.cdist(vectors, vectors).add(torch.eye(6)).min() > 1e-3
+
+
+def test_answers_have_no_randomness(model, batch):
+    assert torch.equal(model.encode_video(batch), model.encode_video(batch))
+
+
+def test_a_clip_has_the_same_vector_alone_and_in_a_batch(model, batch):
+    alone = some_rows(batch, [4])
+    for name, vectors in model.globals(batch).vectors.items():
+        torch.testing.assert_close(vectors[4:5], model.globals(alone).vectors[name], atol=1e-5, rtol=1e-4)

@@ -1,0 +1,72 @@
+"""No leakage, proved: shuffle one modality inside the batch, and the globals of the others do not move."""
+
+import dataclasses
+
+import pytest
+import torch
+from tiny import change, generator, make_model
+
+from vlsa.config import MODALITIES
+from vlsa.data.clip import Batch
+from vlsa.model.vlsa import VLSA, Globals
+
+FIELDS = {
+    "video": ("video", "frame_seconds", "frame_padding"),
+    "audio": ("sound", "num_samples"),
+    "text": ("words", "word_padding"),
+}
+
+
+def with_shuffled(batch: Batch, modality: str) -> Batch:
+    """The batch with one modality of each clip taken from the next clip."""
+    return dataclasses.replace(batch, **{name: getattr(batch, name).roll(1, dims=0) for name in FIELDS[modality]})
+
+
+def training_globals(model: VLSA, batch: Batch) -> Globals:
+    """The globals that GAM sees, with the masks of seed 0. (Word masks depend on the words, so they move with them.)"""
+    content = model.content(batch)
+    masks = model.draw_masks(content, generator())
+    return model.pool(model.encode(model.visible_tokens(content, masks))[0])
+
+
+@pytest.mark.parametrize("shuffled", MODALITIES)
+def test_shuffling_one_modality_leaves_the_other_answers_alone(model, batch, shuffled):
+    before, after = model.globals(batch), model.globals(with_shuffled(batch, shuffled))
+    for name in MODALITIES:
+        if name == shuffled:
+            expected = before.vectors[name].roll(1, dims=0)
+            torch.testing.assert_close(after.vectors[name], expected, atol=1e-6, rtol=1e-5)
+        else:
+            assert torch.equal(after.vectors[name], before.vectors[name])
+
+
+@pytest.mark.parametrize("fusion_layers", [1, 2])
+@pytest.mark.parametrize("shuffled", MODALITIES)
+def test_shuffling_one_modality_leaves_the_other_globals_of_training_alone(
+    config, tokenizer, batch, shuffled, fusion_layers
+):
+    model = make_model(change(config, "encoder", fusion_layers=fusion_layers), tokenizer)
+    before, after = training_globals(model, batch), training_globals(model, with_shuffled(batch, shuffled))
+    for name in set(MODALITIES) - {shuffled}:
+        assert torch.equal(after.vectors[name], before.vectors[name])
+    assert not torch.allclose(after.vectors[shuffled], before.vectors[shuffled], atol=1e-3)
+
+
+@pytest.mark.parametrize("shuffled", MODALITIES)
+def test_with_joint_matching_the_others_do_move(config, tokenizer, batch, shuffled):
+    model = make_model(change(config, "objective", matching_attention="joint"), tokenizer)
+    before, after = training_globals(model, batch), training_globals(model, with_shuffled(batch, shuffled))
+    for name in set(MODALITIES) - {shuffled}:
+        assert (after.vectors[name] - before.vectors[name]).abs().amax(dim=-1).min() > 1e-4
+
+
+def test_no_gradient_flows_from_one_modality_to_the_globals_of_another(model, batch):
+    content = model.content(batch)
+    content = dataclasses.replace(content, audio=content.audio.requires_grad_())
+    masks = model.draw_masks(content, generator())
+    globals_ = model.pool(model.encode(model.visible_tokens(content, masks))[0])
+    own, others = globals_.vectors["audio"], globals_.vectors["video"].sum() + globals_.vectors["text"].sum()
+    (own_gradient,) = torch.autograd.grad(own.square().mul(torch.arange(32.0)).sum(), content.audio, retain_graph=True)
+    (other_gradient,) = torch.autograd.grad(others, content.audio, allow_unused=True)
+    assert own_gradient.abs().amax(dim=(1, 2)).min() > 0
+    assert other_gradient is None or not other_gradient.any()

@@ -1,0 +1,247 @@
+"""Checkpoints: whole, atomic, strict; what is damaged or foreign is one line that says what to do."""
+
+import dataclasses
+import json
+import resource
+import signal
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tiny import generator, tiny_config, tiny_run
+
+from vlsa.config import Config
+from vlsa.data.tokenizer import Tokenizer
+from vlsa.errors import CheckpointError
+from vlsa.model.vlsa import VLSA
+from vlsa.pretrain import checkpoint
+from vlsa.pretrain.checkpoint import MODEL_FILE, TRAINING_FILE, TrainingState, build_model, checkpoints, load_model
+from vlsa.pretrain.loop import build_optimizer
+
+
+@dataclasses.dataclass
+class Run:
+    """A model after one update, and where its checkpoint lies."""
+
+    model: VLSA
+    optimizer: torch.optim.AdamW
+    tokenizer: Tokenizer
+    config: Config
+    path: object
+
+    def save(self, step: int, **kwargs):
+        state = TrainingState(step, "abc", 1.5)
+        return checkpoint.save(self.path, self.model, self.optimizer, self.tokenizer, self.config, state, **kwargs)
+
+
+@pytest.fixture
+def run(tmp_path, batch, tokenizer) -> Run:
+    config = dataclasses.replace(tiny_run(), model=tiny_config())
+    model = build_model(config, tokenizer)
+    model.calibrate(batch)
+    optimizer = build_optimizer(model, config)
+    model(batch, generator()).total.backward()
+    optimizer.step()
+    return Run(model, optimizer, tokenizer, config, tmp_path / "run")
+
+
+def rewrite(path, change) -> None:
+    """Write a safetensors file anew with its tensors and header changed."""
+    with safe_open(path, "pt") as file:
+        header = dict(file.metadata())
+    tensors = load_file(path)
+    change(tensors, header)
+    save_file(tensors, path, header)
+
+
+def message_of(action) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        action()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# --- there and back
+
+
+def test_model_tokenizer_and_settings_come_back(run, batch):
+    run.save(7)
+    model, tokenizer, config = load_model(run.path)
+    assert config == run.config
+    assert tokenizer.to_json() == run.tokenizer.to_json()
+    assert model.state_dict().keys() == run.model.state_dict().keys()
+    for name, value in run.model.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+    assert torch.equal(model.encode_audio(batch), run.model.encode_audio(batch))
+
+
+def test_a_run_a_checkpoint_and_a_model_file_all_load(run, tmp_path):
+    folder = run.save(7)
+    alone = tmp_path / "copied.safetensors"
+    alone.write_bytes((folder / MODEL_FILE).read_bytes())
+    for path in (run.path, str(run.path), folder, folder / MODEL_FILE, alone):
+        assert torch.equal(load_model(path)[0].log_scale, run.model.log_scale)
+
+
+def test_an_update_after_loading_equals_one_without(run, batch):
+    folder = run.save(1)
+    model, _, config = load_model(folder)
+    optimizer = build_optimizer(model, config)
+    state = checkpoint.load_training(folder, model, optimizer)
+    assert state == TrainingState(1, "abc", 1.5)
+    for one, stepped in ((run.model, run.optimizer), (model, optimizer)):
+        stepped.zero_grad()
+        one(batch, generator(2)).total.backward()
+        stepped.step()
+    assert all(torch.equal(run.model.state_dict()[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_fresh_model_follows_from_the_seed_and_leaves_the_global_state(run):
+    before = torch.get_rng_state()
+    first, again = build_model(run.config, run.tokenizer), build_model(run.config, run.tokenizer)
+    other_seed = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, seed=1))
+    other = build_model(other_seed, run.tokenizer)
+    assert torch.equal(first.embedding.text.weight, again.embedding.text.weight)
+    assert not torch.equal(first.embedding.text.weight, other.embedding.text.weight)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+# --- retention and atomicity
+
+
+def test_the_newest_two_are_kept_and_the_last_one_is_loaded(run):
+    for step in (9, 10, 100):
+        run.save(step)
+    assert [path.name for path in checkpoints(run.path)] == ["step-00000010", "step-00000100"]
+    run.save(101, num_kept=1)
+    assert [path.name for path in checkpoints(run.path)] == ["step-00000101"]
+
+
+def test_what_a_kill_left_half_written_is_ignored_and_replaced(run):
+    run.save(1)
+    half = run.path / "checkpoints" / "step-00000002.partial"
+    half.mkdir()
+    (half / MODEL_FILE).write_bytes(b"half")
+    assert [path.name for path in checkpoints(run.path)] == ["step-00000001"]
+    run.save(2)
+    assert not half.exists()
+    assert load_model(run.path)[2] == run.config
+
+
+def test_saving_a_step_again_replaces_it(run):
+    run.save(3)
+    with torch.no_grad():
+        run.model.log_scale.fill_(1.0)
+    run.save(3)
+    assert load_model(run.path)[0].log_scale == 1.0
+
+
+def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(run):
+    run.save(1)
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        message = message_of(lambda: run.save(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "step-00000002: could not be written" in message
+    assert "Free some space" in message
+    assert [path.name for path in checkpoints(run.path)] == ["step-00000001"]
+    load_model(run.path)
+
+
+def test_a_disk_that_gives_back_other_bytes_is_found(run, monkeypatch):
+    def lying(tensors, path, header):
+        wrong = {name: tensor + 1 for name, tensor in tensors.items()}
+        save_file(wrong, path, header)
+
+    monkeypatch.setattr(checkpoint, "save_file", lying)
+    assert "the disk gave back other bytes" in message_of(lambda: run.save(1))
+    assert checkpoints(run.path) == []
+
+
+# --- what is damaged or foreign
+
+
+def test_a_missing_run_says_how_to_make_one(tmp_path):
+    assert "no such run" in message_of(lambda: load_model(tmp_path / "none"))
+    assert "no checkpoint in it yet; " in message_of(lambda: load_model(tmp_path))
+    assert "vlsa pretrain" in message_of(lambda: load_model(tmp_path))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.999])
+def test_a_file_cut_short_is_told_with_the_way_back(run, share):
+    path = run.save(1) / MODEL_FILE
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    message = message_of(lambda: load_model(run.path))
+    assert f"{path}: damaged or cut short" in message
+    assert f"Delete the folder {path.parent}" in message
+
+
+@pytest.mark.parametrize("content", [b"hello", b"\x80\x04." * 100, bytes(1000)])
+def test_a_file_of_another_kind_is_refused(tmp_path, content):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    assert "damaged or cut short" in message_of(lambda: load_model(path))
+
+
+def test_a_foreign_safetensors_file_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    for header in (None, {"format": "pt"}):
+        save_file({"weight": torch.zeros(3)}, path, header)
+        assert "no VLSA model in it" in message_of(lambda: load_model(path))
+
+
+def test_another_version_is_refused(run):
+    path = run.save(1) / MODEL_FILE
+    rewrite(path, lambda tensors, header: header.update(version="99"))
+    assert "version 99 of the format, this vlsa reads 1" in message_of(lambda: load_model(path))
+
+
+def test_settings_that_this_version_does_not_have_are_named(run):
+    path = run.save(1) / MODEL_FILE
+
+    def add_setting(tensors, header):
+        header["config"] = json.dumps(json.loads(header["config"]) | {"colour": "red"})
+
+    rewrite(path, add_setting)
+    assert "other settings than this vlsa has (colour: no such setting." in message_of(lambda: load_model(path))
+
+
+def test_a_damaged_tokenizer_is_told(run):
+    path = run.save(1) / MODEL_FILE
+    rewrite(path, lambda tensors, header: header.update(tokenizer="{}"))
+    assert "not a tokenizer" in message_of(lambda: load_model(path))
+
+
+@pytest.mark.parametrize("damage", ["missing", "extra", "reshaped"])
+def test_loading_is_strict_and_names_a_weight(run, damage):
+    path, name = run.save(1) / MODEL_FILE, "encoder.blocks.1.mlp.0.bias"
+
+    def change(tensors, header):
+        if damage == "missing":
+            del tensors[name]
+        elif damage == "extra":
+            tensors["surplus"] = torch.zeros(3)
+        else:
+            tensors[name] = torch.zeros(5)
+
+    rewrite(path, change)
+    message = message_of(lambda: load_model(path))
+    assert "1 weights do not fit the model" in message
+    assert ("surplus" if damage == "extra" else name) in message
+
+
+def test_moments_that_are_missing_cut_or_of_another_model_are_refused(run):
+    folder = run.save(1)
+    path = folder / TRAINING_FILE
+    load = lambda: checkpoint.load_training(folder, run.model, run.optimizer)  # noqa: E731
+    rewrite(path, lambda tensors, header: tensors.pop("exp_avg/encoder.norm.weight"))
+    assert "moments of another model" in message_of(load)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "damaged or cut short" in message_of(load)
+    path.unlink()
+    assert "damaged or cut short" in message_of(load)

@@ -1,0 +1,77 @@
+"""What a run writes down: lines that survive a kill, and a resumed run without doubled steps."""
+
+import itertools
+import json
+import time
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny import tiny_run
+
+from vlsa.config import Config, from_dict
+from vlsa.pretrain.journal import METRICS_FILE, Journal, read_metrics
+
+
+def write_steps(path, first_step: int, steps: list[int], factor: float = 1.0) -> None:
+    with Journal(path, tiny_run(), first_step) as journal:
+        for step in steps:
+            journal.write(step, {"loss": factor * step})
+
+
+def test_each_line_is_an_object_with_its_step(tmp_path):
+    write_steps(tmp_path / "run", 0, [1, 10])
+    lines = (tmp_path / "run" / METRICS_FILE).read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"step": 1, "loss": 1.0}, {"step": 10, "loss": 10.0}]
+    assert read_metrics(tmp_path / "run") == [json.loads(line) for line in lines]
+
+
+def test_a_line_is_on_disk_before_the_run_ends(tmp_path):
+    with Journal(tmp_path, tiny_run(), 0) as journal:
+        journal.write(1, {"loss": 0.5})
+        assert read_metrics(tmp_path) == [{"step": 1, "loss": 0.5}]
+
+
+def test_the_settings_lie_beside_it(tmp_path):
+    write_steps(tmp_path, 0, [])
+    assert from_dict(Config, json.loads((tmp_path / "config.json").read_text())) == tiny_run()
+
+
+def test_a_resumed_run_drops_what_it_will_do_again(tmp_path):
+    write_steps(tmp_path, 0, [1, 10, 20, 30])
+    write_steps(tmp_path, 15, [20, 30, 40], factor=2.0)
+    assert [(line["step"], line["loss"]) for line in read_metrics(tmp_path)] == [
+        (1, 1.0),
+        (10, 10.0),
+        (20, 40.0),
+        (30, 60.0),
+        (40, 80.0),
+    ]
+
+
+def test_a_run_that_begins_anew_drops_everything(tmp_path):
+    write_steps(tmp_path, 0, [1, 10])
+    write_steps(tmp_path, 0, [1])
+    assert len(read_metrics(tmp_path)) == 1
+
+
+def test_a_line_that_a_kill_cut_short_is_left_out_and_does_not_spoil_the_next(tmp_path):
+    write_steps(tmp_path, 0, [1, 10])
+    with (tmp_path / METRICS_FILE).open("a") as file:
+        file.write('{"step": 11, "lo')
+    assert [line["step"] for line in read_metrics(tmp_path)] == [1, 10]
+    write_steps(tmp_path, 10, [20])
+    assert [line["step"] for line in read_metrics(tmp_path)] == [1, 10, 20]
+
+
+def test_no_journal_has_no_lines(tmp_path):
+    assert read_metrics(tmp_path / "nothing") == []
+
+
+def test_tensorboard_shows_the_same_numbers_each_step_once(tmp_path, monkeypatch):
+    clock = itertools.count(1_700_000_000, 10)  # event files are ordered by the second of their making
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
+    write_steps(tmp_path, 0, [1, 10, 20], factor=3.0)  # killed before its first checkpoint
+    write_steps(tmp_path, 0, [1, 10, 20])
+    write_steps(tmp_path, 10, [20, 30], factor=2.0)
+    curves = EventAccumulator(str(tmp_path)).Reload()
+    shown = [(event.step, event.value) for event in curves.Scalars("loss")]
+    assert shown == [(1, 1.0), (10, 10.0), (20, 40.0), (30, 60.0)]

@@ -1,0 +1,73 @@
+"""The demo's own parts: its settings, its record of time, and its refusal to mix two demos."""
+
+import json
+
+import pytest
+
+from vlsa import demo
+from vlsa.demo import DemoSettings, Diary
+from vlsa.errors import ConfigError
+
+
+def test_the_seed_and_the_steps_reach_the_recipe():
+    config = DemoSettings(seed=3, num_steps=50, assignments=("train.batch_size=8",)).config()
+    assert (config.recipe, config.train.seed, config.train.num_steps, config.train.batch_size) == ("tiny", 3, 50, 8)
+    assert config.train.evaluate_every_steps == 10
+
+
+def test_a_recipe_that_says_when_to_evaluate_is_left_alone():
+    assert DemoSettings(assignments=("train.evaluate_every_steps=7",)).config().train.evaluate_every_steps == 7
+
+
+def test_a_run_of_fewer_steps_than_measurements_is_measured_each_step():
+    assert DemoSettings(num_steps=2).config().train.evaluate_every_steps == 1
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(demo.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_time_adds_up_over_interruptions_and_a_finished_stage_is_not_counted_again(tmp_path, clock):
+    def spend(seconds: float, stop: bool = False) -> dict[str, float]:
+        diary = Diary(tmp_path / "demo.json", DemoSettings())
+        with diary.stage("prepare"):
+            clock[0] += seconds
+            if stop:
+                raise KeyboardInterrupt
+        return diary.seconds
+
+    with pytest.raises(KeyboardInterrupt):
+        spend(5, stop=True)
+    assert spend(2) == {"prepare": 7.0}
+    assert spend(1) == {"prepare": 7.0}
+
+
+def test_a_folder_holds_one_demo(tmp_path):
+    with Diary(tmp_path / "demo.json", DemoSettings()).stage("prepare"):
+        pass
+    Diary(tmp_path / "demo.json", DemoSettings())
+    with pytest.raises(ConfigError, match="seed 0 -> 1"):
+        Diary(tmp_path / "demo.json", DemoSettings(seed=1))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"settings": {}})])
+def test_a_record_that_is_none_is_refused(text, tmp_path):
+    (tmp_path / "demo.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="not the record of a demo"):
+        Diary(tmp_path / "demo.json", DemoSettings())
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "demo").write_text("x", encoding="utf-8")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        demo.run_demo(tmp_path / "demo", DemoSettings(), num_workers=0)
+
+
+def test_held_out_clips_come_with_their_first_caption(tmp_path):
+    lines = ["path,start_seconds,stop_seconds,text,split", "train/0.mp4,,,a,train"]
+    lines += ["test/0.mp4,,,first,test", "test/0.mp4,,,second,test", "test/1.mp4,,,third,test"]
+    (tmp_path / "captions.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert demo._held_out(tmp_path) == [(tmp_path / "test/0.mp4", "first"), (tmp_path / "test/1.mp4", "third")]

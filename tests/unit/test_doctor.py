@@ -1,0 +1,94 @@
+"""The doctor: what is there is ok, what is not is named with its cure, and only the main path decides the exit code."""
+
+import importlib
+import json
+import os
+import shutil
+from types import SimpleNamespace
+
+import pytest
+from command_lines import call
+
+from vlsa import doctor
+from vlsa.doctor import Check
+
+
+def test_where_all_is_installed_nothing_blocks():
+    checks = doctor.examine()
+    assert [check for check in checks if check.blocks] == []
+    assert {"python", "torch", "av", "lancedb", "disk", "memory", "temporary files"} <= {c.name for c in checks}
+
+
+def test_every_finding_that_is_not_ok_says_what_to_do():
+    assert all(bool(check.advice) != (check.state == "ok") for check in doctor.examine())
+
+
+def without(monkeypatch, name: str, error: Exception) -> None:
+    """Make importing one library fail."""
+    real = importlib.import_module
+
+    def fake(wanted: str):
+        if wanted == name:
+            raise error
+        return real(wanted)
+
+    monkeypatch.setattr(doctor.importlib, "import_module", fake)
+
+
+def test_a_missing_library_names_the_extra_that_brings_it(monkeypatch):
+    without(monkeypatch, "av", ModuleNotFoundError("No module named 'av'", name="av"))
+    check = doctor.check_media()
+    assert (check.state, check.found, check.blocks) == ("missing", "not installed", True)
+    assert check.advice == "reads media: pip install 'vlsa[media]'"
+
+
+def test_a_library_whose_native_part_does_not_load_is_missing_with_the_reason(monkeypatch):
+    without(monkeypatch, "lancedb", OSError("libgomp.so.1: cannot open shared object file"))
+    check = next(check for check in doctor.check_search() if check.name == "lancedb")
+    assert check.blocks
+    assert "libgomp" in check.found
+
+
+def test_a_missing_library_of_the_core_is_named(monkeypatch):
+    without(monkeypatch, "einops", ModuleNotFoundError("No module named 'einops'", name="einops"))
+    assert doctor.check_core().blocks
+    assert "einops" in doctor.check_core().found
+
+
+def test_what_is_only_for_pictures_does_not_block(monkeypatch):
+    without(monkeypatch, "matplotlib", ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib"))
+    check = next(check for check in doctor.examine() if check.name == "matplotlib")
+    assert check.state == "missing"
+    assert not check.blocks
+    assert "vlsa[curves]" in check.advice
+
+
+def test_a_media_library_that_cannot_write_mp4_is_weak(monkeypatch):
+    monkeypatch.setattr(doctor, "_can_encode", lambda av, name: name == "aac")
+    assert doctor.check_media().state == "weak"
+    assert "make-world" in doctor.check_media().advice
+
+
+def test_little_memory_and_little_disk_are_weak_not_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sysconf", lambda name: 1024)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**30))
+    assert doctor.check_memory().state == doctor.check_disk(tmp_path).state == "weak"
+    assert not doctor.check_disk(tmp_path).blocks
+
+
+def test_a_folder_that_cannot_be_written_blocks(tmp_path):
+    assert doctor.check_writing(tmp_path).state == "ok"
+    check = doctor.check_writing(tmp_path / "not there")
+    assert check.blocks
+    assert "TMPDIR" in check.advice
+
+
+@pytest.mark.parametrize(("needed", "code"), [(True, 2), (False, 0)])
+def test_the_exit_code_says_whether_the_main_path_works(needed, code, monkeypatch):
+    found = [Check("python", "ok", "3.11"), Check("x", "missing", "not installed", "get it", needed)]
+    monkeypatch.setattr(doctor, "examine", lambda: found)
+    table = call("vlsa doctor")
+    assert table.exit_code == code
+    assert "get it" in table.stdout
+    lines = call("vlsa doctor --json").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [check.as_dict() for check in found]

@@ -1,0 +1,47 @@
+"""Named settings: the paper's numbers, and an unknown name answered with the nearest."""
+
+import pytest
+
+from vlsa.errors import ConfigError
+from vlsa.recipes import RECIPES, paper, recipe, tiny
+
+
+def test_the_paper_recipe_has_the_numbers_of_the_paper():
+    config = paper()
+    model = config.model
+    assert (model.video.num_frames, model.video.size_px, model.video.patch_px) == (8, 224, 16)
+    assert model.video.num_frames * model.video.patches_per_frame == 1568
+    assert (model.audio.sample_rate_hz, model.audio.window_samples, model.audio.hop_samples) == (11_025, 1022, 256)
+    assert (model.audio.num_times, model.audio.num_frequencies, model.audio.num_patches) == (256, 256, 256)
+    assert (model.text.num_tokens, model.text.vocabulary_size) == (40, 30_522)
+    assert (model.video.mask_share, model.audio.mask_share, model.text.mask_share) == (0.75, 0.75, 0.15)
+    assert (model.encoder.num_layers, model.encoder.width, model.encoder.num_heads) == (12, 768, 12)
+    assert (model.decoder.num_layers, model.decoder.width, model.decoder.decoded_share) == (8, 512, 1.0)
+    assert model.encoder.fusion_layers == 12
+    objective = model.objective
+    assert (objective.local_weight, objective.global_weight) == (1, 5)
+    assert objective.pairs == ("audio-video", "audio-text")
+    assert objective.matching_attention == "isolated"
+    train = config.train
+    assert (train.batch_size, train.num_steps, train.learning_rate, train.weight_decay) == (2048, 200_000, 1e-4, 0.01)
+    assert train.batch_size * train.num_steps == 409_600_000
+
+
+def test_tiny_trains_both_objectives_without_a_leak():
+    objective = tiny().model.objective
+    assert objective.local_weight > 0
+    assert objective.global_weight > 0
+    assert objective.matching_attention == "isolated"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_found_by_its_name_and_carries_it(name):
+    assert recipe(name).recipe == name
+    assert RECIPES[name].__doc__
+
+
+@pytest.mark.parametrize(("name", "hint"), [("tinny", "Did you mean tiny?"), ("xyz", "Known: paper, tiny")])
+def test_an_unknown_recipe_is_answered_with_what_there_is(name, hint):
+    with pytest.raises(ConfigError, match=rf"^--recipe {name}: no such recipe") as caught:
+        recipe(name)
+    assert hint.rstrip("?") in str(caught.value)

@@ -1,0 +1,25 @@
+"""The command line: parse, call a stage of jobs.py, print.
+
+Answers go to stdout, as a table for people or with --json as one object a line; progress and notes go to stderr. What a
+person can mend is one line on stderr and exit code 2; after Ctrl-C the code is 130.
+"""
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from vlsa.cli import footage, searching, training, whole
+from vlsa.cli.app import app
+from vlsa.logs import set_up
+
+__all__ = ["app", "main"]
+
+# In the order of the pipeline, which is the order of `vlsa --help`.
+for _module in (whole, footage, training, searching):
+    _module.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command (None: as the shell asked) and exit."""
+    set_up()
+    app(args=arguments, prog_name="vlsa")
+    raise SystemExit(0)

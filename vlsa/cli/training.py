@@ -1,0 +1,93 @@
+"""Commands about the model: pretrain and evaluate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vlsa import jobs
+from vlsa.cli.app import examples
+from vlsa.cli.show import next_step, print_json, print_table
+from vlsa.logs import duration
+
+if TYPE_CHECKING:
+    from vlsa.retrieve.evaluate import Evaluation
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        "pretrain",
+        short_help="Train a model on a store, or go on with a run.",
+        epilog=examples(
+            "vlsa pretrain --recipe tiny --data store --out run",
+            "vlsa pretrain --recipe tiny --data store --out longer --set train.num_steps=2000 --set train.seed=1",
+            "vlsa pretrain --recipe paper --data store --out paper --vocabulary vocab.txt",
+        ),
+    )(pretrain)
+    app.command(
+        "evaluate",
+        short_help="Measure retrieval in six directions, chance beside it.",
+        epilog=examples(
+            "vlsa evaluate run --data store",
+            "vlsa evaluate run --data store --split train --out train-results.json",
+            "vlsa evaluate run --data store --json",
+        ),
+    )(evaluate)
+
+
+def pretrain(
+    recipe: Annotated[str, typer.Option(help="Named settings: tiny (two processor cores) or paper (GPUs).")],
+    data: Annotated[Path, typer.Option(help="A store made by vlsa prepare.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, settings, metrics.")],
+    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting; may be repeated.")] = None,
+    vocabulary: Annotated[
+        Path | None, typer.Option(help="A published vocab.txt; tiny learns its own from the captions.")
+    ] = None,
+) -> None:
+    """Train a model from nothing on the clips of a store, or go on with a run that was stopped.
+
+    Ctrl-C ends after the step in hand, with a checkpoint. A run that was killed goes on from its last checkpoint when
+    the same command is given again, and ends with the same weights. Watch it with: tensorboard --logdir RUN
+    """
+    config = jobs.settings_of(recipe, changes or ())
+    summary = jobs.pretrain(config, data, out, vocabulary)
+    loss = f", loss {summary.metrics['loss']:.3f}" if "loss" in summary.metrics else ""
+    done = "was finished already" if summary.resumed_from == summary.step else "is finished"
+    print(f"{out}: {done}, {summary.step} steps in {duration(summary.seconds)} of training{loss}.")
+    next_step("evaluate", out, "--data", data)
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
+    data: Annotated[Path, typer.Option(help="A store made by vlsa prepare.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    out: Annotated[Path | None, typer.Option(help="Also write everything that was measured here, as JSON.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+) -> None:
+    """Measure retrieval in all six directions: words, sound and picture, each found by each other.
+
+    R@k is the share of questions whose right answer is among the first k, MedR the median rank; beside them stands
+    what chance would give.
+    """
+    evaluation = jobs.evaluate(run, data, split)
+    if out:
+        evaluation.write(out)
+    if json:
+        print_json(_as_lines(evaluation))
+    else:
+        print_evaluation(evaluation)
+
+
+def print_evaluation(evaluation: "Evaluation") -> None:
+    """The table of six directions, and the line that says what was measured."""
+    from vlsa.retrieve.evaluate import TABLE_HEADER
+
+    header = [name.replace("chance ", "chance\n") for name in TABLE_HEADER]  # fits a terminal of 80 columns
+    print_table(header, evaluation.rows(), right="|".join(header[1:]))
+    print(evaluation.caption())
+
+
+def _as_lines(evaluation: "Evaluation") -> list[dict[str, object]]:
+    directions = evaluation.as_dict()["directions"]
+    return [{"direction": name, "split": evaluation.split, **scores} for name, scores in directions.items()]
