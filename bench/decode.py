@@ -30,7 +30,7 @@ import av
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from vlsa.data.media import decode, probe, regular_times  # noqa: E402
+from vlsa.data.media import decode, probe, regular_times
 
 WINDOW_SECONDS = 5.94
 """What the paper's model sees and hears at once."""
@@ -152,6 +152,7 @@ def cpu_name() -> str:
 
 
 def main() -> int:
+    """Measure, print, and end with the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=12, help="clips decoded of each file")
     parser.add_argument("--out", type=Path, help="append the record to this file")

@@ -107,7 +107,7 @@ class Block(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Block())
 import vlsa.pretrain.loop as loop
-from vlsa.config import override
+from vlsa.settings import override
 from vlsa.data.loader import MemoryClips
 from vlsa.data.world.clips import made_clips
 from vlsa.recipes import recipe

@@ -23,7 +23,8 @@ from vlsa.data.clip import Batch, Clip
 from vlsa.data.loader import MemoryClips, read_tensors
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.data.world import made_clips
-from vlsa.model.vlsa import VLSA, SpecialWords
+from vlsa.model.state import SpecialWords
+from vlsa.model.vlsa import VLSA
 
 RATE_HZ = 4000
 

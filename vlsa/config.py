@@ -1,17 +1,12 @@
 """Every setting of the system: frozen dataclasses, checked where they are declared.
 
-The defaults are the paper's (VLSA, arXiv 2405.07202) and a note under each says where it comes from. `recipes.py` returns
-full settings by name; `--set model.encoder.width=256` changes one field.
+The defaults are the paper's (VLSA, arXiv 2405.07202) and a note under each says where it comes from. `recipes.py`
+returns full settings by name; `--set model.encoder.width=256` changes one field.
 """
 
-import dataclasses
-import difflib
-import json
 import math
-import typing
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from vlsa.errors import ConfigError
 
@@ -19,7 +14,8 @@ MODALITIES = ("video", "audio", "text")
 Pair = Literal["audio-video", "audio-text", "video-text"]
 
 
-def _require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str) -> None:
+    """Raises ConfigError with the message when the condition does not hold."""
     if not condition:
         raise ConfigError(message)
 
@@ -39,7 +35,7 @@ class VideoConfig:
     def __post_init__(self) -> None:
         _check_least("video", self, 1, "num_frames", "size_px", "patch_px")
         whole = max(self.size_px // self.patch_px, 1) * self.patch_px
-        _require(
+        require(
             self.size_px % self.patch_px == 0,
             f"video.size_px={self.size_px} is not a multiple of video.patch_px={self.patch_px}: "
             f"the edge would be dropped. Try video.size_px={whole}.",
@@ -74,7 +70,7 @@ class AudioConfig:
         for name in ("num_times", "num_frequencies"):
             value = getattr(self, name)
             whole = max(value // self.patch_size, 1) * self.patch_size
-            _require(
+            require(
                 value % self.patch_size == 0,
                 f"audio.{name}={value} is not a multiple of audio.patch_size={self.patch_size}: "
                 f"the edge would be dropped. Try audio.{name}={whole}.",
@@ -108,7 +104,7 @@ class TextConfig:
     """Share of the words that becomes [MASK] (section 3.2)."""
 
     def __post_init__(self) -> None:
-        _require(self.num_tokens >= 3, f"text.num_tokens={self.num_tokens}: [CLS], a word and [SEP] need 3. Try 40.")
+        require(self.num_tokens >= 3, f"text.num_tokens={self.num_tokens}: [CLS], a word and [SEP] need 3. Try 40.")
         _check_share("text.mask_share", self.mask_share)
 
 
@@ -121,12 +117,12 @@ class EncoderConfig:
     num_heads: int = 12
     mlp_ratio: int = 4
     fusion_layers: int = 12
-    """Last layers that run the joint pass beside the isolated ones; equal to num_layers is the paper. Fewer is cheaper."""
+    """Last layers that run the joint pass beside the isolated ones; num_layers is the paper, fewer is cheaper."""
 
     def __post_init__(self) -> None:
         _check_least("encoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
         _check_heads("encoder", self.width, self.num_heads)
-        _require(
+        require(
             1 <= self.fusion_layers <= self.num_layers,
             f"encoder.fusion_layers={self.fusion_layers} must lie in 1..{self.num_layers} (encoder.num_layers): "
             f"the joint pass needs a layer. Try encoder.fusion_layers={self.num_layers}.",
@@ -147,7 +143,7 @@ class DecoderConfig:
     def __post_init__(self) -> None:
         _check_least("decoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
         _check_heads("decoder", self.width, self.num_heads)
-        _require(
+        require(
             0 < self.decoded_share <= 1,
             f"decoder.decoded_share={self.decoded_share} must lie in (0, 1]: nothing would be rebuilt. Try 1.0.",
         )
@@ -176,15 +172,15 @@ class ObjectiveConfig:
 
     def __post_init__(self) -> None:
         _check_least("objective", self, 0, "local_weight", "global_weight")
-        _require(
+        require(
             self.local_weight > 0 or self.global_weight > 0,
             "objective.local_weight=0 and objective.global_weight=0: nothing would be learned. Set one above 0.",
         )
-        _require(
+        require(
             bool(self.pairs) or self.global_weight == 0,
             "objective.pairs is empty: there is nothing to match. Name a pair, or set objective.global_weight=0.",
         )
-        _require(
+        require(
             self.temperature >= 0.01,
             f"objective.temperature={self.temperature} is below 0.01: its scale 1 / tau would pass the ceiling of 100. "
             "Try 0.07.",
@@ -222,7 +218,9 @@ class TrainConfig:
     """Everything random in a run follows from it and the step number."""
     checkpoint_every_steps: int = 1000
     evaluate_every_steps: int = 0
-    """Retrieval on held-out clips every so many steps; 0 = only at the end."""
+    """Retrieval on held-out clips every so many steps, for the curves; 0 = never."""
+    cache_gib: float = 0.0
+    """Memory, in GiB a reading process, that decoded clips may take: a small store is then decompressed once only."""
     num_workers: int = 0
     """Processes that read and transform clips; 0 = a thread of the training process."""
     augment: bool = True
@@ -231,10 +229,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _check_least("train", self, 1, "batch_size", "num_steps", "checkpoint_every_steps")
         _check_least("train", self, 0, "weight_decay", "warmup_steps", "gradient_clip", "seed")
-        _check_least("train", self, 0, "evaluate_every_steps", "num_workers")
+        _check_least("train", self, 0, "evaluate_every_steps", "num_workers", "cache_gib")
         for beta in self.betas:
-            _require(0 <= beta < 1, f"train.betas={list(self.betas)} must lie in [0, 1). Try [0.9, 0.95].")
-        _require(self.learning_rate > 0, f"train.learning_rate={self.learning_rate} must be above 0. Try 1e-4.")
+            require(0 <= beta < 1, f"train.betas={list(self.betas)} must lie in [0, 1). Try [0.9, 0.95].")
+        require(self.learning_rate > 0, f"train.learning_rate={self.learning_rate} must be above 0. Try 1e-4.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -247,104 +245,20 @@ class Config:
 
 
 def _check_share(name: str, share: float) -> None:
-    _require(0 <= share < 1, f"{name}={share} must lie in [0, 1): something has to stay visible. Try 0.75.")
+    require(0 <= share < 1, f"{name}={share} must lie in [0, 1): something has to stay visible. Try 0.75.")
 
 
 def _check_least(group: str, settings: Any, least: int, *names: str) -> None:
     for name in names:
         value = getattr(settings, name)
         message = f"{group}.{name}={value} must be at least {least}. Set {group}.{name}={least} or more."
-        _require(value >= least, message)
+        require(value >= least, message)
 
 
 def _check_heads(name: str, width: int, num_heads: int) -> None:
     unit = math.lcm(num_heads, 8)
-    _require(
+    require(
         width % unit == 0,
         f"{name}.width={width} must be a multiple of {name}.num_heads={num_heads} and of 8 (sine-cosine positions). "
         f"Try {name}.width={max(width // unit, 1) * unit}.",
     )
-
-
-C = TypeVar("C")
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """Settings as plain JSON types."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def from_dict(kind: type[C], values: dict[str, Any], where: str = "") -> C:
-    """Settings from plain JSON types. Raises ConfigError for an unknown name, with the nearest known one."""
-    hints = typing.get_type_hints(kind)
-    arguments = {}
-    for name, value in values.items():
-        if name not in hints:
-            raise ConfigError(f"{where}{name}: no such setting. {_nearest(name, hints)}")
-        arguments[name] = _convert(hints[name], value, f"{where}{name}")
-    return kind(**arguments)
-
-
-def override(config: C, assignments: list[str]) -> C:
-    """Apply `a.b=value` strings (values as JSON, or bare words) to a copy. Raises ConfigError."""
-    values = to_dict(config)
-    for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        _require(bool(equals), f"--set {assignment}: no '='. Write --set model.encoder.width=256.")
-        _assign(values, path.strip().split("."), _parse(text), assignment)
-    return from_dict(type(config), values)
-
-
-def _assign(values: dict[str, Any], path: list[str], value: Any, assignment: str) -> None:
-    for name in path[:-1]:
-        if not isinstance(values.get(name), dict):
-            raise ConfigError(f"--set {assignment}: no group of settings named {name!r}. {_nearest(name, values)}")
-        values = values[name]
-    if path[-1] not in values:
-        raise ConfigError(f"--set {assignment}: no such setting. {_nearest(path[-1], values)}")
-    if isinstance(values[path[-1]], dict):
-        raise ConfigError(f"--set {assignment}: this is a group; set one of {', '.join(values[path[-1]])} in it.")
-    values[path[-1]] = value
-
-
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return {"True": True, "False": False}.get(text, text)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    """A JSON value as the annotated type. Raises ConfigError when it is of another type."""
-    origin = typing.get_origin(hint)
-    if dataclasses.is_dataclass(hint):
-        _require(isinstance(value, dict), f"{where}={value!r}: a group of settings is needed here.")
-        return from_dict(typing.cast(type, hint), value, f"{where}.")
-    if origin is Literal:
-        known = typing.get_args(hint)
-        _require(value in known, f"{where}={value!r} is not one of {', '.join(map(repr, known))}.")
-        return value
-    if origin is tuple:
-        return _convert_tuple(hint, value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    _require(
-        isinstance(value, hint) and (hint is bool or not isinstance(value, bool)),
-        f"{where}={value!r}: a value of type {hint.__name__} is needed.",
-    )
-    return value
-
-
-def _convert_tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
-    kinds = typing.get_args(hint)
-    items = [_parse(item.strip()) for item in value.split(",")] if isinstance(value, str) else value
-    _require(isinstance(items, list | tuple), f"{where}={value!r}: a list is needed, as in [0.9, 0.95].")
-    if kinds[-1] is Ellipsis:
-        kinds = (kinds[0],) * len(items)
-    _require(len(items) == len(kinds), f"{where}={value!r}: {len(kinds)} values are needed.")
-    return tuple(_convert(kind, item, where) for kind, item in zip(kinds, items, strict=True))

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlsa.config import Config, override
+from vlsa.config import Config
 from vlsa.errors import ConfigError
 from vlsa.logs import Bar, training_message
 from vlsa.recipes import recipe
+from vlsa.settings import override
 
 if TYPE_CHECKING:
     from vlsa.data.shards import StoreSettings
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 BERT_NAME, BERT_SIZE = "bert-base-uncased", 30_522
 SMALL_PICTURE_PX = 112
 """Pictures under this side are kept at the size that the model sees; larger ones an eighth larger."""
-FRAMES_KEPT_PER_FRAME_SEEN = 6
+FRAMES_KEPT_PER_FRAME_SEEN = 4
 
 
 def usable_cores() -> int:

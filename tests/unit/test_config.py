@@ -19,12 +19,10 @@ from vlsa.config import (
     TextConfig,
     TrainConfig,
     VideoConfig,
-    from_dict,
-    override,
-    to_dict,
 )
 from vlsa.errors import ConfigError
 from vlsa.recipes import RECIPES
+from vlsa.settings import from_dict, override, to_dict
 
 GROUPS = {
     "video": VideoConfig,

@@ -66,7 +66,7 @@ class Clip(_ShapesInRepr):
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ClipTensors(_ShapesInRepr):
-    """One clip, sampled and cropped to the model's shapes; an absent modality is all padding (padding True = not real)."""
+    """One clip in the model's shapes; an absent modality is all padding (padding True = not real)."""
 
     id: str
     video: Tensor

@@ -1,8 +1,8 @@
 """From a source of clips to training batches, in an order that a step number fixes.
 
-Reads store.py (or clips in memory); feeds pretrain/loop.py and retrieve/embed.py. Nothing here has a state to save: the order
-of an epoch follows from (seed, epoch), and the random choices for a clip from (seed, epoch, clip), so that training resumed
-at step s sees exactly what an unbroken run would have seen, whatever the number of workers.
+Reads store.py (or clips in memory); feeds pretrain/loop.py and retrieve/embed.py. Nothing here has a state to save:
+the order of an epoch follows from (seed, epoch), and the random choices for a clip from (seed, epoch, clip), so that
+training resumed at step s sees exactly what an unbroken run would have seen, whatever the number of workers.
 Axes: B clips.
 """
 
@@ -106,8 +106,49 @@ class MemoryClips:
             yield from row.texts
 
 
+class KeptClips:
+    """A source that keeps the clips it has read, decoded and whole, until a number of bytes is used up.
+
+    A small store is then decompressed once, not once an epoch. What is read is the same either way.
+    """
+
+    def __init__(self, source: ClipSource, num_bytes: float) -> None:
+        self.source, self._left_bytes = source, num_bytes
+        self._kept: dict[str, Clip] = {}
+
+    def rows(self, split: str | None = None) -> Sequence[Any]:
+        """The clips of a split, or all."""
+        return self.source.rows(split)
+
+    def texts(self, split: str | None = None) -> Iterator[str]:
+        """Every text of a split."""
+        return self.source.texts(split)
+
+    def read(
+        self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
+    ) -> Clip:
+        """The asked part of a clip."""
+        kept = self._kept.get(clip.id)
+        if kept is None:
+            if self._left_bytes <= 0:
+                return self.source.read(clip, frame_indices=frame_indices, sound_range=sound_range)
+            kept = self._keep(clip)
+        indices = range(len(clip.frame_seconds)) if frame_indices is None else frame_indices
+        return cut(kept, indices, *(sound_range or (0, clip.num_samples)))
+
+    def _keep(self, row: Any) -> Clip:
+        clip = self.source.read(row)
+        self._left_bytes -= sum(part.nbytes for part in (clip.frames, clip.sound) if part is not None)
+        self._kept[row.id] = clip
+        return clip
+
+
 def read_tensors(
-    source: ClipSource, row: ClipFacts, config: ModelConfig, tokenizer: Tokenizer, rng: np.random.Generator | None = None
+    source: ClipSource,
+    row: ClipFacts,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    rng: np.random.Generator | None = None,
 ) -> ClipTensors:
     """Read a window of a clip from a source (rng None = the middle) and turn it into tensors."""
     window = choose_window(row.frame_seconds, row.duration_seconds, config, rng)
@@ -122,7 +163,8 @@ class TrainingClips(Dataset[ClipTensors]):
     def __init__(
         self, source: ClipSource, model: ModelConfig, train: TrainConfig, tokenizer: Tokenizer, split: str = "train"
     ) -> None:
-        self.source, self.model, self.train, self.tokenizer = source, model, train, tokenizer
+        self.source = KeptClips(source, train.cache_gib * 2**30)
+        self.model, self.train, self.tokenizer = model, train, tokenizer
         self.rows = source.rows(split)
         if len(self.rows) < train.batch_size:
             smaller = f", or --set train.batch_size={len(self.rows)}" if self.rows else ""
@@ -141,7 +183,7 @@ class TrainingClips(Dataset[ClipTensors]):
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):
-    """The (epoch, row) keys of each step's batch, from `first_step` to the last; whole batches, no clip twice an epoch."""
+    """The (epoch, row) keys of each step's batch, from `first_step` on; whole batches, no clip twice an epoch."""
 
     def __init__(self, num_clips: int, train: TrainConfig, first_step: int) -> None:
         self.num_clips, self.train, self.first_step = num_clips, train, first_step

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from vlsa import config
+from vlsa import settings as settings_json
 from vlsa.data import media
 from vlsa.data.clip import Clip
 from vlsa.data.manifest import ClipRow, Progress, Rejection, check_unique, read_json_lines, write_json_lines
@@ -156,7 +156,7 @@ def _claim(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, r
         return
     header = read_header(store_path)
     different = [name for name, value in wanted.items() if header.get(name) != value]
-    old, new = header["settings"], config.to_dict(settings)
+    old, new = header["settings"], settings_json.to_dict(settings)
     changed = [f"{name} {old.get(name)} -> {new[name]}" for name in new if old.get(name) != new[name]]
     if different or changed:
         counts = f"{header.get('num_rows')} then, {len(rows)} now"

@@ -6,6 +6,7 @@ Reads a file through source.py; feeds media.py, manifest.py and prepare.py.
 import math
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from vlsa.data.source import Source, open_media
@@ -127,7 +128,7 @@ def _rate(starts: list[float]) -> tuple[float | None, float | None]:
     if len(starts) < 2:
         return None, None
     ordered = sorted(starts)
-    longest = max(later - earlier for earlier, later in zip(ordered, ordered[1:], strict=False))
+    longest = max(later - earlier for earlier, later in pairwise(ordered))
     length = ordered[-1] - ordered[0]
     return ((len(starts) - 1) / length if length > 0 else None), longest
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from vlsa import config
+from vlsa import settings as settings_json
 from vlsa.data import members
 from vlsa.data.clip import Clip
 from vlsa.data.manifest import Rejection, read_json_lines, write_atomically, write_json_lines
@@ -122,8 +122,8 @@ class ShardWriter:
         self._rejection_lines: list[dict[str, Any]] = []
         with writing(self._partial_path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._partial_path.open("wb")
-            self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT)
+            self._file = self._partial_path.open("wb")  # closed by commit or __exit__
+            self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
 
     def __enter__(self) -> "ShardWriter":
         return self
@@ -197,7 +197,7 @@ def index_path(store_path: str | Path, number: int) -> Path:
 
 def write_header(store_path: str | Path, settings: StoreSettings, **facts: Any) -> None:
     """Write STORE/store.json: format, version, settings, and `facts` (num_shards at least)."""
-    header = {"format": FORMAT, "version": VERSION, "settings": config.to_dict(settings), **facts}
+    header = {"format": FORMAT, "version": VERSION, "settings": settings_json.to_dict(settings), **facts}
     with writing(Path(store_path)):
         write_atomically(Path(store_path) / "store.json", json.dumps(header, indent=1).encode() + b"\n")
 
@@ -224,7 +224,7 @@ def read_header(store_path: str | Path) -> dict[str, Any]:
 
 def header_settings(header: dict[str, Any]) -> StoreSettings:
     """The settings that a store was written with."""
-    return config.from_dict(StoreSettings, header["settings"], "store.")
+    return settings_json.from_dict(StoreSettings, header["settings"], "store.")
 
 
 def read_shard_index(store_path: str | Path, number: int) -> ShardIndex:

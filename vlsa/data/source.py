@@ -206,7 +206,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
 
 def _check_streams(source: Source) -> None:
     for stream in source.container.streams:
-        if stream.codec_context is not None and stream.codec_tag in ENCRYPTED_TAGS or "enc_key_id" in stream.metadata:
+        if (stream.codec_context is not None and stream.codec_tag in ENCRYPTED_TAGS) or "enc_key_id" in stream.metadata:
             raise _encrypted(source.path)
     if source.stream("video") is None and source.stream("audio") is None:
         kinds = ", ".join(sorted({stream.type for stream in source.container.streams})) or "none"

@@ -1,7 +1,7 @@
 """WordPiece: text to word pieces and back.
 
-Paper: VLSA (arXiv 2405.07202), section 4.1: BERT's uncased WordPiece. A thin face on Hugging Face `tokenizers`; a checkpoint
-carries its tokenizer.
+Paper: VLSA (arXiv 2405.07202), section 4.1: BERT's uncased WordPiece. A thin face on Hugging Face `tokenizers`; a
+checkpoint carries its tokenizer.
 Axes: L word pieces of a text.
 """
 
@@ -52,7 +52,9 @@ class Tokenizer:
             # Not splitlines: some pieces hold a line separator of Unicode, and all ids after them would shift.
             pieces = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not a readable vocabulary ({error}); texts need one. Give a vocab.txt.") from None
+            raise ConfigError(
+                f"{path}: not a readable vocabulary ({error}); texts need one. Give a vocab.txt."
+            ) from None
         return cls(_with_vocabulary({piece: number for number, piece in enumerate(pieces)}))
 
     @classmethod

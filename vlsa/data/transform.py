@@ -36,7 +36,7 @@ class Window:
 def choose_window(
     frame_seconds: np.ndarray, duration_seconds: float, config: ModelConfig, rng: np.random.Generator | None
 ) -> Window:
-    """A window of the model's length (the whole of a shorter clip): random place, or the middle. No frames, no indices."""
+    """A window of the model's length (the whole of a shorter clip), at a random place or in the middle."""
     spare_seconds = max(duration_seconds - config.audio.window_seconds, 0.0)
     start = spare_seconds * (rng.random() if rng else 0.5)
     stop = min(start + config.audio.window_seconds, duration_seconds)
@@ -68,7 +68,7 @@ def choose_frames(
 def clip_tensors(
     clip: Clip, window: Window, config: ModelConfig, tokenizer: Tokenizer, rng: np.random.Generator | None = None
 ) -> ClipTensors:
-    """The tensors of a clip that holds exactly the window's frames and sound. Raises StoreError for another sample rate."""
+    """Tensors of a clip that holds the window's frames and sound, no more. Raises StoreError for another rate."""
     video, frame_seconds, frame_padding = video_tensors(clip, window, config, rng)
     sound, num_samples = sound_tensor(clip, config)
     words, word_padding = text_tensors(clip.texts, config, tokenizer, rng)
@@ -113,7 +113,7 @@ def video_tensors(
 def square(
     frames: UInt8[Tensor, "F 3 H W"], size_px: int, rng: np.random.Generator | None
 ) -> UInt8[Tensor, "F 3 {size_px} {size_px}"]:
-    """The largest square, at a random place along the long side or in its middle, resized. Never mirrored: words say left."""
+    """The largest square, at a random place or in the middle, resized. Never mirrored: words say left."""
     height, width = frames.shape[-2:]
     side = min(height, width)
     place = rng.random() if rng else 0.5
@@ -132,8 +132,9 @@ def sound_tensor(clip: Clip, config: ModelConfig) -> tuple[Float[Tensor, " S"], 
         return sound, torch.tensor(0)
     if clip.sample_rate_hz != config.audio.sample_rate_hz:
         raise StoreError(
-            f"{clip.id}: sound at {clip.sample_rate_hz} Hz, the model hears {config.audio.sample_rate_hz} Hz; pitch would "
-            f"shift. Prepare again with that rate, or set model.audio.sample_rate_hz={clip.sample_rate_hz}."
+            f"{clip.id}: sound at {clip.sample_rate_hz} Hz, the model hears {config.audio.sample_rate_hz} Hz; "
+            "pitch would shift. Prepare again with that rate, or set "
+            f"model.audio.sample_rate_hz={clip.sample_rate_hz}."
         )
     num_samples = min(len(clip.sound), len(sound))
     sound[:num_samples] = torch.from_numpy(clip.sound[:num_samples])

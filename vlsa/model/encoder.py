@@ -3,8 +3,9 @@
 Paper: VLSA (arXiv 2405.07202), section 3.2, Eq. 3-4: ViT, pre-norm, weights shared by all modalities. Reads tokens of
 patches.py; feeds decoder.py and losses.py.
 
-A *packed* call takes all tokens at once: linear layers and norms see one long sequence, and attention runs in groups of it.
-So the isolated passes (a modality sees itself only) and the joint pass (all see all) are one call with the same weights.
+A *packed* call takes all tokens at once: linear layers and norms see one long sequence, and attention runs in groups
+of it. So the isolated passes (a modality sees itself only) and the joint pass (all see all) are one call with the
+same weights.
 Axes: B clips, N tokens, D width, h heads.
 """
 
@@ -67,9 +68,7 @@ class Block(nn.Module):
         self.norm_attention = nn.LayerNorm(width)
         self.attention = Attention(width, num_heads)
         self.norm_mlp = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width)
-        )
+        self.mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width))
 
     def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
         x = x + self.attention(self.norm_attention(x), groups)

@@ -1,7 +1,7 @@
 """The objectives, one free function an equation.
 
-Paper: VLSA (arXiv 2405.07202), Eq. 5 (local-patch masked modelling, LPMM) and Eq. 1, 6, 7 (global audio matching, GAM). Each
-term is normalised by what is present: a clip without a modality counts neither above nor below the line.
+Paper: VLSA (arXiv 2405.07202), Eq. 5 (local-patch masked modelling, LPMM) and Eq. 1, 6, 7 (global audio matching,
+GAM). Each term is normalised by what is present: a clip without a modality counts neither above nor below the line.
 Axes: B clips, M decoded patches, P values of a patch, L words, D width.
 """
 

@@ -1,8 +1,9 @@
 """Random masks of local-patch masked modelling (LPMM).
 
-Paper: VLSA (arXiv 2405.07202), section 3.2: 75% of the patches of each frame independently, 75% of the audio patches, 15% of
-the words. `mask` True = hidden; `padding` True = not real.
-Axes: B clips, G groups that are masked each on its own (frames), I patches of a group, K of them visible, N = G I, L words.
+Paper: VLSA (arXiv 2405.07202), section 3.2: 75% of the patches of each frame independently, 75% of the audio patches,
+15% of the words. `mask` True = hidden; `padding` True = not real.
+Axes: B clips, G groups that are masked each on its own (frames), I patches of a group, K of them visible, N = G I, L
+words.
 """
 
 import torch
@@ -16,9 +17,7 @@ def num_visible(num_patches: int, share: float) -> int:
     return max(num_patches - round(num_patches * share), 1)
 
 
-def visible_patches(
-    noise: Float[Tensor, "B G I"], padding: Bool[Tensor, "B G I"], share: float
-) -> Int[Tensor, "B K"]:
+def visible_patches(noise: Float[Tensor, "B G I"], padding: Bool[Tensor, "B G I"], share: float) -> Int[Tensor, "B K"]:
     """Indices (into N, ascending) of the patches that stay visible: exactly as many in each group.
 
     The lowest `noise` stays. The first of a group's real patches in that order is moved to the front, so that a group
@@ -37,18 +36,14 @@ def mask_of(visible: Int[Tensor, "B K"], num_patches: int) -> Bool[Tensor, "B {n
     return mask.scatter(1, visible, False)
 
 
-def some_hidden(
-    visible: Int[Tensor, "B K"], noise: Float[Tensor, "B N"], share: float
-) -> Int[Tensor, "B M"]:
+def some_hidden(visible: Int[Tensor, "B K"], noise: Float[Tensor, "B N"], share: float) -> Int[Tensor, "B M"]:
     """Indices (ascending) of a random share of the hidden patches: those that are decoded."""
-    num_patches, num_hidden = noise.shape[1], noise.shape[1] - visible.shape[1]
+    num_hidden = noise.shape[1] - visible.shape[1]
     hidden_first = noise.scatter(1, visible, 2.0).argsort(dim=-1)
     return hidden_first[:, : max(round(num_hidden * share), min(num_hidden, 1))].sort(dim=-1).values
 
 
-def hide_words(
-    noise: Float[Tensor, "B L"], special: Bool[Tensor, "B L"], share: float
-) -> Bool[Tensor, "B L"]:
+def hide_words(noise: Float[Tensor, "B L"], special: Bool[Tensor, "B L"], share: float) -> Bool[Tensor, "B L"]:
     """True at the words that become [MASK]: the rounded share of each text's words, at least one if it has any.
 
     `special` marks what is no word: padding, [CLS], [SEP].

@@ -1,8 +1,8 @@
 """Patches and positions: how pictures, spectrograms and words become tokens.
 
-Paper: VLSA (arXiv 2405.07202), section 4.1. Reads tensors of data/; feeds encoder.py and decoder.py. The paper does not say
-which positions it adds: ours are fixed sine-cosine (as in MAE), and time is measured in seconds in picture and sound alike,
-so that the two share one clock.
+Paper: VLSA (arXiv 2405.07202), section 4.1. Reads tensors of data/; feeds encoder.py and decoder.py. The paper does
+not say which positions it adds: ours are fixed sine-cosine (as in MAE), and time is measured in seconds in picture
+and sound alike, so that the two share one clock.
 Axes: B clips, V frames, H W pixels, T F times and frequencies of a spectrogram, N tokens, P values of a patch, D width.
 """
 
@@ -99,7 +99,7 @@ class Positions(nn.Module):
 
 
 class Embedding(nn.Module):
-    """Patches and words to tokens: a linear layer (or word table) a modality, plus positions and a modality embedding."""
+    """Patches and words to tokens: a linear layer (or word table), plus positions and a modality embedding."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -12,12 +12,11 @@ Axes: B clips, V frames, I patches of a frame, K visible tokens, N tokens, L wor
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from vlsa.config import MODALITIES, ModelConfig
@@ -26,71 +25,10 @@ from vlsa.data.spectrogram import LogSpectrogram
 from vlsa.model import losses, masking, patches
 from vlsa.model.decoder import Decoder, Hidden, Visible
 from vlsa.model.encoder import Transformer, groups_of
+from vlsa.model.state import Content, Globals, Losses, Masks, Seen, SpecialWords
 
 MAX_SCALE = 100.0
 """Ceiling of a learned 1 / tau."""
-
-
-@dataclass(frozen=True)
-class SpecialWords:
-    """Ids of the tokenizer that the model has to know."""
-
-    start: int
-    stop: int
-    mask: int
-
-
-@dataclass(frozen=True, eq=False)
-class Content:
-    """A batch as patches: what goes in and what has to be rebuilt. Padding True = not real."""
-
-    video: UInt8[Tensor, "B N_v P_v"]
-    """Raw pixels: only those that are used become numbers of unit scale."""
-    frame_seconds: Float[Tensor, "B V"]
-    video_padding: Bool[Tensor, "B N_v"]
-    audio: Float[Tensor, "B N_a P_a"]
-    audio_padding: Bool[Tensor, "B N_a"]
-    words: Int[Tensor, "B L"]
-    word_padding: Bool[Tensor, "B L"]
-
-
-@dataclass(frozen=True, eq=False)
-class Masks:
-    """What of a batch stays visible, and which of the hidden patches are decoded; indices into the patches."""
-
-    visible_video: Int[Tensor, "B K_v"]
-    visible_audio: Int[Tensor, "B K_a"]
-    hidden_video: Int[Tensor, "B M_v"]
-    hidden_audio: Int[Tensor, "B M_a"]
-    hidden_words: Bool[Tensor, "B L"]
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """Tokens of one modality, before or after the encoder."""
-
-    tokens: Float[Tensor, "B K D"]
-    padding: Bool[Tensor, "B K"]
-
-
-@dataclass(frozen=True, eq=False)
-class Globals:
-    """One unit vector a clip and modality (Eq. 6), and which clips have the modality."""
-
-    vectors: dict[str, Float[Tensor, "B D"]]
-    present: dict[str, Bool[Tensor, " B"]]
-
-
-@dataclass(frozen=True, eq=False)
-class Losses:
-    """The loss of a step (Eq. 8) and its terms before weighing, for the log."""
-
-    total: Float[Tensor, ""]
-    terms: dict[str, Float[Tensor, ""]]
-
-    def __repr__(self) -> str:
-        terms = ", ".join(f"{name}={value.item():.4f}" for name, value in self.terms.items())
-        return f"Losses(total={self.total.item():.4f}, {terms})"
 
 
 class VLSA(nn.Module):
@@ -140,9 +78,9 @@ class VLSA(nn.Module):
         frames = batch.video[~batch.frame_padding].float() / 255
         if len(frames):
             self.pixel_scale.copy_(torch.stack([frames.mean(), frames.std().clamp(min=1e-3)]))
-        audible = batch.num_samples > 0
-        if audible.any():
-            values = self.spectrogram(batch.sound[audible])
+        times = torch.arange(self.config.audio.num_times, device=batch.sound.device) * self.config.audio.hop_samples
+        values = self.spectrogram(batch.sound)[times < batch.num_samples[:, None]]
+        if len(values):
             self.sound_scale.copy_(torch.stack([values.mean(), values.std().clamp(min=1e-3)]))
 
     def pixels(
@@ -170,7 +108,6 @@ class VLSA(nn.Module):
     def draw_masks(self, content: Content, generator: torch.Generator | None = None) -> Masks:
         """Hide 75% of each frame's patches, 75% of the audio patches, 15% of the words (section 3.2)."""
         config, device = self.config, content.video.device
-        num_clips, num_patches = content.video_padding.shape
 
         def noise(like: Tensor) -> Tensor:
             return torch.rand(like.shape, generator=generator).to(device, non_blocking=True)
@@ -186,9 +123,7 @@ class VLSA(nn.Module):
             visible_audio=visible_audio,
             hidden_video=masking.some_hidden(visible_video, noise(content.video_padding), share),
             hidden_audio=masking.some_hidden(visible_audio, noise(content.audio_padding), share),
-            hidden_words=masking.hide_words(
-                noise(content.words), content.word_padding | ends, config.text.mask_share
-            ),
+            hidden_words=masking.hide_words(noise(content.words), content.word_padding | ends, config.text.mask_share),
         )
 
     def visible_tokens(self, content: Content, masks: Masks) -> dict[str, Seen]:
@@ -197,7 +132,9 @@ class VLSA(nn.Module):
         words = content.words.masked_fill(masks.hidden_words, self.special_words.mask)
         return {
             "video": Seen(
-                embedding.embed_video(self.pixels(content.video, masks.visible_video), content.frame_seconds, masks.visible_video),
+                embedding.embed_video(
+                    self.pixels(content.video, masks.visible_video), content.frame_seconds, masks.visible_video
+                ),
                 content.video_padding.gather(1, masks.visible_video),
             ),
             "audio": Seen(
@@ -210,7 +147,8 @@ class VLSA(nn.Module):
     def encode(self, seen: dict[str, Seen]) -> tuple[dict[str, Seen], dict[str, Seen]]:
         """Outputs of the isolated passes (for GAM) and of the joint pass (for LPMM), in one packed call.
 
-        With matching_attention="joint", or when only one of the two is trained, there is one pass, which serves as both.
+        With matching_attention="joint", or when only one of the two is trained, there is one pass, which serves as
+        both.
         """
         objective = self.config.objective
         tokens = torch.cat([part.tokens for part in seen.values()], dim=1)
@@ -293,10 +231,15 @@ class VLSA(nn.Module):
             features = torch.cat([one, other], dim=-1) * one.shape[-1] ** 0.5
         return self.matching[pair](features).squeeze(-1)
 
+    @torch.no_grad()
+    def limit_scale(self) -> None:
+        """Bring a learned 1 / tau back under its ceiling, so that it can come down again; called after each update."""
+        self.log_scale.clamp_(max=math.log(MAX_SCALE))
+
     @property
     def scale(self) -> Float[Tensor, ""]:
         """1 / tau."""
-        return self.log_scale.exp().clamp(max=MAX_SCALE)
+        return self.log_scale.exp()
 
     # ---- answers --------------------------------------------------------------------------------------------------
 
@@ -305,7 +248,9 @@ class VLSA(nn.Module):
         content = self.content(batch)
         embedding = self.embedding
         seen = {
-            "video": Seen(embedding.embed_video(self.pixels(content.video), content.frame_seconds), content.video_padding),
+            "video": Seen(
+                embedding.embed_video(self.pixels(content.video), content.frame_seconds), content.video_padding
+            ),
             "audio": Seen(embedding.embed_audio(content.audio), content.audio_padding),
             "text": Seen(embedding.embed_text(content.words), content.word_padding),
         }
@@ -333,7 +278,7 @@ class VLSA(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """As MAE: Xavier-uniform linear layers, no biases. Words start as large as the sine-cosine positions beside them."""
+    """As MAE: Xavier-uniform linear layers, no biases. Words start as large as the positions beside them."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)

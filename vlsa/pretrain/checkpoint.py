@@ -18,10 +18,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vlsa.config import Config, from_dict, to_dict
+from vlsa.config import Config
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError, ConfigError
-from vlsa.model.vlsa import VLSA, SpecialWords
+from vlsa.model.state import SpecialWords
+from vlsa.model.vlsa import VLSA
+from vlsa.settings import from_dict, to_dict
 
 FORMAT, VERSION = "vlsa-model", "1"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
@@ -66,7 +68,12 @@ def save(
     """
     path = Path(run_path) / "checkpoints" / f"step-{state.step:08d}"
     partial = path.with_suffix(".partial")
-    header = {"format": FORMAT, "version": VERSION, "config": json.dumps(to_dict(config)), "tokenizer": tokenizer.to_json()}
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "config": json.dumps(to_dict(config)),
+        "tokenizer": tokenizer.to_json(),
+    }
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -87,7 +94,7 @@ def save(
 
 
 def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
-    """Model, tokenizer and settings of a run, of one of its checkpoints, or of a model.safetensors. Raises CheckpointError."""
+    """Model, tokenizer and settings of a run, a checkpoint, or a model.safetensors. Raises CheckpointError."""
     path = _model_file(Path(path))
     weights, header = _load(path)
     if header.get("format") != FORMAT:
@@ -126,7 +133,9 @@ def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> Trai
     parameters = dict(_trained(model))
     expected = {f"{kind}/{name}" for name in parameters for kind in ("exp_avg", "exp_avg_sq")}
     if expected != moments.keys():
-        raise CheckpointError(f"{path / TRAINING_FILE}: moments of another model; training cannot go on. Start a new run.")
+        raise CheckpointError(
+            f"{path / TRAINING_FILE}: moments of another model; training cannot go on. Start a new run."
+        )
     step = int(header["step"])
     for name, parameter in parameters.items():
         optimizer.state[parameter] = {
@@ -159,7 +168,9 @@ def _model_file(path: Path) -> Path:
     saved = checkpoints(path)
     if not saved:
         what = "no checkpoint in it yet" if path.is_dir() else "no such run"
-        raise CheckpointError(f"{path}: {what}; there is no model to load. Train one: vlsa pretrain --data STORE --out {path}")
+        raise CheckpointError(
+            f"{path}: {what}; there is no model to load. Train one: vlsa pretrain --data STORE --out {path}"
+        )
     return saved[-1] / MODEL_FILE
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vlsa.config import Config, to_dict
+from vlsa.config import Config
+from vlsa.settings import to_dict
 
 METRICS_FILE = "metrics.jsonl"
 

@@ -1,8 +1,9 @@
 """The one training loop: every recipe, ablation and resumed run goes through `pretrain`.
 
-Reads clips through data/loader.py and a `VLSA`; feeds retrieve/ with checkpoints. A step is a function of (weights, moments,
-settings, step number) alone: the order of clips, their augmentation and the masks all follow from the seed and the step. So a
-run that was killed goes on from its last checkpoint and ends with the very weights of an unbroken run.
+Reads clips through data/loader.py and a `VLSA`; feeds retrieve/ with checkpoints. A step is a function of (weights,
+moments, settings, step number) alone: the order of clips, their augmentation and the masks all follow from the seed
+and the step. So a run that was killed goes on from its last checkpoint and ends with the very weights of an unbroken
+run.
 Axes: B clips.
 """
 
@@ -21,14 +22,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from vlsa.config import Config, TextConfig, to_dict
+from vlsa.config import Config, TextConfig
 from vlsa.data.loader import ClipSource, TrainingClips, training_batches
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError, ConfigError, VlsaError
-from vlsa.model.vlsa import VLSA, Losses
+from vlsa.model.state import Losses
+from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.journal import Journal
+from vlsa.pretrain.memory import keep_freed_memory
 from vlsa.pretrain.schedule import learning_rate
+from vlsa.settings import to_dict
 
 Evaluator = Callable[[VLSA, Tokenizer], dict[str, float]]
 """Scores of the model on held-out clips, by name."""
@@ -36,7 +40,7 @@ Report = Callable[[int, int, dict[str, float]], None]
 """Told (steps done, steps in all, metrics of the step)."""
 
 LOG_EVERY_STEPS = 10
-MAY_CHANGE = ("num_workers", "checkpoint_every_steps", "evaluate_every_steps")
+MAY_CHANGE = ("num_workers", "checkpoint_every_steps", "evaluate_every_steps", "cache_gib")
 """Fields of `TrainConfig` that do not touch the weights, so that a resumed run may set them anew."""
 
 
@@ -88,11 +92,13 @@ def pretrain(
 ) -> RunSummary:
     """Train to the last step, going on from the run's newest checkpoint if there is one.
 
-    Ctrl-C ends after the step in hand, with a checkpoint. Raises ConfigError when the run was begun with other settings,
-    StoreError when there are fewer clips than a batch, VlsaError when the loss is no longer a number.
+    Ctrl-C ends after the step in hand, with a checkpoint. Raises ConfigError when the run was begun with other
+    settings, StoreError when there are fewer clips than a batch, VlsaError when the loss is no longer a number.
     """
     run_path = Path(run_path)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device.type == "cpu":
+        keep_freed_memory()
     saved = checkpoint.checkpoints(run_path)
     trainer = _resume(config, source, saved[-1], device) if saved else _start(config, source, tokenizer, device)
     resumed_from = trainer.step
@@ -128,6 +134,7 @@ def train_step(trainer: Trainer, batch: Any) -> tuple[Losses, torch.Tensor]:
     losses.total.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), train.gradient_clip or math.inf)
     trainer.optimizer.step()
+    model.limit_scale()
     return losses, norm
 
 

@@ -19,7 +19,6 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from vlsa.config import to_dict
 from vlsa.data.clip import Batch, Clip
 from vlsa.data.loader import MemoryClips, MemoryRow, read_tensors
 from vlsa.data.manifest import ClipRow
@@ -28,6 +27,7 @@ from vlsa.data.transform import choose_window
 from vlsa.errors import MediaError, VlsaError
 from vlsa.retrieve.embed import ClipEncoder, unit_length
 from vlsa.retrieve.windows import Take, read_window, window_starts
+from vlsa.settings import to_dict
 
 if TYPE_CHECKING:
     from vlsa.model.vlsa import VLSA

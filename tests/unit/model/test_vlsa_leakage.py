@@ -8,7 +8,8 @@ from tiny import change, generator, make_model
 
 from vlsa.config import MODALITIES
 from vlsa.data.clip import Batch
-from vlsa.model.vlsa import VLSA, Globals
+from vlsa.model.state import Globals
+from vlsa.model.vlsa import VLSA
 
 FIELDS = {
     "video": ("video", "frame_seconds", "frame_padding"),

@@ -6,7 +6,8 @@ from tiny import generator, make_batch, plain_clip, some_rows, without
 
 from vlsa.config import MODALITIES
 from vlsa.data.clip import Batch
-from vlsa.model.vlsa import VLSA, Losses
+from vlsa.model.state import Losses
+from vlsa.model.vlsa import VLSA
 
 OF_AUDIO = ("local_audio", "global_contrast_audio_video", "global_contrast_audio_text")
 

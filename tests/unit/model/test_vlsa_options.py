@@ -89,6 +89,7 @@ def test_a_learned_temperature_gets_a_gradient_and_has_a_ceiling(tokenizer, batc
     assert model.log_scale.grad.abs() > 0
     with torch.no_grad():
         model.log_scale.fill_(math.log(500))
+    model.limit_scale()
     assert model.scale.item() == pytest.approx(MAX_SCALE)
     assert model(batch, generator()).total.isfinite()
 

@@ -7,8 +7,9 @@ import time
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny import tiny_run
 
-from vlsa.config import Config, from_dict
+from vlsa.config import Config
 from vlsa.pretrain.journal import METRICS_FILE, Journal, read_metrics
+from vlsa.settings import from_dict
 
 
 def write_steps(path, first_step: int, steps: list[int], factor: float = 1.0) -> None:

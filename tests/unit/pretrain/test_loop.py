@@ -13,7 +13,8 @@ from vlsa.config import Config
 from vlsa.data.loader import MemoryClips
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError, ConfigError, StoreError, VlsaError
-from vlsa.model.vlsa import VLSA, Losses
+from vlsa.model.state import Losses
+from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import checkpoints, load_model
 from vlsa.pretrain.journal import read_metrics

@@ -12,7 +12,8 @@ from vlsa.config import AudioConfig, Config, EncoderConfig, ModelConfig, TextCon
 from vlsa.data.clip import Clip
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError, MediaError, VlsaError
-from vlsa.model.vlsa import VLSA, SpecialWords
+from vlsa.model.state import SpecialWords
+from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.checkpoint import TrainingState
 from vlsa.retrieve import encoders
