@@ -243,7 +243,7 @@ def _draw(
         out / "report.html",
         [("Retrieval on held-out clips", evaluation)],
         title="VLSA demo",
-        summary=f"Made footage, and a model trained on it from nothing. {took}.",
+        summary=f"Made footage, and a model trained on it from nothing. Time taken: {took}.",
         curves_png=curves,
         searches=searches,
         files=files,

@@ -98,7 +98,7 @@ def _direction(result: DirectionResult) -> str:
             + f"<small>chance {100 * chance.recall[k]:.1f}</small>"
         )
         cells.append(f'<td class="share" style="--share: {100 * share:.1f}%">{100 * share:.1f}{beside}</td>')
-    beside = _interval(scores.intervals.get("medr"), 1.0, "g") + f"<small>chance {chance.median_rank:g}</small>"
+    beside = _interval(scores.intervals.get("medr"), 1.0, ".0f") + f"<small>chance {chance.median_rank:g}</small>"
     cells += [
         f"<td>{scores.median_rank:g}{beside}</td>",
         f"<td>{scores.num_queries:,}</td>",
