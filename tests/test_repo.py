@@ -16,11 +16,12 @@ from vlsa.cli.reference import reference
 
 MODULES = sorted((ROOT / "vlsa").rglob("*.py"))
 STAGES = ("data", "model", "pretrain", "retrieve", "serve")
-BELOW_ALL = ("errors", "config", "recipes")
+BELOW_ALL = ("errors", "config", "settings", "recipes")
 ON_TOP = ("cli", "demo", "doctor", "jobs", "logs")
 CORE_LIBRARIES = {"torch", "numpy", "einops", "jaxtyping", "safetensors", "tokenizers"}
 BLOCKED = ("av", "lancedb", "pysubs2", "PIL", "matplotlib", "tensorboard", "typer", "rich", "pyarrow", "webdataset")
 MOST_LINES = 300
+DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 
 def name_of(path: Path) -> str:
@@ -144,6 +145,16 @@ def test_every_public_name_of_the_package_is_there():
         vlsa.nonsense  # noqa: B018
 
 
+def methods(node: ast.ClassDef) -> list[ast.FunctionDef]:
+    """Public methods, without properties and the bare signatures of a protocol."""
+    functions = [part for part in node.body if isinstance(part, ast.FunctionDef) and not part.name.startswith("_")]
+    return [
+        part
+        for part in functions
+        if ast.unparse(part.body) != "..." and not any("property" in ast.unparse(mark) for mark in part.decorator_list)
+    ]
+
+
 @pytest.mark.parametrize("path", [path for path in MODULES if path.read_text(encoding="utf-8")], ids=name_of)
 def test_every_module_and_every_public_function_and_class_says_what_it_is(path):
     tree = tree_of(path)
@@ -152,6 +163,7 @@ def test_every_module_and_every_public_function_and_class_says_what_it_is(path):
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
     ]
+    public += [method for node in public if isinstance(node, ast.ClassDef) for method in methods(node)]
     assert ast.get_docstring(tree), path
     assert [node.name for node in public if not ast.get_docstring(node)] == []
 
@@ -195,7 +207,7 @@ def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_command_in_the_documents_exists_and_parses(name):
     lines = bash_lines(ROOT / name)
     if name == "README.md":
@@ -207,6 +219,35 @@ def test_every_command_in_the_documents_exists_and_parses(name):
             elif command.startswith("make "):
                 targets = [word for word in command.split()[1:] if "=" not in word and not word.startswith("-")]
                 assert set(targets) <= make_targets(), line
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_in_the_documents_leads_to_a_file(name):
+    path = ROOT / name
+    links = re.findall(r"\]\(([^)\s#]+)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+
+
+def test_every_test_that_the_documents_name_exists():
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    known = {name for source in sources for name in re.findall(r"^def test_(\w+)", source, flags=re.MULTILINE)}
+    rows = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8").splitlines()
+    named = {name for row in rows if ".py: `" in row for name in re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){3,})`", row)}
+    assert len(named) > 30
+    assert named - known == set()
+
+
+def test_every_reason_for_leaving_a_clip_out_is_explained():
+    words = {node for path in MODULES for node in ast.walk(tree_of(path)) if isinstance(node, ast.keyword)}
+    used = {word.value.value for word in words if word.arg == "reason" and isinstance(word.value, ast.Constant)}
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    assert used <= set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
+
+
+def test_the_readme_lists_the_extras_that_there_are():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert listed == list(project["optional-dependencies"])
 
 
 def test_the_documented_help_is_current():

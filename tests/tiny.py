@@ -101,6 +101,11 @@ def _rows(value: Any, rows: list[int]) -> Any:
     return tuple(value[row] for row in rows) if isinstance(value, tuple) else value[rows]
 
 
+def mask_of(visible: torch.Tensor, num_patches: int) -> torch.Tensor:
+    """True where a patch is hidden."""
+    return torch.ones(len(visible), num_patches, dtype=torch.bool).scatter(1, visible, False)
+
+
 def generator(seed: int = 0) -> torch.Generator:
     """A seeded generator."""
     return torch.Generator().manual_seed(seed)

@@ -75,6 +75,12 @@ class AudioConfig:
                 f"audio.{name}={value} is not a multiple of audio.patch_size={self.patch_size}: "
                 f"the edge would be dropped. Try audio.{name}={whole}.",
             )
+        require(
+            self.window_samples // 2 < self.num_samples,
+            f"audio.window_samples={self.window_samples} is too long for {self.num_samples} samples of sound "
+            f"(audio.num_times x audio.hop_samples): its ends cannot be mirrored. "
+            f"Try audio.window_samples={self.num_samples}.",
+        )
         _check_share("audio.mask_share", self.mask_share)
 
     @property
@@ -104,6 +110,7 @@ class TextConfig:
     """Share of the words that becomes [MASK] (section 3.2)."""
 
     def __post_init__(self) -> None:
+        _check_least("text", self, 5, "vocabulary_size")  # the special tokens alone
         require(self.num_tokens >= 3, f"text.num_tokens={self.num_tokens}: [CLS], a word and [SEP] need 3. Try 40.")
         _check_share("text.mask_share", self.mask_share)
 
@@ -181,6 +188,11 @@ class ObjectiveConfig:
             "objective.pairs is empty: there is nothing to match. Name a pair, or set objective.global_weight=0.",
         )
         require(
+            len(set(self.pairs)) == len(self.pairs),
+            f"objective.pairs={list(self.pairs)} names a pair twice; it would count once. "
+            f"Try objective.pairs={','.join(dict.fromkeys(self.pairs))}.",
+        )
+        require(
             self.temperature >= 0.01,
             f"objective.temperature={self.temperature} is below 0.01: its scale 1 / tau would pass the ceiling of 100. "
             "Try 0.07.",
@@ -222,7 +234,7 @@ class TrainConfig:
     cache_gib: float = 0.0
     """Memory, in GiB a reading process, that decoded clips may take: a small store is then decompressed once only."""
     num_workers: int = 0
-    """Processes that read and transform clips; 0 = a thread of the training process."""
+    """Processes that read and transform clips; 0 = the training process itself, between its steps."""
     augment: bool = True
     """Random crop and random place in the clip; False takes the centre."""
 
@@ -230,6 +242,9 @@ class TrainConfig:
         _check_least("train", self, 1, "batch_size", "num_steps", "checkpoint_every_steps")
         _check_least("train", self, 0, "weight_decay", "warmup_steps", "gradient_clip", "seed")
         _check_least("train", self, 0, "evaluate_every_steps", "num_workers", "cache_gib")
+        require(
+            self.seed < 2**63, f"train.seed={self.seed} is beyond 63 bits: no generator takes it. Try train.seed=0."
+        )
         for beta in self.betas:
             require(0 <= beta < 1, f"train.betas={list(self.betas)} must lie in [0, 1). Try [0.9, 0.95].")
         require(self.learning_rate > 0, f"train.learning_rate={self.learning_rate} must be above 0. Try 1e-4.")

@@ -1,6 +1,5 @@
 """Named full settings, as functions; each docstring has its command, its cost and its expected result."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from vlsa.config import (
     VideoConfig,
 )
 from vlsa.errors import ConfigError
+from vlsa.settings import nearest
 
 
 def paper() -> Config:
@@ -33,9 +33,9 @@ def tiny() -> Config:
     parameters). Expected: `make demo` ends with R@10 above 60% in each direction on 200 held-out clips of the made
     world (docs/results.md).
 
-    Beside being small it departs from the paper in four settings, each measured (docs/log.md): patches of 32 px, so
-    that a clip is few tokens; half of the patches hidden, not three quarters, since a patch holds more; only the last
-    layer joins the modalities; a quarter of the hidden patches is decoded.
+    Beside being small it departs from the paper in four settings: patches of 32 px, so that a clip is few tokens
+    (measured, docs/log.md 6 and 7); half of the patches hidden, not three quarters, since a patch holds more; only the
+    last layer joins the modalities; a quarter of the hidden patches is decoded (both for their cost alone).
     """
     model = ModelConfig(
         video=VideoConfig(num_frames=8, size_px=64, patch_px=32, mask_share=0.5),
@@ -61,7 +61,5 @@ RECIPES: dict[str, Callable[[], Config]] = {"paper": paper, "tiny": tiny}
 def recipe(name: str) -> Config:
     """Settings by name. Raises ConfigError for an unknown one, with the nearest."""
     if name not in RECIPES:
-        close = difflib.get_close_matches(name, RECIPES, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(RECIPES)}."
-        raise ConfigError(f"--recipe {name}: no such recipe. {hint}")
+        raise ConfigError(f"--recipe {name}: no such recipe. {nearest(name, RECIPES)}")
     return replace(RECIPES[name](), recipe=name)

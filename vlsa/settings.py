@@ -6,6 +6,7 @@ Reads and makes the dataclasses of config.py; feeds recipes, checkpoints and the
 import dataclasses
 import difflib
 import json
+import sys
 import typing
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
@@ -27,7 +28,7 @@ def from_dict(kind: type[C], values: dict[str, Any], where: str = "") -> C:
     arguments = {}
     for name, value in values.items():
         if name not in hints:
-            raise ConfigError(f"{where}{name}: no such setting. {_nearest(name, hints)}")
+            raise ConfigError(f"{where}{name}: no such setting. {nearest(name, hints)}")
         arguments[name] = _convert(hints[name], value, f"{where}{name}")
     return kind(**arguments)
 
@@ -45,10 +46,10 @@ def override(config: C, assignments: list[str]) -> C:
 def _assign(values: dict[str, Any], path: list[str], value: Any, assignment: str) -> None:
     for name in path[:-1]:
         if not isinstance(values.get(name), dict):
-            raise ConfigError(f"--set {assignment}: no group of settings named {name!r}. {_nearest(name, values)}")
+            raise ConfigError(f"--set {assignment}: no group of settings named {name!r}. {nearest(name, values)}")
         values = values[name]
     if path[-1] not in values:
-        raise ConfigError(f"--set {assignment}: no such setting. {_nearest(path[-1], values)}")
+        raise ConfigError(f"--set {assignment}: no such setting. {nearest(path[-1], values)}")
     if isinstance(values[path[-1]], dict):
         raise ConfigError(f"--set {assignment}: this is a group; set one of {', '.join(values[path[-1]])} in it.")
     values[path[-1]] = value
@@ -61,7 +62,8 @@ def _parse(text: str) -> Any:
         return {"True": True, "False": False}.get(text, text)
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error about an unknown name: the known one that is like it, or all of them."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
 
@@ -78,7 +80,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return value
     if origin is tuple:
         return _convert_tuple(hint, value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        finite = abs(value) <= sys.float_info.max  # false for a NaN too
+        require(finite, f"{where}={value!r}: not a finite number; nothing could be trained with it. Give one.")
         return float(value)
     require(
         isinstance(value, hint) and (hint is bool or not isinstance(value, bool)),

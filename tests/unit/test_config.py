@@ -45,10 +45,12 @@ WRONG = [
     ("audio", {"num_frequencies": 250}, "Try audio.num_frequencies=240."),
     ("audio", {"hop_samples": 0}, "audio.hop_samples=0 must be at least 1"),
     ("audio", {"window_samples": 1}, "audio.window_samples=1 must be at least 2"),
+    ("audio", {"window_samples": 200_000}, "Try audio.window_samples=65535."),
     ("audio", {"sample_rate_hz": 0}, "audio.sample_rate_hz=0 must be at least 1"),
     ("audio", {"mask_share": -0.1}, "audio.mask_share=-0.1 must lie in [0, 1)"),
     ("text", {"num_tokens": 2}, "text.num_tokens=2"),
     ("text", {"mask_share": 1.5}, "text.mask_share=1.5"),
+    ("text", {"vocabulary_size": 0}, "text.vocabulary_size=0 must be at least 5"),
     ("encoder", {"width": 770}, "Try encoder.width=768."),
     ("encoder", {"width": 36, "num_heads": 3}, "and of 8 (sine-cosine positions). Try encoder.width=24."),
     ("encoder", {"width": 4, "num_heads": 3}, "Try encoder.width=24."),
@@ -61,12 +63,14 @@ WRONG = [
     ("objective", {"local_weight": 0.0, "global_weight": 0.0}, "Set one above 0."),
     ("objective", {"local_weight": -1.0}, "objective.local_weight=-1.0 must be at least 0"),
     ("objective", {"pairs": ()}, "Name a pair, or set objective.global_weight=0."),
+    ("objective", {"pairs": ("audio-text", "audio-text")}, "Try objective.pairs=audio-text."),
     ("objective", {"temperature": 0.0}, "Try 0.07."),
     ("objective", {"temperature": 0.005}, "would pass the ceiling of 100"),
     ("train", {"batch_size": 0}, "train.batch_size=0 must be at least 1"),
     ("train", {"num_steps": 0}, "train.num_steps=0"),
     ("train", {"checkpoint_every_steps": 0}, "train.checkpoint_every_steps=0"),
     ("train", {"learning_rate": 0.0}, "Try 1e-4."),
+    ("train", {"seed": 2**63}, "Try train.seed=0."),
     ("train", {"seed": -1}, "train.seed=-1 must be at least 0"),
     ("train", {"warmup_steps": -1}, "train.warmup_steps=-1"),
     ("train", {"betas": (0.9, 1.0)}, "Try [0.9, 0.95]."),
@@ -93,7 +97,8 @@ def test_the_value_that_is_advised_works(group, values):
         GROUPS[group](**values)
     name, _, text = str(caught.value).rsplit("Try ", 1)[1].removesuffix(".").partition("=")
     if text:
-        GROUPS[group](**(values | {name.split(".")[1]: int(text)}))
+        value = int(text) if text.isdecimal() else (text,)
+        GROUPS[group](**(values | {name.split(".")[1]: value}))
 
 
 def test_derived_sizes_are_the_paper_s():
@@ -126,6 +131,9 @@ def test_plain_types_only():
         ({"train": {"batch_size": "many"}}, "train.batch_size='many': a value of type int is needed."),
         ({"train": {"batch_size": 1.5}}, "train.batch_size=1.5: a value of type int is needed."),
         ({"train": {"batch_size": True}}, "train.batch_size=True: a value of type int is needed."),
+        ({"train": {"learning_rate": float("inf")}}, "train.learning_rate=inf: not a finite number"),
+        ({"train": {"learning_rate": float("nan")}}, "train.learning_rate=nan: not a finite number"),
+        ({"train": {"learning_rate": 10**400}}, "not a finite number"),
         ({"train": {"augment": 1}}, "train.augment=1: a value of type bool is needed."),
         ({"train": {"betas": 0.9}}, "train.betas=0.9: a list is needed, as in [0.9, 0.95]."),
         ({"train": {"betas": [0.9]}}, "train.betas=[0.9]: 2 values are needed."),

@@ -1,6 +1,7 @@
 """Named settings: the paper's numbers, and an unknown name answered with the nearest."""
 
 import pytest
+from command_lines import ROOT
 
 from vlsa.errors import ConfigError
 from vlsa.recipes import RECIPES, paper, recipe, tiny
@@ -32,6 +33,22 @@ def test_tiny_trains_both_objectives_without_a_leak():
     assert objective.local_weight > 0
     assert objective.global_weight > 0
     assert objective.matching_attention == "isolated"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_readme_tells_the_settings_of_a_recipe(name):
+    model, train = RECIPES[name]().model, RECIPES[name]().train
+    video, audio, encoder = model.video, model.audio, model.encoder
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for fact in (
+        f"{video.num_frames} frames of {video.size_px} px, patches of {video.patch_px} px",
+        f"{audio.window_seconds:.2f} s",
+        f"{audio.num_times} x {audio.num_frequencies}",
+        f"{model.text.num_tokens} pieces",
+        f"{encoder.num_layers} layers x {encoder.width}",
+        f"{train.num_steps:,} steps of {train.batch_size:,} clips",
+    ):
+        assert fact in text
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -255,7 +255,3 @@ def _check_times(where: str, start: float | None, stop: float | None) -> None:
     if (start is None) != (stop is None):
         given = "start_seconds" if stop is None else "stop_seconds"
         raise CaptionError(f"{where}: only {given} is given; a clip needs both times, or neither for the whole file.")
-    if start is not None and stop is not None and stop <= start:
-        raise CaptionError(
-            f"{where}: stop_seconds={stop} is not after start_seconds={start}; the clip has no length. Correct it."
-        )

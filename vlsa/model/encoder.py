@@ -51,6 +51,7 @@ class Attention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
+        """One linear layer over all tokens, attention group by group; the groups cover the tokens in order."""
         packed = rearrange(self.query_key_value(x), "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
         attended = []
         for group in groups:
@@ -71,6 +72,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width))
 
     def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
+        """Attention within groups, then the MLP, each added to what came in."""
         x = x + self.attention(self.norm_attention(x), groups)
         return x + self.mlp(self.norm_mlp(x))
 

@@ -30,12 +30,6 @@ def visible_patches(noise: Float[Tensor, "B G I"], padding: Bool[Tensor, "B G I"
     return rearrange(kept + first, "b g k -> b (g k)")
 
 
-def mask_of(visible: Int[Tensor, "B K"], num_patches: int) -> Bool[Tensor, "B {num_patches}"]:
-    """True where a patch is hidden."""
-    mask = torch.ones(len(visible), num_patches, dtype=torch.bool, device=visible.device)
-    return mask.scatter(1, visible, False)
-
-
 def some_hidden(visible: Int[Tensor, "B K"], noise: Float[Tensor, "B N"], share: float) -> Int[Tensor, "B M"]:
     """Indices (ascending) of a random share of the hidden patches: those that are decoded."""
     num_hidden = noise.shape[1] - visible.shape[1]

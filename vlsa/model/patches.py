@@ -48,7 +48,7 @@ def normalise_patches(patches: Float[Tensor, "B N P"]) -> Float[Tensor, "B N P"]
 
 
 def sinusoids(positions: Float[Tensor, "*N"], width: int) -> Float[Tensor, "*N {width}"]:
-    """Sines, then cosines of the positions at width / 2 geometric frequencies, from 1 to 1 / 10,000 radian a unit."""
+    """Sines, then cosines of the positions at width / 2 geometric frequencies, from 1 to almost 1e-4 radian a unit."""
     rates = torch.exp(-math.log(10_000) * torch.arange(width // 2, device=positions.device) / (width // 2))
     angles = positions[..., None] * rates
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -278,7 +278,7 @@ class VLSA(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """As MAE: Xavier-uniform linear layers, no biases. Words start as large as the positions beside them."""
+    """As MAE: Xavier-uniform linear layers, biases at zero. Words start as large as the positions beside them."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)

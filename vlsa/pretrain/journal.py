@@ -5,12 +5,12 @@ Fed by loop.py; read by serve/curves.py. A resumed run first drops the lines of 
 
 import json
 import logging
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from vlsa.config import Config
+from vlsa.data.manifest import write_atomically
 from vlsa.settings import to_dict
 
 METRICS_FILE = "metrics.jsonl"
@@ -28,8 +28,9 @@ class Journal:
         self._board = _board(run_path, first_step)
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        """One line, flushed."""
-        self._file.write(json.dumps({"step": step, **{name: round(value, 6) for name, value in values.items()}}) + "\n")
+        """One line of numbers to six digits, flushed."""
+        rounded = {name: float(f"{value:.6g}") for name, value in values.items()}  # a learning rate may be 1e-8
+        self._file.write(json.dumps({"step": step, **rounded}) + "\n")
         self._file.flush()
         if self._board:
             for name, value in values.items():
@@ -60,9 +61,7 @@ def read_metrics(run_path: str | Path) -> list[dict[str, int | float]]:
 
 def _drop_after(path: Path, step: int) -> None:
     kept = [line for line in read_metrics(path.parent) if line["step"] <= step]
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-    os.replace(partial, path)
+    write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
 
 def _board(run_path: Path, first_step: int) -> Any:

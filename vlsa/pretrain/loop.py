@@ -12,7 +12,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from vlsa.config import Config, TextConfig
+from vlsa.data.clip import Batch
 from vlsa.data.loader import ClipSource, TrainingClips, training_batches
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError, ConfigError, VlsaError
@@ -30,7 +31,6 @@ from vlsa.model.state import Losses
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.journal import Journal
-from vlsa.pretrain.memory import keep_freed_memory
 from vlsa.pretrain.schedule import learning_rate
 from vlsa.settings import to_dict
 
@@ -93,12 +93,11 @@ def pretrain(
     """Train to the last step, going on from the run's newest checkpoint if there is one.
 
     Ctrl-C ends after the step in hand, with a checkpoint. Raises ConfigError when the run was begun with other
-    settings, StoreError when there are fewer clips than a batch, VlsaError when the loss is no longer a number.
+    settings, CheckpointError when its newest checkpoint is damaged or of other clips, StoreError when there are fewer
+    clips than a batch, VlsaError when the loss is no longer a number.
     """
     run_path = Path(run_path)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if device.type == "cpu":
-        keep_freed_memory()
     saved = checkpoint.checkpoints(run_path)
     trainer = _resume(config, source, saved[-1], device) if saved else _start(config, source, tokenizer, device)
     resumed_from = trainer.step
@@ -123,7 +122,7 @@ def pretrain(
     return RunSummary(run_path, trainer.step, train.num_steps, resumed_from, trainer.seconds, trainer.metrics)
 
 
-def train_step(trainer: Trainer, batch: Any) -> tuple[Losses, torch.Tensor]:
+def train_step(trainer: Trainer, batch: Batch) -> tuple[Losses, torch.Tensor]:
     """One update; returns the losses before it and the norm of the gradient."""
     train, model = trainer.config.train, trainer.model
     for group in trainer.optimizer.param_groups:
@@ -212,7 +211,7 @@ def fingerprint(source: ClipSource) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def _timed(batches: Any) -> Iterator[tuple[Any, float]]:
+def _timed(batches: Iterable[Batch]) -> Iterator[tuple[Batch, float]]:
     """Batches, each with the seconds that it was waited for."""
     iterator = iter(batches)
     while True:
@@ -229,8 +228,8 @@ def _check_finite(step: int, ids: tuple[str, ...], losses: Losses, norm: torch.T
         return
     raise VlsaError(
         f"step {step}: loss {losses.total.item()}, norm of its gradient {norm.item()}; the weights are spoilt. The "
-        f"clips were {', '.join(ids[:8])}{' ...' if len(ids) > 8 else ''}. The last checkpoint is good: lower "
-        "train.learning_rate in a new run."
+        f"clips were {', '.join(ids[:8])}{' ...' if len(ids) > 8 else ''}. Nothing of this step was saved: "
+        "lower train.learning_rate in a new run."
     )
 
 

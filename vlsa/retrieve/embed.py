@@ -14,9 +14,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from vlsa.data.clip import Clip
 from vlsa.data.loader import ClipSource
-
-Progress = Callable[[int, int, str], None]
-"""Called with (done, total, message)."""
+from vlsa.data.manifest import Progress
 
 
 @runtime_checkable
@@ -59,10 +57,6 @@ class ClipEmbeddings:
     def has_text(self) -> Bool[np.ndarray, " N"]:
         """Clips with at least one text."""
         return np.isin(np.arange(len(self)), self.text_clip)
-
-    def fused(self) -> Float32[np.ndarray, "N D"]:
-        """One vector a clip: the renormalised mean of what is seen and what is heard, where present."""
-        return unit_length(self.video + self.audio)
 
     def clip_text(self) -> Float32[np.ndarray, "N D"]:
         """One vector a clip for its words: the renormalised mean of its texts; zeros without text."""

@@ -46,7 +46,7 @@ class Encoder(ClipEncoder, Protocol):
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """Facts for results.json: run, recipe, training steps."""
+        """Facts for results.json: run, checkpoint, recipe, training seed, fingerprint."""
 
     def knows(self, text: str) -> bool:
         """Whether a text has anything in it that the model has learned."""

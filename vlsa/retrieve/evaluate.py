@@ -8,7 +8,6 @@ one of the two counts as wrong.
 
 import importlib.metadata
 import json
-import os
 import platform
 import subprocess
 from collections import defaultdict
@@ -20,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from vlsa.data.loader import ClipSource
+from vlsa.data.manifest import Progress, write_atomically
 from vlsa.errors import VlsaError
-from vlsa.retrieve.embed import ClipEmbeddings, ClipEncoder, Progress, embed_store
+from vlsa.retrieve.embed import ClipEmbeddings, ClipEncoder, embed_store
 from vlsa.retrieve.encoders import VlsaEncoder
 from vlsa.retrieve.metrics import TIE_RULE, Positives, Scores, chance_ranks, ranks_of_embeddings, score
 
@@ -36,7 +36,7 @@ TABLE_HEADER = ("direction", "R@1 %", "R@5 %", "R@10 %", "MedR", "chance R@1/5/1
 
 
 def direction_label(direction: str) -> str:
-    """ "text_to_video" as people read it: "text → video"."""
+    """As people read it: text_to_video becomes "text → video"."""
     return direction.replace("_to_", " → ")
 
 
@@ -85,7 +85,7 @@ class Evaluation:
     """Seed of the bootstrap."""
     identical_captions_count: bool = False
     model: dict[str, Any] = field(default_factory=dict)
-    """What the encoder says of itself: run, recipe, step, training seed, fingerprint."""
+    """What the encoder says of itself: run, checkpoint, recipe, training seed, fingerprint."""
     commit: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -110,9 +110,7 @@ class Evaluation:
         """Write results.json whole or not at all."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(target.name + ".tmp")
-        unfinished.write_text(json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(unfinished, target)
+        write_atomically(target, json.dumps(self.as_dict(), indent=2, ensure_ascii=False).encode() + b"\n")
 
     def rows(self) -> list[tuple[str, ...]]:
         """Table rows under TABLE_HEADER, as text; recalls in percent."""
@@ -261,9 +259,7 @@ class Evaluator:
 def source_commit() -> str | None:
     """Commit of the checkout that this code runs from, "+" added when it has changes; None for an installed package."""
     root = Path(__file__).resolve().parents[2]
-    if _git(root, "rev-parse", "--show-toplevel") != str(
-        root
-    ):  # an installed copy may lie in somebody else's repository
+    if _git(root, "rev-parse", "--show-toplevel") != str(root):  # installed inside somebody else's repository
         return None
     commit = _git(root, "rev-parse", "HEAD")
     return commit and commit + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")

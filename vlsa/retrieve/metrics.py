@@ -199,8 +199,3 @@ def _intervals(
         row[:] = [statistic(values[drawn]) for values, statistic in columns.values()]
     low, high = np.percentile(samples, [2.5, 97.5], axis=0)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(columns)}
-
-
-def recall_at_k(similarity: Float[np.ndarray, "Q N"], k: int, positives: Positives | None = None) -> float:
-    """Share of queries whose right item ranks at most k, in expectation over ties."""
-    return float(ranks_of_similarity(similarity, positives).hits(k).mean())

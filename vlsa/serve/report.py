@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from vlsa.data.manifest import write_atomically
 from vlsa.retrieve.evaluate import DirectionResult, Evaluation, direction_label
 from vlsa.retrieve.search import Hit
 
@@ -63,9 +64,7 @@ def write_report(
     if files:
         sections.append(_files(files, folder))
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(_page(title, summary, sections), encoding="utf-8")
-    os.replace(unfinished, path)
+    write_atomically(path, _page(title, summary, sections).encode())
     return path
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from tiny import generator
+from tiny import generator, mask_of
 
-from vlsa.model.masking import gather_tokens, hide_words, mask_of, num_visible, some_hidden, visible_patches
+from vlsa.model.masking import gather_tokens, hide_words, num_visible, some_hidden, visible_patches
 
 NO_PADDING = torch.zeros(5, 3, 16, dtype=torch.bool)
 

@@ -25,6 +25,11 @@ def test_each_line_is_an_object_with_its_step(tmp_path):
     assert read_metrics(tmp_path / "run") == [json.loads(line) for line in lines]
 
 
+def test_small_numbers_keep_their_digits(tmp_path):
+    write_steps(tmp_path, 0, [1], factor=1.23456e-8)  # a learning rate in a long warm-up
+    assert read_metrics(tmp_path)[0]["loss"] == 1.23456e-8
+
+
 def test_a_line_is_on_disk_before_the_run_ends(tmp_path):
     with Journal(tmp_path, tiny_run(), 0) as journal:
         journal.write(1, {"loss": 0.5})
