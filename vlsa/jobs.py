@@ -112,7 +112,7 @@ def pretrain(config: Config, store_path: Path, run_path: Path, vocabulary_path: 
 
     store = ClipStore.open(store_path)
     tokenizer = None if checkpoints(run_path) else public_tokenizer(config, vocabulary_path)
-    with Bar("training") as bar:
+    with Bar("training", keep_message=True) as bar:
         summary = pretrain(
             config,
             store,
@@ -124,6 +124,13 @@ def pretrain(config: Config, store_path: Path, run_path: Path, vocabulary_path: 
     if not summary.finished:
         raise KeyboardInterrupt(f"stopped after step {summary.step} of {summary.num_steps}; the same command goes on")
     return summary
+
+
+def can_measure(store_path: Path, split: str = "test") -> bool:
+    """Whether a split holds enough clips to rank: two. Raises StoreError."""
+    from vlsa.data.store import ClipStore
+
+    return len(ClipStore.open(store_path).rows(split)) >= 2
 
 
 def _evaluator(store: "ClipStore") -> "Evaluator | None":
@@ -182,5 +189,5 @@ def index(
     """A folder of media, or a clip store, into a search index. Raises VlsaError."""
     from vlsa.retrieve.build import build_index
 
-    with Bar("indexing clips") as bar:
+    with Bar("indexing") as bar:
         return build_index(run_path, source, index_path, num_workers=num_workers, restart=restart, progress=bar.update)

@@ -36,11 +36,12 @@ def set_up() -> None:
 class Bar:
     """A stage's progress: a bar in a terminal, elsewhere a line now and then.
 
-    `update` fits every progress callback of the library: (done, total), or (done, total, message).
+    `update` fits every progress callback of the library: (done, total), or (done, total, message). `keep_message`: the
+    last message says something about the whole, and stays when all is done.
     """
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, title: str, *, keep_message: bool = False) -> None:
+        self.title, self.keep_message = title, keep_message
         self._terminal = sys.stderr.isatty()
         self._started = self._printed = time.monotonic()
         self._first, self._total = 0, -1
@@ -51,7 +52,7 @@ class Bar:
         if self._terminal:
             self._bar = _rich_bar()
             self._bar.start()
-            self._task = self._bar.add_task(self.title, total=None, message="")
+            self._task = self._bar.add_task(self.title, total=None, message="", time="")
         return self
 
     def __exit__(
@@ -66,10 +67,15 @@ class Bar:
             self._first, self._total, self._started = done, total, time.monotonic()
             if self._bar:
                 self._bar.reset(self._task, total=total)
+        message = message if done < total or self.keep_message else ""
         if self._bar:
-            self._bar.update(self._task, completed=done, total=total, message=message)
+            self._bar.update(self._task, completed=done, total=total, message=message, time=self._time(done, total))
         else:
             self._print(done, total, message)
+
+    def _time(self, done: int, total: int) -> str:
+        now = time.monotonic()
+        return self._time_left(now, done, total) if done < total else duration(now - self._started)
 
     def _print(self, done: int, total: int, message: str) -> None:
         now = time.monotonic()
@@ -104,13 +110,13 @@ def duration(seconds: float) -> str:
 
 def _rich_bar() -> Any:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("[dim]{task.fields[message]}", markup=True),
+        TextColumn("{task.fields[time]}", markup=False),
+        TextColumn("{task.fields[message]}", style="dim", markup=False),  # brackets in a file's name are no markup
         console=Console(stderr=True),
     )

@@ -58,7 +58,7 @@ def _assign(values: dict[str, Any], path: list[str], value: Any, assignment: str
 def _parse(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:  # not JSON; or a number of thousands of digits
         return {"True": True, "False": False}.get(text, text)
 
 

@@ -1,6 +1,7 @@
 """The command line: help that teaches, one line for what a person can mend, tables and JSON on stdout."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,8 @@ def test_an_error_of_several_lines_is_still_told_in_one(monkeypatch):
 def test_a_full_disk_is_told_in_one_line_too(monkeypatch):
     error = OSError(28, "No space left on device", "results.json")
     assert "results.json: cannot be read or written (No space" in one_line(failing_search(monkeypatch, error))
+    nameless = OSError(28, "No space left on device")
+    assert "the disk: cannot be read or written (No space" in one_line(failing_search(monkeypatch, nameless))
 
 
 def test_an_error_of_ours_is_not_hidden(monkeypatch):
@@ -188,8 +191,8 @@ def test_paths_are_short_below_the_current_folder_and_whole_elsewhere(tmp_path, 
 
 def test_a_store_keeps_what_its_recipe_needs():
     tiny, paper = (jobs.store_settings(recipes.recipe(name)) for name in ("tiny", "paper"))
-    assert (paper.short_side_px, paper.frames_per_second, paper.window_seconds) == (256, 8.0, 6.0)
-    assert (tiny.short_side_px, tiny.frames_per_second, tiny.window_seconds) == (64, 16.0, 3.0)
+    assert (paper.short_side_px, paper.frames_per_second, paper.window_seconds) == (256, 5.0, 6.0)
+    assert (tiny.short_side_px, tiny.frames_per_second, tiny.window_seconds) == (64, 11.0, 3.0)
     assert tiny.sample_rate_hz == paper.sample_rate_hz == 11_025
 
 
@@ -235,3 +238,18 @@ def test_the_table_of_results_fits_a_terminal_of_80_columns(capsys):
     shown = capsys.readouterr().out.splitlines()
     assert max(len(line.rstrip()) for line in shown) <= 79
     assert "audio → video" in shown[4]
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", b"\\xe9"), ("utf-8:strict", b"\xff")])
+def test_a_name_that_the_terminal_cannot_show_is_no_failure(encoding, shown, tmp_path):
+    name = b"caf\xc3\xa9" if encoding == "ascii" else b"caf\xff"
+    code = (
+        "import sys; from vlsa.cli import app; import vlsa.jobs as jobs; from types import SimpleNamespace as N;"
+        "jobs.make_world = lambda *a: N(num_train=1, num_test=0, num_captions=1, num_written=1, seconds=1.0);"
+        "app()"
+    )
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    command = [sys.executable.encode(), b"-c", code.encode(), b"make-world", name]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout

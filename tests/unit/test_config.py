@@ -204,6 +204,7 @@ def test_several_settings_are_changed_together_so_that_they_may_depend_on_each_o
         ("train.batch_size=lots", "train.batch_size='lots': a value of type int is needed."),
         ("train.batch_size=0", "train.batch_size=0 must be at least 1"),
         ("train.batch_size=", "train.batch_size='': a value of type int is needed."),
+        pytest.param("train.batch_size=" + "9" * 5000, "a value of type int is needed.", id="5,000 digits"),
     ],
 )
 def test_a_wrong_assignment_is_one_line(assignment, message):

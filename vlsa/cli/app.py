@@ -1,5 +1,8 @@
 """The frame of the command line: the group of commands, what becomes of errors, and the words of its help."""
 
+import errno
+import io
+import os
 import sys
 from typing import Any
 
@@ -28,11 +31,16 @@ Each step stopped by Ctrl-C, or worse, goes on where it was when the same comman
 """
 
 
+DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
+"""What a write raises without naming the file."""
+
+
 class Commands(TyperGroup):
     """Runs a command; what a person can mend becomes one line and exit code 2."""
 
     def invoke(self, ctx: Any) -> Any:
         """The command's value. Raises typer.Exit."""
+        _make_stdout_sure()
         try:
             value = super().invoke(ctx)
             sys.stdout.flush()  # a pipe that was closed is found out here, not when Python ends
@@ -41,14 +49,24 @@ class Commands(TyperGroup):
             say(" ".join(str(error).split()))
             raise typer.Exit(2) from None
         except OSError as error:  # a full disk, a folder without rights: not ours, but a person can mend it
-            if error.filename is None:
+            if error.filename is None and error.errno not in DISK_FAULTS:
                 raise
-            what = f"{error.filename}: cannot be read or written ({error.strerror}); the command needs it."
+            where = error.filename or "the disk"
+            what = f"{where}: cannot be read or written ({error.strerror}); the command needs it."
             say(f"{what} Check the path, the rights, and the room on the disk.")
             raise typer.Exit(2) from None
         except KeyboardInterrupt as stop:
             say(str(stop) or "stopped; the same command goes on where it was")
             raise typer.Exit(130) from None
+
+
+def _make_stdout_sure() -> None:
+    """A file's name may hold what the terminal cannot show, and a caller may have closed stdout: no reason to fail."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    elif isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
 def examples(*lines: str) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from vlsa import jobs
 from vlsa.cli.app import examples
-from vlsa.cli.show import next_step
+from vlsa.cli.show import next_step, print_text
 from vlsa.logs import duration
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def make_world(
     FOLDER/captions.csv says which clips are held out; FOLDER/truth.jsonl tells all that happens.
     """
     summary = jobs.make_world(folder, train, test, seed, jobs.usable_cores() if workers is None else workers)
-    print(
+    print_text(
         f"{folder}: {summary.num_train} clips to learn from and {summary.num_test} held out, {summary.num_captions} "
         f"captions ({summary.num_written} written now, {duration(summary.seconds)})."
     )
@@ -76,7 +76,7 @@ def prepare(
     """
     settings = _store_settings(recipe, short_side, frames_per_second, window)
     summary = jobs.prepare(source, store, settings, test_share=test_share, num_workers=workers, restart=restart)
-    print(summary)
+    print_text(summary)
     next_step("pretrain", "--recipe", recipe or "tiny", "--data", store, "--out", "RUN")
 
 

@@ -7,7 +7,8 @@ import typer
 
 from vlsa import jobs
 from vlsa.cli.app import examples
-from vlsa.cli.show import next_step, print_json, print_table, short_path
+from vlsa.cli.show import next_step, print_json, print_table, print_text, short_path
+from vlsa.logs import say
 
 if TYPE_CHECKING:
     from vlsa.retrieve.search import Hit
@@ -48,13 +49,13 @@ def index(
     A file that cannot be read is left out, with its reason in INDEX/index_report.jsonl.
     """
     summary = jobs.index(run, source, out, num_workers=workers, restart=restart)
-    print(summary)
+    print_text(summary)
     next_step("search", out, "what you look for")
 
 
 def search(
     index: Annotated[Path, typer.Argument(help="An index made by vlsa index.", metavar="INDEX")],
-    words: Annotated[str | None, typer.Argument(help="What is to be seen or heard.", metavar="[WORDS]")] = None,
+    words: Annotated[list[str] | None, typer.Argument(help="What is seen or heard.", metavar="[WORDS]...")] = None,
     audio: Annotated[Path | None, typer.Option(help="Ask with a sound file.")] = None,
     video: Annotated[Path | None, typer.Option(help="Ask with a video file.")] = None,
     image: Annotated[Path | None, typer.Option(help="Ask with a picture file.")] = None,
@@ -63,6 +64,9 @@ def search(
         str, typer.Option("--in", help="Where to look: media (picture and sound), video, audio or text.")
     ] = "media",
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+    run: Annotated[
+        Path | None, typer.Option(help="The run that made the index, if it was moved.", show_default=False)
+    ] = None,
 ) -> None:
     """Find moments by words, by a sound, by a video or by a picture: file, start, stop and score, best first.
 
@@ -70,9 +74,12 @@ def search(
     """
     from vlsa.retrieve.index import Index
 
-    hits = Index.open(index).search(words, k, audio=audio, video=video, image=image, in_=target)
+    asked = " ".join(words) if words else None  # so that a question needs no quotation marks
+    hits = Index.open(index, run_path=run).search(asked, k, audio=audio, video=video, image=image, in_=target)
     if json:
         print_json({"rank": rank, **hit.as_dict()} for rank, hit in enumerate(hits, 1))
+    elif not hits:
+        say(f"nothing found: no clip of {index} has what --in {target} compares; try another --in")
     else:
         rows = [_row(rank, hit) for rank, hit in enumerate(hits, 1)]
         print_table(("rank", "file", "start s", "stop s", "score", "words"), rows, right="rank|start s|stop s|score")

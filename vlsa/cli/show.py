@@ -3,7 +3,9 @@
 import json
 import os
 import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,12 @@ def print_json(values: Iterable[Mapping[str, Any]]) -> None:
     """One object a line."""
     for value in values:
         print(json.dumps(value, ensure_ascii=False))
+
+
+def print_text(text: object) -> None:
+    """A sentence or two: broken between words in a terminal, one line in a pipe."""
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    print(textwrap.fill(str(text), columns, break_long_words=False, break_on_hyphens=False) if columns else text)
 
 
 def next_step(*words: object) -> None:

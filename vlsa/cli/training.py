@@ -7,7 +7,7 @@ import typer
 
 from vlsa import jobs
 from vlsa.cli.app import examples
-from vlsa.cli.show import next_step, print_json, print_table
+from vlsa.cli.show import next_step, print_json, print_table, print_text
 from vlsa.logs import duration
 
 if TYPE_CHECKING:
@@ -54,8 +54,12 @@ def pretrain(
     summary = jobs.pretrain(config, data, out, vocabulary)
     loss = f", loss {summary.metrics['loss']:.3f}" if "loss" in summary.metrics else ""
     done = "was finished already" if summary.resumed_from == summary.step else "is finished"
-    print(f"{out}: {done}, {summary.step} steps in {duration(summary.seconds)} of training{loss}.")
-    next_step("evaluate", out, "--data", data)
+    resumed = f", gone on with after step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
+    print_text(f"{out}: {done}, {summary.step} steps in {duration(summary.seconds)} of training{resumed}{loss}.")
+    if jobs.can_measure(data):
+        next_step("evaluate", out, "--data", data)
+    else:
+        next_step("index", out, "FOLDER", "--out", "INDEX")
 
 
 def evaluate(
@@ -68,7 +72,7 @@ def evaluate(
     """Measure retrieval in all six directions: words, sound and picture, each found by each other.
 
     R@k is the share of questions whose right answer is among the first k, MedR the median rank; beside them stands
-    what chance would give.
+    what chance would give. N is how many clips or captions are searched, Q how many questions are asked.
     """
     evaluation = jobs.evaluate(run, data, split)
     if out:
@@ -85,7 +89,7 @@ def print_evaluation(evaluation: "Evaluation") -> None:
 
     header = [name.replace("chance ", "chance\n") for name in TABLE_HEADER]  # fits a terminal of 80 columns
     print_table(header, evaluation.rows(), right="|".join(header[1:]))
-    print(evaluation.caption())
+    print_text(evaluation.caption())
 
 
 def _as_lines(evaluation: "Evaluation") -> list[dict[str, object]]:

@@ -181,8 +181,9 @@ def _json_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str,
             continue
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise CaptionError(f"{path}:{number}: not JSON ({error.msg}). One object a line is needed.") from error
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
+            what = getattr(error, "msg", error)
+            raise CaptionError(f"{path}:{number}: not JSON ({what}). One object a line is needed.") from error
         if not isinstance(record, dict):
             raise CaptionError(f"{path}:{number}: not a JSON object. Write {{'path': 'a.mp4', ...}}.")
         _check_columns(f"{path}:{number}", list(record))
@@ -195,6 +196,11 @@ def _check_columns(where: str, found: list[str]) -> None:
         raise CaptionError(
             f"{where}: no {', '.join(missing)} among the columns (found: {', '.join(found) or 'none'}); captions could "
             f"not be matched to clips. Needed: {','.join(COLUMNS)}; {' and '.join(OPTIONAL_COLUMNS)} if wished."
+        )
+    twice = [name for name in (*COLUMNS, *OPTIONAL_COLUMNS) if found.count(name) > 1]
+    if twice:
+        raise CaptionError(
+            f"{where}: two columns are named {twice[0]}; the words of one would be lost. Rename or delete one of them."
         )
 
 
@@ -228,6 +234,12 @@ def _words(where: str, name: str, value: Any) -> str:
         raise CaptionError(
             f"{where}: {name}={value!r} is no text; the row says nothing about a clip. Fill it in, or delete the row."
         )
+    try:
+        value.encode(errors="surrogateescape" if name == "path" else "strict")  # a file's name may be any bytes
+    except UnicodeEncodeError as error:
+        raise CaptionError(
+            f"{where}: {name}={value!r} holds half a character; it can be neither kept nor read. Write it anew."
+        ) from error
     return value.strip()
 
 
@@ -242,7 +254,7 @@ def _seconds(where: str, name: str, value: Any) -> float | None:
         return None
     try:
         seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not 0 <= seconds < math.inf:
         raise CaptionError(

@@ -124,6 +124,11 @@ class Batch(_ShapesInRepr):
         stacked = {name: torch.stack([getattr(clip, name) for clip in clips]) for name in names}
         return cls(ids=tuple(clip.id for clip in clips), **stacked)
 
+    def first(self, num_clips: int) -> "Batch":
+        """The batch's first clips."""
+        cut = {f.name: getattr(self, f.name)[:num_clips] for f in fields(self)}
+        return replace(self, **cut)
+
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
         moved = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self) if f.name != "ids"}

@@ -6,14 +6,16 @@ What cannot become a row becomes a `Rejection` with its reason.
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from vlsa.errors import ManifestError
+from vlsa.errors import ConfigError, ManifestError
 
 SPLITS = ("train", "val", "test")
 
@@ -70,8 +72,13 @@ def from_folder(
     """Rows for every media file under a folder, and what had to be left out; the rules are in folder.py.
 
     `num_workers` processes look through the files (None = one per core; 0 = this process, where a crash of a decoder
-    is the end). Raises ManifestError when there is nothing to list, CaptionError when captions.csv is malformed.
+    is the end). Raises ManifestError when there is nothing to list, CaptionError when captions.csv is malformed,
+    ConfigError for a window shorter than the shortest clip, or a share that is none.
     """
+    if not shortest_seconds <= window_seconds < math.inf:
+        raise ConfigError(f"window of {window_seconds:g} s: at least {shortest_seconds:g} s are a clip. Try 6.")
+    if not 0 <= test_share <= 1:
+        raise ConfigError(f"test share {test_share:g}: a share lies between 0 and 1. Try 0.1.")
     from vlsa.data import folder as folders  # brings media libraries, which a training machine may lack
 
     return folders.scan(
@@ -95,16 +102,30 @@ def clip_id(name: str, start_seconds: float, stop_seconds: float) -> str:
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file so that a reader, or a crash, sees all of the old bytes or all of the new ones."""
     partial_path = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial_path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with naming(path), partial_path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        partial_path.unlink(missing_ok=True)
+        raise
     os.replace(partial_path, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the file's name into an OSError that has none: a full disk does not say where."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def write_json_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
@@ -133,7 +154,7 @@ def read(path: str | Path) -> list[ClipRow]:
             rows += [] if value is None else [_parse_row(value, f"{path}:{number}")]
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror}); a list of clips is needed.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path}:{number + 1}: not JSON ({error}); no clip can be read. {_EXAMPLE}") from error
     if not rows:
         raise ManifestError(f"{path}: no clips in it; there would be nothing to prepare. Give a manifest with rows.")
@@ -168,8 +189,15 @@ def _parse_row(value: Any, where: str) -> ClipRow:
     strings = (value["id"], value["path"], value["split"], *texts)
     if not all(isinstance(text, str) for text in strings):
         raise ManifestError(f"{where}: id, path, split and each text must be strings. {_EXAMPLE}")
-    times = {"start_seconds": float(numbers[0]), "stop_seconds": float(numbers[1])}
     try:
-        return ClipRow(**value | times | {"texts": tuple(texts)})
-    except ManifestError as error:
+        times = {"start_seconds": float(numbers[0]), "stop_seconds": float(numbers[1])}
+        " ".join(texts).encode()
+        value["path"].encode(errors="surrogateescape")  # a file's name may be any bytes
+        row = ClipRow(**value | times | {"texts": tuple(texts)})
+    except (ManifestError, OverflowError) as error:
         raise ManifestError(f"{where}: {error}") from error
+    except UnicodeEncodeError as error:
+        raise ManifestError(f"{where}: {error.object!r} holds half a character; it cannot be kept. Mend it.") from error
+    if not (math.isfinite(row.start_seconds) and math.isfinite(row.stop_seconds)):
+        raise ManifestError(f"{where}: from {row.start_seconds} to {row.stop_seconds} s is no stretch. {_EXAMPLE}")
+    return row

@@ -20,8 +20,19 @@ from vlsa.data.sound import read_sound
 from vlsa.data.source import Source, check_file, open_media
 from vlsa.errors import MediaError
 
-__all__ = ["MediaFacts", "decode", "decode_image", "is_image", "iter_subtitles", "probe", "regular_times"]
+__all__ = [
+    "MediaFacts",
+    "check_extent",
+    "decode",
+    "decode_image",
+    "is_image",
+    "iter_subtitles",
+    "probe",
+    "regular_times",
+]
 
+LARGEST_CLIP_BYTES = 2**31
+"""Decoded pictures of one clip, which a worker holds at once: 13 minutes of wide screen at 256 px and 8 a second."""
 IMAGE_SECONDS = 1 / 25
 """A still picture counts as a video of one frame, this long."""
 
@@ -30,6 +41,27 @@ def regular_times(duration_seconds: float, frames_per_second: float) -> list[flo
     """Centres of equal stretches: (k + 0.5) / frames_per_second; the middle of a clip too short for one."""
     count = int(duration_seconds * frames_per_second + 0.5 - 1e-9)
     return [(k + 0.5) / frames_per_second for k in range(count)] or [duration_seconds / 2]
+
+
+def check_extent(
+    facts: MediaFacts, start_seconds: float, stop_seconds: float, short_side_px: int, frames_per_second: float
+) -> None:
+    """Look at a stretch before its times are listed and memory is taken.
+
+    Raises MediaError, reason `outside`, when less than half of it lies in the file (no modality would be kept), and
+    `too_long` when its pictures would take more than 2 GiB.
+    """
+    where = f"{facts.path}: from {start_seconds:g} to {stop_seconds:g} s: "
+    end_seconds = max(facts.video_end_seconds or 0.0, facts.audio_end_seconds or 0.0)
+    if end_seconds - start_seconds < (stop_seconds - start_seconds) / 2:
+        message = f"{where}the file ends at {end_seconds:g} s, so that most of the clip is not there. Mend its times."
+        raise MediaError(message, reason="outside")
+    sides = (facts.width_px or 0, facts.height_px or 0)
+    frame_bytes = 3 * short_side_px**2 * max(sides) / max(min(sides), 1)
+    num_bytes = frame_bytes * frames_per_second * (stop_seconds - start_seconds)
+    if num_bytes > LARGEST_CLIP_BYTES:
+        message = f"{where}its pictures take {num_bytes / 2**30:.1f} GiB of memory. Cut it into shorter clips."
+        raise MediaError(message, reason="too_long")
 
 
 def decode(

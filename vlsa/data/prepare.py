@@ -54,6 +54,8 @@ def decode_row(row: ClipRow, settings: StoreSettings) -> Clip:
     if duration_seconds <= 0:
         message = f"{row.path}: clip {row.id} stops at {row.stop_seconds:g} s and starts at {row.start_seconds:g} s; "
         raise MediaError(message + "nothing can be seen or heard. Mend its times.", reason="zero_length")
+    facts = _facts(row.path)
+    media.check_extent(facts, row.start_seconds, row.stop_seconds, settings.short_side_px, settings.frames_per_second)
     return media.decode(
         row.path,
         row.start_seconds,
@@ -61,7 +63,7 @@ def decode_row(row: ClipRow, settings: StoreSettings) -> Clip:
         frame_times_seconds=media.regular_times(duration_seconds, settings.frames_per_second),
         short_side_px=settings.short_side_px,
         sample_rate_hz=settings.sample_rate_hz,
-        facts=_facts(row.path),
+        facts=facts,
         id=row.id,
         texts=row.texts,
     )

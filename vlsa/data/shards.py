@@ -11,10 +11,11 @@ Axes: F frames, H W pixels, S samples of sound.
 
 import io
 import json
+import math
 import os
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,10 @@ class StoreSettings:
 
     def __post_init__(self) -> None:
         for name in ("short_side_px", "frames_per_second", "sample_rate_hz", "clips_per_shard", "window_seconds"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"store.{name}={getattr(self, name)} must be above 0: nothing could be kept.")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(
+                    f"store.{name}={getattr(self, name)} must be above 0, and finite: nothing could be kept."
+                )
         if not 1 <= self.jpeg_quality <= 100:
             raise ConfigError(f"store.jpeg_quality={self.jpeg_quality} must lie in 1..100. Try 90.")
 
@@ -129,8 +132,10 @@ class ShardWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._tar.close()
-        self._file.close()
+        with suppress(OSError):  # on a full disk their last blocks fail too, and would hide what failed first
+            self._tar.close()
+        with suppress(OSError):
+            self._file.close()
         self._partial_path.unlink(missing_ok=True)
 
     def add(self, clip: Clip, split: str) -> None:
@@ -210,7 +215,7 @@ def read_header(store_path: str | Path) -> dict[str, Any]:
     not_a_store = StoreError(f"{path}: not a clip store (no valid store.json). Give the folder `vlsa prepare` wrote.")
     try:
         header = json.loads((path / "store.json").read_bytes())
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, ValueError, RecursionError) as error:
         raise not_a_store from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise not_a_store
@@ -219,12 +224,24 @@ def read_header(store_path: str | Path) -> dict[str, Any]:
             f"{path}: store of version {header.get('version')}, this vlsa reads {VERSION}; its clips would be misread. "
             "Prepare it again into a new folder, or use the vlsa that wrote it."
         )
+    _check_header(path, header)
     return header
 
 
 def header_settings(header: dict[str, Any]) -> StoreSettings:
     """The settings that a store was written with."""
     return settings_json.from_dict(StoreSettings, header["settings"], "store.")
+
+
+def _check_header(path: Path, header: dict[str, Any]) -> None:
+    """Raises StoreError unless the settings and the number of shards can be."""
+    try:
+        header_settings(header)
+        whole = type(header["num_shards"]) is int and 0 <= header["num_shards"] <= header.get("num_rows", math.inf)
+    except (ConfigError, KeyError, AttributeError, TypeError):
+        whole = False
+    if not whole:
+        raise StoreError(f"{path}: store.json is damaged; clips would be misread. Prepare them into another folder.")
 
 
 def read_shard_index(store_path: str | Path, number: int) -> ShardIndex:
@@ -235,7 +252,7 @@ def read_shard_index(store_path: str | Path, number: int) -> ShardIndex:
         clips = [_stored_clip(line, number) for line in lines if "id" in line]
         rejections = [Rejection(**line["rejected"]) for line in lines if "rejected" in line]
         whole = (len(clips), len(rejections)) == (head["num_clips"], head["num_rejected"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged(path, "the index") from error
     if not whole:
         raise damaged(path, "the index (cut short)")

@@ -191,7 +191,11 @@ def _open(path: str) -> Any:
 def check_file(path: str | os.PathLike[str]) -> None:
     """Raise MediaError unless the path is a file with bytes in it that we may read."""
     file = Path(path)
-    if not file.exists():
+    try:
+        there = file.exists()
+    except OSError as error:  # a name that is too long, a folder that we may not enter
+        raise MediaError(f"{path}: cannot be reached ({error.strerror}). Check the path.", reason="missing") from error
+    if not there:
         raise MediaError(f"{path}: no such file; nothing can be read. Check the path.", reason="missing")
     if not file.is_file():
         raise MediaError(f"{path}: not a file; a media file is needed here. Name one file.", reason="not_a_file")

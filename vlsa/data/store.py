@@ -60,6 +60,12 @@ class ClipStore:
                 "a part of the clips would be left out. Run the same `vlsa prepare` again: it goes on where it was."
             )
         store = cls(path, header_settings(header), [read_shard_index(path, n) for n in range(num_shards)])
+        num_found = len(store) + len(store.rejections)
+        if header.get("num_rows", num_found) != num_found:
+            raise StoreError(
+                f"{path}: {num_found} clips in its shards, {header['num_rows']} in store.json; some would be left out. "
+                "Prepare them into another folder."
+            )
         if len(store._by_id) != len(store):
             raise StoreError(f"{path}: a clip id occurs twice; scores would count it twice. Prepare into a new folder.")
         return store

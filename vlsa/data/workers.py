@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
-from vlsa.errors import VlsaError
+from vlsa.errors import ConfigError, VlsaError
 
 STARTUP_SECONDS = 180.0
 """Importing the decoder on a busy machine or a cold network disk takes long."""
@@ -61,7 +61,7 @@ def patience_seconds(path: str | os.PathLike[str], media_seconds: float = 0.0) -
     """How long decoding `media_seconds` of a file may take before it counts as hung."""
     try:
         num_bytes = os.stat(path).st_size
-    except OSError:
+    except (OSError, ValueError):  # decoding will say what is wrong with the path
         num_bytes = 0
     return CLIP_SECONDS + 2 * media_seconds + num_bytes / 10e6
 
@@ -73,6 +73,8 @@ class WorkerPool:
     """
 
     def __init__(self, function: Callable[[Any, Beat], Any], tasks: Iterable[Any], num_workers: int) -> None:
+        if num_workers < 0:
+            raise ConfigError(f"{num_workers} worker processes cannot be. Use 0 (none but this) or more.")
         self._function = function
         self._tasks = deque(tasks)
         self._num_workers = min(num_workers, len(self._tasks))

@@ -29,6 +29,8 @@ from vlsa.model.state import Content, Globals, Losses, Masks, Seen, SpecialWords
 
 MAX_SCALE = 100.0
 """Ceiling of a learned 1 / tau."""
+CALIBRATION_CLIPS = 256
+"""As many clips of a batch are enough for two means and two deviations, and fit into memory as floats."""
 
 
 class VLSA(nn.Module):
@@ -75,6 +77,7 @@ class VLSA(nn.Module):
 
         Without it dim footage or quiet sound enters as one large constant. The scales travel in the checkpoint.
         """
+        batch = batch.first(CALIBRATION_CLIPS)
         frames = batch.video[~batch.frame_padding].float() / 255
         if len(frames):
             self.pixel_scale.copy_(torch.stack([frames.mean(), frames.std().clamp(min=1e-3)]))

@@ -95,23 +95,36 @@ def save(
 
 def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
     """Model, tokenizer and settings of a run, a checkpoint, or a model.safetensors. Raises CheckpointError."""
-    path = _model_file(Path(path))
+    path = model_file(path)
     weights, header = _load(path)
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path}: no VLSA model in it; its weights have no settings. Give the folder of a run.")
-    if header["version"] != VERSION:
+    if header.get("version") != VERSION:
         raise CheckpointError(
-            f"{path}: version {header['version']} of the format, this vlsa reads {VERSION}; it would be misread. "
+            f"{path}: version {header.get('version')} of the format, this vlsa reads {VERSION}; it would be misread. "
             "Use the vlsa that wrote it."
         )
-    tokenizer = Tokenizer.from_json(header["tokenizer"], str(path))
+    tokenizer = Tokenizer.from_json(header.get("tokenizer", ""), str(path))
     try:
-        config = from_dict(Config, json.loads(header["config"]))
+        config = from_dict(Config, _parse_settings(header, path))
     except ConfigError as error:
-        raise CheckpointError(f"{path}: written with other settings than this vlsa has ({error}).") from error
+        raise CheckpointError(
+            f"{path}: written with settings that this vlsa does not have ({error}); its weights would not fit. "
+            "Use the vlsa that wrote it."
+        ) from error
     model = build_model(config, tokenizer)
     load_weights(model, weights, path)
     return model, tokenizer, config
+
+
+def _parse_settings(header: dict[str, Any], path: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(header["config"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise _damaged(path, "no settings in its header") from error
+    if not isinstance(settings, dict):
+        raise _damaged(path, "no settings in its header")
+    return settings
 
 
 def load_weights(model: VLSA, weights: dict[str, Tensor], path: Path) -> None:
@@ -132,18 +145,28 @@ def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> Trai
     moments, header = _load(path / TRAINING_FILE)
     parameters = dict(_trained(model))
     expected = {f"{kind}/{name}" for name in parameters for kind in ("exp_avg", "exp_avg_sq")}
-    if expected != moments.keys():
+    fit = expected == moments.keys() and all(
+        moments[f"{kind}/{name}"].shape == parameter.shape
+        for name, parameter in parameters.items()
+        for kind in ("exp_avg", "exp_avg_sq")
+    )
+    if not fit:
         raise CheckpointError(
             f"{path / TRAINING_FILE}: moments of another model; training cannot go on. Start a new run."
         )
-    step = int(header["step"])
+    try:
+        state = TrainingState(int(header["step"]), header["data"], float(header["seconds"]))
+    except (KeyError, ValueError) as error:
+        raise _damaged(path / TRAINING_FILE, f"its header: {error}") from error
+    if state.step < 0:
+        raise _damaged(path / TRAINING_FILE, f"its header: step {state.step}")
     for name, parameter in parameters.items():
         optimizer.state[parameter] = {
-            "step": torch.tensor(float(step), device=parameter.device),  # a fused update wants it there
+            "step": torch.tensor(float(state.step), device=parameter.device),  # a fused update wants it there
             "exp_avg": moments[f"exp_avg/{name}"].to(parameter.device),
             "exp_avg_sq": moments[f"exp_avg_sq/{name}"].to(parameter.device),
         }
-    return TrainingState(step, header["data"], float(header["seconds"]))
+    return state
 
 
 def _trained(model: VLSA) -> list[tuple[str, torch.nn.Parameter]]:
@@ -160,11 +183,15 @@ def _moments(model: VLSA, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
     return moments
 
 
-def _model_file(path: Path) -> Path:
+def model_file(path: str | Path) -> Path:
+    """The weights that `load_model` would read: those of a run's newest checkpoint, say. Raises CheckpointError."""
+    path = Path(path)
     if path.is_file():
         return path
     if (path / MODEL_FILE).is_file():
         return path / MODEL_FILE
+    if path.parent.name == "checkpoints" and path.is_dir():
+        raise _damaged(path, f"no {MODEL_FILE} in it")
     saved = checkpoints(path)
     if not saved:
         what = "no checkpoint in it yet" if path.is_dir() else "no such run"
@@ -180,10 +207,15 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             header = dict(file.metadata() or {})
         return load_file(path), header
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path}: damaged or cut short ({error}); its weights cannot be trusted. "
-            f"Delete the folder {path.parent} to go back to the checkpoint before it, or copy it again."
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, what: object) -> CheckpointError:
+    remedy = "Copy it again."
+    folder = path if path.is_dir() else path.parent
+    if folder.parent.name == "checkpoints":  # elsewhere the folder may hold anything
+        remedy += f" Delete the folder {folder} to go back to the checkpoint before it."
+    return CheckpointError(f"{path}: damaged or cut short ({what}); its weights cannot be trusted. {remedy}")
 
 
 def _save_checked(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:

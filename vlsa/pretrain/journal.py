@@ -1,16 +1,22 @@
 """What a run writes down as it goes: metrics.jsonl for programs, TensorBoard event files for people.
 
-Fed by loop.py; read by serve/curves.py. A resumed run first drops the lines of steps that it will do again.
+Fed by loop.py, which holds the folder of the run meanwhile (`only_writer`); read by serve/curves.py. A
+resumed run first drops the lines of steps that it will do again.
 """
 
+import fcntl
 import json
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from vlsa.config import Config
 from vlsa.data.manifest import write_atomically
+from vlsa.errors import CheckpointError
 from vlsa.settings import to_dict
 
 METRICS_FILE = "metrics.jsonl"
@@ -45,6 +51,28 @@ class Journal:
         self._file.close()
         if self._board:
             self._board.close()
+
+
+@contextmanager
+def only_writer(run_path: Path) -> Iterator[None]:
+    """Hold the folder of a run, made if need be. Raises CheckpointError when another process trains in it."""
+    run_path.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(run_path, os.O_RDONLY)
+    try:
+        _lock(run_path, descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(run_path: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise CheckpointError(
+            f"{run_path}: another process is training this run; two would overwrite each other's checkpoints. "
+            "Wait for it to end, or give another --out."
+        ) from error
 
 
 def read_metrics(run_path: str | Path) -> list[dict[str, int | float]]:

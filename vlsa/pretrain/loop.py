@@ -30,7 +30,7 @@ from vlsa.errors import CheckpointError, ConfigError, VlsaError
 from vlsa.model.state import Losses
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint
-from vlsa.pretrain.journal import Journal
+from vlsa.pretrain.journal import Journal, only_writer
 from vlsa.pretrain.schedule import learning_rate
 from vlsa.settings import to_dict
 
@@ -93,8 +93,8 @@ def pretrain(
     """Train to the last step, going on from the run's newest checkpoint if there is one.
 
     Ctrl-C ends after the step in hand, with a checkpoint. Raises ConfigError when the run was begun with other
-    settings, CheckpointError when its newest checkpoint is damaged or of other clips, StoreError when there are fewer
-    clips than a batch, VlsaError when the loss is no longer a number.
+    settings, CheckpointError when its newest checkpoint is damaged or of other clips, or another process trains the
+    run, StoreError when there are fewer clips than a batch, VlsaError when the loss is no longer a number.
     """
     run_path = Path(run_path)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -104,7 +104,11 @@ def pretrain(
     clips = TrainingClips(source, trainer.config.model, trainer.config.train, trainer.tokenizer)
     if not saved:
         trainer.model.calibrate(next(iter(training_batches(clips, 0))).to(device))
-    with Journal(run_path, trainer.config, first_step=trainer.step) as journal, _stop_on_interrupt() as stop:
+    with (
+        only_writer(run_path),
+        Journal(run_path, trainer.config, first_step=trainer.step) as journal,
+        _stop_on_interrupt() as stop,
+    ):
         for batch, waited_seconds in _timed(training_batches(clips, trainer.step)):
             started = time.perf_counter()
             losses, norm = train_step(trainer, batch.to(device))

@@ -95,6 +95,7 @@ def build_index(
     """
     encoder = encoders.load(os.fspath(model)) if isinstance(model, str | os.PathLike) else model
     source_path, out_path = Path(source).absolute(), Path(out)
+    _check_place(out_path)
     with _only_writer(out_path):
         if restart:
             remove(out_path)
@@ -139,6 +140,21 @@ def _with_names_in_unicode(rows: list[ClipRow], rejections: list[Rejection]) -> 
     message = "its name is not UTF-8, which the index cannot keep. Rename the file."
     bad = [row for row in rows if row.path.encode(errors="ignore").decode() != row.path]
     return good, [*rejections, *(rejected(row, "file_name", f"{row.path}: {message}") for row in bad)]
+
+
+def _check_place(path: Path) -> None:
+    """Raises IndexFault for a folder of other things: what is in the way of an index would be lost."""
+    if path.exists() and not path.is_dir():
+        raise IndexFault(f"{path}: a file; an index is a folder. Name another one.")
+    if (path / "index.json").exists() or not path.exists():
+        return
+    own = {"index.lock", "files.jsonl", "lance", REPORT_NAME}  # of a creation that was killed
+    others = sorted(entry.name for entry in path.iterdir() if entry.name not in own and entry.suffix != ".partial")
+    if others:
+        raise IndexFault(
+            f"{path}: not empty and not an index ({others[0]} is in it); its files could be mixed up with an index's. "
+            "Name a new folder."
+        )
 
 
 def _open_or_create(path: Path, encoder: Encoder, source: Path) -> Index:

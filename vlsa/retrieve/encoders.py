@@ -58,10 +58,15 @@ class Encoder(ClipEncoder, Protocol):
 
 def load(run_path: str | Path) -> "VlsaEncoder":
     """The model of a run, ready to encode: `vlsa.load("RUN").encode_text(["a bell rings"])`. Raises CheckpointError."""
-    from vlsa.pretrain.checkpoint import load_model
+    from vlsa.pretrain.checkpoint import load_model, model_file
 
     model, tokenizer, config = load_model(run_path)
-    about = {"run": str(run_path), "recipe": config.recipe, "training_seed": config.train.seed}
+    about = {
+        "run": str(run_path),
+        "checkpoint": model_file(run_path).parent.name,
+        "recipe": config.recipe,
+        "training_seed": config.train.seed,
+    }
     return VlsaEncoder(model, tokenizer, about=about)
 
 

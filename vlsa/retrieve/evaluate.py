@@ -130,14 +130,6 @@ class Evaluation:
             f"ties by {TIE_RULE} ({tied} tied queries); no post-processing."
         )
 
-    def metrics(self) -> dict[str, float]:
-        """Flat numbers for a training curve: "text_to_video/r10" -> share, "text_to_video/medr" -> rank."""
-        flat = {}
-        for name, result in self.directions.items():
-            flat |= {f"{name}/r{k}": share for k, share in result.scores.recall.items()}
-            flat[f"{name}/medr"] = result.scores.median_rank
-        return flat
-
 
 @dataclass(frozen=True, eq=False)
 class _Side:
@@ -252,8 +244,13 @@ class Evaluator:
     """Makes an encoder of model and tokenizer."""
 
     def __call__(self, model: Any, tokenizer: Any) -> dict[str, float]:
-        """Retrieval on the split: keys as in `Evaluation.metrics`, such as "text_to_video/r10"."""
-        return evaluate_store(self.wrap(model, tokenizer), self.store, self.split, num_resamples=0).metrics()
+        """Retrieval on the split: "text_to_video/r10" -> share, "text_to_video/medr" -> rank, and so on."""
+        embeddings = embed_store(self.wrap(model, tokenizer), self.store, self.split)
+        flat = {}
+        for name, result in evaluate_embeddings(embeddings, num_resamples=0).items():
+            flat |= {f"{name}/r{k}": share for k, share in result.scores.recall.items()}
+            flat[f"{name}/medr"] = result.scores.median_rank
+        return flat
 
 
 def source_commit() -> str | None:

@@ -12,12 +12,12 @@ Rows are written first, then the ledger, so that a killed process repeats work a
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vlsa.data.manifest import Rejection, read_json_lines, write_atomically
+from vlsa.data.manifest import Rejection, naming, write_atomically
 from vlsa.errors import IndexFault, VlsaError
 from vlsa.retrieve import encoders
 from vlsa.retrieve.encoders import Encoder
@@ -103,12 +103,15 @@ class Index:
             run_path = self._run_path or self.facts["model"].get("run")
             if run_path is None:
                 raise IndexFault(
-                    f"{self.path}: names no run of a model; questions cannot be encoded. Give the run's folder."
+                    f"{self.path}: names no run of a model; questions cannot be encoded. "
+                    "Name the run with --run (run_path=)."
                 )
             try:
                 loaded = encoders.load(run_path)
             except VlsaError as error:
-                raise IndexFault(f"{self.path}: its model cannot be loaded ({error}) Give the run's folder.") from error
+                raise IndexFault(
+                    f"{self.path}: its model cannot be loaded ({error}) Name the run with --run (run_path=)."
+                ) from error
             self._accept(loaded)
         assert self._encoder is not None
         return self._encoder
@@ -143,7 +146,7 @@ class Index:
             raise VlsaError(f"search: k={k}; at least one answer has to be asked for. Try k=10.")
         if not len(self):
             raise IndexFault(f"{self.path}: the index is empty; nothing can be found. Add footage with `vlsa index`.")
-        return self._table.search(question.vector(self.encoder), column, k)
+        return self._table.search(question.vector(self.encoder), column, min(k, len(self)))
 
     def add(self, rows: Sequence[IndexRow], files: Iterable[IndexedFile] | None = None) -> None:
         """Write rows, replacing all that was indexed of their files, and acknowledge them. At best 1,000 rows or more.
@@ -158,18 +161,14 @@ class Index:
         )
         self._table.replace_files(rows, sorted({*counts, *(file.path for file in finished)}))
         _drop_torn_line(self.path / "files.jsonl")
-        with (self.path / "files.jsonl").open("ab") as ledger:
-            ledger.writelines(json.dumps(asdict(file), ensure_ascii=False).encode() + b"\n" for file in finished)
-            ledger.flush()
-            os.fsync(ledger.fileno())
+        _append(self.path / "files.jsonl", finished)
         self._write_facts()
 
     def files(self) -> dict[str, IndexedFile]:
         """Files that are finished, of which all rows are still there."""
         path = self.path / "files.jsonl"
         _drop_torn_line(path)
-        lines = read_json_lines(path) if path.exists() else ()
-        known = {line["path"]: _indexed_file(line) for line in lines if line is not None}
+        known = {file.path: file for file in _read_ledger(path)} if path.exists() else {}
         counts = self._table.count_by_path()
         return {path: file for path, file in known.items() if counts[path] == file.num_rows}
 
@@ -193,7 +192,16 @@ def read_facts(path: str | Path) -> dict[str, Any]:
             f"{path}: index of version {facts.get('version')}, this vlsa reads {VERSION}; its rows would be misread. "
             "Index again into another folder, or use the vlsa that wrote it."
         )
+    if not _is_whole(facts):
+        raise IndexFault(f"{path}: index.json is damaged; nothing can be searched. Index again with --restart.")
     return facts
+
+
+def _is_whole(facts: dict[str, Any]) -> bool:
+    kinds = {"model": dict, "source": str, "width": int, "num_rows": int}
+    if not all(isinstance(facts.get(name), kind) for name, kind in kinds.items()):
+        return False
+    return isinstance(facts["model"].get("fingerprint"), str) and isinstance(facts["model"].get("run", ""), str)
 
 
 def remove(path: Path) -> None:
@@ -209,9 +217,16 @@ def _read_json(path: Path) -> dict[str, Any]:
     """The object in a file; empty when there is none."""
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _append(path: Path, files: Iterable[IndexedFile]) -> None:
+    with path.open("ab") as ledger, naming(path):
+        ledger.writelines(json.dumps(asdict(file), ensure_ascii=False).encode() + b"\n" for file in files)
+        ledger.flush()
+        os.fsync(ledger.fileno())
 
 
 def _drop_torn_line(path: Path) -> None:
@@ -224,6 +239,13 @@ def _drop_torn_line(path: Path) -> None:
         os.truncate(path, whole)
 
 
-def _indexed_file(line: dict[str, Any]) -> IndexedFile:
-    rejections = tuple(Rejection(**rejection) for rejection in line["rejections"])
-    return IndexedFile(line["path"], line["state"], line["num_rows"], rejections)
+def _read_ledger(path: Path) -> Iterator[IndexedFile]:
+    """The lines that are whole; the file of a damaged one will be indexed again."""
+    for line in path.read_bytes().splitlines():
+        try:
+            facts = json.loads(line)
+            rejections = tuple(Rejection(**rejection) for rejection in facts["rejections"])
+            file = IndexedFile(facts["path"], facts["state"], facts["num_rows"], rejections)
+        except (ValueError, LookupError, TypeError):
+            continue
+        yield file

@@ -56,9 +56,9 @@ class Question:
     def vector(self, encoder: Encoder) -> Float32[ndarray, " D"]:
         """The question in the matching space. Raises MediaError, or VlsaError for words the model does not know."""
         if self.text is not None:
-            if not encoder.knows(self.text):
+            if not encoder.knows(_readable(self.text)):
                 raise VlsaError(
-                    f"search: {self.text!r} has no word that this model knows, so any answer would be chance. "
+                    f"search: {self.text[:80]!r} has no word that this model knows, so any answer would be chance. "
                     "Use words like those of the captions that the model was trained on."
                 )
             return encoder.encode_text([self.text])[0]
@@ -67,6 +67,16 @@ class Question:
         seen = self.video if self.video is not None else self.image
         assert seen is not None
         return encoder.encode_video([seen])[0]
+
+
+def _readable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise VlsaError(
+            f"search: {text[:80]!r} is not UTF-8; its words cannot be read. Type them in a terminal set to UTF-8."
+        ) from error
+    return text
 
 
 def column_of(target: str) -> str:

@@ -7,7 +7,8 @@ space.
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ class VectorTable:
         import lancedb
 
         shutil.rmtree(folder, ignore_errors=True)
-        table = lancedb.connect(str(folder)).create_table(TABLE, schema=_schema(width))
+        with _writing(folder):
+            table = lancedb.connect(str(folder)).create_table(TABLE, schema=_schema(width))
         return cls(folder, width, table)
 
     @classmethod
@@ -93,29 +95,43 @@ class VectorTable:
         return cls(folder, width, table)
 
     def __len__(self) -> int:
-        return self._table.count_rows()
+        with self._reading():
+            return self._table.count_rows()
 
     def replace_files(self, rows: Sequence[IndexRow], paths: Sequence[str]) -> None:
         """Put in these rows and take out whatever else there was of the files at `paths`, in one step."""
         merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
         merge = merge.when_not_matched_by_source_delete(_in("path", paths))
-        # "null" keeps absent vectors absent; NaN never gets here, as embedding refuses it.
-        merge.execute(self._arrow(rows), on_bad_vectors="null")
+        rows_to_write = self._arrow(rows)
+        with _writing(self._folder):
+            # "null" keeps absent vectors absent; NaN never gets here, as embedding refuses it.
+            merge.execute(rows_to_write, on_bad_vectors="null")
 
     def count_by_path(self) -> Counter[str]:
         """How many rows each file has."""
-        return Counter(self._table.search().select(["path"]).to_arrow()["path"].to_pylist())
+        with self._reading():
+            return Counter(self._table.search().select(["path"]).to_arrow()["path"].to_pylist())
 
     def search(self, vector: Float32[np.ndarray, " D"], column: str, k: int) -> list[Hit]:
         """The k rows nearest by cosine, exactly; rows without the vector are not considered. Ties go by id."""
         names = ["id", "path", "start_seconds", "stop_seconds", "text", "_distance"]
         query = self._table.search(vector, vector_column_name=column).distance_type("dot").bypass_vector_index()
-        found = query.where(f"has_{column.removesuffix('_vector')}").limit(k).select(names).to_list()
+        query = query.where(f"has_{column.removesuffix('_vector')}").limit(k).select(names)
+        with self._reading():
+            found = query.to_list()
         hits = []
         for row in found:
             score = float(np.clip(1 - row.pop("_distance"), -1, 1))
             hits.append(Hit(score=score, **row))
         return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turns what Lance raises for a file that is cut, or gone, into an IndexFault."""
+        try:
+            yield
+        except (OSError, RuntimeError, ValueError) as error:
+            raise _damaged(self._folder, error) from error
 
     def _arrow(self, rows: Sequence[IndexRow]) -> Any:
         import pyarrow
@@ -146,8 +162,24 @@ def _in(column: str, values: Sequence[str]) -> str:
 
 
 def _damaged(folder: Path, cause: object) -> IndexFault:
-    detail = " ".join(str(cause).split())[:200]
     return IndexFault(
-        f"{folder}: the table of vectors cannot be read ({detail}); nothing can be searched. "
+        f"{folder}: the table of vectors cannot be read ({_told(cause)}); nothing can be searched. "
         "Build the index again: the same `vlsa index` command with --restart."
     )
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turns what Lance raises on a full disk into an IndexFault."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        raise IndexFault(
+            f"{folder}: cannot be written ({_told(error)}); the index keeps what it had. "
+            "Check the room on the disk and the rights, and run the same `vlsa index` command again."
+        ) from error
+
+
+def _told(cause: object) -> str:
+    """What Lance says, without the places in its own source."""
+    return " ".join(str(cause).split()).partition(", /")[0][:200]

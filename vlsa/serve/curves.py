@@ -1,7 +1,7 @@
 """The picture of a training run: loss, its terms, and retrieval on held-out clips where it was measured.
 
-Reads a run's metrics.jsonl (a JSON object a line: "step", "loss", "local_*", "global_*", "text_to_video/r10" ...); feeds
-report.py.
+Reads a run's metrics.jsonl (a JSON object a line: "step", "loss", "local_*", "global_*", "text_to_video/r10" ...);
+feeds report.py.
 """
 
 import json

@@ -37,6 +37,8 @@ class SearchShown:
     hits: Sequence[Hit]
     note: str = ""
     """A line under the question, such as what was searched in."""
+    answer: str = ""
+    """The file that the question was taken from, if it was: marked among the hits, or said to be missing there."""
 
 
 def write_report(
@@ -119,8 +121,10 @@ def _curves(picture: Path) -> str:
 def _search(shown: SearchShown, folder: Path) -> str:
     kind = f'<span class="kind">{KINDS[shown.kind]}</span>'
     note = f"<small>{escape(shown.note)}</small>" if shown.note else ""
-    hits = "".join(_hit(rank, hit, folder) for rank, hit in enumerate(shown.hits, 1))
+    hits = "".join(_hit(rank, hit, folder, shown.answer) for rank, hit in enumerate(shown.hits, 1))
     answers = f'<ol class="hits">{hits}</ol>' if hits else '<p class="quiet">Nothing found.</p>'
+    if shown.answer and not any(_same_file(hit.path, shown.answer) for hit in shown.hits):
+        answers += f'<p class="quiet">{escape(Path(shown.answer).name)}, asked about, is not among these.</p>'
     question = f'<div class="question">{kind}{_question(shown, folder)}{note}</div>'
     return f'<section class="search card">{question}{answers}</section>'
 
@@ -135,17 +139,24 @@ def _question(shown: SearchShown, folder: Path) -> str:
     return f'<{name} controls preload="metadata" src="{link}"></{name}>'
 
 
-def _hit(rank: int, hit: Hit, folder: Path) -> str:
+def _same_file(one: str, other: str) -> bool:
+    return os.path.abspath(one) == os.path.abspath(other)
+
+
+def _hit(rank: int, hit: Hit, folder: Path, answer: str) -> str:
+    right = bool(answer) and _same_file(hit.path, answer)
     name = "audio" if Path(hit.path).suffix.lower() in SOUND_SUFFIXES else "video"
     times = f'data-start="{hit.start_seconds:.3f}" data-stop="{hit.stop_seconds:.3f}"'
     source = f"{_link(hit.path, folder)}#t={hit.start_seconds:.3f},{hit.stop_seconds:.3f}"
     player = f'<{name} controls playsinline preload="metadata" {times} src="{source}"></{name}>'
     place = f"<b>{rank}</b><span>{clock(hit.start_seconds)} to {clock(hit.stop_seconds)}</span>"
+    place += "<em>✓ asked about</em>" if right else ""
     words = f'<p class="words">{escape(hit.text.splitlines()[0])}</p>' if hit.text else ""
     about = (
         f'<span class="place">{place}</span>{words}<small>{escape(Path(hit.path).name)}, score {hit.score:.2f}</small>'
     )
-    return f"<li>{player}<div>{about}</div></li>"
+    kind = ' class="right"' if right else ""
+    return f"<li{kind}>{player}<div>{about}</div></li>"
 
 
 def clock(seconds: float) -> str:

@@ -168,7 +168,7 @@ def test_several_captions_of_one_clip_stay_several_rows(tmp_path: Path):
         (f"{HEADER}\na.mp4,-1,2,x\n", (":2:", "start_seconds='-1'")),
         (f"{HEADER}\na.mp4,nan,2,x\n", (":2:", "start_seconds='nan'")),
         (f"{HEADER}\na.mp4,0,inf,x\n", (":2:", "stop_seconds='inf'")),
-        (f"{HEADER}\na.mp4,2,2,x\n", (":2:", "not after")),
+        (f"{HEADER},text\na.mp4,0,2,x,y\n", (":1:", "two columns are named text")),
         (f"{HEADER}\na.mp4,2,,x\n", (":2:", "only start_seconds")),
         (f"{HEADER}\na.mp4,,2,x\n", (":2:", "only stop_seconds")),
         (f"{HEADER}\na.mp4,0,1, \n", (":2:", "text=")),
@@ -200,3 +200,22 @@ def test_a_jsonl_that_would_mislead_is_refused_at_its_line(tmp_path: Path, line:
     message = message_of(read_caption_table, write(tmp_path / "captions.jsonl", f"{good}\n{line}\n"))
     for part in expected:
         assert part in message, message
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ("[" * 100_000, "not JSON"),
+        ('{"path": "a.mp4", "start_seconds": ' + "9" * 5000, "not JSON"),
+        ('{"path": "a.mp4", "start_seconds": 0, "stop_seconds": ' + "9" * 400 + ', "text": "x"}', "not a time"),
+        ('{"path": "a.mp4", "start_seconds": 0, "stop_seconds": 1, "text": "x \\ud800"}', "half a character"),
+        ('{"path": "a\\ud800", "start_seconds": 0, "stop_seconds": 1, "text": "x"}', "half a character"),
+    ],
+)
+def test_json_that_no_reader_takes_is_one_line(tmp_path: Path, record: str, says: str):
+    assert says in message_of(read_caption_table, write(tmp_path / "captions.jsonl", record + "\n"))
+
+
+def test_a_name_that_is_not_utf_8_may_be_captioned(tmp_path: Path):
+    record = '{"path": "a\\udcff.mp4", "start_seconds": 0, "stop_seconds": 1, "text": "x"}\n'
+    assert read_caption_table(write(tmp_path / "captions.jsonl", record))[0].path == "a\udcff.mp4"

@@ -8,7 +8,7 @@ import pytest
 
 from vlsa.data import manifest
 from vlsa.data.manifest import ClipRow, clip_id, write_atomically
-from vlsa.errors import ManifestError
+from vlsa.errors import ConfigError, ManifestError
 
 ROW = ClipRow("cat-1", "films/cat.mp4", 0.5, 6.25, ("a cat", "it\u2028purrs \u732b"), "val")
 GOOD = '{"id": "a", "path": "a.mp4", "start_seconds": 0, "stop_seconds": 6, "texts": ["x"], "split": "train"}'
@@ -37,6 +37,11 @@ def test_whole_numbers_and_blank_lines_are_fine(tmp_path: Path) -> None:
         (GOOD.replace('"train"', '"dev"'), "no split named 'dev'. Use one of train, val, test"),
         (GOOD.replace('"a"', '"a.b"'), "clip id 'a.b': only letters"),
         (GOOD.replace('"a"', '"x"'), "clip id x occurs twice"),
+        (GOOD.replace("6", "NaN"), "to nan s is no stretch"),
+        (GOOD.replace("6", "Infinity"), "to inf s is no stretch"),
+        (GOOD.replace("6", "9" * 400), "too large"),
+        (GOOD.replace('["x"]', '["\\ud800"]'), "half a character"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path: Path, line: str, says: str) -> None:
@@ -83,3 +88,20 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(OSError, match="disk full"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ({"window_seconds": 1e-9}, "at least 0.5 s are a clip"),
+        ({"window_seconds": float("nan")}, "are a clip"),
+        ({"window_seconds": float("inf")}, "are a clip"),
+        ({"test_share": float("nan")}, "between 0 and 1"),
+        ({"test_share": 2.0}, "between 0 and 1"),
+    ],
+)
+def test_a_window_or_share_that_cannot_be_is_refused_before_any_file_is_opened(
+    tmp_path: Path, option: dict[str, float], says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        manifest.from_folder(tmp_path, **option)

@@ -286,3 +286,22 @@ def test_shards_tile_the_rows_and_small_sets_have_enough_of_them(num_rows: int) 
     assert [row for first, last in bounds for row in range(first, last)] == list(range(num_rows))
     assert max(last - first for first, last in bounds) <= 256
     assert len(bounds) >= min(50, num_rows / 16)
+
+
+def test_clips_mostly_outside_or_too_long_cost_no_memory_and_the_rest_goes_on(tmp_path: Path, film: Path) -> None:
+    def row(id: str, path: str, start: float, stop: float) -> ClipRow:
+        return ClipRow(id, path, start, stop, (), "train")
+
+    rows = [
+        row("good", str(film), 0.0, 1.0),
+        row("endless", str(film), 0.0, 1e12),
+        row("late", str(film), 100.0, 101.0),
+        row("long-name", "p" * 300 + ".mp4", 0.0, 1.0),
+        row("nul", "a\0b.mp4", 0.0, 1.0),
+    ]
+    summary = prepare(rows, tmp_path / "store", SETTINGS, num_workers=0)
+    assert summary.num_clips == 1
+    assert summary.reasons == {"outside": 2, "missing": 2}
+    large = StoreSettings(short_side_px=100_000)
+    with pytest.raises(StoreError, match="GiB of memory"):
+        prepare(rows[:1], tmp_path / "large", large, num_workers=0)

@@ -284,3 +284,51 @@ def test_a_disk_that_refuses_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "shards").write_text("a file where a folder is needed")
     with pytest.raises(StoreError, match="cannot be written.*run the same command again"):
         ShardWriter(tmp_path, 0, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"settings": None},
+        {"settings": [1]},
+        {"settings": {"short_side_px": "x"}},
+        {"num_shards": None},
+        {"num_shards": "2"},
+        {"num_shards": -1},
+        {"num_shards": 10**9},
+        {"num_rows": "4"},
+    ],
+)
+def test_a_damaged_header_is_one_line(store_path: Path, damage: dict[str, object]) -> None:
+    header = json.loads((store_path / "store.json").read_text()) | {"num_rows": 4}
+    (store_path / "store.json").write_text(json.dumps(header | damage))
+    with pytest.raises(StoreError, match="store.json is damaged"):
+        ClipStore.open(store_path)
+
+
+def test_a_header_that_hides_a_shard_is_refused(store_path: Path) -> None:
+    header = json.loads((store_path / "store.json").read_text())
+    (store_path / "store.json").write_text(json.dumps(header | {"num_rows": 4, "num_shards": 1}))
+    with pytest.raises(StoreError, match="2 clips in its shards, 4 in store.json"):
+        ClipStore.open(store_path)
+
+
+@pytest.mark.parametrize("line", ["5", "", "[" * 100_000, '{"id": 1, "members": []}'])
+def test_a_damaged_line_of_an_index_is_one_line(store_path: Path, line: str) -> None:
+    lines = index_path(store_path, 0).read_text().splitlines()
+    index_path(store_path, 0).write_text("\n".join([lines[0], line, *lines[2:]]) + "\n")
+    with pytest.raises(StoreError, match="the index.* is damaged"):
+        ClipStore.open(store_path)
+
+
+def test_a_disk_that_fills_up_in_a_shard_is_said_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StoreError, match="No space left"), ShardWriter(tmp_path, 0, SETTINGS) as writer:
+        monkeypatch.setattr(writer._tar, "addfile", full)
+        monkeypatch.setattr(writer._tar, "close", full)
+        writer.add(made_clip(0), "train")
+    assert list((tmp_path / "shards").iterdir()) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vlsa.data.workers import Beat, Done, Lost, Step, WorkerPool, patience_seconds
-from vlsa.errors import StoreError, VlsaError
+from vlsa.errors import ConfigError, StoreError, VlsaError
 
 
 def act(task: str, beat: Beat) -> str:
@@ -129,3 +129,8 @@ def is_alive(process_id: int) -> bool:
         return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_fewer_than_no_workers_are_refused() -> None:
+    with pytest.raises(ConfigError, match="-1 worker processes"):
+        WorkerPool(act, ["a"], -1)

@@ -185,7 +185,9 @@ def test_a_file_cut_short_is_told_with_the_way_back(run, share):
 def test_a_file_of_another_kind_is_refused(tmp_path, content):
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
-    assert "damaged or cut short" in message_of(lambda: load_model(path))
+    message = message_of(lambda: load_model(path))
+    assert "damaged or cut short" in message
+    assert "Delete" not in message  # its folder is none of ours
 
 
 def test_a_foreign_safetensors_file_is_refused(tmp_path):
@@ -208,7 +210,7 @@ def test_settings_that_this_version_does_not_have_are_named(run):
         header["config"] = json.dumps(json.loads(header["config"]) | {"colour": "red"})
 
     rewrite(path, add_setting)
-    assert "other settings than this vlsa has (colour: no such setting." in message_of(lambda: load_model(path))
+    assert "settings that this vlsa does not have (colour: no such setting." in message_of(lambda: load_model(path))
 
 
 def test_a_damaged_tokenizer_is_told(run):
@@ -245,3 +247,39 @@ def test_moments_that_are_missing_cut_or_of_another_model_are_refused(run):
     assert "damaged or cut short" in message_of(load)
     path.unlink()
     assert "damaged or cut short" in message_of(load)
+
+
+@pytest.mark.parametrize("config", [None, "{", "[]", "null"])
+def test_a_header_without_settings_is_told(run, config):
+    path = run.save(1) / MODEL_FILE
+    rewrite(path, lambda tensors, header: header.pop("config") if config is None else header.update(config=config))
+    assert "no settings in its header" in message_of(lambda: load_model(path))
+
+
+@pytest.mark.parametrize(("name", "says"), [("version", "version None"), ("tokenizer", "not a tokenizer")])
+def test_a_header_that_lacks_something_is_told(run, name, says):
+    path = run.save(1) / MODEL_FILE
+    rewrite(path, lambda tensors, header: header.pop(name))
+    assert says in message_of(lambda: load_model(path))
+
+
+@pytest.mark.parametrize("damage", [{"step": "x"}, {"step": "-1"}, {"seconds": "x"}])
+def test_a_training_header_that_cannot_be_is_told(run, damage):
+    folder = run.save(1)
+    rewrite(folder / TRAINING_FILE, lambda tensors, header: header.update(damage))
+    told = message_of(lambda: checkpoint.load_training(folder, run.model, run.optimizer))
+    assert "damaged" in told and str(folder) in told
+
+
+def test_moments_of_another_shape_are_refused(run):
+    folder = run.save(1)
+    name = "exp_avg/encoder.norm.weight"
+    rewrite(folder / TRAINING_FILE, lambda tensors, header: tensors.update({name: torch.zeros(1)}))
+    told = message_of(lambda: checkpoint.load_training(folder, run.model, run.optimizer))
+    assert "moments of another model" in told
+
+
+def test_a_checkpoint_without_its_model_shows_the_way_back(run):
+    folder = run.save(1)
+    (folder / MODEL_FILE).unlink()
+    assert f"Delete the folder {folder}" in message_of(lambda: load_model(folder))

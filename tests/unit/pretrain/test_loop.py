@@ -17,7 +17,7 @@ from vlsa.model.state import Losses
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import checkpoints, load_model
-from vlsa.pretrain.journal import read_metrics
+from vlsa.pretrain.journal import only_writer, read_metrics
 from vlsa.pretrain.loop import build_optimizer, fingerprint, pretrain, step_generator, train_step
 
 
@@ -193,6 +193,14 @@ def test_a_resume_with_other_clips_is_refused(begun, what):
         clips[3] = dataclasses.replace(clips[3], sound=None, sample_rate_hz=None)
     with pytest.raises(CheckpointError, match=r"trained on other clips than these; .* or another --out"):
         pretrain(tiny_run(num_steps=2), MemoryClips({"train": clips}), begun)
+
+
+def test_two_processes_do_not_train_one_run(tmp_path):
+    with only_writer(tmp_path), pytest.raises(CheckpointError, match="another process is training this run") as caught:
+        pretrain(tiny_run(), tiny_source(), tmp_path)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    assert pretrain(tiny_run(num_steps=1), tiny_source(), tmp_path).finished
 
 
 def test_held_out_clips_do_not_belong_to_the_fingerprint():

@@ -142,3 +142,24 @@ def test_a_clip_store_is_indexed_without_its_media(folder, tmp_path):
     assert summary.num_rows == len(ClipStore.open(tmp_path / "store")) == 8
     hit = Index.open(tmp_path / "index", encoder=FakeEncoder()).search(audio="4.wav", k=1)[0]
     assert hit.path == str(folder / "sound-4.wav")
+
+
+def test_a_folder_of_other_things_is_not_made_an_index(folder, tmp_path):
+    (tmp_path / "mine" / "lance").mkdir(parents=True)
+    (tmp_path / "mine" / "notes.txt").write_text("x")
+    with pytest.raises(IndexFault, match="not empty and not an index"):
+        index_folder(folder, tmp_path / "mine")
+    assert sorted(os.listdir(tmp_path / "mine")) == ["lance", "notes.txt"]
+    with pytest.raises(IndexFault, match="a file; an index is a folder"):
+        index_folder(folder, tmp_path / "mine" / "notes.txt")
+
+
+def test_a_disk_that_is_full_is_one_line(folder, tmp_path, monkeypatch):
+    import lancedb
+
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("lance error: No space left on device (os error 28), /some/source.rs:3")
+
+    monkeypatch.setattr(lancedb.db.LanceDBConnection, "create_table", full)
+    with pytest.raises(IndexFault, match=r"cannot be written \(lance error: No space left on device \(os error 28\)\)"):
+        index_folder(folder, tmp_path / "index")

@@ -192,6 +192,7 @@ def test_a_run_loads_as_the_encoder_that_was_saved(encoder, run_path):
     assert loaded.fingerprint == encoder.fingerprint
     assert loaded.about["recipe"] == "made"
     assert loaded.about["run"] == str(run_path)
+    assert loaded.about["checkpoint"] == "step-00000000"
 
 
 def test_a_run_that_is_missing_is_one_line(tmp_path):

@@ -190,3 +190,38 @@ def test_a_damaged_table_is_one_line(index):
     with pytest.raises(IndexFault, match="cannot be read") as caught:
         Index.open(index.path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"width": None}, {"model": None}, {"model": {"fingerprint": "a", "run": 5}}, {"num_rows": "x"}, {"source": 1}],
+)
+def test_damaged_facts_are_one_line(index, damage):
+    facts = json.loads((index.path / "index.json").read_text())
+    (index.path / "index.json").write_text(json.dumps(facts | damage))
+    with pytest.raises(IndexFault, match="index.json is damaged"):
+        Index.open(index.path)
+
+
+def test_vectors_that_are_cut_are_one_line(index):
+    for path in (index.path / "lance").rglob("data/*"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(IndexFault, match="the table of vectors cannot be read"):
+        Index.open(index.path, encoder=FakeEncoder()).search("number 1")
+
+
+def test_a_damaged_line_of_the_ledger_costs_its_file_only(index):
+    known = index.files()
+    ledger = index.path / "files.jsonl"
+    first, *rest = ledger.read_bytes().splitlines(keepends=True)
+    ledger.write_bytes(first[: len(first) // 2] + b"\n" + b"".join(rest))
+    assert len(index.files()) == len(known) - 1
+
+
+def test_more_answers_than_any_number_of_rows_may_be_asked_for(index):
+    assert len(index.search("number 1", k=10**30)) == 21
+
+
+def test_words_that_are_no_unicode_are_refused(index):
+    with pytest.raises(VlsaError, match="is not UTF-8"):
+        index.search("red \udcff ball")
