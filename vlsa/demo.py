@@ -12,6 +12,7 @@ Reads nothing; writes a folder. The same call goes on where a former one was sto
 
 import csv
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from vlsa.logs import duration, say
 
 if TYPE_CHECKING:
     from vlsa.retrieve.evaluate import Evaluation
+    from vlsa.retrieve.search import Hit
     from vlsa.serve.report import SearchShown
 
 NUM_MEASUREMENTS = 5
@@ -50,6 +52,7 @@ class DemoSettings:
         """The `tiny` recipe with these settings. Raises ConfigError."""
         steps = [] if self.num_steps is None else [f"train.num_steps={self.num_steps}"]
         config = jobs.settings_of("tiny", [f"train.seed={self.seed}", *steps, *self.assignments])
+        _check_batch(self.num_train, config.train.batch_size)
         if config.train.evaluate_every_steps:
             return config
         every_steps = max(config.train.num_steps // NUM_MEASUREMENTS, 1)
@@ -65,6 +68,15 @@ class DemoResult:
     """What it is, and where."""
     seconds: dict[str, float]
     """Of each stage, restarts included."""
+
+
+def _check_batch(num_train: int, batch_size: int) -> None:
+    # Before anything is made: a folder holds a demo of one setting, so this could not be mended in it afterwards.
+    if 0 < num_train < batch_size:
+        raise ConfigError(
+            f"demo: {num_train} clips to learn from are fewer than one batch of {batch_size}; a step needs a whole "
+            f"batch. Ask for more with --train, or add --set train.batch_size={num_train}."
+        )
 
 
 class Diary:
@@ -155,6 +167,7 @@ def search_each_kind(out: Path) -> list["SearchShown"]:
     from vlsa.serve.report import SearchShown
 
     clips = _held_out(out / "world")
+    captions = {os.path.abspath(path): text for path, text in clips}
     (about_words, words), (about_sound, _), (about_video, _), (about_image, _) = (
         clips[number % len(clips)] for number in range(4)
     )
@@ -167,9 +180,20 @@ def search_each_kind(out: Path) -> list["SearchShown"]:
         ("image", str(image), {"image": image}, "media", "picture and sound", about_image),
     ]
     return [
-        SearchShown(kind, question, index.search(k=NUM_HITS, in_=target, **given), f"in {where}; of {about.name}")
+        SearchShown(
+            kind,
+            question,
+            [_captioned(hit, captions) for hit in index.search(k=NUM_HITS, in_=target, **given)],
+            f"taken from {about.name}, looked for in {where}",
+            str(about),
+        )
         for kind, question, given, target, where, about in asked
     ]
+
+
+def _captioned(hit: "Hit", captions: dict[str, str]) -> "Hit":
+    """The hit with what the world says of it, to compare; the index was made without captions, so none can help it."""
+    return replace(hit, text=captions.get(os.path.abspath(hit.path), hit.text))
 
 
 def _held_out(world: Path) -> list[tuple[Path, str]]:

@@ -12,7 +12,7 @@ import tokenizers
 from command_lines import COMMANDS, GROUP, ROOT, call, examples, parse, start
 
 from vlsa import __version__, jobs, recipes
-from vlsa.cli.show import next_step, print_json, print_table, short_path
+from vlsa.cli.show import next_step, print_json, print_table, print_text, short_path
 from vlsa.cli.training import print_evaluation
 from vlsa.errors import ConfigError, MediaError
 from vlsa.retrieve.index import Index
@@ -143,15 +143,18 @@ HITS = [
 class FakeIndex:
     """Remembers what was asked."""
 
+    def __init__(self) -> None:
+        self.hits = HITS
+
     def search(self, *arguments: object, **named: object) -> list[Hit]:
         self.asked = arguments, named
-        return HITS
+        return self.hits
 
 
 @pytest.fixture
 def index(monkeypatch) -> FakeIndex:
     fake = FakeIndex()
-    monkeypatch.setattr(Index, "open", lambda path: fake)
+    monkeypatch.setattr(Index, "open", lambda path, run_path=None: fake)
     return fake
 
 
@@ -166,6 +169,47 @@ def test_a_search_with_json_prints_one_object_a_line(index):
     lines = call("vlsa search index --audio ring.wav --json").stdout.splitlines()
     assert [json.loads(line) for line in lines] == [{"rank": rank, **hit.as_dict()} for rank, hit in enumerate(HITS, 1)]
     assert index.asked[1]["audio"] == Path("ring.wav")
+
+
+def test_a_question_needs_no_quotation_marks(index):
+    call("vlsa search index a bell rings twice -k 3")
+    assert index.asked[0] == ("a bell rings twice", 3)
+
+
+def test_a_search_without_answers_says_so_and_prints_no_empty_table(index):
+    index.hits = []
+    result = call("vlsa search index cat --in text")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "nothing found" in result.stderr
+    assert call("vlsa search index cat --in text --json").stdout == ""
+
+
+def run_of_ten_steps(monkeypatch, *, resumed_from: int, can_measure: bool) -> str:
+    summary = SimpleNamespace(step=10, resumed_from=resumed_from, seconds=5.0, metrics={"loss": 1.5})
+    monkeypatch.setattr(jobs, "pretrain", lambda *_: summary)
+    monkeypatch.setattr(jobs, "can_measure", lambda _: can_measure)
+    return call("vlsa pretrain --recipe tiny --data store --out run").stdout
+
+
+def test_a_run_that_went_on_says_from_where(monkeypatch):
+    shown = run_of_ten_steps(monkeypatch, resumed_from=4, can_measure=True)
+    assert "10 steps in 5 s of training, gone on with after step 4, loss 1.500" in shown
+    assert "Next: vlsa evaluate run --data store" in shown
+
+
+def test_without_held_out_clips_the_next_step_is_the_index(monkeypatch):
+    shown = run_of_ten_steps(monkeypatch, resumed_from=0, can_measure=False)
+    assert "gone on" not in shown
+    assert "Next: vlsa index run FOLDER --out INDEX" in shown
+
+
+def test_sentences_are_broken_between_words_in_a_terminal_and_left_whole_in_a_pipe(monkeypatch, capsys):
+    sentence = "index: 56 clips; see index/index_report.jsonl."
+    print_text(sentence)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    print_text(sentence)
+    assert capsys.readouterr().out == f"{sentence}\nindex: 56 clips; see\nindex/index_report.jsonl.\n"
 
 
 def test_a_table_in_a_pipe_cuts_nothing_off(capsys):

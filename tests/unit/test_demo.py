@@ -7,6 +7,7 @@ import pytest
 from vlsa import demo
 from vlsa.demo import DemoSettings, Diary
 from vlsa.errors import ConfigError
+from vlsa.retrieve.search import Hit
 
 
 def test_the_seed_and_the_steps_reach_the_recipe():
@@ -21,6 +22,19 @@ def test_a_recipe_that_says_when_to_evaluate_is_left_alone():
 
 def test_a_run_of_fewer_steps_than_measurements_is_measured_each_step():
     assert DemoSettings(num_steps=2).config().train.evaluate_every_steps == 1
+
+
+def test_fewer_clips_than_a_batch_are_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(ConfigError, match=r"--set train\.batch_size=50"):
+        demo.run_demo(tmp_path / "demo", DemoSettings(num_train=50), num_workers=0)
+    assert not (tmp_path / "demo").exists()
+    DemoSettings(num_train=50, assignments=("train.batch_size=50",)).config()
+
+
+def test_an_answer_shows_what_the_world_says_of_it_or_else_its_own_words(tmp_path):
+    hit = Hit(str(tmp_path / "0.mp4"), 0.0, 1.0, 0.5, "own", "x")
+    assert demo._captioned(hit, {str(tmp_path / "0.mp4"): "a red ball"}).text == "a red ball"
+    assert demo._captioned(hit, {}).text == "own"
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def clock(monkeypatch):
 
 
 def test_plain_progress_is_a_line_now_and_then_with_the_time_left(capsys, clock):
-    with Bar("training") as bar:
+    with Bar("training", keep_message=True) as bar:
         for step in range(0, 101, 10):
             clock[0] += 5
             bar.update(step, 100, "loss 1.5")
@@ -62,20 +62,54 @@ def test_a_resumed_run_estimates_by_its_own_speed(capsys, clock):
     assert "4 min 30 s left" in capsys.readouterr().err
 
 
-def test_in_a_terminal_there_is_a_bar(monkeypatch):
+def test_the_last_file_is_not_named_when_all_is_done(capsys):
+    with Bar("preparing clips") as bar:
+        bar.update(10, 10, "cat.mp4")
+    assert capsys.readouterr().err == "vlsa: preparing clips: 10 of 10\n"
+
+
+def terminal_of(monkeypatch) -> io.StringIO:
+    """Takes the place of stderr; to be called in the test, as pytest sets stderr anew after the fixtures."""
+
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    return sys.stderr
+
+
+def test_in_a_terminal_there_is_a_bar_with_the_time_left(monkeypatch, clock):
+    terminal = terminal_of(monkeypatch)
     with Bar("preparing clips") as bar:
         bar.update(1, 10)
+        clock[0] += 60
         bar.update(7, 10, "cat.mp4")
-    shown = sys.stderr.getvalue()
+    shown = terminal.getvalue()
     assert "preparing clips" in shown
     assert "7/10" in shown
+    assert "30 s left" in shown
     assert "cat.mp4" in shown
+
+
+def test_a_bar_that_is_full_says_how_long_it_took(monkeypatch, clock):
+    terminal = terminal_of(monkeypatch)
+    with Bar("preparing clips") as bar:
+        bar.update(0, 10)
+        clock[0] += 80
+        bar.update(10, 10, "cat.mp4")
+    shown = terminal.getvalue()
+    assert "10/10 1 min 20 s" in shown.rpartition("preparing clips")[2]
+    assert "cat.mp4" not in shown.rpartition("preparing clips")[2]
+
+
+def test_brackets_in_a_files_name_are_shown_as_they_are(monkeypatch):
+    terminal = terminal_of(monkeypatch)
+    with Bar("preparing clips") as bar:
+        bar.update(7, 10, "[bold]/[/x].mp4")
+    assert "[bold]/[/x].mp4" in terminal.getvalue()
 
 
 def test_notes_of_ours_reach_stderr_and_warnings_of_libraries_do_not(capsys, monkeypatch):

@@ -132,10 +132,9 @@ class ShardWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # on a full disk their last blocks fail too, and would hide what failed first
-            self._tar.close()
-        with suppress(OSError):
-            self._file.close()
+        for part in (self._tar, self._file):
+            with suppress(OSError):  # on a full disk the last blocks fail too, and would hide what failed first
+                part.close()
         self._partial_path.unlink(missing_ok=True)
 
     def add(self, clip: Clip, split: str) -> None:
@@ -178,8 +177,7 @@ class ShardWriter:
                 self._path.unlink(missing_ok=True)
             counts = {"num_clips": len(self._clip_lines), "num_rejected": len(self._rejection_lines)}
             head = {"shard": self._path.name, "num_bytes": num_bytes, **counts}
-            lines = [head, *self._clip_lines, *self._rejection_lines]
-            write_json_lines(self._path.with_suffix(".jsonl"), lines)
+            write_json_lines(self._path.with_suffix(".jsonl"), [head, *self._clip_lines, *self._rejection_lines])
 
     def _append(self, name: str, data: bytes) -> tuple[int, int]:
         member = tarfile.TarInfo(name)  # its time, owner and mode are constants: the bytes depend on the clip alone
@@ -240,7 +238,7 @@ def _check_header(path: Path, header: dict[str, Any]) -> None:
         whole = type(header["num_shards"]) is int and 0 <= header["num_shards"] <= header.get("num_rows", math.inf)
     except (ConfigError, KeyError, AttributeError, TypeError):
         whole = False
-    if not whole:
+    if not whole:  # num_rows bounds a damaged number, which would be counted up to
         raise StoreError(f"{path}: store.json is damaged; clips would be misread. Prepare them into another folder.")
 
 

@@ -249,10 +249,10 @@ def test_moments_that_are_missing_cut_or_of_another_model_are_refused(run):
     assert "damaged or cut short" in message_of(load)
 
 
-@pytest.mark.parametrize("config", [None, "{", "[]", "null"])
-def test_a_header_without_settings_is_told(run, config):
+@pytest.mark.parametrize("text", [None, "{", "[]", "null"])
+def test_a_header_without_settings_is_told(run, text):
     path = run.save(1) / MODEL_FILE
-    rewrite(path, lambda tensors, header: header.pop("config") if config is None else header.update(config=config))
+    rewrite(path, lambda tensors, header: header.pop("config") if text is None else header.update(config=text))
     assert "no settings in its header" in message_of(lambda: load_model(path))
 
 

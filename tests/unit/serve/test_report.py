@@ -101,6 +101,18 @@ def test_hits_play_their_own_stretch_and_sounds_get_a_sound_player(page):
     assert players[1][0] == "audio"
 
 
+def test_the_clip_that_a_question_was_taken_from_is_marked_or_said_to_be_missing(tmp_path, evaluation):
+    hits = [Hit(str(tmp_path / f"{n}.mp4"), 0.0, 1.0, 0.9, "", str(n)) for n in range(2)]
+    found = SearchShown("text", "a ball", hits, answer=str(tmp_path / "x" / ".." / "1.mp4"))
+    missing = SearchShown("text", "a bell", hits, answer=str(tmp_path / "7.mp4"))
+    path = write_report(tmp_path / "report.html", [("tiny", evaluation)], searches=[found, missing])
+    with_mark, without = path.read_text(encoding="utf-8").split("<section")[1:]
+    assert with_mark.count('class="right"') == with_mark.count("asked about") == 1
+    assert with_mark.index("0.mp4") < with_mark.index('class="right"') < with_mark.index("1.mp4")
+    assert 'class="right"' not in without
+    assert "7.mp4, asked about, is not among these" in without
+
+
 def test_words_of_users_cannot_become_markup(page, tmp_path):
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert" in text
