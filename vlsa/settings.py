@@ -58,7 +58,7 @@ def _assign(values: dict[str, Any], path: list[str], value: Any, assignment: str
 def _parse(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:  # not JSON; or a number of thousands of digits
+    except (ValueError, RecursionError):  # not JSON; or thousands of digits or brackets
         return {"True": True, "False": False}.get(text, text)
 
 

@@ -15,6 +15,9 @@ from vlsa.errors import MediaError
 TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
 """Subtitle codecs that hold words; the others hold pictures of words."""
 
+LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
+"""Between two packets, and in all; more is a damaged time stamp, which would become a million windows of nothing."""
+
 
 @dataclass(frozen=True)
 class MediaFacts:
@@ -103,6 +106,7 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
     ends = [scan_end for scan in scans.values() if (scan_end := _end(scan, rate if scan is video else None)) > 0]
     if not ends:
         raise MediaError(f"{source.path}: the media is 0 s long. Copy it again, or drop it.", reason="zero_length")
+    _check_times(source, scans, min(ends))
     width, height = upright_size(first_frame, source.stream("video")) if video is not None else (None, None)
     return MediaFacts(
         path=source.path,
@@ -121,6 +125,16 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
         audio_end_seconds=_end(sound, None) if sound is not None else None,
         longest_frame_seconds=longest,
     )
+
+
+def _check_times(source: Source, scans: dict[str, _Scan], duration_seconds: float) -> None:
+    gaps = [later - earlier for scan in scans.values() for earlier, later in pairwise(sorted(scan.starts))]
+    if max(gaps, default=0.0) > LONGEST_GAP_SECONDS or duration_seconds > LONGEST_FILE_SECONDS:
+        raise MediaError(
+            f"{source.path}: lasts {duration_seconds / 3600:,.0f} hours by its time stamps, which are damaged; no clip "
+            "could be placed in it. Copy or convert it again; cut up what is longer than a week.",
+            reason="damaged",
+        )
 
 
 def _rate(starts: list[float]) -> tuple[float | None, float | None]:

@@ -493,3 +493,10 @@ def test_embedded_subtitles_are_read_without_markup(tmp_path: Path):
 
 def test_a_film_without_subtitles_has_none(flash_file: Path):
     assert iter_subtitles(flash_file) == []
+
+
+@pytest.mark.parametrize("last_seconds", [3e6, 5e8])
+def test_a_time_stamp_that_leaps_by_weeks_is_damage_and_not_a_million_windows(tmp_path: Path, last_seconds: float):
+    times = [*(k / 10 for k in range(19)), last_seconds]
+    path = write_media(tmp_path / "a.mkv", pictures=numbered(20), picture_seconds=times)
+    assert reason_of(probe, path) == "damaged"

@@ -1,0 +1,5 @@
+"""The run-time check of annotations that pytest turns on for the package: an int may stand where a float is asked for."""
+
+from beartype import BeartypeConf, beartype
+
+check = beartype(conf=BeartypeConf(is_pep484_tower=True))
