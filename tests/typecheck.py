@@ -1,4 +1,4 @@
-"""The run-time check of annotations that pytest turns on for the package: an int may stand where a float is asked for."""
+"""The run-time check of annotations that pytest turns on for the package: an int may stand for a float."""
 
 from beartype import BeartypeConf, beartype
 

@@ -111,12 +111,15 @@ def duration(seconds: float) -> str:
 def _rich_bar() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Column
 
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # a long file's name gives way, not the bar
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[time]}", markup=False),
-        TextColumn("{task.fields[message]}", style="dim", markup=False),  # brackets in a file's name are no markup
+        TextColumn("{task.fields[message]}", style="dim", markup=False, table_column=rest),  # brackets are no markup
+        expand=True,
         console=Console(stderr=True),
     )
