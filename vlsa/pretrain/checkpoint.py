@@ -196,7 +196,8 @@ def model_file(path: str | Path) -> Path:
     if not saved:
         what = "no checkpoint in it yet" if path.is_dir() else "no such run"
         raise CheckpointError(
-            f"{path}: {what}; there is no model to load. Train one: vlsa pretrain --data STORE --out {path}"
+            f"{path}: {what}; there is no model to load. "
+            f"Train one: vlsa pretrain --recipe tiny --data STORE --out {path}"
         )
     return saved[-1] / MODEL_FILE
 

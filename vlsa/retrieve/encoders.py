@@ -132,6 +132,7 @@ class VlsaEncoder:
 
     def encode_text(self, texts: Sequence[str]) -> Float32[np.ndarray, "N D"]:
         """Vectors of words. Raises VlsaError for an empty text."""
+        _check_list("encode_text", texts)
         if not all(text.strip() for text in texts):
             raise VlsaError("encode_text: a text is empty; its vector would mean nothing. Leave it out.")
         clips = [_only_words(number, text) for number, text in enumerate(texts)]
@@ -157,6 +158,7 @@ class VlsaEncoder:
         self, items: Sequence[Media], modality: str, encode: Callable[[Batch], Tensor]
     ) -> Float32[np.ndarray, "N D"]:
         """Mean over each item's windows; a file in which the modality is nowhere is an error."""
+        _check_list(f"encode_{modality}", items)
         windows = ((n, window) for n, item in enumerate(items) for window in self._windows(item, modality))
         vectors = self._encode(windows, len(items), encode)
         for item, vector in zip(items, vectors, strict=True):
@@ -209,6 +211,11 @@ class VlsaEncoder:
             vectors = encode(batch.to(device)).float().cpu().numpy()
         self.model.train(was_training)
         return vectors
+
+
+def _check_list(where: str, items: Sequence[object]) -> None:
+    if isinstance(items, str):
+        raise VlsaError(f"{where}: one string given, which would be read letter by letter. Give a list: [{items!r}].")
 
 
 def _only_picture(clip: Clip) -> Clip | None:

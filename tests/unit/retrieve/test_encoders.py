@@ -7,6 +7,7 @@ import pytest
 import torch
 from media_files import grey, tone, write_media
 from PIL import Image
+from tiny import make_model
 
 from vlsa.config import AudioConfig, Config, EncoderConfig, ModelConfig, TextConfig, VideoConfig
 from vlsa.data.clip import Clip
@@ -215,3 +216,10 @@ def test_footage_indexed_with_a_run_is_found_by_itself(run_path, tmp_path):
     for in_, question in (("video", "video"), ("audio", "audio"), ("media", "video")):
         hit = index.search(**{question: tmp_path / "footage" / "two.mp4"}, k=1, in_=in_)[0]
         assert hit.path.endswith("two.mp4")
+
+
+def test_a_lone_string_is_refused_and_not_read_letter_by_letter(tokenizer, config):
+    encoder = VlsaEncoder(make_model(config, tokenizer), tokenizer)
+    for encode in (encoder.encode_video, encoder.encode_audio, encoder.encode_text):
+        with pytest.raises(VlsaError, match="Give a list"):
+            encode("a.mp4")
