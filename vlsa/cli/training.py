@@ -1,4 +1,4 @@
-"""Commands about the model: pretrain and evaluate."""
+"""Commands about the model: pretrain, finetune and evaluate."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,11 @@ from vlsa.cli.show import next_step, print_json, print_table, print_text
 from vlsa.logs import duration
 
 if TYPE_CHECKING:
+    from vlsa.pretrain.loop import RunSummary
     from vlsa.retrieve.evaluate import Evaluation
+
+
+DATA_HELP = "A store made by vlsa prepare; or a made world, without files: world:train=3000,test=200,px=64."
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +30,15 @@ def register(app: typer.Typer) -> None:
         ),
     )(pretrain)
     app.command(
+        "finetune",
+        short_help="Fit a pre-trained model to one retrieval.",
+        epilog=examples(
+            "vlsa finetune run --data store --out fine",
+            "vlsa finetune run --data store --out fine --pair text-video --epochs 5 --batch-size 64",
+            "vlsa finetune run --data store --out fine --pair text-audio --set train.learning_rate=1e-5",
+        ),
+    )(finetune)
+    app.command(
         "evaluate",
         short_help="Measure retrieval in six directions, chance beside it.",
         epilog=examples(
@@ -37,8 +50,10 @@ def register(app: typer.Typer) -> None:
 
 
 def pretrain(
-    recipe: Annotated[str, typer.Option(help="Named settings: tiny (two processor cores) or paper (GPUs).")],
-    data: Annotated[Path, typer.Option(help="A store made by vlsa prepare.")],
+    recipe: Annotated[
+        str, typer.Option(help="Named settings: tiny, small, base, paper; or a variant of one: tiny/gam-only.")
+    ],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, settings, metrics.")],
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting; may be repeated.")] = None,
     vocabulary: Annotated[
@@ -52,19 +67,54 @@ def pretrain(
     """
     config = jobs.settings_of(recipe, changes or ())
     summary = jobs.pretrain(config, data, out, vocabulary)
-    loss = f", loss {summary.metrics['loss']:.3f}" if "loss" in summary.metrics else ""
-    done = "was finished already" if summary.resumed_from == summary.step else "is finished"
-    resumed = f", gone on with after step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
-    print_text(f"{out}: {done}, {summary.step} steps in {duration(summary.seconds)} of training{resumed}{loss}.")
+    print_run(out, summary)
     if jobs.can_measure(data):
         next_step("evaluate", out, "--data", data)
     else:
         next_step("index", out, "FOLDER", "--out", "INDEX")
 
 
+def print_run(out: Path, summary: "RunSummary") -> None:
+    """What was done, as a sentence."""
+    loss = f", loss {summary.metrics['loss']:.3f}" if "loss" in summary.metrics else ""
+    done = "was finished already" if summary.resumed_from == summary.step else "is finished"
+    resumed = f", gone on with after step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
+    print_text(f"{out}: {done}, {summary.step} steps in {duration(summary.seconds)} of training{resumed}{loss}.")
+
+
+def finetune(
+    run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    out: Annotated[Path, typer.Option(help="Folder of the new run; RUN stays as it is.")],
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(help="What to match: text-video, text-audio or audio-video; may be repeated."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="How often each clip is seen.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Clips a step.")] = 256,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting; may be repeated.")] = None,
+) -> None:
+    """Fit a pre-trained model to a retrieval: contrast alone, on the pairs of modalities that it needs.
+
+    Without --pair, text is matched with picture and with sound. The defaults are the paper's. Goes on where it was
+    when the same command is given again. The last step is taken, not the best on a test split.
+    """
+    summary = jobs.finetune(
+        run,
+        data,
+        out,
+        pairs=pair or ["text-video", "text-audio"],
+        num_epochs=epochs,
+        batch_size=batch_size,
+        assignments=changes or (),
+    )
+    print_run(out, summary)
+    next_step("evaluate", out, "--data", data)
+
+
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
-    data: Annotated[Path, typer.Option(help="A store made by vlsa prepare.")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Also write everything that was measured here, as JSON.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
