@@ -25,7 +25,7 @@ def paper() -> Config:
 def base() -> Config:
     """The paper's ViT-Base and inputs with less to compute a step: for own footage on one large GPU.
 
-    Command: `vlsa pretrain --recipe base --data STORE --out RUN`. Cost: about 0.6 of `paper`'s a clip, by its count of
+    Command: `vlsa pretrain --recipe base --data STORE --out RUN`. Cost: half of `paper`'s a clip, by its count of
     FLOPs (`vlsa reproduce table7`), on 51 M clip views in place of 409.6 M. Expected: not known; nobody has trained it
     yet, and the paper names no result for so few views.
 
@@ -44,7 +44,7 @@ def base() -> Config:
 def small() -> Config:
     """A model of 12 M parameters, 8 frames of 112 px and 3 s of sound: minutes on one GPU.
 
-    Command: `vlsa pretrain --recipe small --data world:train=50000,test=1000,px=112 --out RUN`. Cost: about 22 GFLOPs a
+    Command: `vlsa pretrain --recipe small --data world:train=50000,test=1000,px=112 --out RUN`. Cost: 15 GFLOPs a
     clip and step (`vlsa reproduce table7`). Expected: not measured yet; `make reproduce-gpu` measures it.
 
     The shares that are hidden, the objective and the weights of its terms are the paper's; a quarter of the hidden
