@@ -172,15 +172,32 @@ def _bert_tokenizer() -> "Tokenizer":
     return Tokenizer(backend)
 
 
-def evaluate(run_path: Path, store_path: Path, split: str = "test") -> "Evaluation":
-    """Retrieval in six directions. Raises VlsaError."""
+def evaluate(
+    run_path: Path,
+    store_path: Path,
+    split: str = "test",
+    *,
+    post: Sequence[str] = (),
+    identical_captions_count: bool = False,
+) -> "Evaluation":
+    """Retrieval in seven directions, and after re-rankings that are named. Raises VlsaError."""
     from vlsa.data.store import ClipStore
     from vlsa.retrieve.encoders import load
     from vlsa.retrieve.evaluate import evaluate_store
+    from vlsa.retrieve.rerank import parse_posts
 
+    parse_posts(post)  # before a model is loaded
     encoder, store = load(run_path), ClipStore.open(store_path)
     with Bar("encoding clips") as bar:
-        return evaluate_store(encoder, store, split, data=str(store_path), progress=bar.update)
+        return evaluate_store(
+            encoder,
+            store,
+            split,
+            data=str(store_path),
+            post=post,
+            identical_captions_count=identical_captions_count,
+            progress=bar.update,
+        )
 
 
 def index(
