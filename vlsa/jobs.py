@@ -206,14 +206,31 @@ def _bert_tokenizer() -> "Tokenizer":
     return Tokenizer(backend)
 
 
-def evaluate(run_path: Path, data: str | Path, split: str = "test") -> "Evaluation":
-    """Retrieval in six directions. Raises VlsaError."""
+def evaluate(
+    run_path: Path,
+    data: str | Path,
+    split: str = "test",
+    *,
+    post: Sequence[str] = (),
+    identical_captions_count: bool = False,
+) -> "Evaluation":
+    """Retrieval in seven directions, and after re-rankings that are named. Raises VlsaError."""
     from vlsa.retrieve.encoders import load
     from vlsa.retrieve.evaluate import evaluate_store
+    from vlsa.retrieve.rerank import parse_posts
 
+    parse_posts(post)  # before a model is loaded
     encoder, clips = load(run_path), open_clips(data)
     with Bar("encoding clips") as bar:
-        return evaluate_store(encoder, clips, split, data=str(data), progress=bar.update)
+        return evaluate_store(
+            encoder,
+            clips,
+            split,
+            data=str(data),
+            post=post,
+            identical_captions_count=identical_captions_count,
+            progress=bar.update,
+        )
 
 
 def index(

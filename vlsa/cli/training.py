@@ -1,5 +1,6 @@
 """Commands about the model: pretrain, finetune and evaluate."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,10 +41,11 @@ def register(app: typer.Typer) -> None:
     )(finetune)
     app.command(
         "evaluate",
-        short_help="Measure retrieval in six directions, chance beside it.",
+        short_help="Measure retrieval in seven directions, chance beside it.",
         epilog=examples(
             "vlsa evaluate run --data store",
             "vlsa evaluate run --data store --split train --out train-results.json",
+            "vlsa evaluate run --data store --post dual-softmax --post sinkhorn --post qb-norm",
             "vlsa evaluate run --data store --json",
         ),
     )(evaluate)
@@ -117,14 +119,25 @@ def evaluate(
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Also write everything that was measured here, as JSON.")] = None,
+    post: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:SCALE]",
+            help="Also after a re-ranking that uses all queries: dual-softmax, qb-norm or sinkhorn; may be repeated.",
+        ),
+    ] = None,
+    identical_captions: Annotated[
+        bool, typer.Option("--identical-captions", help="A caption that several clips share is right for each of them.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
 ) -> None:
-    """Measure retrieval in all six directions: words, sound and picture, each found by each other.
+    """Measure retrieval: words, sound and picture, each found by each other, and picture with sound found by words.
 
     R@k is the share of questions whose right answer is among the first k, MedR the median rank; beside them stands
-    what chance would give. N is how many clips or captions are searched, Q how many questions are asked.
+    what chance would give. N is how many clips or captions are searched, Q how many questions are asked; media is
+    picture and sound in one vector, as in an index.
     """
-    evaluation = jobs.evaluate(run, data, split)
+    evaluation = jobs.evaluate(run, data, split, post=post or (), identical_captions_count=identical_captions)
     if out:
         evaluation.write(out)
     if json:
@@ -134,14 +147,20 @@ def evaluate(
 
 
 def print_evaluation(evaluation: "Evaluation") -> None:
-    """The table of six directions, and the line that says what was measured."""
-    from vlsa.retrieve.evaluate import TABLE_HEADER
+    """The table of all directions, one more for each re-ranking, and the line that says what was measured."""
+    from vlsa.retrieve.results import TABLE_HEADER
 
     header = [name.replace("chance ", "chance\n") for name in TABLE_HEADER]  # fits a terminal of 80 columns
-    print_table(header, evaluation.rows(), right="|".join(header[1:]))
+    for title, rows in evaluation.tables():
+        print_table(header, rows, title=title, right="|".join(header[1:]))
     print_text(evaluation.caption())
 
 
-def _as_lines(evaluation: "Evaluation") -> list[dict[str, object]]:
-    directions = evaluation.as_dict()["directions"]
-    return [{"direction": name, "split": evaluation.split, **scores} for name, scores in directions.items()]
+def _as_lines(evaluation: "Evaluation") -> Iterator[dict[str, object]]:
+    results = evaluation.as_dict()
+    for name, scores in results["directions"].items():
+        yield {"direction": name, "split": evaluation.split, "post_processing": "none", **scores}
+    for post, again in results.get("post_processed", {}).items():
+        about = {"post_processing": post, "parameters": again["parameters"]}
+        for name, scores in again["directions"].items():
+            yield {"direction": name, "split": evaluation.split, **about, **scores}
