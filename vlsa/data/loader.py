@@ -8,7 +8,7 @@ Axes: B clips.
 
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -143,32 +143,6 @@ class KeptClips:
         return clip
 
 
-class ShiftedSound:
-    """A source in which each clip's sound is turned round: late by some seconds, its end heard at the start."""
-
-    def __init__(self, source: ClipSource, shift_seconds: float) -> None:
-        self.source, self.shift_seconds = source, shift_seconds
-
-    def rows(self, split: str | None = None) -> Sequence[Any]:
-        """The clips of a split, or all."""
-        return self.source.rows(split)
-
-    def texts(self, split: str | None = None) -> Iterator[str]:
-        """Every text of a split."""
-        return self.source.texts(split)
-
-    def read(
-        self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
-    ) -> Clip:
-        """The asked part of a clip."""
-        whole = self.source.read(clip, frame_indices=frame_indices)
-        if whole.sound is None:
-            return whole
-        turned = np.roll(whole.sound, round(self.shift_seconds * clip.sample_rate_hz))
-        num_frames = 0 if whole.frames is None else len(whole.frames)
-        return cut(replace(whole, sound=turned), range(num_frames), *(sound_range or (0, len(turned))))
-
-
 def read_tensors(
     source: ClipSource,
     row: ClipFacts,
@@ -191,6 +165,8 @@ class TrainingClips(Dataset[ClipTensors]):
     ) -> None:
         self.source: ClipSource = KeptClips(source, train.cache_gib * 2**30)
         if train.sound_shift_seconds:
+            from vlsa.data.controls import ShiftedSound
+
             self.source = ShiftedSound(self.source, train.sound_shift_seconds)
         self.model, self.train, self.tokenizer = model, train, tokenizer
         self.rows = source.rows(split)

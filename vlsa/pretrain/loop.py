@@ -165,19 +165,17 @@ def build_optimizer(model: VLSA, config: Config) -> torch.optim.AdamW:
 
 
 def _start(config: Config, source: ClipSource, tokenizer: Tokenizer | None, device: torch.device) -> Trainer:
-    tokenizer = tokenizer or Tokenizer.train(_some_texts(source), config.model.text.vocabulary_size)
+    tokenizer = tokenizer or learn_tokenizer(config, source)
     text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
     config = replace(config, model=replace(config.model, text=text))
     model = checkpoint.build_model(config, tokenizer).to(device)
     return Trainer(config, model, tokenizer, build_optimizer(model, config), fingerprint(source))
 
 
-def _some_texts(source: ClipSource) -> list[str]:
-    texts = list(source.texts("train"))
-    if not texts:
-        # Clips without words train picture against sound; the vocabulary is then the special tokens and one letter.
-        return ["a"]
-    return texts
+def learn_tokenizer(config: Config, source: ClipSource) -> Tokenizer:
+    """A vocabulary from the words of the training clips."""
+    # Clips without words train picture against sound; the vocabulary is then the special tokens and one letter.
+    return Tokenizer.train(list(source.texts("train")) or ["a"], config.model.text.vocabulary_size)
 
 
 def _resume(config: Config, source: ClipSource, path: Path, device: torch.device) -> Trainer:

@@ -13,7 +13,6 @@ from vlsa.data.clip import Batch
 from vlsa.data.loader import (
     ClipSource,
     MemoryClips,
-    ShiftedSound,
     StepSampler,
     TrainingClips,
     read_tensors,
@@ -133,18 +132,6 @@ def test_a_clip_without_picture_or_sound_says_so():
     (row,) = source.rows()
     assert len(row.frame_seconds) == 0
     assert (row.num_samples, row.sample_rate_hz) == (0, 0)
-
-
-def test_shifted_sound_is_turned_round_and_nothing_else_changes():
-    source = MemoryClips({"train": [plain_clip(seconds=3.0)]})
-    row = source.rows("train")[0]
-    plain, shifted = source.read(row), ShiftedSound(source, 1.0).read(row)
-    assert (shifted.sound[4000:] == plain.sound[:8000]).all()
-    assert (shifted.sound[:4000] == plain.sound[8000:]).all()
-    assert (shifted.frames == plain.frames).all()
-    part = ShiftedSound(source, 1.0).read(row, frame_indices=[3, 5], sound_range=(3990, 4010))
-    assert (part.sound == shifted.sound[3990:4010]).all()
-    assert (part.frames == plain.frames[[3, 5]]).all()
 
 
 def test_the_setting_shifts_the_sound_of_training(tokenizer):
