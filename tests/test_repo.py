@@ -17,7 +17,7 @@ from vlsa.cli.reference import reference
 MODULES = sorted((ROOT / "vlsa").rglob("*.py"))
 STAGES = ("data", "model", "pretrain", "retrieve", "serve")
 BELOW_ALL = ("errors", "config", "settings", "recipes")
-ON_TOP = ("cli", "demo", "doctor", "jobs", "logs")
+ON_TOP = ("cli", "demo", "doctor", "jobs", "logs", "reproduce")
 CORE_LIBRARIES = {"torch", "numpy", "einops", "jaxtyping", "safetensors", "tokenizers"}
 BLOCKED = ("av", "lancedb", "pysubs2", "PIL", "matplotlib", "tensorboard", "typer", "rich", "pyarrow", "webdataset")
 MOST_LINES = 300

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from vlsa.data.tokenizer import Tokenizer
     from vlsa.data.world.write import WorldSummary
     from vlsa.pretrain.loop import RunSummary
+    from vlsa.reproduce.runs import Plan
+    from vlsa.reproduce.targets import Target
     from vlsa.retrieve.build import IndexSummary
     from vlsa.retrieve.evaluate import Evaluation, Evaluator
 
@@ -113,13 +115,18 @@ def open_clips(data: str | Path) -> "ClipSource":
     return WorldClips(WorldSpec.parse(str(data))) if str(data).startswith(PREFIX) else ClipStore.open(data)
 
 
-def pretrain(config: Config, data: str | Path, run_path: Path, vocabulary_path: Path | None = None) -> "RunSummary":
-    """Train, or go on training. Raises VlsaError; KeyboardInterrupt with a message after a Ctrl-C."""
+def pretrain(
+    config: Config, data: str | Path, run_path: Path, vocabulary_path: Path | None = None, *, watch: bool = True
+) -> "RunSummary":
+    """Train, or go on training; `watch`: with retrieval on held-out clips on the way, if the settings ask for it.
+
+    Raises VlsaError; KeyboardInterrupt with a message after a Ctrl-C.
+    """
     from vlsa.pretrain.checkpoint import checkpoints
 
     clips = open_clips(data)
     tokenizer = None if checkpoints(run_path) else public_tokenizer(config, vocabulary_path)
-    return train(config, clips, run_path, tokenizer=tokenizer, evaluator=_evaluator(clips))
+    return train(config, clips, run_path, tokenizer=tokenizer, evaluator=_evaluator(clips) if watch else None)
 
 
 def finetune(
@@ -215,22 +222,26 @@ def evaluate(
     identical_captions_count: bool = False,
 ) -> "Evaluation":
     """Retrieval in seven directions, and after re-rankings that are named. Raises VlsaError."""
+    return evaluate_clips(
+        run_path,
+        open_clips(data),
+        split,
+        data=str(data),
+        post=post,
+        identical_captions_count=identical_captions_count,
+    )
+
+
+def evaluate_clips(run_path: Path, clips: "ClipSource", split: str, **how: Any) -> "Evaluation":
+    """`evaluate` on an opened source; `how` goes to `evaluate_store`. Raises VlsaError."""
     from vlsa.retrieve.encoders import load
     from vlsa.retrieve.evaluate import evaluate_store
     from vlsa.retrieve.rerank import parse_posts
 
-    parse_posts(post)  # before a model is loaded
-    encoder, clips = load(run_path), open_clips(data)
+    parse_posts(how.get("post", ()))  # before a model is loaded
+    encoder = load(run_path)
     with Bar("encoding clips") as bar:
-        return evaluate_store(
-            encoder,
-            clips,
-            split,
-            data=str(data),
-            post=post,
-            identical_captions_count=identical_captions_count,
-            progress=bar.update,
-        )
+        return evaluate_store(encoder, clips, split, progress=bar.update, **how)
 
 
 def index(
@@ -241,3 +252,28 @@ def index(
 
     with Bar("indexing") as bar:
         return build_index(run_path, source, index_path, num_workers=num_workers, restart=restart, progress=bar.update)
+
+
+def reproduce(target: "Target", plan: "Plan", num_seeds: int, out: Path, benchmark: str = "") -> list[Path]:
+    """A table or figure of the paper: its Markdown first, then its other files. Raises VlsaError."""
+    from vlsa.reproduce.pictures import draw_table
+    from vlsa.reproduce.runs import carry_out
+    from vlsa.reproduce.tables import make_table, write_table
+
+    carry_out(target, plan, num_seeds, out)
+    table = make_table(target, plan, num_seeds, out, benchmark)
+    return [*write_table(table, out), draw_table(table, out / f"{target.name}.png")]
+
+
+def reproduce_cost(
+    recipe_name: str, assignments: Sequence[str], out: Path, batch_size: int, vocabulary_path: Path | None
+) -> list[Path]:
+    """Table 7 for a recipe on this machine. Raises VlsaError."""
+    from vlsa.data.tokenizer import Tokenizer
+    from vlsa.reproduce.cost import measure_cost, write_cost
+
+    config = settings_of(recipe_name, assignments)
+    size = config.model.text.vocabulary_size
+    # The words do not matter for the cost, their number does.
+    tokenizer = public_tokenizer(config, vocabulary_path) if vocabulary_path else Tokenizer.of_size(size)
+    return [*write_cost(measure_cost(recipe_name, config, tokenizer, batch_size=batch_size), out)]

@@ -58,6 +58,12 @@ class Tokenizer:
         return cls(_with_vocabulary({piece: number for number, piece in enumerate(pieces)}))
 
     @classmethod
+    def of_size(cls, vocabulary_size: int) -> "Tokenizer":
+        """Made words of a given number, for measuring a model where no text is at hand."""
+        words = [*SPECIAL_TOKENS, *(f"word{number}" for number in range(vocabulary_size - len(SPECIAL_TOKENS)))]
+        return cls(_with_vocabulary({word: number for number, word in enumerate(words)}))
+
+    @classmethod
     def from_json(cls, text: str, where: str) -> "Tokenizer":
         """From what `to_json` wrote. Raises CheckpointError."""
         try:

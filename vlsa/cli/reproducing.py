@@ -1,0 +1,99 @@
+"""The command that makes the paper's tables and figures: reproduce."""
+
+import inspect
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlsa import jobs
+from vlsa.cli.app import examples
+from vlsa.cli.show import short_path
+from vlsa.errors import ConfigError
+from vlsa.reproduce.runs import Plan
+from vlsa.reproduce.targets import DATA_SETS, NAMES, TARGETS, target
+from vlsa.settings import nearest
+
+BENCHMARKS = tuple(dict.fromkeys(DATA_SETS.values()))
+COST = "Cost: parameters, FLOPs, hours, latency"
+ABOUT = "\n".join(f"  {one.name:10}{one.title.removeprefix(f'{one.name.capitalize()}: ')}" for one in TARGETS.values())
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "reproduce",
+        short_help="Make a table or figure of the paper: train, evaluate, draw.",
+        help=f"{inspect.getdoc(reproduce)}\n\n\b\nTables and figures:\n{ABOUT}\n  table7    {COST}",
+        epilog=examples(
+            "vlsa reproduce table5 --data store --out paper-tables --recipe paper",
+            "vlsa reproduce table5 --data world:train=3000,test=200 --out tables --budget-steps 300",
+            "vlsa reproduce figure5 --data msrvtt-store --out tables --benchmark msrvtt",
+            "vlsa reproduce table7 --recipe paper --out tables",
+        ),
+    )(reproduce)
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.", metavar="TABLE")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs, tables and pictures.")],
+    data: Annotated[str, typer.Option(help="Store, or made world, to pre-train and evaluate on.")] = "",
+    finetune_data: Annotated[str, typer.Option(help="Store to fine-tune on; that of --data by default.")] = "",
+    recipe: Annotated[str, typer.Option(help="Size of the model: tiny, small, base or paper.")] = "tiny",
+    seeds: Annotated[int, typer.Option(help="How often each run is repeated.")] = 3,
+    budget_steps: Annotated[
+        int | None, typer.Option(help="Steps of each pre-training; as many as the recipe has by default.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Of fine-tuning.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Of fine-tuning (table7: of the measured step).")] = 256,
+    pair: Annotated[
+        list[str] | None, typer.Option(help="What fine-tuning matches: text-video, text-audio, audio-video.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="What is evaluated: test or val.")] = "test",
+    benchmark: Annotated[
+        str, typer.Option(help=f"The data is the paper's own ({', '.join(BENCHMARKS)}): its numbers stand beside ours.")
+    ] = "",
+    vocabulary: Annotated[Path | None, typer.Option(help="A published vocab.txt, as for pretrain.")] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting of the recipe.")] = None,
+) -> None:
+    """Train what a table or figure needs, evaluate it, and write OUT/TABLE.md, .json and .png.
+
+    Finished runs are kept and shared between tables of one folder; a run that was stopped goes on. Under the table
+    stands whether the paper's order holds. With 4 rows and 3 seeds a table is 12 trainings: try --budget-steps first.
+    """
+    if name == "table7":
+        _table7(recipe, changes or [], out, batch_size, vocabulary)
+        return
+    wanted = target(name)
+    if not data:
+        raise ConfigError(f"reproduce {name}: no --data; there is nothing to train on. Give a store, or world:.")
+    if seeds < 1:
+        raise ConfigError(f"reproduce {name}: --seeds {seeds} are none. Ask for at least 1.")
+    if benchmark and benchmark not in BENCHMARKS:
+        raise ConfigError(
+            f"--benchmark {benchmark}: the paper's table has no such data. {nearest(benchmark, BENCHMARKS)}"
+        )
+    plan = Plan(
+        recipe=recipe,
+        data=data,
+        finetune_data=finetune_data,
+        split=split,
+        budget_steps=budget_steps,
+        pairs=tuple(pair or Plan.pairs),
+        epochs=epochs,
+        batch_size=batch_size,
+        vocabulary=str(vocabulary or ""),
+        assignments=tuple(changes or ()),
+    )
+    _print(jobs.reproduce(wanted, plan, seeds, out, benchmark))
+
+
+def _table7(recipe: str, changes: list[str], out: Path, batch_size: int, vocabulary: Path | None) -> None:
+    _print(jobs.reproduce_cost(recipe, changes, out, batch_size, vocabulary))
+
+
+def _print(files: list[Path]) -> None:
+    """The table, then where everything is."""
+    print(files[0].read_text(encoding="utf-8"))
+    for path in files:
+        print(short_path(path))

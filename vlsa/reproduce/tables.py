@@ -1,0 +1,211 @@
+"""Results of many runs as one table: means over seeds, intervals over queries, and whether the claimed order holds.
+
+Reads files of results (retrieve/written.py); feeds pictures.py and the command line. A cell's recall is the mean over
+seeds of each query's outcome, its interval the bootstrap of that over queries; beside it stands the spread over seeds.
+Axes: Q queries, K recalls.
+"""
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlsa.data.manifest import write_atomically
+from vlsa.reproduce.runs import Plan, results_of, stages_of
+from vlsa.reproduce.targets import DATA_SETS, FINE_TUNED, STAGES, Target
+from vlsa.retrieve.bootstrap import interval, means, resamples
+from vlsa.retrieve.compare import compare
+from vlsa.retrieve.metrics import RECALL_AT
+from vlsa.retrieve.ranks import Ranks
+from vlsa.retrieve.results import direction_label, markdown_table
+from vlsa.retrieve.written import Results
+
+NUM_RESAMPLES = 2000
+JUDGED_AT = 10
+"""The claimed order is judged by this R@k."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An arm in one direction; recalls are shares in [0, 1]."""
+
+    recall: dict[int, float]
+    interval: dict[int, tuple[float, float]]
+    """95%, over queries, of the mean over seeds."""
+    seeds: dict[int, list[float]]
+    """Each seed's."""
+    chance: dict[int, float]
+    num_queries: int
+    num_items: int
+
+    def text(self, k: int) -> str:
+        """In percent, with its interval."""
+        low, high = self.interval[k]
+        return f"{100 * self.recall[k]:.1f} ({100 * low:.1f}–{100 * high:.1f})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        recalls = {
+            f"r{k}": {"mean": self.recall[k], "interval": list(self.interval[k]), "seeds": self.seeds[k]}
+            for k in self.recall
+        }
+        return {
+            "N": self.num_items,
+            "Q": self.num_queries,
+            **recalls,
+            "chance": {f"r{k}": v for k, v in self.chance.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Table:
+    """A target's results."""
+
+    target: Target
+    plan: Plan
+    num_seeds: int
+    cells: dict[str, dict[str, dict[str, Cell]]]
+    """Stage -> arm -> direction."""
+    verdicts: dict[str, list[str]]
+    """Stage -> a sentence for each direction of the claim."""
+    benchmark: str
+    data: str
+    commits: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        cells = {
+            stage: {arm: {name: cell.as_dict() for name, cell in row.items()} for arm, row in rows.items()}
+            for stage, rows in self.cells.items()
+        }
+        about = {"target": self.target.name, "plan": asdict(self.plan), "num_seeds": self.num_seeds}
+        return {**about, "data": self.data, "commits": list(self.commits), "cells": cells, "verdicts": self.verdicts}
+
+    def markdown(self) -> str:
+        """Title, a table a stage and direction, the sentences, and what was done."""
+        parts = [f"# {self.target.title}", self.target.about]
+        for stage, rows in self.cells.items():
+            parts.append(f"## {STAGES[stage][0].upper()}{STAGES[stage][1:]}")
+            for direction in self.target.directions:
+                if any(direction in row for row in rows.values()):
+                    parts += [f"**{direction_label(direction)}**", "\n".join(self._rows(rows, direction))]
+            parts += self.verdicts.get(stage, [])
+        return "\n\n".join([*parts, self.caption()]) + "\n"
+
+    def _rows(self, rows: dict[str, dict[str, Cell]], direction: str) -> list[str]:
+        arms = [arm for arm in self.target.arms if direction in rows.get(arm.name, {})]
+        cells = [rows[arm.name][direction] for arm in arms]
+        beside = self.benchmark == DATA_SETS.get(direction) and any(direction in arm.paper for arm in arms)
+        header = ["", *(f"R@{k} %" for k in RECALL_AT), f"R@{JUDGED_AT} %, each seed"]
+        lines = [
+            [arm.label, *(cell.text(k) for k in RECALL_AT), ", ".join(f"{100 * s:.1f}" for s in cell.seeds[JUDGED_AT])]
+            for arm, cell in zip(arms, cells, strict=True)
+        ]
+        lines.append(["chance", *(f"{100 * cells[0].chance[k]:.1f}" for k in RECALL_AT), ""])
+        if beside:
+            header.append("paper: R@1 / 5 / 10 %")
+            papers = [" / ".join(f"{v:.1f}" for v in arm.paper.get(direction, ())) or "–" for arm in arms]
+            lines = [[*line, paper] for line, paper in zip(lines, [*papers, ""], strict=True)]
+        return markdown_table(header, lines)
+
+    def caption(self) -> str:
+        """What was done, so that it can be done again."""
+        plan = self.plan
+        cell = next(iter(next(iter(next(iter(self.cells.values())).values())).values()))
+        steps = f"{plan.budget_steps} steps" if plan.budget_steps else "the recipe's steps"
+        tuned = ""
+        if FINE_TUNED in self.cells:
+            where = plan.finetune_data or plan.data
+            tuned = f", fine-tuned for {plan.epochs} epochs in batches of {plan.batch_size} on {where}"
+        changes = "".join(f", {assignment}" for assignment in plan.assignments)
+        seeds = "1 seed" if self.num_seeds == 1 else f"mean of {self.num_seeds} seeds"
+        return (
+            f"Recipe `{plan.recipe}`{changes}; pre-trained for {steps} on {plan.data}{tuned}. Split {plan.split}, "
+            f"N = {cell.num_items:,}, Q = {cell.num_queries:,}; {seeds}; in brackets 95% intervals by bootstrap over "
+            f"queries, which do not cover the spread over seeds. Ties in expectation; no post-processing. "
+            f"Commit {', '.join(self.commits) or 'unknown'}."
+        )
+
+
+def make_table(target: Target, plan: Plan, num_seeds: int, out: Path, benchmark: str = "") -> Table:
+    """The table of finished runs. Raises ResultsError when their results cannot be compared."""
+    results = {
+        stage: {
+            arm.name: results_of(target, arm, stage, num_seeds, out)
+            for arm in target.arms
+            if stage in stages_of(target, arm)
+        }
+        for stage in target.stages
+    }
+    cells = {stage: {name: _cells(target, files) for name, files in arms.items()} for stage, arms in results.items()}
+    verdicts = {stage: _verdicts(target, arms, cells[stage]) for stage, arms in results.items() if target.claim}
+    verdicts.pop("wrong sound", None)
+    files = [file for arms in results.values() for group in arms.values() for file in group]
+    commits = sorted({str(file.facts.get("commit")) for file in files if file.facts.get("commit")})
+    return Table(target, plan, num_seeds, cells, verdicts, benchmark, files[0].facts["data"], tuple(commits))
+
+
+def write_table(table: Table, out: Path) -> tuple[Path, Path]:
+    """OUT/NAME.md and OUT/NAME.json."""
+    name = table.target.name
+    write_atomically(out / f"{name}.md", table.markdown().encode())
+    write_atomically(out / f"{name}.json", json.dumps(table.as_dict(), indent=1, ensure_ascii=False).encode() + b"\n")
+    return out / f"{name}.md", out / f"{name}.json"
+
+
+def _cells(target: Target, files: Sequence[Results]) -> dict[str, Cell]:
+    known = files[0].directions()
+    return {
+        name: cell_of([file.ranks["none"][name] for file in files], known[name]["chance"])
+        for name in target.directions
+        if name in known
+    }
+
+
+def cell_of(ranks: Sequence[Ranks], chance: dict[str, float]) -> Cell:
+    """One arm in one direction from the ranks of its seeds, and the recalls of chance by name."""
+    hits = {k: np.stack([one.hits(k) for one in ranks]) for k in RECALL_AT}  # seeds Q
+    outcome = np.stack([hits[k].mean(axis=0) for k in RECALL_AT], axis=1)  # Q K
+    samples = np.concatenate([means(counts, outcome) for counts in resamples(len(outcome), NUM_RESAMPLES, seed=0)])
+    first = ranks[0]
+    return Cell(
+        recall={k: float(hits[k].mean()) for k in RECALL_AT},
+        interval={k: interval(samples[:, column]) for column, k in enumerate(RECALL_AT)},
+        seeds={k: [float(one.mean()) for one in hits[k]] for k in RECALL_AT},
+        chance={k: chance[f"r{k}"] for k in RECALL_AT},
+        num_queries=len(first),
+        num_items=first.num_items,
+    )
+
+
+def _verdicts(target: Target, results: dict[str, Sequence[Results]], cells: dict[str, dict[str, Cell]]) -> list[str]:
+    order = [name for name in target.claim if name in cells]
+    if len(order) < 2:
+        return []
+    labels = {arm.name: arm.label for arm in target.arms}
+    pairs = [(one, other, compare(results[one], results[other])) for one, other in itertools.pairwise(order)]
+    sentences = []
+    for direction in target.directions:
+        if all(direction in cells[name] for name in order):
+            steps = [_step(one, other, cells, direction, compared, labels) for one, other, compared in pairs]
+            holds = all(good for good, _ in steps)
+            claimed = " > ".join(labels[name] for name in order)
+            start = f"{direction_label(direction)}, R@{JUDGED_AT}: {target.source} order, {claimed}, "
+            sentences.append(f"{start}{'holds' if holds else 'does not hold'}: {'; '.join(text for _, text in steps)}.")
+    return sentences
+
+
+def _step(
+    one: str, other: str, cells: dict[str, dict[str, Cell]], direction: str, compared: Any, labels: dict[str, str]
+) -> tuple[bool, str]:
+    """Whether an arm is above the next one, and by how much, in words."""
+    found = next(d for d in compared.differences if d.direction == direction and d.metric == f"r{JUDGED_AT}")
+    low, high = (100 * end for end in found.interval)
+    ends = cells[one][direction].interval[JUDGED_AT], cells[other][direction].interval[JUDGED_AT]
+    apart = "do not touch" if ends[0][0] > ends[1][1] or ends[0][1] < ends[1][0] else "touch"
+    text = f"{labels[one]} {100 * found.difference:+.1f} over {labels[other]} ({low:+.1f} to {high:+.1f} paired; "
+    return found.difference > 0, f"{text}the two intervals {apart})"

@@ -1,0 +1,141 @@
+"""What each table and figure needs: the runs that stand in it, what is measured, and what the paper says came out.
+
+Numbers of the paper: VLSA (arXiv 2405.07202), Table 5 and the comparison with VTM; R@1, R@5, R@10 in percent, text to
+video on MSR-VTT and text to audio on SoundDescs, fine-tuned. Of Figures 3 and 4 only the order is known here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vlsa.errors import ConfigError
+from vlsa.settings import nearest
+
+Recalls = tuple[float, float, float]
+DATA_SETS = {"text_to_video": "msrvtt", "text_to_audio": "sounddescs"}
+"""The data set of the paper's numbers of a direction."""
+ZERO_SHOT, FINE_TUNED = "zero-shot", "fine-tuned"
+STAGES = {
+    ZERO_SHOT: "as pre-trained (zero-shot)",
+    FINE_TUNED: "fine-tuned",
+    "wrong sound": "as pre-trained, each clip with the sound of another",
+}
+"""A run is measured after a stage, or on a control; and how that is said."""
+MAIN = ("text_to_video", "text_to_audio")
+ALL = (*MAIN, "audio_to_video", "video_to_text", "audio_to_text", "video_to_audio", "text_to_media")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of a table: a variant of the recipe, trained with each seed."""
+
+    name: str
+    """Folder of its runs."""
+    label: str
+    variant: str | None
+    """Of recipes/variants.py; "" = the recipe itself; None = not pre-trained at all."""
+    paper: Mapping[str, Recalls] = field(default_factory=dict)
+    """Direction -> the paper's R@1, R@5, R@10."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table or figure."""
+
+    name: str
+    title: str
+    about: str
+    """What is compared, in a sentence."""
+    arms: tuple[Arm, ...]
+    claim: tuple[str, ...] = ()
+    """Arms from best to worst, as the paper has them; those that it does not order among each other are not in it."""
+    stages: tuple[str, ...] = (FINE_TUNED, ZERO_SHOT)
+    directions: tuple[str, ...] = MAIN
+    source: str = "the paper's"
+    """Whose order `claim` is."""
+
+
+FULL = Arm("full", "LPMM + GAM", "", {"text_to_video": (27.1, 57.3, 68.9), "text_to_audio": (33.5, 63.7, 75.1)})
+GAM = Arm("gam-only", "GAM", "gam-only", {"text_to_video": (25.3, 52.5, 63.1), "text_to_audio": (30.7, 57.8, 69.7)})
+LPMM = Arm("lpmm-only", "LPMM", "lpmm-only", {"text_to_video": (22.6, 49.7, 61.2), "text_to_audio": (28.5, 53.6, 66.3)})
+NEITHER = Arm("neither", "neither", None, {"text_to_video": (20.1, 47.2, 59.3), "text_to_audio": (23.6, 49.2, 61.5)})
+VTM = Arm("vtm", "LPMM + VTM", "vtm", {"text_to_video": (23.5, 50.6, 61.8)})
+_SHARINGS = {"video-text": "V+T", "audio-text": "A+T", "audio-video": "A+V", "none": "none"}
+
+
+def _sharing_arms(part: str) -> tuple[Arm, ...]:
+    """The paper's five settings of which modalities share a part; all three is the recipe itself."""
+    others = (Arm(f"{part}-{shared}", label, f"{part}-{shared}") for shared, label in _SHARINGS.items())
+    return (Arm(FULL.name, "A+V+T", ""), *others)
+
+
+def _variants(*names: str) -> tuple[Arm, ...]:
+    return tuple(Arm(name, name.replace("-", " "), name) for name in names)
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target(
+            "table5",
+            "Table 5: local-patch masked modelling (LPMM) and global audio matching (GAM)",
+            "Pre-training with both objectives, with one, and none at all (fine-tuned only).",
+            (NEITHER, LPMM, GAM, FULL),
+            ("full", "gam-only", "lpmm-only", "neither"),
+        ),
+        Target(
+            "figure3",
+            "Figure 3: which modalities share the encoder",
+            "All three modalities in one encoder, two in one, or three encoders.",
+            _sharing_arms("encoder"),
+            ("full", "encoder-none"),
+        ),
+        Target(
+            "figure4",
+            "Figure 4: which modalities share the decoder",
+            "All three modalities in one decoder, two in one, or three decoders.",
+            _sharing_arms("decoder"),
+            ("full", "decoder-none"),
+        ),
+        Target(
+            "figure5",
+            "Figure 5: global audio matching (GAM) beside video-text matching (VTM)",
+            "The same model with picture and words matched to the sound, or to each other.",
+            (FULL, VTM),
+            ("full", "vtm"),
+            directions=(*MAIN, "audio_to_video"),
+        ),
+        Target(
+            "controls",
+            "Controls that have to fail",
+            "Sound of another clip at evaluation, sound out of step in training, and globals from the joint pass.",
+            (FULL, *_variants("shifted-sound", "joint-matching")),
+            ("full", "joint-matching"),
+            stages=(ZERO_SHOT, "wrong sound"),
+            directions=("text_to_video", "text_to_audio", "audio_to_video"),
+            source="the expected",
+        ),
+        Target(
+            "options",
+            "Options beyond the paper, at equal steps",
+            "Each option alone, and the best together, beside the paper's objective.",
+            (
+                FULL,
+                *_variants(
+                    "video-text-pair", "hard-negatives", "sigmoid", "global-tokens", "learned-temperature", "best"
+                ),
+            ),
+            ("best", "full"),
+            stages=(ZERO_SHOT,),
+            directions=(*MAIN, "audio_to_video"),
+            source="the expected",
+        ),
+    )
+}
+NAMES = (*TARGETS, "table7")
+
+
+def target(name: str) -> Target:
+    """By name. Raises ConfigError for an unknown one, with the nearest."""
+    if name not in TARGETS:
+        raise ConfigError(f"reproduce {name}: no such table or figure. {nearest(name, NAMES)}")
+    return TARGETS[name]
