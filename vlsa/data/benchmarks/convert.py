@@ -106,8 +106,10 @@ def merge(clips: Iterable[AnnotatedClip]) -> tuple[list[AnnotatedClip], list[Rej
         key = (clip.key, clip.split)
         splits[clip.key] = min(splits.get(clip.key, clip.split), clip.split, key=STRICTEST_FIRST.index)
         if key not in merged:
-            merged[key], told[key] = clip, dict.fromkeys(clip.texts, clip.path)
+            merged[key] = clip
             continue
+        if key not in told:  # rarely: most clips of a large set come once
+            told[key] = dict.fromkeys(merged[key].texts, merged[key].path)
         new = tuple(text for text in clip.texts if told[key].get(text, clip.path) == clip.path)
         if new:
             told[key] |= dict.fromkeys(new, clip.path)
