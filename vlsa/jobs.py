@@ -18,6 +18,7 @@ from vlsa.recipes import recipe
 from vlsa.settings import override
 
 if TYPE_CHECKING:
+    from vlsa.data.benchmarks.summary import ImportSummary
     from vlsa.data.loader import ClipSource
     from vlsa.data.shards import StoreSettings
     from vlsa.data.summary import PrepareSummary
@@ -67,6 +68,32 @@ def make_world(folder: Path, num_train: int, num_test: int, seed: int, num_worke
     with Bar("making clips") as bar:
         return make_world(
             folder, num_train=num_train, num_test=num_test, seed=seed, num_workers=num_workers, progress=bar.update
+        )
+
+
+def import_dataset(
+    name: str,
+    annotations: Sequence[str],
+    media_folder: Path,
+    manifest_path: Path,
+    *,
+    variant: str | None = None,
+    subtitles: bool = False,
+    num_workers: int | None = None,
+) -> "ImportSummary":
+    """A public data set's annotation files into a manifest. Raises VlsaError."""
+    from vlsa.data.benchmarks.convert import convert
+
+    with Bar("looking through files") as bar:
+        return convert(
+            name,
+            annotations,
+            media_folder,
+            manifest_path,
+            variant=variant,
+            subtitles=subtitles,
+            num_workers=num_workers,
+            progress=bar.update,
         )
 
 

@@ -76,7 +76,7 @@ def read_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
     """
     import pysubs2
 
-    text = _read_text(path)
+    text = read_text(path)
     kind = {".srt": "srt", ".vtt": "vtt"}.get(Path(path).suffix.lower())
     if kind is None:
         raise CaptionError(f"{path}: not a subtitle file by its name; only .srt and .vtt are read. Convert it to .srt.")
@@ -131,7 +131,7 @@ def read_caption_table(path: str | os.PathLike[str]) -> list[CaptionRow]:
     return rows
 
 
-def _read_text(path: str | os.PathLike[str]) -> str:
+def read_text(path: str | os.PathLike[str]) -> str:
     """The file's text. Raises CaptionError unless it is sure how the bytes are meant."""
     try:
         data = Path(path).read_bytes()
@@ -156,7 +156,7 @@ def _read_text(path: str | os.PathLike[str]) -> str:
 
 def _csv_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and values by column of each row."""
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     number = 1
     header: list[str] = []
     try:
@@ -176,7 +176,7 @@ def _csv_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, 
 
 def _json_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and values by key of each line."""
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:

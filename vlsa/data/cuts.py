@@ -39,10 +39,10 @@ class Cut:
 
 def cut_windows(lengths: Lengths) -> list[Cut]:
     """Windows that tile the file; a last one under the shortest length is left off. Nothing fits = one faulty cut."""
-    stop_of_file = _floor(lengths.file_seconds)
-    starts = (_floor(k * lengths.window_seconds) for k in range(math.ceil(stop_of_file / lengths.window_seconds)))
+    stop_of_file = floor_ms(lengths.file_seconds)
+    starts = (floor_ms(k * lengths.window_seconds) for k in range(math.ceil(stop_of_file / lengths.window_seconds)))
     cuts = [
-        Cut(start_seconds=start, stop_seconds=min(_floor(start + lengths.window_seconds), stop_of_file))
+        Cut(start_seconds=start, stop_seconds=min(floor_ms(start + lengths.window_seconds), stop_of_file))
         for start in starts
     ]
     long_enough = [cut for cut in cuts if cut.stop_seconds - cut.start_seconds >= lengths.shortest_seconds - 1e-6]
@@ -79,9 +79,9 @@ def _cut_span(wanted: Cut, lengths: Lengths, may_part: bool) -> list[Cut]:
         return [faulty]
     start, stop = _widen(wanted.start_seconds, min(wanted.stop_seconds, lengths.file_seconds), lengths)
     if not may_part or stop - start <= 2 * lengths.window_seconds:
-        return [replace(wanted, start_seconds=_floor(start), stop_seconds=_floor(stop))]
+        return [replace(wanted, start_seconds=floor_ms(start), stop_seconds=floor_ms(stop))]
     num_parts = round((stop - start) / lengths.window_seconds)
-    edges = [_floor(start + (stop - start) * k / num_parts) for k in range(num_parts + 1)]
+    edges = [floor_ms(start + (stop - start) * k / num_parts) for k in range(num_parts + 1)]
     return [replace(wanted, start_seconds=a, stop_seconds=b, id=None) for a, b in itertools.pairwise(edges)]
 
 
@@ -90,7 +90,7 @@ def _find_fault(wanted: Cut, lengths: Lengths) -> Cut | None:
     if stop <= start:
         message = f"stops at {stop:g} s and starts at {start:g} s; nothing can be seen or heard. Mend its times."
         return replace(wanted, reason="zero_length", message=message)
-    if start < 0 or start >= _floor(lengths.file_seconds):
+    if start < 0 or start >= floor_ms(lengths.file_seconds):
         message = f"starts at {start:g} s, but the file lasts from 0 to {lengths.file_seconds:g} s. Mend its times."
         return replace(wanted, reason="outside", message=message)
     return None
@@ -130,6 +130,6 @@ def _join(first: Cut, second: Cut) -> Cut:
     return replace(first, texts=tuple(texts), split=first.split or second.split, id=first.id or second.id)
 
 
-def _floor(seconds: float) -> float:
+def floor_ms(seconds: float) -> float:
     """Whole milliseconds; the small addition keeps 0.29 * 1000 = 289.99... from losing one."""
     return math.floor(seconds * 1000 + 1e-6) / 1000

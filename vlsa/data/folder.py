@@ -19,37 +19,12 @@ from pathlib import Path
 from vlsa.data import media
 from vlsa.data.captions import CaptionRow, TimedText, read_caption_table, read_subtitles
 from vlsa.data.cuts import Cut, Lengths, cut_cues, cut_rows, cut_windows
+from vlsa.data.endings import MEDIA_SUFFIXES
 from vlsa.data.manifest import ClipRow, Progress, Rejection, check_unique, clip_id
 from vlsa.data.workers import Beat, Lost, Step, WorkerPool, patience_seconds
 from vlsa.errors import CaptionError, ManifestError, MediaError
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
-MEDIA_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".mpg",
-        ".mpeg",
-        ".ogv",
-        ".flv",
-        ".wmv",
-        ".3gp",
-        ".wav",
-        ".mp3",
-        ".flac",
-        ".m4a",
-        ".aac",
-        ".ogg",
-        ".opus",
-    ]
-)
 FEWEST_FILES_FOR_SPLIT = 10
 
 
@@ -74,6 +49,7 @@ class Survey:
     """What was found in a file: its length and timed words, or why it cannot be used."""
 
     duration_seconds: float = 0.0
+    has_sound: bool = False
     cues: tuple[TimedText, ...] = ()
     reason: str = ""
     message: str = ""
@@ -151,7 +127,7 @@ def survey_file(task: Task, beat: Beat) -> Survey:
     try:
         facts = media.probe(task.path)
         cues = [] if task.has_rows else _find_cues(task.path, facts.has_subtitles)
-        return Survey(duration_seconds=facts.duration_seconds, cues=tuple(cues))
+        return Survey(facts.duration_seconds, facts.has_sound, tuple(cues))
     except MediaError as error:
         return Survey(reason=error.reason, message=str(error))
     except CaptionError as error:

@@ -117,8 +117,8 @@ class Cost:
     def _caption(self) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return (
-            f"Device: {self.device}. The paper's rows are its own numbers, on its machines. Hours are extrapolated from "
-            f"the measured step, reading and decoding left out. {versions}. Commit {self.commit or 'unknown'}."
+            f"Device: {self.device}. The paper's rows are its own numbers, on its machines. Hours are extrapolated "
+            f"from the measured step, reading and decoding left out. {versions}. Commit {self.commit or 'unknown'}."
         )
 
 

@@ -1,0 +1,78 @@
+"""SoundDescs: ids with leading zeros, and a pickle that must not run anything."""
+
+import pickle
+import pickletools
+
+import pytest
+
+from vlsa.errors import ManifestError
+
+
+class Bomb:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+CAPTIONS = {"07033137": "Rain on a tin roof.", "nhu05091190": ["A robin", "A robin sings"], "0001": ""}
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_ids_keep_their_zeros_and_every_protocol_is_read(importer, protocol):
+    importer.video("07033137.wav", "nhu05091190.wav", "7033137.wav", "0001.wav")
+    captions = importer.file("raw-captions.pkl", pickle.dumps(CAPTIONS, protocol))
+    train = importer.file("train_list.txt", "07033137\n0001\n")
+    test = importer.file("test_list.txt", "nhu05091190\n")
+    importer.run("sounddescs", captions, train, test)
+    assert importer.facts() == {
+        "07033137": ("train", "07033137.wav", 0.0, 20.0, ("Rain on a tin roof.",)),
+        "nhu05091190": ("test", "nhu05091190.wav", 0.0, 20.0, ("A robin", "A robin sings")),
+    }
+    assert [(line.id, line.reason) for line in importer.report] == [("0001", "no_caption")]
+    assert sorted(importer.looked_at) == ["07033137.wav", "nhu05091190.wav"]
+
+
+def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(importer):
+    captions = importer.file("descriptions.pkl", pickle.dumps({"1": Bomb(importer.root / "harm")}))
+    with pytest.raises(ManifestError, match=r"asks for '(_io|io)\.open', which would run code"):
+        importer.run("sounddescs", captions, importer.file("test_list.txt", "1\n"))
+    assert not (importer.root / "harm").exists()
+
+
+def hostile() -> dict[str, bytes]:
+    good = pickle.dumps(CAPTIONS)
+    return {
+        "empty": b"",
+        "cut": good[:-9],
+        "noise": b"\x80\x04" + bytes(range(256)),
+        "no frame": b"\x80\x04\x95" + b"\xff" * 8,
+        "huge": b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f",
+        "text": b"these are not the captions",
+        "unhashable": b"\x80\x02}](K\x01eK\x02s.",
+        "state": b"\x80\x02}}b.",
+        "extension": b"\x80\x02\x82\x01.",
+    }
+
+
+@pytest.mark.parametrize("kind", hostile())
+def test_a_broken_pickle_is_one_error(importer, kind):
+    path = importer.file("descriptions.pkl", hostile()[kind])
+    with pytest.raises(
+        ManifestError, match=r"descriptions.pkl: (not a whole pickle|this pickle asks|not an annotation)"
+    ):
+        importer.run("sounddescs", path, importer.file("test_list.txt", "1\n"))
+
+
+def test_a_pickle_of_numbers_as_ids_or_of_something_else_is_refused(importer):
+    chosen = importer.file("test_list.txt", "07033137\n")
+    numbers = importer.file("numbers.pkl", pickletools.optimize(pickle.dumps({7033137: "rain"})))
+    with pytest.raises(ManifestError, match="a number loses its leading zeros"):
+        importer.run("sounddescs", numbers, chosen)
+    with pytest.raises(ManifestError, match=r"found a list of a text.*\{id: description\}"):
+        importer.run("sounddescs", importer.file("list.pkl", pickle.dumps(["rain"])), chosen)
+    with pytest.raises(ManifestError, match="one id a line"):
+        importer.run("sounddescs", importer.file("good.pkl", pickle.dumps(CAPTIONS)))

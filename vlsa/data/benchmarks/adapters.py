@@ -1,0 +1,76 @@
+"""The public data sets that can be imported, by name. A new set is a file beside this one, and an entry here."""
+
+from vlsa.data.benchmarks import audiocaps, audioset, howto100m, lsmdc, msrvtt, sounddescs, youcook2
+from vlsa.data.benchmarks.clips import Adapter
+from vlsa.errors import ConfigError
+from vlsa.settings import nearest
+
+SILENT_COPY = "the preprocessed copy of HowTo100M that is handed out has no sound. "
+
+ADAPTERS = {
+    "msrvtt": Adapter(
+        about="MSR-VTT: MSRVTT_data.json, MSRVTT_JSFUSION_test.csv; or VAST's JSON",
+        read=msrvtt.read,
+        variants=msrvtt.VARIANTS,
+        has_subtitles=True,
+    ),
+    "lsmdc": Adapter(about="LSMDC: LSMDC16_annos_training.csv and so on (tabs, no header)", read=lsmdc.read),
+    "audiocaps": Adapter(
+        about="AudioCaps: train.csv, val.csv, test.csv; lists of ids for a part",
+        read=audiocaps.read,
+        needs_sound=True,
+    ),
+    "sounddescs": Adapter(
+        about="SoundDescs: the pickle of descriptions; train_list.txt and so on",
+        read=sounddescs.read,
+        needs_sound=True,
+    ),
+    "youcook2": Adapter(
+        about="YouCook2: validation_youcook.csv, the official JSON, or VAST's JSON",
+        read=youcook2.read,
+        has_subtitles=True,
+    ),
+    "howto100m": Adapter(
+        about="HowTo100M: a folder of VIDEOID.csv, or one JSON or pickle",
+        read=howto100m.read,
+        needs_sound=True,
+        silent_hint=SILENT_COPY,
+    ),
+    "howto100m-audioset": Adapter(
+        about="the paper's pre-training set, videos in both: the files of both",
+        read=howto100m.read_with_audioset,
+        needs_sound=True,
+        silent_hint=SILENT_COPY,
+    ),
+    "audioset": Adapter(
+        about="AudioSet: balanced_train_segments.csv ...; class_labels_indices.csv",
+        read=audioset.read_audioset,
+        needs_sound=True,
+    ),
+    "vggsound": Adapter(
+        about="VGGSound: vggsound.csv, or test.csv of file names", read=audioset.read_vggsound, needs_sound=True
+    ),
+    "cavmae": Adapter(
+        about="CAV-MAE's JSON of AudioSet or VGGSound; class_labels_indices.csv",
+        read=audioset.read_cavmae,
+        needs_sound=True,
+    ),
+}
+
+
+def find_adapter(name: str, variant: str | None, subtitles: bool) -> Adapter:
+    """The adapter of a data set. Raises ConfigError for an unknown name, or an option that the set does not have."""
+    known = f"Known: {', '.join(ADAPTERS)}."
+    if name not in ADAPTERS:
+        hint = nearest(name, ADAPTERS)
+        raise ConfigError(
+            f"{name}: no data set of this name can be imported. {hint if hint == known else hint + ' ' + known}"
+        )
+    adapter = ADAPTERS[name]
+    if variant is not None and variant not in adapter.variants:
+        what = f"its variants are {', '.join(adapter.variants)}" if adapter.variants else "it has no variants"
+        raise ConfigError(f"{name}: no variant {variant!r}; {what}. Mend or leave out --variant.")
+    if subtitles and not adapter.has_subtitles:
+        which = ", ".join(other for other, each in ADAPTERS.items() if each.has_subtitles)
+        raise ConfigError(f"{name}: no subtitles beside captions; only {which} have them. Leave out --text subtitles.")
+    return adapter

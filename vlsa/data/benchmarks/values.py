@@ -1,0 +1,84 @@
+"""Single values of annotation files: ids, times and words, each checked where it is read.
+
+Used by the adapters. A value that cannot be what it should is a ManifestError that names file and line.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from vlsa.errors import ManifestError
+
+LONGEST_SECONDS = 7 * 86_400.0
+"""A time beyond a week is a damaged number."""
+
+
+def entries(value: Any, where: str, what: str) -> Iterator[tuple[str, Any]]:
+    """`where`, and the value, of each entry of a list. Raises ManifestError when it is none."""
+    if not isinstance(value, list | tuple):
+        raise ManifestError(f"{where}: {what} is {_kind(value)}, where a list is needed. Get the publisher's own file.")
+    for number, entry in enumerate(value, 1):
+        yield f"{where}: {what} {number}", entry
+
+
+def field(record: Any, name: str, where: str) -> Any:
+    """A value of an object. Raises ManifestError that names the key and those that are there."""
+    if isinstance(record, dict) and name in record:
+        return record[name]
+    found = ", ".join(str(key)[:40] for key in list(record)[:8]) if isinstance(record, dict) else _kind(record)
+    raise ManifestError(
+        f"{where}: no {name!r} (found: {found or 'nothing'}); the entry says nothing about a clip without. Get the "
+        "publisher's own file."
+    )
+
+
+def identifier(value: Any, where: str, name: str) -> str:
+    """The id of a video. Raises ManifestError for a number, which may have lost leading zeros, and for a blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise ManifestError(
+            f"{where}: {name}={_shown(value)} is no id; ids are texts, since a number loses its leading zeros. Get the "
+            "publisher's own file."
+        )
+    return value.strip()
+
+
+def words(value: Any, where: str, name: str) -> str:
+    """A caption on one line; blank where there is none (null or NaN)."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if not isinstance(value, str):
+        raise ManifestError(f"{where}: {name}={_shown(value)} is no text. Get the publisher's own file.")
+    return " ".join(value.split())
+
+
+def all_words(value: Any, where: str, name: str) -> tuple[str, ...]:
+    """One caption, or a list of them."""
+    if isinstance(value, list | tuple):
+        return tuple(words(entry, where, name) for entry in value)
+    return (words(value, where, name),)
+
+
+def seconds(value: Any, where: str, name: str) -> float:
+    """A time. Raises ManifestError for what is none: NaN, below 0, beyond a week."""
+    try:
+        time = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        time = math.nan
+    if not 0 <= time <= LONGEST_SECONDS:
+        raise ManifestError(
+            f"{where}: {name}={_shown(value)} is not a time in seconds, such as 12.5; the clip cannot be placed. "
+            "Correct the line, or delete it."
+        )
+    return time
+
+
+def _kind(value: Any) -> str:
+    names = {"dict": "an object", "list": "a list", "str": "a text", "int": "a number", "float": "a number"}
+    return names.get(type(value).__name__, type(value).__name__)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str | float | int | bool | None) and not (isinstance(value, int) and abs(value) > 1e18):
+        text = repr(value)
+        return text if len(text) <= 60 else text[:57] + "..."
+    return _kind(value)
