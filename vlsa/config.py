@@ -11,6 +11,7 @@ from typing import Any, Literal
 from vlsa.errors import ConfigError
 
 MODALITIES = ("video", "audio", "text")
+Modality = Literal["video", "audio", "text"]
 Pair = Literal["audio-video", "audio-text", "video-text"]
 
 
@@ -125,9 +126,23 @@ class EncoderConfig:
     mlp_ratio: int = 4
     fusion_layers: int = 12
     """Last layers that run the joint pass beside the isolated ones; num_layers is the paper, fewer is cheaper."""
+    activation: Literal["gelu", "quick_gelu"] = "gelu"
+    """Of the MLPs; quick_gelu, x sigmoid(1.702 x), is CLIP's (docs/warm_start.md)."""
+    norm_eps: float = 1e-5
+    """Added to the variance in each norm; ViT, MAE, VideoMAE and AST were trained with 1e-12."""
+    positions: Literal["fixed", "learned"] = "fixed"
+    """Learned positions are tables that begin at the fixed sinusoids; only they can hold those of a public model."""
+    input_norms: tuple[Modality, ...] = ()
+    """Modalities whose tokens are normed before the first layer, as CLIP norms pictures and BERT norms words."""
 
     def __post_init__(self) -> None:
         _check_least("encoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
+        require(self.norm_eps > 0, f"encoder.norm_eps={self.norm_eps} must be above 0: a norm divides by it. Try 1e-5.")
+        require(
+            len(set(self.input_norms)) == len(self.input_norms),
+            f"encoder.input_norms={list(self.input_norms)} names a modality twice; it is normed once. "
+            f"Try encoder.input_norms={','.join(dict.fromkeys(self.input_norms))}.",
+        )
         _check_heads("encoder", self.width, self.num_heads)
         require(
             1 <= self.fusion_layers <= self.num_layers,
@@ -228,6 +243,8 @@ class TrainConfig:
     """Largest norm of the gradient; 0 = unlimited."""
     seed: int = 0
     """Everything random in a run follows from it and the step number."""
+    init: tuple[str, ...] = ()
+    """Public checkpoints that the weights begin from (docs/warm_start.md); a run adds the digest of each, after a #."""
     checkpoint_every_steps: int = 1000
     evaluate_every_steps: int = 0
     """Retrieval on held-out clips every so many steps, for the curves; 0 = never."""

@@ -6,7 +6,8 @@ them, so that help and errors come at once.
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vlsa.data.tokenizer import Tokenizer
     from vlsa.data.world.write import WorldSummary
     from vlsa.pretrain.loop import RunSummary
+    from vlsa.pretrain.warm import WarmStart
     from vlsa.retrieve.build import IndexSummary
     from vlsa.retrieve.evaluate import Evaluation, Evaluator
 
@@ -104,14 +106,27 @@ def prepare(
         )
 
 
-def pretrain(config: Config, store_path: Path, run_path: Path, vocabulary_path: Path | None = None) -> "RunSummary":
-    """Train, or go on training. Raises VlsaError; KeyboardInterrupt with a message after a Ctrl-C."""
+def pretrain(
+    config: Config,
+    store_path: Path,
+    run_path: Path,
+    vocabulary_path: Path | None = None,
+    *,
+    init: Sequence[str] = (),
+    begun: "Callable[[WarmStart], None] | None" = None,
+) -> "RunSummary":
+    """Train, or go on training. `init`: public checkpoints to begin from; `begun` is told what was taken of them.
+
+    Raises VlsaError; KeyboardInterrupt with a message after a Ctrl-C.
+    """
     from vlsa.data.store import ClipStore
     from vlsa.pretrain.checkpoint import checkpoints
     from vlsa.pretrain.loop import pretrain
 
     store = ClipStore.open(store_path)
-    tokenizer = None if checkpoints(run_path) else public_tokenizer(config, vocabulary_path)
+    config = replace(config, train=replace(config.train, init=(*config.train.init, *init)))
+    fresh = not checkpoints(run_path)
+    tokenizer = public_tokenizer(config, vocabulary_path or _vocabulary(config.train.init)) if fresh else None
     with Bar("training", keep_message=True) as bar:
         summary = pretrain(
             config,
@@ -119,11 +134,20 @@ def pretrain(config: Config, store_path: Path, run_path: Path, vocabulary_path: 
             run_path,
             tokenizer=tokenizer,
             evaluator=_evaluator(store),
+            begun=begun,
             report=lambda step, num_steps, metrics: bar.update(step, num_steps, training_message(metrics)),
         )
     if not summary.finished:
         raise KeyboardInterrupt(f"stopped after step {summary.step} of {summary.num_steps}; the same command goes on")
     return summary
+
+
+def _vocabulary(sources: Sequence[str]) -> Path | None:
+    """The vocabulary of the first source that brings word embeddings. Raises ConfigError, CheckpointError."""
+    from vlsa.model.warm_start import read
+
+    wordy = (source.vocabulary for source in map(read, sources) if source.family == "bert")
+    return next((path for path in wordy if path), None)
 
 
 def can_measure(store_path: Path, split: str = "test") -> bool:

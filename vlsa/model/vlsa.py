@@ -45,7 +45,14 @@ class VLSA(nn.Module):
         self.register_buffer("pixel_scale", torch.tensor([0.45, 0.225]))
         self.register_buffer("sound_scale", torch.tensor([0.0, 1.0]))
         self.embedding = patches.Embedding(config)
-        self.encoder = Transformer(encoder.num_layers, encoder.width, encoder.num_heads, encoder.mlp_ratio)
+        self.encoder = Transformer(
+            encoder.num_layers,
+            encoder.width,
+            encoder.num_heads,
+            encoder.mlp_ratio,
+            encoder.activation,
+            encoder.norm_eps,
+        )
         self.decoder = Decoder(config) if objective.local_weight else None
         num_features = encoder.width * (1 if objective.matching_features == "product" else 2)
         self.matching = nn.ModuleDict({pair: nn.Linear(num_features, 1) for pair in objective.pairs})

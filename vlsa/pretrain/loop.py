@@ -32,6 +32,7 @@ from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.journal import Journal, only_writer
 from vlsa.pretrain.schedule import learning_rate
+from vlsa.pretrain.warm import WarmStart, begin, kept_sources
 from vlsa.settings import to_dict
 
 Evaluator = Callable[[VLSA, Tokenizer], dict[str, float]]
@@ -88,13 +89,15 @@ def pretrain(
     tokenizer: Tokenizer | None = None,
     evaluator: Evaluator | None = None,
     report: Report | None = None,
+    begun: Callable[[WarmStart], None] | None = None,
     device: torch.device | str | None = None,
 ) -> RunSummary:
     """Train to the last step, going on from the run's newest checkpoint if there is one.
 
     Ctrl-C ends after the step in hand, with a checkpoint. Raises ConfigError when the run was begun with other
-    settings, CheckpointError when its newest checkpoint is damaged or of other clips, or another process trains the
-    run, StoreError when there are fewer clips than a batch, VlsaError when the loss is no longer a number.
+    settings or a source of train.init does not fit, CheckpointError when its newest checkpoint is damaged or of other
+    clips, or another process trains the run, StoreError when there are fewer clips than a batch, VlsaError when the
+    loss is no longer a number. `begun` is told what a warm start took.
     """
     run_path = Path(run_path)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -103,7 +106,8 @@ def pretrain(
     resumed_from = trainer.step
     clips = TrainingClips(source, trainer.config.model, trainer.config.train, trainer.tokenizer)
     if not saved:
-        trainer.model.calibrate(next(iter(training_batches(clips, 0))).to(device))
+        first = next(iter(training_batches(clips, 0))).to(device)
+        trainer.config = begin(trainer.config, trainer.model, trainer.tokenizer, first, begun)
     with (
         only_writer(run_path),
         Journal(run_path, trainer.config, first_step=trainer.step) as journal,
@@ -166,11 +170,8 @@ def _start(config: Config, source: ClipSource, tokenizer: Tokenizer | None, devi
 
 
 def _some_texts(source: ClipSource) -> list[str]:
-    texts = list(source.texts("train"))
-    if not texts:
-        # Clips without words train picture against sound; the vocabulary is then the special tokens and one letter.
-        return ["a"]
-    return texts
+    # Clips without words train picture against sound; the vocabulary is then the special tokens and one letter.
+    return list(source.texts("train")) or ["a"]
 
 
 def _resume(config: Config, source: ClipSource, path: Path, device: torch.device) -> Trainer:
@@ -192,7 +193,9 @@ def _resume(config: Config, source: ClipSource, path: Path, device: torch.device
 def _check_same_settings(asked: Config, saved: Config, path: Path) -> None:
     # The vocabulary of the run is the size that its texts gave.
     text: TextConfig = replace(asked.model.text, vocabulary_size=saved.model.text.vocabulary_size)
-    before, now = _flat(to_dict(saved)), _flat(to_dict(replace(asked, model=replace(asked.model, text=text))))
+    train = replace(asked.train, init=kept_sources(asked.train.init, saved.train.init))
+    asked = replace(asked, model=replace(asked.model, text=text), train=train)
+    before, now = _flat(to_dict(saved)), _flat(to_dict(asked))
     changed = [name for name in before if before[name] != now[name] and name.split(".")[-1] not in MAY_CHANGE]
     if changed:
         listed = ", ".join(f"{name}: {before[name]} -> {now[name]}" for name in changed)
