@@ -91,7 +91,7 @@ def _blocks(report: Report, tower: Transformer, names: list[str], use: Use | Non
     for layer in range(num_taken):
         for name, value in use.offer.block(layer).items():
             _put(tower.blocks[layer].get_parameter(name), value, offer, f"{name} of layer {layer}")
-    part = "" if num_taken == num_ours == offer.num_layers else f"the first {num_taken} of its {offer.num_layers}"
+    part = f"the first {num_taken} of its {offer.num_layers}" if num_taken < offer.num_layers else ""
     action = "resized" if num_taken < offer.num_layers else "taken"
     report.add(
         f"{label}: blocks 1-{num_taken}", action, offer.origin, "; ".join(filter(None, (part, offer.block_note)))
@@ -102,7 +102,7 @@ def _blocks(report: Report, tower: Transformer, names: list[str], use: Use | Non
         _put_pair(tower.norm, offer.norm, offer, "the last norm")
         report.add(f"{label}: norm", "taken", offer.origin, offer.norm_note)
     else:
-        report.add(f"{label}: norm", "fresh", "", offer.norm_note or "it norms what its last layer gives")
+        report.add(f"{label}: norm", "fresh", "", offer.norm_note or "its norm belongs after its last layer")
 
 
 def _patches(
@@ -117,11 +117,12 @@ def _patches(
         report.add(f"{modality}: patches", "fresh")
         return
     size = config.video.patch_px if modality == "video" else config.audio.patch_size
-    notes, old = [offer.kernel_note] if offer.kernel_note else [], tuple(offer.kernel.shape[-2:])
+    notes, old = [offer.merged_note] if offer.merged_note else [], tuple(offer.kernel.shape[-2:])
     kernel, bias = resize.resize_kernel(offer.kernel, size), offer.bias
     if old != (size, size):
         notes.append(f"{old[0]} x {old[1]} to {size} x {size}")
     action = "resized" if notes else "taken"
+    notes += [offer.kernel_note] if offer.kernel_note else []
     if offer.pixel_scale:
         kernel, bias = resize.fold_scales(kernel, bias, offer.pixel_scale, pixel_scale)
         notes.append("its mean and deviation of pixels folded in")
@@ -154,9 +155,9 @@ def _order(report: Report, ours: Tensor, offer: Offer) -> None:
     places, num_ours = offer.places[0, 0], len(ours)
     num_taken = min(num_ours, len(places))
     _put(ours[:num_taken], places[:num_taken], offer, "the positions")
-    note = f"the first {num_taken} of its {len(places)}" if len(places) != num_ours else ""
-    more = f"; {num_ours - num_taken} more stay fresh" if num_taken < num_ours else ""
-    report.add("text: positions", "resized" if note else "taken", offer.origin, note + more)
+    note = f"the first {num_taken} of its {len(places)}" if num_taken < len(places) else ""
+    note = f"it has {num_taken}; the last {num_ours - num_taken} stay fresh" if num_taken < num_ours else note
+    report.add("text: positions", "resized" if note else "taken", offer.origin, note)
 
 
 def _places(report: Report, modality: str, positions: LearnedPositions, config: ModelConfig, offer: Offer) -> None:

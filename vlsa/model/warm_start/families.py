@@ -161,7 +161,7 @@ def _videomae(checkpoint: Checkpoint) -> list[Offer]:
         norm_note="" if has_norm else "this checkpoint ends without one",
         kernel=resize.merge_frames(kernel),
         bias=bias,
-        kernel_note=f"tubelets of {tubelet} frames summed to single frames: the same answer to a still picture",
+        merged_note=f"tubelets of {tubelet} frames summed to single frames: the same answer to a still picture",
         pixel_scale=_pixel_scale(checkpoint, IMAGENET),
         places=table.reshape(moments, side, side, -1),
         left_out=(("its decoder or classifier", "VLSA's has other inputs"),),
@@ -175,7 +175,7 @@ def _bert(checkpoint: Checkpoint) -> list[Offer]:
     offer = Offer(
         origin=reader.origin,
         modality="text",
-        needs={"width": words.shape[1]},
+        needs={"width": words.shape[1], "num_heads": reader.number("num_attention_heads")},
         places=reader.get("embeddings.position_embeddings.weight")[None, None],
         kind=reader.get("embeddings.token_type_embeddings.weight")[0],
         words=words,

@@ -95,7 +95,7 @@ def read(source: str) -> Checkpoint:
         folder=folder,
         settings=_json(folder / CONFIG_FILE),
         inputs=_json(folder / INPUTS_FILE) if (folder / INPUTS_FILE).is_file() else {},
-        files=_weights(folder),
+        files=_weights(name, folder),
     )
     if asked and checkpoint.recorded != source:
         raise CheckpointError(
@@ -171,16 +171,16 @@ def _json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _weights(folder: Path) -> dict[str, Path]:
+def _weights(name: str, folder: Path) -> dict[str, Path]:
     """Name of each weight -> its file, from the headers alone."""
     if (folder / WEIGHTS_FILE).is_file():
         return dict.fromkeys(_names(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
     if (folder / INDEX_FILE).is_file():
         return _sharded(folder)
-    found = sorted(path.name for path in folder.glob("*.bin")) or ["neither it nor shards of it"]
+    other = next((f" beside {path.name}" for path in sorted(folder.glob("*.bin"))), "")
     raise ConfigError(
-        f"{folder}: no {WEIGHTS_FILE}, but {found[0]}; other formats are pickles, which may run any program when they "
-        f"are read. Save it again with transformers: save_pretrained writes {WEIGHTS_FILE}."
+        f"{name}: no {WEIGHTS_FILE}{other}; a pytorch_model.bin is a pickle, which may run any program when it is read, "
+        f"and is not taken. Save it again with transformers: save_pretrained writes {WEIGHTS_FILE}."
     )
 
 

@@ -56,7 +56,9 @@ class Offer:
     """D C h w: how a patch becomes a token; of a spectrogram, h counts frequencies and w times."""
     bias: Tensor | None = None
     kernel_note: str = ""
-    """What was already done to it; empty = nothing."""
+    """What was already done to its values; empty = nothing."""
+    merged_note: str = ""
+    """What was already done to its shape."""
     pixel_scale: Scale | None = None
     """Means and deviations of the colours that it was trained on, pixels in [0, 1]."""
     places: Tensor | None = None
@@ -79,7 +81,7 @@ class Offer:
             self,
             modality="audio",
             kernel=resize.merge_colours(self.kernel),
-            kernel_note="3 colours summed: as a grey picture",
+            merged_note="3 colours summed: as a grey picture",
             pixel_scale=None,
             places=None if self.places is None else self.places[:1],
         )

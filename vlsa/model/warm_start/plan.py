@@ -56,7 +56,7 @@ def _use(
     blocks, tokens = offer.block is not None and giver is None, earlier is None
     refused = f"{earlier.origin} came first" if earlier else ""
     if offer.block and giver:
-        refused = f"the encoder of {offer.modality} has those of {giver.origin}"
+        refused = f"the encoder of {offer.modality} has the blocks of {giver.origin}"
     misfits = _misfits(Use(offer, blocks, tokens), encoder)
     if offer.optional and blocks and misfits:
         return Use(offer, blocks=False, tokens=False, refused=f"does not fit: {', '.join(misfits)}")
@@ -110,6 +110,8 @@ def _check(uses: Sequence[Use], encoder: EncoderConfig) -> None:
         return
     use, wrong = misfit
     settings = {name: _text(value) for name, (value, _) in wanted.items() if getattr(encoder, name) != value}
+    if use.offer.needs["width"] % encoder.num_heads:
+        settings.setdefault("num_heads", _text(use.offer.needs["num_heads"]))
     norms = _norms(uses, encoder)
     if set(norms) != set(encoder.input_norms):
         settings["input_norms"] = _listed(norms)
