@@ -179,8 +179,8 @@ def _weights(name: str, folder: Path) -> dict[str, Path]:
         return _sharded(folder)
     other = next((f" beside {path.name}" for path in sorted(folder.glob("*.bin"))), "")
     raise ConfigError(
-        f"{name}: no {WEIGHTS_FILE}{other}; a pytorch_model.bin is a pickle, which may run any program when it is read, "
-        f"and is not taken. Save it again with transformers: save_pretrained writes {WEIGHTS_FILE}."
+        f"{name}: no {WEIGHTS_FILE}{other}; a pytorch_model.bin is a pickle, which may run any program when "
+        f"it is read, and is not taken. Save it again with transformers: save_pretrained writes {WEIGHTS_FILE}."
     )
 
 
