@@ -23,6 +23,7 @@ from vlsa.data.clip import Batch, Clip
 from vlsa.data.loader import MemoryClips, read_tensors
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.data.world import made_clips
+from vlsa.model.encoder import Transformer
 from vlsa.model.state import SpecialWords
 from vlsa.model.vlsa import VLSA
 
@@ -76,6 +77,11 @@ def make_model(config: ModelConfig, tokenizer: Tokenizer, seed: int = 0) -> VLSA
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return VLSA(config, SpecialWords(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
+
+
+def tower(model: VLSA) -> Transformer:
+    """The encoder that all modalities share."""
+    return model.encoder.towers["video_audio_text"]
 
 
 def without(batch: Batch, modality: str, *rows: int, junk: bool = False) -> Batch:

@@ -1,6 +1,6 @@
 """The whole way in one call: make footage, prepare, pre-train, evaluate, index, search, and show it.
 
-Reads nothing; writes a folder. The same call goes on where a former one was stopped. Calls the stages of jobs.py.
+Reads nothing; writes a folder. The same call goes on where a former one was stopped. Calls the stages of jobs/.
 
     OUT/world/           made .mp4 files, their captions, and the truth about them
     OUT/store/           the clip store

@@ -28,7 +28,20 @@ def one_line(result) -> str:
 
 
 def test_help_lists_the_commands_in_the_order_of_the_pipeline():
-    names = ["demo", "doctor", "import", "make-world", "prepare", "pretrain", "finetune", "evaluate", "compare", "reproduce", "index", "search"]
+    names = [
+        "demo",
+        "doctor",
+        "import",
+        "make-world",
+        "prepare",
+        "pretrain",
+        "finetune",
+        "evaluate",
+        "compare",
+        "reproduce",
+        "index",
+        "search",
+    ]
     assert names == COMMANDS
     shown = call("vlsa --help").stdout
     assert [shown.index(f"\n  {name} ") for name in names] == sorted(shown.index(f"\n  {name} ") for name in names)
@@ -191,7 +204,7 @@ def test_a_search_without_answers_says_so_and_prints_no_empty_table(index):
 
 def run_of_ten_steps(monkeypatch, *, resumed_from: int, can_measure: bool) -> str:
     summary = SimpleNamespace(step=10, resumed_from=resumed_from, seconds=5.0, metrics={"loss": 1.5})
-    monkeypatch.setattr(jobs, "pretrain", lambda *_: summary)
+    monkeypatch.setattr(jobs, "pretrain", lambda *_, **_options: summary)
     monkeypatch.setattr(jobs, "can_measure", lambda _: can_measure)
     return call("vlsa pretrain --recipe tiny --data store --out run").stdout
 

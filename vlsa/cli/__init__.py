@@ -1,4 +1,4 @@
-"""The command line: parse, call a stage of jobs.py, print.
+"""The command line: parse, call a stage of jobs/, print.
 
 Answers go to stdout, as a table for people or with --json as one object a line; progress and notes go to stderr. What a
 person can mend is one line on stderr and exit code 2; after Ctrl-C the code is 130.

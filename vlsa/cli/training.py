@@ -13,6 +13,7 @@ from vlsa.logs import duration
 
 if TYPE_CHECKING:
     from vlsa.pretrain.loop import RunSummary
+    from vlsa.pretrain.warm import WarmStart
     from vlsa.retrieve.evaluate import Evaluation
 
 
@@ -28,6 +29,8 @@ def register(app: typer.Typer) -> None:
             "vlsa pretrain --recipe tiny --data store --out run",
             "vlsa pretrain --recipe tiny --data store --out longer --set train.num_steps=2000 --set train.seed=1",
             "vlsa pretrain --recipe paper --data store --out paper --vocabulary vocab.txt",
+            "vlsa pretrain --recipe paper --data store --out warm --init facebook/vit-mae-base "
+            "--set model.encoder.norm_eps=1e-12 --set model.encoder.positions=learned",
         ),
     )(pretrain)
     app.command(
@@ -61,19 +64,32 @@ def pretrain(
     vocabulary: Annotated[
         Path | None, typer.Option(help="A published vocab.txt; tiny learns its own from the captions.")
     ] = None,
+    init: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Begin from a public ViT, ViTMAE, CLIP, VideoMAE, BERT or AST: a folder or a hub id, or "
+            "audio=FOLDER for one modality alone; may be repeated."
+        ),
+    ] = None,
 ) -> None:
-    """Train a model from nothing on the clips of a store, or go on with a run that was stopped.
+    """Train a model on the clips of a store, from nothing or from public weights, or go on with a run that was stopped.
 
     Ctrl-C ends after the step in hand, with a checkpoint. A run that was killed goes on from its last checkpoint when
     the same command is given again, and ends with the same weights. Watch it with: tensorboard --logdir RUN
     """
     config = jobs.settings_of(recipe, changes or ())
-    summary = jobs.pretrain(config, data, out, vocabulary)
+    summary = jobs.pretrain(config, data, out, vocabulary, init=init or (), begun=_print_warm_start)
     print_run(out, summary)
     if jobs.can_measure(data):
         next_step("evaluate", out, "--data", data)
     else:
         next_step("index", out, "FOLDER", "--out", "INDEX")
+
+
+def _print_warm_start(report: "WarmStart") -> None:
+    from vlsa.model.warm_start.report import HEADER
+
+    print_table(HEADER, report.cells(), title="What the model begins from")
 
 
 def print_run(out: Path, summary: "RunSummary") -> None:

@@ -7,6 +7,7 @@ from vlsa.config.checks import check_heads, check_least, require
 from vlsa.config.inputs import AudioConfig, TextConfig, VideoConfig
 
 MODALITIES = ("video", "audio", "text")
+Modality = Literal["video", "audio", "text"]
 Pair = Literal["audio-video", "audio-text", "video-text"]
 Sharing = Literal["audio-video-text", "video-text", "audio-text", "audio-video", "none"]
 """Which modalities share the weights of a transformer, and attend to each other in its joint pass."""
@@ -31,9 +32,23 @@ class EncoderConfig:
     """Last layers that run the joint pass beside the isolated ones; num_layers is the paper, fewer is cheaper."""
     shared: Sharing = "audio-video-text"
     """Which modalities share the encoder and its joint pass (Figure 3); each other one has an encoder of its own."""
+    activation: Literal["gelu", "quick_gelu"] = "gelu"
+    """Of the MLP; quick_gelu is CLIP's."""
+    norm_eps: float = 1e-5
+    """Added to the variance in each norm; ViT, MAE, VideoMAE and AST were trained with 1e-12."""
+    positions: Literal["fixed", "learned"] = "fixed"
+    """Learned positions are tables that begin at the fixed sinusoids; only they can hold those of a public model."""
+    input_norms: tuple[Modality, ...] = ()
+    """Modalities whose tokens are normed before the first layer, as CLIP norms pictures and BERT norms words."""
 
     def __post_init__(self) -> None:
         check_least("encoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
+        require(self.norm_eps > 0, f"encoder.norm_eps={self.norm_eps} must be above 0: a norm divides by it. Try 1e-5.")
+        require(
+            len(set(self.input_norms)) == len(self.input_norms),
+            f"encoder.input_norms={list(self.input_norms)} names a modality twice; it is normed once. "
+            f"Try encoder.input_norms={','.join(dict.fromkeys(self.input_norms))}.",
+        )
         check_heads("encoder", self.width, self.num_heads)
         require(
             1 <= self.fusion_layers <= self.num_layers,

@@ -35,7 +35,7 @@ class TrainConfig:
     sound_shift_seconds: float = 0.0
     """A control, not for use: each training clip's sound is turned round by so much, so that nothing is in step."""
     init: tuple[str, ...] = ()
-    """Where the first weights came from, with digests; () = drawn from the seed. Set by `finetune` and `--init`."""
+    """Checkpoints that the weights begin from (--init, finetune), with digests; () = drawn from the seed."""
 
     def __post_init__(self) -> None:
         check_least("train", self, 1, "batch_size", "num_steps", "checkpoint_every_steps")

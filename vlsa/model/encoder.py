@@ -65,15 +65,30 @@ class Attention(nn.Module):
         return self.output(torch.cat(attended, dim=1))
 
 
+class QuickGELU(nn.Module):
+    """CLIP's activation: x sigmoid(1.702 x), close to GELU."""
+
+    def forward(self, x: Float[Tensor, "*N"]) -> Float[Tensor, "*N"]:
+        """Of each element."""
+        return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "quick_gelu": QuickGELU}
+
+
 class Block(nn.Module):
     """Pre-norm transformer block."""
 
-    def __init__(self, width: int, num_heads: int, mlp_ratio: int) -> None:
+    def __init__(
+        self, width: int, num_heads: int, mlp_ratio: int, activation: str = "gelu", norm_eps: float = 1e-5
+    ) -> None:
         super().__init__()
-        self.norm_attention = nn.LayerNorm(width)
+        self.norm_attention = nn.LayerNorm(width, eps=norm_eps)
         self.attention = Attention(width, num_heads)
-        self.norm_mlp = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width))
+        self.norm_mlp = nn.LayerNorm(width, eps=norm_eps)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, mlp_ratio * width), ACTIVATIONS[activation](), nn.Linear(mlp_ratio * width, width)
+        )
 
     def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
         """Attention within groups, then the MLP, each added to what came in."""
@@ -84,10 +99,18 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Blocks and a last norm; the encoder, and the body of the decoder."""
 
-    def __init__(self, num_layers: int, width: int, num_heads: int, mlp_ratio: int) -> None:
+    def __init__(
+        self,
+        num_layers: int,
+        width: int,
+        num_heads: int,
+        mlp_ratio: int,
+        activation: str = "gelu",
+        norm_eps: float = 1e-5,
+    ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Block(width, num_heads, mlp_ratio) for _ in range(num_layers))
-        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(Block(width, num_heads, mlp_ratio, activation, norm_eps) for _ in range(num_layers))
+        self.norm = nn.LayerNorm(width, eps=norm_eps)
 
     def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
         """Each group attends within itself, in every layer."""
@@ -128,7 +151,8 @@ class Encoder(nn.Module):
         self.fusion_layers = encoder.fusion_layers
         self.groups = groups_of_sharing(encoder.shared)
         shape = (encoder.num_layers, encoder.width, encoder.num_heads, encoder.mlp_ratio)
-        self.towers = nn.ModuleDict({"_".join(group): Transformer(*shape) for group in self.groups})
+        kind = (encoder.activation, encoder.norm_eps)
+        self.towers = nn.ModuleDict({"_".join(group): Transformer(*shape, *kind) for group in self.groups})
 
     def isolated(self, seen: dict[str, Seen]) -> dict[str, Seen]:
         """Outputs when each modality attends to itself only; `seen` may hold any of the modalities."""

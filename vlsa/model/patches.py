@@ -98,8 +98,36 @@ class Positions(nn.Module):
         return rearrange(both, "b v i d -> b (v i) d")
 
 
+class LearnedPositions(nn.Module):
+    """Trained tables instead of sinusoids (encoder.positions="learned"); they begin at the values of `Positions`.
+
+    Pictures have a table for each of V moments, evenly spread over the window; a frame takes what lies between the two
+    moments nearest to it in time. So picture and sound still share one clock.
+    """
+
+    def __init__(self, config: ModelConfig, width: int) -> None:
+        super().__init__()
+        fixed = Positions(config, width)
+        num_frames, self.window_seconds = config.video.num_frames, config.audio.window_seconds
+        moments = (torch.arange(num_frames) + 0.5) / num_frames * self.window_seconds
+        self.frames = nn.Parameter(rearrange(fixed.video(moments[None]), "1 (v i) d -> v i d", v=num_frames))
+        self.audio = nn.Parameter(fixed.audio.clone())
+        self.text = nn.Parameter(fixed.text.clone())
+
+    def video(self, frame_seconds: Float[Tensor, "B V"]) -> Float[Tensor, "B N D"]:
+        """Positions of the patches of frames shown at these seconds of the window."""
+        num_frames = len(self.frames)
+        moment = (frame_seconds / self.window_seconds * num_frames - 0.5).clamp(0, num_frames - 1)
+        moments = torch.arange(num_frames, device=moment.device)
+        share = (1 - (moment[..., None] - moments).abs()).clamp(min=0)  # B V V: each row sums to 1
+        return rearrange(share @ self.frames.flatten(1), "b v (i d) -> b (v i) d", d=self.frames.shape[-1])
+
+
 class Embedding(nn.Module):
-    """Patches and words to tokens: a linear layer (or word table), plus positions and a modality embedding."""
+    """Patches and words to tokens: a linear layer (or word table), plus positions and a modality embedding.
+
+    Modalities in encoder.input_norms are normed at the end.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -108,7 +136,10 @@ class Embedding(nn.Module):
         self.audio = nn.Linear(config.audio.patch_size**2, width)
         self.text = nn.Embedding(config.text.vocabulary_size, width)
         self.modality = nn.Parameter(torch.randn(3, width) * 0.02)
-        self.positions = Positions(config, width)
+        learned = config.encoder.positions == "learned"
+        self.positions = LearnedPositions(config, width) if learned else Positions(config, width)
+        norms = {name: nn.LayerNorm(width, eps=config.encoder.norm_eps) for name in config.encoder.input_norms}
+        self.input_norms = nn.ModuleDict(norms)
 
     def embed_video(
         self,
@@ -118,18 +149,21 @@ class Embedding(nn.Module):
     ) -> Float[Tensor, "B K D"]:
         """Tokens of the patches of frames: of all, or of those that stand at some indices."""
         places = self.positions.video(frame_seconds)
-        return self.video(patches) + _at(places, indices) + self.modality[0]
+        return self._normed("video", self.video(patches) + _at(places, indices) + self.modality[0])
 
     def embed_audio(
         self, patches: Float[Tensor, "B K P"], indices: Int[Tensor, "B K"] | None = None
     ) -> Float[Tensor, "B K D"]:
         """Tokens of the patches of a spectrogram: of all, or of those that stand at some indices."""
         places = self.positions.audio.expand(len(patches), -1, -1)
-        return self.audio(patches) + _at(places, indices) + self.modality[1]
+        return self._normed("audio", self.audio(patches) + _at(places, indices) + self.modality[1])
 
     def embed_text(self, words: Int[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
         """Tokens of the word pieces."""
-        return self.text(words) + self.positions.text[: words.shape[1]] + self.modality[2]
+        return self._normed("text", self.text(words) + self.positions.text[: words.shape[1]] + self.modality[2])
+
+    def _normed(self, modality: str, tokens: Float[Tensor, "B K D"]) -> Float[Tensor, "B K D"]:
+        return self.input_norms[modality](tokens) if modality in self.input_norms else tokens
 
 
 def _at(places: Float[Tensor, "B N D"], indices: Int[Tensor, "B K"] | None) -> Float[Tensor, "B K D"]:

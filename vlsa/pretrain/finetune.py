@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vlsa.config import Config, ModelConfig, Pair
+from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError, ConfigError
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import load_model, load_weights, model_file
@@ -85,17 +86,19 @@ def contrast_only(model: ModelConfig, pairs: tuple[Pair, ...]) -> ModelConfig:
 def start_from(run_path: str | Path) -> tuple[str, Initialise]:
     """The name of a run's weights for `train.init`, and what puts them into a fresh model. Raises CheckpointError."""
     path = model_file(run_path)
+    name = f"vlsa:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
     pretrained, _, _ = load_model(path)
     weights = pretrained.state_dict()
 
-    def initialise(model: VLSA) -> None:
+    def initialise(model: VLSA, _tokenizer: Tokenizer) -> tuple[str, ...]:
         own = model.state_dict()
-        missing = sorted(name for name in own.keys() - weights.keys())
+        missing = sorted(own.keys() - weights.keys())
         if missing:
             raise CheckpointError(
                 f"{path}: has no {missing[0]}, which the fine-tuned model needs; it would start from noise. "
                 "Leave the settings of the model as they were."
             )
         load_weights(model, {name: weights[name] for name in own}, path)
+        return (name,)
 
-    return f"vlsa:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}", initialise
+    return name, initialise

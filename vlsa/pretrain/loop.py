@@ -30,14 +30,15 @@ from vlsa.pretrain import checkpoint
 from vlsa.pretrain.interrupt import stop_on_interrupt
 from vlsa.pretrain.journal import Journal, only_writer
 from vlsa.pretrain.schedule import learning_rate
+from vlsa.pretrain.warm import kept_sources
 from vlsa.settings import to_dict
 
 Evaluator = Callable[[VLSA, Tokenizer], dict[str, float]]
 """Scores of the model on held-out clips, by name."""
 Report = Callable[[int, int, dict[str, float]], None]
 """Told (steps done, steps in all, metrics of the step)."""
-Initialise = Callable[[VLSA], None]
-"""Puts weights from elsewhere into a fresh model; `train.init` names them."""
+Initialise = Callable[[VLSA, Tokenizer], tuple[str, ...]]
+"""Puts weights from elsewhere into a fresh model; returns what `train.init` is to say of them."""
 
 LOG_EVERY_STEPS = 10
 MAY_CHANGE = ("num_workers", "checkpoint_every_steps", "evaluate_every_steps", "cache_gib")
@@ -97,8 +98,9 @@ def pretrain(
     weights already.
 
     Ctrl-C ends after the step in hand, with a checkpoint. Raises ConfigError when the run was begun with other
-    settings, CheckpointError when its newest checkpoint is damaged or of other clips, or another process trains the
-    run, StoreError when there are fewer clips than a batch, VlsaError when the loss is no longer a number.
+    settings or a source of train.init does not fit, CheckpointError when its newest checkpoint is damaged or of other
+    clips, or another process trains the run, StoreError when there are fewer clips than a batch, VlsaError when the
+    loss is no longer a number.
     """
     run_path = Path(run_path)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -110,7 +112,8 @@ def pretrain(
         trainer.model.calibrate(next(iter(training_batches(clips, 0))).to(device))
         assert bool(initialise) == bool(trainer.config.train.init), "train.init says where the first weights are from"
         if initialise:
-            initialise(trainer.model)
+            init = initialise(trainer.model, trainer.tokenizer)
+            trainer.config = replace(trainer.config, train=replace(trainer.config.train, init=init))
     with (
         only_writer(run_path),
         Journal(run_path, trainer.config, first_step=trainer.step) as journal,
@@ -197,7 +200,9 @@ def _resume(config: Config, source: ClipSource, path: Path, device: torch.device
 def _check_same_settings(asked: Config, saved: Config, path: Path) -> None:
     # The vocabulary of the run is the size that its texts gave.
     text: TextConfig = replace(asked.model.text, vocabulary_size=saved.model.text.vocabulary_size)
-    before, now = _flat(to_dict(saved)), _flat(to_dict(replace(asked, model=replace(asked.model, text=text))))
+    train = replace(asked.train, init=kept_sources(asked.train.init, saved.train.init))
+    asked = replace(asked, model=replace(asked.model, text=text), train=train)
+    before, now = _flat(to_dict(saved)), _flat(to_dict(asked))
     changed = [name for name in before if before[name] != now[name] and name.split(".")[-1] not in MAY_CHANGE]
     if changed:
         listed = ", ".join(f"{name}: {before[name]} -> {now[name]}" for name in changed)

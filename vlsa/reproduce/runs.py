@@ -132,6 +132,7 @@ def _missing(target: Target, num_seeds: int, out: Path) -> Iterator[tuple[Arm, i
 def _measure(plan: Plan, arm: Arm, seed: int, stage: str, at: Place) -> None:
     """One file of results, after the training that it needs."""
     from vlsa.data.controls import SwappedSound
+    from vlsa.retrieve.encoders import load
 
     run = at.pretrained
     if arm.variant is not None:
@@ -142,7 +143,7 @@ def _measure(plan: Plan, arm: Arm, seed: int, stage: str, at: Place) -> None:
         run = at.fine_tuned
     clips = jobs.open_clips(plan.data)
     source = clips if stage in (ZERO_SHOT, FINE_TUNED) else SwappedSound(clips)
-    jobs.evaluate_clips(run, source, plan.split).write(at.results(stage))
+    jobs.evaluate_clips(load(run), source, plan.split).write(at.results(stage))
 
 
 def _finetune(plan: Plan, arm: Arm, seed: int, at: Place) -> None:

@@ -1,10 +1,12 @@
 """The shared encoder: groups are closed, a packed call is the separate calls, each block counts."""
 
+import math
+
 import pytest
 import torch
 from tiny import generator
 
-from vlsa.model.encoder import Group, Transformer, groups_of
+from vlsa.model.encoder import Group, QuickGELU, Transformer, groups_of
 
 WIDTH, LENGTHS = 32, (5, 4, 3)
 
@@ -13,6 +15,20 @@ WIDTH, LENGTHS = 32, (5, 4, 3)
 def encoder() -> Transformer:
     torch.manual_seed(0)
     return Transformer(num_layers=3, width=WIDTH, num_heads=4, mlp_ratio=2)
+
+
+def test_quick_gelu_is_x_times_a_sigmoid():
+    x = torch.tensor([-2.0, 0.0, 1.0])
+    expected = [value / (1 + math.exp(-1.702 * value)) for value in x.tolist()]
+    assert QuickGELU()(x).tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("option", "value"), [("activation", "quick_gelu"), ("norm_eps", 0.1)])
+def test_each_option_of_a_block_has_an_effect(tokens, option, value):
+    plain, other = Transformer(2, WIDTH, 4, 2), Transformer(2, WIDTH, 4, 2, **{option: value})
+    other.load_state_dict(plain.state_dict())
+    padding = torch.zeros(4, 12, dtype=torch.bool)
+    assert (plain(tokens, groups_of([padding])) - other(tokens, groups_of([padding]))).abs().max() > 1e-3
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tiny import change
 
 from vlsa.model import patches
 from vlsa.model.masking import gather_tokens
-from vlsa.model.patches import Embedding, Positions, normalise_patches, sinusoids
+from vlsa.model.patches import Embedding, LearnedPositions, Positions, normalise_patches, sinusoids
 
 
 def numbered(*shape: int) -> torch.Tensor:
@@ -83,6 +83,41 @@ def test_positions_are_not_trained_and_not_saved(config):
     positions = Positions(config, 32)
     assert not list(positions.parameters())
     assert not positions.state_dict()
+
+
+def test_learned_positions_begin_at_the_fixed_ones(config):
+    fixed, learned = Positions(config, 32), LearnedPositions(config, 32)
+    seconds = config.audio.window_seconds
+    middles = torch.tensor([[0.25, 0.75]]) * seconds  # of two frames
+    torch.testing.assert_close(learned.video(middles), fixed.video(middles), atol=1e-5, rtol=1e-5)
+    assert torch.equal(learned.audio, fixed.audio)
+    assert torch.equal(learned.text, fixed.text)
+    assert {name for name, _ in learned.named_parameters()} == {"frames", "audio", "text"}
+
+
+def test_learned_positions_of_a_frame_lie_between_those_of_the_nearest_moments(config):
+    learned, seconds = LearnedPositions(config, 32), config.audio.window_seconds
+    with torch.no_grad():
+        learned.frames.normal_()
+    found = learned.video(torch.tensor([[0.0, 0.35 * seconds], [0.5 * seconds, 2 * seconds]])).unflatten(1, (2, 16))
+    first, last = learned.frames
+    for (clip, frame), share in {(0, 0): 0.0, (0, 1): 0.2, (1, 0): 0.5, (1, 1): 1.0}.items():
+        torch.testing.assert_close(found[clip, frame], (1 - share) * first + share * last, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("modality", ["video", "audio", "text"])
+def test_an_input_norm_norms_the_tokens_of_its_modality_alone(config, modality):
+    plain = Embedding(config)
+    normed = Embedding(change(config, "encoder", input_norms=(modality,)))
+    normed.load_state_dict(plain.state_dict(), strict=False)
+    tokens = {
+        "video": lambda embedding: embedding.embed_video(numbered(1, 32, 48), torch.tensor([[0.1, 2.0]])),
+        "audio": lambda embedding: embedding.embed_audio(numbered(1, 32, 64)),
+        "text": lambda embedding: embedding.embed_text(torch.tensor([[4, 9, 4]])),
+    }
+    for name, embed in tokens.items():
+        expected = torch.nn.functional.layer_norm(embed(plain), (32,)) if name == modality else embed(plain)
+        torch.testing.assert_close(embed(normed), expected)
 
 
 def test_tokens_are_patch_plus_position_plus_modality(config):
