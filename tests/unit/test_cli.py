@@ -294,9 +294,22 @@ def test_the_hubs_vocabulary_neither_pads_nor_cuts_by_itself(monkeypatch):
     assert padding.tolist() == [False] * 3 + [True] * 2
 
 
+def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
+    asked = {}
+
+    def evaluate(run, data, split, **options):
+        asked.update(options, split=split)
+        return SimpleNamespace(tables=list, caption=lambda: "measured", notes=lambda: ["and beside it"])
+
+    monkeypatch.setattr(jobs, "evaluate", evaluate)
+    shown = call("vlsa evaluate run --data s --split val --post sinkhorn:9 --post qb-norm --identical-captions")
+    assert shown.stdout == "measured\nand beside it\n"
+    assert asked == {"split": "val", "post": ["sinkhorn:9", "qb-norm"], "identical_captions_count": True}
+
+
 def test_the_table_of_results_fits_a_terminal_of_80_columns(capsys):
     rows = [("audio → video", "72.5", "91.0", "96.5", "–", "100.5", "0.1/0.5/1.0", "1,000", "1,000")]
-    print_evaluation(SimpleNamespace(tables=lambda: [("", rows)], caption=lambda: "store, split test"))
+    print_evaluation(SimpleNamespace(tables=lambda: [("", rows)], caption=lambda: "store", notes=list))
     shown = capsys.readouterr().out.splitlines()
     assert max(len(line.rstrip()) for line in shown) <= 79
     assert "audio → video" in shown[4]

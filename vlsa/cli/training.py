@@ -169,7 +169,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     header = [name.replace("chance ", "chance\n") for name in TABLE_HEADER]  # fits a terminal of 80 columns
     for title, rows in evaluation.tables():
         print_table(header, rows, title=title, right="|".join(header[1:]))
-    print_text(evaluation.caption())
+    for line in (evaluation.caption(), *evaluation.notes()):
+        print_text(line)
 
 
 def _as_lines(evaluation: "Evaluation") -> Iterator[dict[str, object]]:

@@ -175,9 +175,10 @@ class _Tile:
 
     def count(self) -> tuple[np.ndarray, np.ndarray]:
         """For each query, how many items score above `best`, and how many the same."""
-        # Rounding the factors, adding D products in any order, and rounding best and the sums below: (D + 8) halves
-        # of the last place; underflow adds less than 1e-37.
-        error = ((self.queries.shape[1] + 8) * 2.0**-24 * self.size + 1e-37).astype(np.float32)
+        # Adding D products in any order is wrong by D units of rounding, and by a hundredth of that squared; rounding
+        # factors, scores and the sums below by 8 at most. A product too small for float32 may be taken for zero.
+        width = self.queries.shape[1]
+        error = ((1.01 * width + 8) * 2.0**-24 * self.size + width * 1.2e-38).astype(np.float32)
         rough = self.queries.astype(np.float32, copy=False) @ self.items.astype(np.float32, copy=False).T
         surely = rough > (self.best + error)[:, None]
         in_doubt = rough >= (self.best - error)[:, None]

@@ -78,6 +78,15 @@ class DirectionResult:
         size = (f"{self.scores.num_items:,}", f"{self.scores.num_queries:,}")
         return (direction_label(self.direction), *recalls, f"{self.scores.median_rank:g}", chance, *size)
 
+    def note(self) -> str:
+        """The recalls when queries without a right item count as wrong, in words; empty when there are none."""
+        if not self.num_missing:
+            return ""
+        recalls = "/".join(_percent(share) for share in self.recall_missing_as_wrong.values())
+        names = "/".join(str(k) for k in self.recall_missing_as_wrong)
+        where = f"{direction_label(self.direction)}: {self.num_missing:,} more queries lack one of the two sides"
+        return f"{where}; counted as wrong, R@{names} are {recalls} %."
+
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}"
@@ -151,7 +160,12 @@ class Evaluation:
 
     def markdown(self) -> str:
         """The table in Markdown, with the line that says what was measured."""
-        return "\n".join([*markdown_table(TABLE_HEADER, self.rows()), "", self.caption()])
+        notes = (f"\n{note}" for note in self.notes())
+        return "\n".join([*markdown_table(TABLE_HEADER, self.rows()), "", self.caption(), *notes])
+
+    def notes(self) -> list[str]:
+        """A sentence for each direction where clips lack a modality: the recalls when they count as wrong."""
+        return [result.note() for result in self.directions.values() if result.num_missing]
 
     def caption(self) -> str:
         """One line: data, split, gallery, tie rule, post-processing."""

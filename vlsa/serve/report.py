@@ -90,7 +90,8 @@ def _evaluation(heading: str, evaluation: Evaluation) -> str:
         rows += "".join(_direction(result, f", {post.name}") for result in post.directions.values())
     table = f'<div class="card scroll"><table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>'
     legend = "Under each score: its 95% interval, and what chance would give."
-    return f'<h2>{escape(heading)}</h2>{table}<p class="quiet">{escape(evaluation.caption())} {legend}</p>'
+    notes = " ".join([evaluation.caption(), legend, *evaluation.notes()])
+    return f'<h2>{escape(heading)}</h2>{table}<p class="quiet">{escape(notes)}</p>'
 
 
 def _direction(result: DirectionResult, post: str = "") -> str:

@@ -62,6 +62,11 @@ def test_clips_without_sound_are_outside_the_headline_and_wrong_in_the_other_fig
     assert (text_to_audio.scores.num_queries, text_to_audio.scores.num_items) == (12, 6)
     assert (text_to_audio.scores.recall[1], text_to_audio.num_missing) == (1, 4)
     assert text_to_audio.recall_missing_as_wrong[1] == pytest.approx(12 / 16)
+    assert text_to_audio.note() == (
+        "text → audio: 4 more queries lack one of the two sides; counted as wrong, "
+        "R@1/5/10/50 are 75.0/75.0/75.0/75.0 %."
+    )
+    assert results["text_to_video"].note() == ""
     assert results["audio_to_text"].num_missing == 2  # a silent clip is one missing query
     assert results["audio_to_text"].recall_missing_as_wrong[1] == pytest.approx(6 / 8)
     assert results["text_to_video"].num_missing == 0

@@ -89,6 +89,16 @@ def test_equal_vectors_tie_wherever_they_stand_in_whichever_tile(monkeypatch, de
         assert ranks.above.tolist() == [0] * 7
 
 
+@pytest.mark.parametrize("dense_share", [0.0, 1.0])
+def test_a_score_half_way_between_two_float32_is_rounded_alike_for_all(monkeypatch, dense_share):
+    monkeypatch.setattr(module, "_DENSE_SHARE", dense_share)
+    vector = np.full(256, 2.0**-55, np.float32)  # lost when added one by one to a half, but not when added together
+    vector[[0, 9]] = 0.5, 2.0**-25
+    items = np.repeat(vector[None], 70, axis=0)
+    ranks = ranks_of_embeddings(np.ones((70, 256), np.float32), items)
+    assert (ranks.tied_wrong == 69).all()
+
+
 def test_vectors_of_any_length_and_in_float64_are_ranked_too():
     queries, items = unit_rows(30, 8) * np.float32(1e-3), unit_rows(30, 8, seed=1).astype(np.float64) * 1e5
     expected = ranks_of_similarity((queries.astype(np.float64) @ items.T).astype(np.float32))

@@ -130,6 +130,16 @@ def test_a_table_of_seven_directions_with_chance_stands_for_each_evaluation(page
     assert "data:image/png;base64," + base64.b64encode(PIXEL).decode() in text
 
 
+def test_re_rankings_and_what_is_missing_are_told_beside_the_plain_rows(tmp_path):
+    clips = [numbered_clip(n, sound=n > 2, texts=(f"clip {n}",)) for n in range(9)]
+    found = evaluate_store(FakeEncoder(), MemoryClips({"test": clips}), num_resamples=0, post=["sinkhorn"])
+    text = write_report(tmp_path / "report.html", [("tiny", found)]).read_text(encoding="utf-8")
+    Page(text)
+    assert text.count("<tr><td>text → video</td>") == text.count("<tr><td>text → video, sinkhorn</td>") == 1
+    assert "text → audio: 3 more queries lack one of the two sides" in text
+    assert text.count("<td>–</td>") == 2 * 5  # R@50 is between text and sound only
+
+
 def test_a_page_without_searches_curves_or_files_has_no_empty_sections(tmp_path, evaluation):
     text = write_report(tmp_path / "report.html", [("tiny", evaluation)]).read_text(encoding="utf-8")
     Page(text)
