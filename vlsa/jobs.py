@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vlsa.pretrain.loop import RunSummary
     from vlsa.retrieve.build import IndexSummary
     from vlsa.retrieve.evaluate import Evaluation, Evaluator
+    from vlsa.serve.figures import Figures
 
 BERT_NAME, BERT_SIZE = "bert-base-uncased", 30_522
 SMALL_PICTURE_PX = 112
@@ -191,3 +192,11 @@ def index(
 
     with Bar("indexing") as bar:
         return build_index(run_path, source, index_path, num_workers=num_workers, restart=restart, progress=bar.update)
+
+
+def show(run_path: Path, store_path: Path, out: Path, *, split: str = "test", num_clips: int = 4) -> "Figures":
+    """Pictures of what a model does, a page of answers, and numbers. Raises VlsaError."""
+    from vlsa.serve.figures import write_figures
+
+    with Bar("drawing figures") as bar:
+        return write_figures(run_path, store_path, out, split=split, num_clips=num_clips, progress=bar.update)

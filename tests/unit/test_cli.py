@@ -28,7 +28,7 @@ def one_line(result) -> str:
 
 
 def test_help_lists_the_commands_in_the_order_of_the_pipeline():
-    names = ["demo", "doctor", "make-world", "prepare", "pretrain", "evaluate", "index", "search"]
+    names = ["demo", "doctor", "make-world", "prepare", "pretrain", "evaluate", "index", "search", "show"]
     assert names == COMMANDS
     shown = call("vlsa --help").stdout
     assert [shown.index(f"\n  {name} ") for name in names] == sorted(shown.index(f"\n  {name} ") for name in names)

@@ -23,7 +23,7 @@ from vlsa.config import MODALITIES, ModelConfig
 from vlsa.data.clip import Batch
 from vlsa.data.spectrogram import LogSpectrogram
 from vlsa.model import losses, masking, patches
-from vlsa.model.decoder import Decoder, Hidden, Visible
+from vlsa.model.decoder import Decoder, Hidden, Rebuilt, Visible
 from vlsa.model.encoder import Transformer, groups_of
 from vlsa.model.state import Content, Globals, Losses, Masks, Seen, SpecialWords
 
@@ -169,25 +169,29 @@ class VLSA(nn.Module):
         parts = outputs.split([padding.shape[1] for padding in paddings], dim=1)
         return {name: Seen(*part) for name, part in zip(MODALITIES, zip(parts, paddings, strict=True), strict=True)}
 
-    def local_losses(self, content: Content, masks: Masks, joint: dict[str, Seen]) -> dict[str, Float[Tensor, ""]]:
-        """LPMM (Eq. 5): hidden patches and words of each modality, rebuilt from what is visible of all."""
+    def rebuild(self, content: Content, masks: Masks, joint: dict[str, Seen]) -> Rebuilt:
+        """Hidden patches, and all words, from the joint outputs of what is visible of all modalities."""
         assert self.decoder is not None
-        hidden_video = Hidden(masks.hidden_video, content.video_padding.gather(1, masks.hidden_video))
-        hidden_audio = Hidden(masks.hidden_audio, content.audio_padding.gather(1, masks.hidden_audio))
-        rebuilt = self.decoder(
+        return self.decoder(
             video=Visible(joint["video"].tokens, masks.visible_video, joint["video"].padding),
             audio=Visible(joint["audio"].tokens, masks.visible_audio, joint["audio"].padding),
             text=joint["text"].tokens,
             text_padding=joint["text"].padding,
-            hidden_video=hidden_video,
-            hidden_audio=hidden_audio,
+            hidden_video=Hidden(masks.hidden_video, content.video_padding.gather(1, masks.hidden_video)),
+            hidden_audio=Hidden(masks.hidden_audio, content.audio_padding.gather(1, masks.hidden_audio)),
             frame_seconds=content.frame_seconds,
         )
+
+    def local_losses(self, content: Content, masks: Masks, joint: dict[str, Seen]) -> dict[str, Float[Tensor, ""]]:
+        """LPMM (Eq. 5): hidden patches and words of each modality, rebuilt from what is visible of all."""
+        rebuilt = self.rebuild(content, masks, joint)
         video_target = self.target(self.pixels(content.video, masks.hidden_video))
         audio_target = self.target(masking.gather_tokens(content.audio, masks.hidden_audio))
+        video_padding = content.video_padding.gather(1, masks.hidden_video)
+        audio_padding = content.audio_padding.gather(1, masks.hidden_audio)
         return {
-            "local_video": losses.patch_loss(rebuilt.video, video_target, hidden_video.padding),
-            "local_audio": losses.patch_loss(rebuilt.audio, audio_target, hidden_audio.padding),
+            "local_video": losses.patch_loss(rebuilt.video, video_target, video_padding),
+            "local_audio": losses.patch_loss(rebuilt.audio, audio_target, audio_padding),
             "local_text": losses.word_loss(rebuilt.words, content.words, masks.hidden_words),
         }
 
