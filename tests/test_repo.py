@@ -19,10 +19,7 @@ STAGES = ("data", "model", "pretrain", "retrieve", "serve")
 BELOW_ALL = ("errors", "config", "settings", "recipes")
 ON_TOP = ("cli", "demo", "doctor", "jobs", "logs")
 CORE_LIBRARIES = {"torch", "numpy", "einops", "jaxtyping", "safetensors", "tokenizers"}
-BLOCKED = (
-    *("av", "lancedb", "pysubs2", "PIL", "matplotlib", "tensorboard", "typer", "rich", "pyarrow", "webdataset"),
-    "sklearn",
-)
+BLOCKED = ("av", "lancedb", "pysubs2", "PIL", "matplotlib", "tensorboard", "typer", "rich", "pyarrow", "webdataset")
 MOST_LINES = 300
 DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 

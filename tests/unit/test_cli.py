@@ -82,6 +82,8 @@ def test_help_comes_without_loading_heavy_libraries():
         ("vlsa index no-run footage --out i", "no such run"),
         ("vlsa search no-index words", "vlsa index"),
         ("vlsa make-world w --seed -1", "seed"),
+        ("vlsa show no-run --data s --out f", "no such run"),
+        ("vlsa show no-run --data s --out f --clips 0", "at least 1"),
         ("vlsa demo d --set train.nonsense=1", "no such setting"),
     ],
 )

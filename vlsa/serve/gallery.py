@@ -148,4 +148,4 @@ def _picture(row: int, medium: Medium) -> str:
 
 
 def _sound(row: int) -> str:
-    return f'<audio controls controlslist="nodownload noplaybackrate" preload="none" data-clip="{row}"></audio>'
+    return f'<audio controls controlslist="nodownload noplaybackrate" preload="metadata" data-clip="{row}"></audio>'
