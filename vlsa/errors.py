@@ -42,3 +42,7 @@ class CheckpointError(VlsaError):
 
 class IndexFault(VlsaError):
     """A search index that is missing, broken, empty, or made by another model."""
+
+
+class ResultsError(VlsaError):
+    """A file of results that is missing, broken, of another version, or that cannot be compared with another."""

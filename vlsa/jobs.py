@@ -7,8 +7,9 @@ them, so that help and errors come at once.
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vlsa.config import Config
 from vlsa.errors import ConfigError
@@ -17,8 +18,8 @@ from vlsa.recipes import recipe
 from vlsa.settings import override
 
 if TYPE_CHECKING:
+    from vlsa.data.loader import ClipSource
     from vlsa.data.shards import StoreSettings
-    from vlsa.data.store import ClipStore
     from vlsa.data.summary import PrepareSummary
     from vlsa.data.tokenizer import Tokenizer
     from vlsa.data.world.write import WorldSummary
@@ -105,36 +106,69 @@ def prepare(
         )
 
 
-def pretrain(config: Config, store_path: Path, run_path: Path, vocabulary_path: Path | None = None) -> "RunSummary":
-    """Train, or go on training. Raises VlsaError; KeyboardInterrupt with a message after a Ctrl-C."""
+def open_clips(data: str | Path) -> "ClipSource":
+    """A store made by `prepare`, or a made world that is rendered as it is read. Raises StoreError, ConfigError."""
     from vlsa.data.store import ClipStore
+    from vlsa.data.world.source import PREFIX, WorldClips, WorldSpec
+
+    return WorldClips(WorldSpec.parse(str(data))) if str(data).startswith(PREFIX) else ClipStore.open(data)
+
+
+def pretrain(config: Config, data: str | Path, run_path: Path, vocabulary_path: Path | None = None) -> "RunSummary":
+    """Train, or go on training. Raises VlsaError; KeyboardInterrupt with a message after a Ctrl-C."""
     from vlsa.pretrain.checkpoint import checkpoints
+
+    clips = open_clips(data)
+    tokenizer = None if checkpoints(run_path) else public_tokenizer(config, vocabulary_path)
+    return train(config, clips, run_path, tokenizer=tokenizer, evaluator=_evaluator(clips))
+
+
+def finetune(
+    pretrained: Path,
+    data: str | Path,
+    run_path: Path,
+    *,
+    pairs: Sequence[str],
+    num_epochs: int,
+    batch_size: int,
+    assignments: Sequence[str] = (),
+) -> "RunSummary":
+    """A pre-trained run goes on with contrast of some pairs of modalities, as a run of its own. Raises VlsaError."""
+    from vlsa.pretrain.checkpoint import load_model
+    from vlsa.pretrain.finetune import finetune_config, pairs_of, start_from
+
+    clips = open_clips(data)
+    _, tokenizer, before = load_model(pretrained)
+    name, initialise = start_from(pretrained)
+    num_clips = len(clips.rows("train"))
+    config = finetune_config(before, num_clips, pairs_of(list(pairs)), num_epochs=num_epochs, batch_size=batch_size)
+    config = override(replace(config, train=replace(config.train, init=(name,))), list(assignments))
+    return train(config, clips, run_path, title="fine-tuning", tokenizer=tokenizer, initialise=initialise)
+
+
+def train(config: Config, clips: "ClipSource", run_path: Path, *, title: str = "training", **how: Any) -> "RunSummary":
+    """The training loop with a bar; `how` goes to `vlsa.pretrain.loop.pretrain`. Raises as `pretrain`."""
     from vlsa.pretrain.loop import pretrain
 
-    store = ClipStore.open(store_path)
-    tokenizer = None if checkpoints(run_path) else public_tokenizer(config, vocabulary_path)
-    with Bar("training", keep_message=True) as bar:
+    with Bar(title, keep_message=True) as bar:
         summary = pretrain(
             config,
-            store,
+            clips,
             run_path,
-            tokenizer=tokenizer,
-            evaluator=_evaluator(store),
             report=lambda step, num_steps, metrics: bar.update(step, num_steps, training_message(metrics)),
+            **how,
         )
     if not summary.finished:
         raise KeyboardInterrupt(f"stopped after step {summary.step} of {summary.num_steps}; the same command goes on")
     return summary
 
 
-def can_measure(store_path: Path, split: str = "test") -> bool:
+def can_measure(data: str | Path, split: str = "test") -> bool:
     """Whether a split holds enough clips to rank: two. Raises StoreError."""
-    from vlsa.data.store import ClipStore
-
-    return len(ClipStore.open(store_path).rows(split)) >= 2
+    return len(open_clips(data).rows(split)) >= 2
 
 
-def _evaluator(store: "ClipStore") -> "Evaluator | None":
+def _evaluator(store: "ClipSource") -> "Evaluator | None":
     """Watches retrieval on the clips that training never sees, if there are any."""
     from vlsa.retrieve.evaluate import Evaluator
 
@@ -173,15 +207,31 @@ def _bert_tokenizer() -> "Tokenizer":
     return Tokenizer(backend)
 
 
-def evaluate(run_path: Path, store_path: Path, split: str = "test") -> "Evaluation":
-    """Retrieval in six directions. Raises VlsaError."""
-    from vlsa.data.store import ClipStore
+def evaluate(
+    run_path: Path,
+    data: str | Path,
+    split: str = "test",
+    *,
+    post: Sequence[str] = (),
+    identical_captions_count: bool = False,
+) -> "Evaluation":
+    """Retrieval in seven directions, and after re-rankings that are named. Raises VlsaError."""
     from vlsa.retrieve.encoders import load
     from vlsa.retrieve.evaluate import evaluate_store
+    from vlsa.retrieve.rerank import parse_posts
 
-    encoder, store = load(run_path), ClipStore.open(store_path)
+    parse_posts(post)  # before a model is loaded
+    encoder, clips = load(run_path), open_clips(data)
     with Bar("encoding clips") as bar:
-        return evaluate_store(encoder, store, split, data=str(store_path), progress=bar.update)
+        return evaluate_store(
+            encoder,
+            clips,
+            split,
+            data=str(data),
+            post=post,
+            identical_captions_count=identical_captions_count,
+            progress=bar.update,
+        )
 
 
 def index(
@@ -194,9 +244,11 @@ def index(
         return build_index(run_path, source, index_path, num_workers=num_workers, restart=restart, progress=bar.update)
 
 
-def show(run_path: Path, store_path: Path, out: Path, *, split: str = "test", num_clips: int = 4) -> "Figures":
+def show(run_path: Path, data: str | Path, out: Path, *, split: str = "test", num_clips: int = 4) -> "Figures":
     """Pictures of what a model does, a page of answers, and numbers. Raises VlsaError."""
+    from vlsa.retrieve.encoders import load
     from vlsa.serve.figures import write_figures
 
+    encoder, clips = load(run_path), open_clips(data)
     with Bar("drawing figures") as bar:
-        return write_figures(run_path, store_path, out, split=split, num_clips=num_clips, progress=bar.update)
+        return write_figures(encoder, clips, out, data=str(data), split=split, num_clips=num_clips, progress=bar.update)

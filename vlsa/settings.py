@@ -1,6 +1,6 @@
 """Settings as JSON and from JSON, and `--set a.b=c`: nothing misspelt and nothing of the wrong type gets through.
 
-Reads and makes the dataclasses of config.py; feeds recipes, checkpoints and the command line.
+Reads and makes the dataclasses of config/; feeds recipes, checkpoints and the command line.
 """
 
 import dataclasses

@@ -76,14 +76,14 @@ def test_a_broken_file_is_left_out_with_its_reason_and_the_rest_goes_on(told, pl
         assert lines[0]["message"]
 
 
-def test_the_table_has_six_directions_with_chance_beside_them(told, place):
+def test_the_table_has_seven_directions_with_chance_beside_them(told, place):
     rows = [line.split() for line in told["evaluate"].splitlines() if "→" in line]
-    assert len(rows) == 6
+    assert len(rows) == 7
     assert all(row[-2:] == [str(NUM_TEST), str(NUM_TEST)] for row in rows)  # N and Q
     assert "chance" in told["evaluate"]
     assert "R@1/5/10 %" in told["evaluate"]
     results = json.loads((place / "results.json").read_text(encoding="utf-8"))
-    assert len(results["directions"]) == 6
+    assert len(results["directions"]) == 7
     assert results["model"]["recipe"] == "tiny"
 
 
@@ -92,6 +92,21 @@ def test_evaluate_with_json_gives_the_same_numbers_one_direction_a_line(told, pl
     lines = [json.loads(line) for line in call("vlsa evaluate run --data store --json").stdout.splitlines()]
     results = json.loads(Path("results.json").read_text(encoding="utf-8"))["directions"]
     assert {line["direction"]: line["r5"] for line in lines} == {name: r["r5"] for name, r in results.items()}
+
+
+def test_re_rankings_of_a_run_are_tables_of_their_own(told, place, monkeypatch):
+    monkeypatch.chdir(place)
+    result = call("vlsa evaluate run --data store --post dual-softmax --post sinkhorn --post qb-norm --out post.json")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("→") == 7 + 7 + 7 + 3
+    assert "which use the whole set of queries: dual-softmax" in result.stdout
+
+
+def test_a_run_compared_with_itself_differs_in_nothing(told, place, monkeypatch):
+    monkeypatch.chdir(place)
+    lines = [json.loads(line) for line in call("vlsa compare results.json results.json --json").stdout.splitlines()]
+    assert len(lines) == 7 * 5 + 2
+    assert {(line["difference"], *line["interval"], line["p"]) for line in lines} == {(0.0, 0.0, 0.0, 1.0)}
 
 
 @pytest.mark.parametrize("line", examples("search"))
@@ -174,7 +189,7 @@ def test_the_demo_goes_the_whole_way_and_a_second_call_goes_on(tmp_path, monkeyp
     line = f"vlsa demo demo --train {NUM_TRAIN} --test {NUM_TEST} --steps 5 {changes}"
     result = call(line)
     assert result.exit_code == 0, (result.output, result.exception)
-    assert result.stdout.count("→") == 6
+    assert result.stdout.count("→") == 7
     for name in ("results.json", "curves.png", "report.html", "index"):
         assert f"demo/{name}" in result.stdout
         assert (tmp_path / "demo" / name).exists()

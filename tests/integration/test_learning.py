@@ -81,6 +81,6 @@ def test_a_collapsed_model_would_be_found(learned, name):
     """A model that gives every clip the same vector scores chance, not more by the order of its ties."""
     collapsed = copy.deepcopy(learned.model)
     with torch.no_grad():
-        collapsed.encoder.norm.weight.zero_()
-        collapsed.encoder.norm.bias.fill_(1.0)
+        collapsed.encoder.towers["video_audio_text"].norm.weight.zero_()
+        collapsed.encoder.towers["video_audio_text"].norm.bias.fill_(1.0)
     assert accuracy(collapsed, learned.batch, name) == pytest.approx(CHANCE)

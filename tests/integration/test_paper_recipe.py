@@ -50,14 +50,15 @@ def test_the_parameters_are_those_of_the_formula_item_by_item(trainer):
         "decoder.mask_token": narrow,
         "decoder.modality": 3 * narrow,
         "decoder.transformer": transformer(8, narrow),
-        "decoder.video_head": linear(narrow, 3 * 16 * 16),
-        "decoder.audio_head": linear(narrow, 16 * 16),
-        "decoder.word_head": linear(narrow, NUM_WORDS),
-        "matching": 2 * linear(width, 1),
-        "log_scale": 1,
+        "decoder.heads.video": linear(narrow, 3 * 16 * 16),
+        "decoder.heads.audio": linear(narrow, 16 * 16),
+        "decoder.heads.text": linear(narrow, NUM_WORDS),
+        "matching.layers": 2 * linear(width, 1),
+        "matching.log_scale": 1,
     }
     counted = dict.fromkeys(expected, 0)
     for name, parameter in trainer.model.named_parameters():
+        name = name.replace("towers.video_audio_text.", "")
         counted[next(item for item in expected if name == item or name.startswith(item + "."))] += parameter.numel()
     for item, number in counted.items():
         print(f"{item:22s}{number:>13,}")
@@ -86,12 +87,12 @@ def test_one_step_on_the_processor(trainer):
     trainer.model.calibrate(batch)
     seen = trainer.model.visible_tokens(*_content_and_masks(trainer, batch))
     assert {name: part.tokens.shape[1] for name, part in seen.items()} == {"video": 392, "audio": 64, "text": 40}
-    before = trainer.model.encoder.blocks[11].mlp[2].weight.detach().clone()
+    before = trainer.model.encoder.towers["video_audio_text"].blocks[11].mlp[2].weight.detach().clone()
     losses, norm = train_step(trainer, batch)
     assert losses.total.isfinite()
     assert norm.isfinite()
     assert losses.terms["local_text"].item() == pytest.approx(math.log(NUM_WORDS), abs=3)
-    assert not torch.equal(trainer.model.encoder.blocks[11].mlp[2].weight, before)
+    assert not torch.equal(trainer.model.encoder.towers["video_audio_text"].blocks[11].mlp[2].weight, before)
 
 
 def _content_and_masks(trainer: Trainer, batch: Batch) -> tuple[object, object]:

@@ -28,7 +28,19 @@ def one_line(result) -> str:
 
 
 def test_help_lists_the_commands_in_the_order_of_the_pipeline():
-    names = ["demo", "doctor", "make-world", "prepare", "pretrain", "evaluate", "index", "search", "show"]
+    names = [
+        "demo",
+        "doctor",
+        "make-world",
+        "prepare",
+        "pretrain",
+        "finetune",
+        "evaluate",
+        "compare",
+        "index",
+        "search",
+        "show",
+    ]
     assert names == COMMANDS
     shown = call("vlsa --help").stdout
     assert [shown.index(f"\n  {name} ") for name in names] == sorted(shown.index(f"\n  {name} ") for name in names)
@@ -79,11 +91,15 @@ def test_help_comes_without_loading_heavy_libraries():
         ("vlsa prepare no-footage s", "no such folder"),
         ("vlsa prepare no-footage s --short-side 0", "must be above 0"),
         ("vlsa evaluate no-run --data s", "no such run"),
+        ("vlsa evaluate no-run --data s --post sinkhron", "Did you mean sinkhorn?"),
+        ("vlsa compare a.json b.json", "a.json: cannot be read"),
+        ("vlsa compare a.json", "which is A and which is B"),
+        ("vlsa compare a.json b.json --resamples 0", "from 1 to 1,000,000"),
+        ("vlsa compare a.json b.json --seed -1", "cannot be negative"),
         ("vlsa index no-run footage --out i", "no such run"),
         ("vlsa search no-index words", "vlsa index"),
         ("vlsa make-world w --seed -1", "seed"),
         ("vlsa show no-run --data s --out f", "no such run"),
-        ("vlsa show no-run --data s --out f --clips 0", "at least 1"),
         ("vlsa demo d --set train.nonsense=1", "no such setting"),
     ],
 )
@@ -279,8 +295,8 @@ def test_the_hubs_vocabulary_neither_pads_nor_cuts_by_itself(monkeypatch):
 
 
 def test_the_table_of_results_fits_a_terminal_of_80_columns(capsys):
-    rows = [("audio → video", "72.5", "91.0", "96.5", "1.5", "0.5 / 2.5 / 5.0", "100.5", "200", "200")]
-    print_evaluation(SimpleNamespace(rows=lambda: rows, caption=lambda: "store, split test"))
+    rows = [("audio → video", "72.5", "91.0", "96.5", "–", "100.5", "0.1/0.5/1.0", "1,000", "1,000")]
+    print_evaluation(SimpleNamespace(tables=lambda: [("", rows)], caption=lambda: "store, split test"))
     shown = capsys.readouterr().out.splitlines()
     assert max(len(line.rstrip()) for line in shown) <= 79
     assert "audio → video" in shown[4]

@@ -227,11 +227,11 @@ def fields_of(kind: type, prefix: str = "") -> list[tuple[str, str]]:
 
 @functools.cache
 def attributes_read() -> set[tuple[str, str]]:
-    """(owner, name) of every `owner.name` and `x.owner.name` in the source; ("property", name) within config.py."""
+    """(owner, name) of every `owner.name` and `x.owner.name` in the source; ("property", name) within config/."""
     found = set()
-    for path in Path(vlsa.config.__file__).parent.rglob("*.py"):
+    for path in Path(vlsa.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        if path.name == "config.py":
+        if path.parent.name == "config":
             found |= {
                 ("property", node.attr) for part in _properties(tree) for node in ast.walk(part) if _is_read(node)
             }

@@ -4,7 +4,9 @@ import pytest
 from command_lines import ROOT
 
 from vlsa.errors import ConfigError
-from vlsa.recipes import RECIPES, paper, recipe, tiny
+from vlsa.recipes import RECIPES, SHARINGS, VARIANTS, recipe
+from vlsa.recipes.sizes import paper, tiny
+from vlsa.settings import to_dict
 
 
 def test_the_paper_recipe_has_the_numbers_of_the_paper():
@@ -57,8 +59,58 @@ def test_a_recipe_is_found_by_its_name_and_carries_it(name):
     assert RECIPES[name].__doc__
 
 
-@pytest.mark.parametrize(("name", "hint"), [("tinny", "Did you mean tiny?"), ("xyz", "Known: paper, tiny")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("tinny", "Did you mean tiny?"), ("xyz", "Known: paper, base, small, tiny")]
+)
 def test_an_unknown_recipe_is_answered_with_what_there_is(name, hint):
     with pytest.raises(ConfigError, match=rf"^--recipe {name}: no such recipe") as caught:
         recipe(name)
     assert hint.rstrip("?") in str(caught.value)
+
+
+def flat(values: dict, prefix: str = "") -> dict:
+    parts = (flat(v, f"{prefix}{k}.") if isinstance(v, dict) else {prefix + k: v} for k, v in values.items())
+    return {name: value for part in parts for name, value in part.items()}
+
+
+CHANGES = {
+    "lpmm-only": {"objective.global_weight"},
+    "gam-only": {"objective.local_weight"},
+    "vtm": {"objective.pairs"},
+    "joint-matching": {"objective.matching_attention"},
+    "shifted-sound": {"sound_shift_seconds"},
+    "video-text-pair": {"objective.pairs"},
+    "hard-negatives": {"objective.hard_negatives"},
+    "sigmoid": {"objective.contrast", "objective.learn_temperature", "objective.temperature"},
+    "global-tokens": {"objective.pooling"},
+    "learned-temperature": {"objective.learn_temperature"},
+    "partial-decoding": {"decoder.decoded_share"},
+    "late-fusion": {"encoder.fusion_layers"},
+    "best": {"objective.pairs", "objective.learn_temperature"},
+    **{f"encoder-{shared}": {"encoder.shared"} for shared in SHARINGS[1:]},
+    **{f"decoder-{shared}": {"decoder.shared"} for shared in SHARINGS[1:]},
+    "encoder-audio-video-text": set(),
+    "decoder-audio-video-text": set(),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_changes_the_settings_that_it_says_and_no_other(name):
+    before, after = (flat(to_dict(recipe(full))) for full in ("paper", f"paper/{name}"))
+    changed = {field for field in before if before[field] != after[field]} - {"recipe"}
+    assert changed == {f"train.{n}" if n == "sound_shift_seconds" else f"model.{n}" for n in CHANGES[name]}
+    assert recipe(f"tiny/{name}").recipe == f"tiny/{name}"
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_tells_its_command_and_what_to_expect(name):
+    function = getattr(VARIANTS[name], "func", VARIANTS[name])
+    assert "--recipe " in function.__doc__
+    assert "Expected:" in function.__doc__
+
+
+def test_an_unknown_variant_is_answered_with_the_nearest():
+    with pytest.raises(
+        ConfigError, match=r"^--recipe tiny/gam_only: tiny has no such variant. Did you mean gam-only\?"
+    ):
+        recipe("tiny/gam_only")

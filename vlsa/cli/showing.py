@@ -8,6 +8,7 @@ import typer
 from vlsa import jobs
 from vlsa.cli.app import examples
 from vlsa.cli.show import print_json, print_table, short_path
+from vlsa.cli.training import DATA_HELP
 from vlsa.logs import say
 
 
@@ -19,14 +20,14 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "vlsa show run --data store --out figures",
             "vlsa show run --data store --out figures --split train --clips 8",
-            "vlsa show run --data store --out figures --json",
+            "vlsa show run --data world:test=200 --out figures --json",
         ),
     )(show)
 
 
 def show(
     run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
-    data: Annotated[Path, typer.Option(help="A store made by vlsa prepare.")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[Path, typer.Option(help="Folder for the figures.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     clips: Annotated[int, typer.Option(help="Clips in each picture, and queries in each direction.")] = 4,

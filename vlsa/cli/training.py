@@ -1,5 +1,6 @@
-"""Commands about the model: pretrain and evaluate."""
+"""Commands about the model: pretrain, finetune and evaluate."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,11 @@ from vlsa.cli.show import next_step, print_json, print_table, print_text
 from vlsa.logs import duration
 
 if TYPE_CHECKING:
+    from vlsa.pretrain.loop import RunSummary
     from vlsa.retrieve.evaluate import Evaluation
+
+
+DATA_HELP = "A store made by vlsa prepare; or a made world, without files: world:train=3000,test=200,px=64."
 
 
 def register(app: typer.Typer) -> None:
@@ -26,19 +31,31 @@ def register(app: typer.Typer) -> None:
         ),
     )(pretrain)
     app.command(
+        "finetune",
+        short_help="Fit a pre-trained model to one retrieval.",
+        epilog=examples(
+            "vlsa finetune run --data store --out fine",
+            "vlsa finetune run --data store --out fine --pair text-video --epochs 5 --batch-size 64",
+            "vlsa finetune run --data store --out fine --pair text-audio --set train.learning_rate=1e-5",
+        ),
+    )(finetune)
+    app.command(
         "evaluate",
-        short_help="Measure retrieval in six directions, chance beside it.",
+        short_help="Measure retrieval in seven directions, chance beside it.",
         epilog=examples(
             "vlsa evaluate run --data store",
             "vlsa evaluate run --data store --split train --out train-results.json",
+            "vlsa evaluate run --data store --post dual-softmax --post sinkhorn --post qb-norm",
             "vlsa evaluate run --data store --json",
         ),
     )(evaluate)
 
 
 def pretrain(
-    recipe: Annotated[str, typer.Option(help="Named settings: tiny (two processor cores) or paper (GPUs).")],
-    data: Annotated[Path, typer.Option(help="A store made by vlsa prepare.")],
+    recipe: Annotated[
+        str, typer.Option(help="Named settings: tiny, small, base, paper; or a variant of one: tiny/gam-only.")
+    ],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, settings, metrics.")],
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting; may be repeated.")] = None,
     vocabulary: Annotated[
@@ -52,29 +69,75 @@ def pretrain(
     """
     config = jobs.settings_of(recipe, changes or ())
     summary = jobs.pretrain(config, data, out, vocabulary)
-    loss = f", loss {summary.metrics['loss']:.3f}" if "loss" in summary.metrics else ""
-    done = "was finished already" if summary.resumed_from == summary.step else "is finished"
-    resumed = f", gone on with after step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
-    print_text(f"{out}: {done}, {summary.step} steps in {duration(summary.seconds)} of training{resumed}{loss}.")
+    print_run(out, summary)
     if jobs.can_measure(data):
         next_step("evaluate", out, "--data", data)
     else:
         next_step("index", out, "FOLDER", "--out", "INDEX")
 
 
+def print_run(out: Path, summary: "RunSummary") -> None:
+    """What was done, as a sentence."""
+    loss = f", loss {summary.metrics['loss']:.3f}" if "loss" in summary.metrics else ""
+    done = "was finished already" if summary.resumed_from == summary.step else "is finished"
+    resumed = f", gone on with after step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
+    print_text(f"{out}: {done}, {summary.step} steps in {duration(summary.seconds)} of training{resumed}{loss}.")
+
+
+def finetune(
+    run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    out: Annotated[Path, typer.Option(help="Folder of the new run; RUN stays as it is.")],
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(help="What to match: text-video, text-audio or audio-video; may be repeated."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="How often each clip is seen.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Clips a step.")] = 256,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting; may be repeated.")] = None,
+) -> None:
+    """Fit a pre-trained model to a retrieval: contrast alone, on the pairs of modalities that it needs.
+
+    Without --pair, text is matched with picture and with sound. The defaults are the paper's. Goes on where it was
+    when the same command is given again. The last step is taken, not the best on a test split.
+    """
+    summary = jobs.finetune(
+        run,
+        data,
+        out,
+        pairs=pair or ["text-video", "text-audio"],
+        num_epochs=epochs,
+        batch_size=batch_size,
+        assignments=changes or (),
+    )
+    print_run(out, summary)
+    next_step("evaluate", out, "--data", data)
+
+
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
-    data: Annotated[Path, typer.Option(help="A store made by vlsa prepare.")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Also write everything that was measured here, as JSON.")] = None,
+    post: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:SCALE]",
+            help="Also after a re-ranking that uses all queries: dual-softmax, qb-norm or sinkhorn; may be repeated.",
+        ),
+    ] = None,
+    identical_captions: Annotated[
+        bool, typer.Option("--identical-captions", help="A caption that several clips share is right for each of them.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
 ) -> None:
-    """Measure retrieval in all six directions: words, sound and picture, each found by each other.
+    """Measure retrieval: words, sound and picture, each found by each other, and picture with sound found by words.
 
     R@k is the share of questions whose right answer is among the first k, MedR the median rank; beside them stands
-    what chance would give. N is how many clips or captions are searched, Q how many questions are asked.
+    what chance would give. N is how many clips or captions are searched, Q how many questions are asked; media is
+    picture and sound in one vector, as in an index.
     """
-    evaluation = jobs.evaluate(run, data, split)
+    evaluation = jobs.evaluate(run, data, split, post=post or (), identical_captions_count=identical_captions)
     if out:
         evaluation.write(out)
     if json:
@@ -84,14 +147,20 @@ def evaluate(
 
 
 def print_evaluation(evaluation: "Evaluation") -> None:
-    """The table of six directions, and the line that says what was measured."""
-    from vlsa.retrieve.evaluate import TABLE_HEADER
+    """The table of all directions, one more for each re-ranking, and the line that says what was measured."""
+    from vlsa.retrieve.results import TABLE_HEADER
 
     header = [name.replace("chance ", "chance\n") for name in TABLE_HEADER]  # fits a terminal of 80 columns
-    print_table(header, evaluation.rows(), right="|".join(header[1:]))
+    for title, rows in evaluation.tables():
+        print_table(header, rows, title=title, right="|".join(header[1:]))
     print_text(evaluation.caption())
 
 
-def _as_lines(evaluation: "Evaluation") -> list[dict[str, object]]:
-    directions = evaluation.as_dict()["directions"]
-    return [{"direction": name, "split": evaluation.split, **scores} for name, scores in directions.items()]
+def _as_lines(evaluation: "Evaluation") -> Iterator[dict[str, object]]:
+    results = evaluation.as_dict()
+    for name, scores in results["directions"].items():
+        yield {"direction": name, "split": evaluation.split, "post_processing": "none", **scores}
+    for post, again in results.get("post_processed", {}).items():
+        about = {"post_processing": post, "parameters": again["parameters"]}
+        for name, scores in again["directions"].items():
+            yield {"direction": name, "split": evaluation.split, **about, **scores}

@@ -42,7 +42,7 @@ def demo(
 ) -> None:
     """Make footage, train a model on it, evaluate, index and search it, and show the result on a page.
 
-    Takes minutes on two processor cores and needs nothing else. Prints retrieval in six directions over the held-out
+    Takes minutes on two processor cores and needs nothing else. Prints retrieval in seven directions over the held-out
     clips, with what chance would give, and where everything was written.
     """
     from vlsa.demo import DemoSettings, run_demo

@@ -163,7 +163,11 @@ class TrainingClips(Dataset[ClipTensors]):
     def __init__(
         self, source: ClipSource, model: ModelConfig, train: TrainConfig, tokenizer: Tokenizer, split: str = "train"
     ) -> None:
-        self.source = KeptClips(source, train.cache_gib * 2**30)
+        self.source: ClipSource = KeptClips(source, train.cache_gib * 2**30)
+        if train.sound_shift_seconds:
+            from vlsa.data.controls import ShiftedSound
+
+            self.source = ShiftedSound(self.source, train.sound_shift_seconds)
         self.model, self.train, self.tokenizer = model, train, tokenizer
         self.rows = source.rows(split)
         if len(self.rows) < train.batch_size:

@@ -11,10 +11,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from vlsa.config import ModelConfig
+from vlsa.config import MODALITIES, ModelConfig, groups_of_sharing
 from vlsa.model.encoder import Transformer, groups_of
 from vlsa.model.masking import gather_tokens
 from vlsa.model.patches import Positions
+from vlsa.model.state import Seen
 
 
 @dataclass(frozen=True)
@@ -43,45 +44,71 @@ class Rebuilt:
     words: Float[Tensor, "B L vocabulary"]
 
 
-class Decoder(nn.Module):
-    """A small transformer over visible tokens and mask tokens of all modalities, and a linear head for each."""
+class DecoderTower(nn.Module):
+    """A small transformer over visible tokens and mask tokens of some modalities, and a linear head for each."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, modalities: tuple[str, ...] = MODALITIES) -> None:
         super().__init__()
         width = config.decoder.width
+        self.modalities = modalities
         self.input = nn.Linear(config.encoder.width, width)
         self.mask_token = nn.Parameter(torch.randn(width) * 0.02)
-        self.modality = nn.Parameter(torch.randn(3, width) * 0.02)
+        self.modality = nn.Parameter(torch.randn(len(MODALITIES), width) * 0.02)
         self.positions = Positions(config, width)
         self.transformer = Transformer(
             config.decoder.num_layers, width, config.decoder.num_heads, config.decoder.mlp_ratio
         )
-        self.video_head = nn.Linear(width, 3 * config.video.patch_px**2)
-        self.audio_head = nn.Linear(width, config.audio.patch_size**2)
-        self.word_head = nn.Linear(width, config.text.vocabulary_size)
+        num_values = {
+            "video": 3 * config.video.patch_px**2,
+            "audio": config.audio.patch_size**2,
+            "text": config.text.vocabulary_size,
+        }
+        self.heads = nn.ModuleDict({name: nn.Linear(width, num_values[name]) for name in modalities})
 
     def forward(
-        self,
-        video: Visible,
-        audio: Visible,
-        text: Float[Tensor, "B L D"],
-        text_padding: Bool[Tensor, "B L"],
-        hidden_video: Hidden,
-        hidden_audio: Hidden,
-        frame_seconds: Float[Tensor, "B V"],
+        self, visible: dict[str, Visible], hidden: dict[str, Hidden], frame_seconds: Float[Tensor, "B V"]
+    ) -> dict[str, Float[Tensor, "B _ _"]]:
+        """The hidden patches of each of its modalities, B M P; of the text all words, B L vocabulary."""
+        places = self._places(frame_seconds)
+        parts: dict[tuple[str, str], Seen] = {}
+        for name in self.modalities:
+            shown = visible[name]
+            tokens = self.input(shown.tokens) + gather_tokens(places[name], shown.indices)
+            parts[name, "visible"] = Seen(tokens, shown.padding)
+        for name in self.modalities:
+            if name in hidden:
+                tokens = self.mask_token + gather_tokens(places[name], hidden[name].indices)
+                parts[name, "hidden"] = Seen(tokens, hidden[name].padding)
+        everything = groups_of([torch.cat([part.padding for part in parts.values()], dim=1)])
+        output = self.transformer(torch.cat([part.tokens for part in parts.values()], dim=1), everything)
+        pieces = output.split([part.tokens.shape[1] for part in parts.values()], dim=1)
+        rebuilt = dict(zip(parts, pieces, strict=True))
+        last = {name: "hidden" if name in hidden else "visible" for name in self.modalities}
+        return {name: self.heads[name](rebuilt[name, kind]) for name, kind in last.items()}
+
+    def _places(self, frame_seconds: Float[Tensor, "B V"]) -> dict[str, Float[Tensor, "B _ E"]]:
+        """Position and modality of every token that there can be."""
+        places = {
+            "video": self.positions.video(frame_seconds),
+            "audio": self.positions.audio.expand(len(frame_seconds), -1, -1),
+            "text": self.positions.text.expand(len(frame_seconds), -1, -1),
+        }
+        return {name: places[name] + self.modality[MODALITIES.index(name)] for name in self.modalities}
+
+
+class Decoder(nn.Module):
+    """One decoder for all modalities (the paper's best), or one for each group that shares weights (Figure 4)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        groups = groups_of_sharing(config.decoder.shared)
+        self.towers = nn.ModuleDict({"_".join(group): DecoderTower(config, group) for group in groups})
+
+    def forward(
+        self, visible: dict[str, Visible], hidden: dict[str, Hidden], frame_seconds: Float[Tensor, "B V"]
     ) -> Rebuilt:
-        """Rebuild the hidden patches, and all words."""
-        video_places = self.positions.video(frame_seconds) + self.modality[0]
-        audio_places = (self.positions.audio + self.modality[1]).expand(len(video.tokens), -1, -1)
-        parts = [
-            self.input(video.tokens) + gather_tokens(video_places, video.indices),
-            self.input(audio.tokens) + gather_tokens(audio_places, audio.indices),
-            self.mask_token + gather_tokens(video_places, hidden_video.indices),
-            self.mask_token + gather_tokens(audio_places, hidden_audio.indices),
-            self.input(text) + self.positions.text[: text.shape[1]] + self.modality[2],
-        ]
-        paddings = [video.padding, audio.padding, hidden_video.padding, hidden_audio.padding, text_padding]
-        everything = groups_of([torch.cat(paddings, dim=1)])
-        output = self.transformer(torch.cat(parts, dim=1), everything)
-        _, _, video_part, audio_part, text_part = output.split([part.shape[1] for part in parts], dim=1)
-        return Rebuilt(self.video_head(video_part), self.audio_head(audio_part), self.word_head(text_part))
+        """Rebuild the hidden patches of picture and sound, and all words."""
+        rebuilt = {}
+        for tower in self.towers.values():
+            rebuilt |= tower(visible, hidden, frame_seconds)
+        return Rebuilt(rebuilt["video"], rebuilt["audio"], rebuilt["text"])

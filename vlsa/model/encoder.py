@@ -9,6 +9,7 @@ same weights.
 Axes: B clips, N tokens, D width, h heads.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from vlsa.config import EncoderConfig, groups_of_sharing
+from vlsa.model.state import Seen
 
 
 @dataclass(frozen=True)
@@ -110,3 +114,64 @@ class Transformer(nn.Module):
             x = block(x, both)
         isolated_output, joint_output = self.norm(x).split(num_tokens, dim=1)
         return isolated_output, joint_output
+
+
+class Encoder(nn.Module):
+    """One transformer for all modalities (the paper), or one for each group that shares weights (Figure 3).
+
+    What goes in and comes out is the tokens of each modality by name. In a joint pass the modalities of a group attend
+    to each other; a modality with an encoder of its own attends to itself in every pass.
+    """
+
+    def __init__(self, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.fusion_layers = encoder.fusion_layers
+        self.groups = groups_of_sharing(encoder.shared)
+        shape = (encoder.num_layers, encoder.width, encoder.num_heads, encoder.mlp_ratio)
+        self.towers = nn.ModuleDict({"_".join(group): Transformer(*shape) for group in self.groups})
+
+    def isolated(self, seen: dict[str, Seen]) -> dict[str, Seen]:
+        """Outputs when each modality attends to itself only; `seen` may hold any of the modalities."""
+        outputs = {}
+        for tower, names in self._parts(seen):
+            outputs |= _split(tower(_tokens(seen, names), groups_of(_paddings(seen, names))), seen, names)
+        return outputs
+
+    def joint(self, seen: dict[str, Seen]) -> dict[str, Seen]:
+        """Outputs when the modalities of each group attend to each other."""
+        outputs = {}
+        for tower, names in self._parts(seen):
+            together = groups_of([torch.cat(_paddings(seen, names), dim=1)])
+            outputs |= _split(tower(_tokens(seen, names), together), seen, names)
+        return outputs
+
+    def both(self, seen: dict[str, Seen]) -> tuple[dict[str, Seen], dict[str, Seen]]:
+        """Isolated and joint outputs, of each group in one packed call."""
+        isolated, joint = {}, {}
+        for tower, names in self._parts(seen):
+            x, paddings = _tokens(seen, names), _paddings(seen, names)
+            if len(names) == 1:
+                alone = together = tower(x, groups_of(paddings))
+            else:
+                alone, together = tower.forward_both(x, paddings, self.fusion_layers)
+            isolated |= _split(alone, seen, names)
+            joint |= _split(together, seen, names)
+        return isolated, joint
+
+    def _parts(self, seen: dict[str, Seen]) -> list[tuple[Transformer, list[str]]]:
+        """Each transformer that has something to do, and the modalities that it serves."""
+        named = ([name for name in group if name in seen] for group in self.groups)
+        return [(tower, names) for tower, names in zip(self.towers.values(), named, strict=True) if names]
+
+
+def _tokens(seen: dict[str, Seen], names: Sequence[str]) -> Float[Tensor, "B N D"]:
+    return torch.cat([seen[name].tokens for name in names], dim=1)
+
+
+def _paddings(seen: dict[str, Seen], names: Sequence[str]) -> list[Bool[Tensor, "B _"]]:
+    return [seen[name].padding for name in names]
+
+
+def _split(outputs: Float[Tensor, "B N D"], seen: dict[str, Seen], names: Sequence[str]) -> dict[str, Seen]:
+    parts = outputs.split([seen[name].padding.shape[1] for name in names], dim=1)
+    return {name: Seen(part, seen[name].padding) for name, part in zip(names, parts, strict=True)}

@@ -53,11 +53,42 @@ def contrastive_loss(
     return _mean_where(forth + back, present)
 
 
+def sigmoid_loss(
+    one: Float[Tensor, "B D"],
+    other: Float[Tensor, "B D"],
+    scale: Float[Tensor, ""],
+    bias: Float[Tensor, ""],
+    present: Bool[Tensor, " B"],
+) -> Float[Tensor, ""]:
+    """Each pair of the batch as a yes or a no, nats a clip (SigLIP, arXiv 2303.15343, Eq. 1); arguments as above."""
+    logits = (scale * one @ other.T + bias).float()  # B B
+    sign = 2 * torch.eye(len(one), device=one.device) - 1
+    counted = present[:, None] & present[None, :]
+    return torch.where(counted, F.softplus(-sign * logits), 0.0).sum() / present.sum().clamp(min=1)
+
+
+def hard_negatives(
+    logits: Float[Tensor, "B B"], present: Bool[Tensor, " B"], generator: torch.Generator | None = None
+) -> Int[Tensor, " B"]:
+    """For each row a wrong column, drawn with probability softmax(logits) over the others that are present.
+
+    Drawn in float32 by the Gumbel-max rule, so that the device is not waited for; as ALBEF (arXiv 2107.07651, section
+    3.3) mines them. A row with no other clip to choose from gets itself, which the caller must not count.
+    """
+    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    uniform = torch.rand(logits.shape, generator=generator).clamp(min=1e-20).to(logits.device, non_blocking=True)
+    noisy = logits.float() - (-uniform.log()).log()
+    lowest = torch.finfo(noisy.dtype).min
+    noisy = noisy.masked_fill(~present[None, :], lowest).masked_fill(own, lowest)
+    alone = (~present[None, :] | own).all(dim=1)
+    return torch.where(alone, torch.arange(len(logits), device=logits.device), noisy.argmax(dim=1))
+
+
 def matching_loss(
     logits_true: Float[Tensor, " B"],
-    logits_false: Float[Tensor, " B"],
+    logits_false: Float[Tensor, " negatives"],
     present_true: Bool[Tensor, " B"],
-    present_false: Bool[Tensor, " B"],
+    present_false: Bool[Tensor, " negatives"],
 ) -> Float[Tensor, ""]:
     """Binary cross-entropy of true against re-paired globals, nats a pair (Eq. 7, third term); ln 2 is chance."""
     is_true = F.softplus(-logits_true.float())

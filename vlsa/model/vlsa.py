@@ -11,12 +11,9 @@ Reads `Batch` of data/; feeds pretrain/loop.py (`Losses`) and retrieve/ (`encode
 Axes: B clips, V frames, I patches of a frame, K visible tokens, N tokens, L words, D width.
 """
 
-import math
-
 import torch
-import torch.nn.functional as F
 from einops import rearrange, repeat
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from vlsa.config import MODALITIES, ModelConfig
@@ -24,11 +21,10 @@ from vlsa.data.clip import Batch
 from vlsa.data.spectrogram import LogSpectrogram
 from vlsa.model import losses, masking, patches
 from vlsa.model.decoder import Decoder, Hidden, Rebuilt, Visible
-from vlsa.model.encoder import Transformer, groups_of
+from vlsa.model.encoder import Encoder
+from vlsa.model.matching import GlobalMatching
 from vlsa.model.state import Content, Globals, Losses, Masks, Seen, SpecialWords
 
-MAX_SCALE = 100.0
-"""Ceiling of a learned 1 / tau."""
 CALIBRATION_CLIPS = 256
 """As many clips of a batch are enough for two means and two deviations, and fit into memory as floats."""
 
@@ -40,17 +36,13 @@ class VLSA(nn.Module):
         super().__init__()
         self.config = config
         self.special_words = special_words
-        encoder, objective = config.encoder, config.objective
         self.spectrogram = LogSpectrogram(config.audio)
         self.register_buffer("pixel_scale", torch.tensor([0.45, 0.225]))
         self.register_buffer("sound_scale", torch.tensor([0.0, 1.0]))
         self.embedding = patches.Embedding(config)
-        self.encoder = Transformer(encoder.num_layers, encoder.width, encoder.num_heads, encoder.mlp_ratio)
-        self.decoder = Decoder(config) if objective.local_weight else None
-        num_features = encoder.width * (1 if objective.matching_features == "product" else 2)
-        self.matching = nn.ModuleDict({pair: nn.Linear(num_features, 1) for pair in objective.pairs})
-        log_scale = torch.tensor(math.log(1 / objective.temperature))
-        self.log_scale = nn.Parameter(log_scale, requires_grad=objective.learn_temperature)
+        self.encoder = Encoder(config.encoder)
+        self.decoder = Decoder(config) if config.objective.local_weight else None
+        self.matching = GlobalMatching(config)
         self.apply(_initialise)
 
     # ---- a training step ------------------------------------------------------------------------------------------
@@ -66,10 +58,16 @@ class VLSA(nn.Module):
         if self.decoder:
             terms |= self.local_losses(content, masks, joint)
         if objective.global_weight:
-            terms |= self.global_losses(self.pool(isolated), generator)
-        weights = {"local": objective.local_weight, "global": objective.global_weight}
-        total = sum((weights[name.split("_")[0]] * term for name, term in terms.items()), torch.zeros(()))
+            terms |= self.matching(self.matching.pool(isolated), generator)
+        total = sum((self.weight(name) * term for name, term in terms.items()), torch.zeros(()))
         return Losses(total, terms)
+
+    def weight(self, term: str) -> float:
+        """What a term of the loss counts (Eq. 8): lambda for GAM; matching within it may have a weight of its own."""
+        objective = self.config.objective
+        if term.startswith("local"):
+            return objective.local_weight
+        return objective.global_weight * (objective.matching_weight if term.startswith("global_match") else 1.0)
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
@@ -94,15 +92,22 @@ class VLSA(nn.Module):
         mean, deviation = self.pixel_scale * 255
         return (chosen.float() - mean) / deviation
 
+    def bands(self, batch: Batch) -> Float[Tensor, "B N P"]:
+        """Patches of the spectrograms, at the scale that `calibrate` found."""
+        spectrogram = (self.spectrogram(batch.sound) - self.sound_scale[0]) / self.sound_scale[1]
+        return patches.patchify_audio(spectrogram, self.config.audio.patch_size)
+
+    def video_padding(self, batch: Batch) -> Bool[Tensor, "B N"]:
+        """True at the patches of frames that are not real."""
+        return repeat(batch.frame_padding, "b v -> b (v i)", i=self.config.video.patches_per_frame)
+
     def content(self, batch: Batch) -> Content:
         """Frames and spectrograms as patches."""
-        config = self.config
-        spectrogram = (self.spectrogram(batch.sound) - self.sound_scale[0]) / self.sound_scale[1]
         return Content(
-            video=patches.patchify_video(batch.video, config.video.patch_px),
+            video=patches.patchify_video(batch.video, self.config.video.patch_px),
             frame_seconds=batch.frame_seconds,
-            video_padding=repeat(batch.frame_padding, "b v -> b (v i)", i=config.video.patches_per_frame),
-            audio=patches.patchify_audio(spectrogram, config.audio.patch_size),
+            video_padding=self.video_padding(batch),
+            audio=self.bands(batch),
             audio_padding=self.spectrogram.padding(batch.num_samples),
             words=batch.words,
             word_padding=batch.word_padding,
@@ -133,15 +138,15 @@ class VLSA(nn.Module):
         """Tokens of what stays visible; hidden patches are left out before they are embedded."""
         embedding = self.embedding
         words = content.words.masked_fill(masks.hidden_words, self.special_words.mask)
+        pixels = self.pixels(content.video, masks.visible_video)
+        values = masking.gather_tokens(content.audio, masks.visible_audio)
         return {
             "video": Seen(
-                embedding.embed_video(
-                    self.pixels(content.video, masks.visible_video), content.frame_seconds, masks.visible_video
-                ),
+                embedding.embed_video(pixels, content.frame_seconds, masks.visible_video),
                 content.video_padding.gather(1, masks.visible_video),
             ),
             "audio": Seen(
-                embedding.embed_audio(masking.gather_tokens(content.audio, masks.visible_audio), masks.visible_audio),
+                embedding.embed_audio(values, masks.visible_audio),
                 content.audio_padding.gather(1, masks.visible_audio),
             ),
             "text": Seen(embedding.embed_text(words), content.word_padding),
@@ -154,33 +159,14 @@ class VLSA(nn.Module):
         both.
         """
         objective = self.config.objective
-        tokens = torch.cat([part.tokens for part in seen.values()], dim=1)
-        paddings = [part.padding for part in seen.values()]
+        seen = self.matching.add_tokens(seen)
         if objective.matching_attention == "joint" or not objective.global_weight:
-            isolated = joint = self.encoder(tokens, groups_of([torch.cat(paddings, dim=1)]))
+            isolated = joint = self.encoder.joint(seen)
         elif not self.decoder:
-            isolated = joint = self.encoder(tokens, groups_of(paddings))
+            isolated = joint = self.encoder.isolated(seen)
         else:
-            isolated, joint = self.encoder.forward_both(tokens, paddings, self.config.encoder.fusion_layers)
-        return self._split(isolated, paddings), self._split(joint, paddings)
-
-    @staticmethod
-    def _split(outputs: Float[Tensor, "B N D"], paddings: list[Tensor]) -> dict[str, Seen]:
-        parts = outputs.split([padding.shape[1] for padding in paddings], dim=1)
-        return {name: Seen(*part) for name, part in zip(MODALITIES, zip(parts, paddings, strict=True), strict=True)}
-
-    def rebuild(self, content: Content, masks: Masks, joint: dict[str, Seen]) -> Rebuilt:
-        """Hidden patches, and all words, from the joint outputs of what is visible of all modalities."""
-        assert self.decoder is not None
-        return self.decoder(
-            video=Visible(joint["video"].tokens, masks.visible_video, joint["video"].padding),
-            audio=Visible(joint["audio"].tokens, masks.visible_audio, joint["audio"].padding),
-            text=joint["text"].tokens,
-            text_padding=joint["text"].padding,
-            hidden_video=Hidden(masks.hidden_video, content.video_padding.gather(1, masks.hidden_video)),
-            hidden_audio=Hidden(masks.hidden_audio, content.audio_padding.gather(1, masks.hidden_audio)),
-            frame_seconds=content.frame_seconds,
-        )
+            isolated, joint = self.encoder.both(seen)
+        return isolated, self.matching.without_tokens(joint)
 
     def local_losses(self, content: Content, masks: Masks, joint: dict[str, Seen]) -> dict[str, Float[Tensor, ""]]:
         """LPMM (Eq. 5): hidden patches and words of each modality, rebuilt from what is visible of all."""
@@ -195,93 +181,54 @@ class VLSA(nn.Module):
             "local_text": losses.word_loss(rebuilt.words, content.words, masks.hidden_words),
         }
 
+    def rebuild(self, content: Content, masks: Masks, joint: dict[str, Seen]) -> Rebuilt:
+        """What the decoder makes of the hidden patches, and of all words, from the joint pass."""
+        assert self.decoder is not None, "trained without LPMM"
+        order = torch.arange(content.words.shape[1], device=content.words.device).expand_as(content.words)
+        places = {"video": masks.visible_video, "audio": masks.visible_audio, "text": order}
+        visible = {name: Visible(part.tokens, places[name], part.padding) for name, part in joint.items()}
+        hidden = {
+            "video": Hidden(masks.hidden_video, content.video_padding.gather(1, masks.hidden_video)),
+            "audio": Hidden(masks.hidden_audio, content.audio_padding.gather(1, masks.hidden_audio)),
+        }
+        return self.decoder(visible, hidden, content.frame_seconds)
+
     def target(self, hidden: Float[Tensor, "B M P"]) -> Float[Tensor, "B M P"]:
         """What the decoder has to rebuild of a patch."""
         return patches.normalise_patches(hidden) if self.config.objective.normalise_targets else hidden
-
-    def pool(self, encoded: dict[str, Seen]) -> Globals:
-        """The mean of each modality's outputs (Eq. 6), at unit length."""
-        pooled = {name: losses.mean_pool(part.tokens, part.padding) for name, part in encoded.items()}
-        return Globals(
-            vectors={name: F.normalize(vector, dim=-1) for name, vector in pooled.items()},
-            present={name: ~part.padding.all(dim=-1) for name, part in encoded.items()},
-        )
-
-    def global_losses(
-        self, globals_: Globals, generator: torch.Generator | None = None
-    ) -> dict[str, Float[Tensor, ""]]:
-        """GAM (Eq. 7): for each pair of modalities, InfoNCE both ways and matching."""
-        terms = {}
-        num_clips = len(globals_.vectors["audio"])
-        shift = int(torch.randint(1, max(num_clips, 2), (), generator=generator))
-        for pair in self.config.objective.pairs:
-            one, other = pair.split("-")
-            a, b = globals_.vectors[one], globals_.vectors[other]
-            present = globals_.present[one] & globals_.present[other]
-            present_false = globals_.present[one] & globals_.present[other].roll(shift) & (num_clips > 1)
-            name = pair.replace("-", "_")
-            terms[f"global_contrast_{name}"] = losses.contrastive_loss(a, b, self.scale, present)
-            terms[f"global_match_{name}"] = losses.matching_loss(
-                self.match(pair, a, b), self.match(pair, a, b.roll(shift, dims=0)), present, present_false
-            )
-        return terms
-
-    def match(self, pair: str, one: Float[Tensor, "B D"], other: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
-        """Logit that two globals belong to one clip: one fully connected layer (Eq. 7).
-
-        On a concatenation such a layer is the sum of a term for each global, so that no pairing can beat chance; its
-        default input is their product (times D, so that its elements are of order one).
-        """
-        if self.config.objective.matching_features == "product":
-            features = one * other * one.shape[-1]
-        else:
-            features = torch.cat([one, other], dim=-1) * one.shape[-1] ** 0.5
-        return self.matching[pair](features).squeeze(-1)
-
-    @torch.no_grad()
-    def limit_scale(self) -> None:
-        """Bring a learned 1 / tau back under its ceiling, so that it can come down again; called after each update."""
-        self.log_scale.clamp_(max=math.log(MAX_SCALE))
-
-    @property
-    def scale(self) -> Float[Tensor, ""]:
-        """1 / tau."""
-        return self.log_scale.exp()
 
     # ---- answers --------------------------------------------------------------------------------------------------
 
     def globals(self, batch: Batch) -> Globals:
         """Globals of each modality by itself, nothing hidden: what retrieval compares."""
-        content = self.content(batch)
-        embedding = self.embedding
-        seen = {
-            "video": Seen(
-                embedding.embed_video(self.pixels(content.video), content.frame_seconds), content.video_padding
-            ),
-            "audio": Seen(embedding.embed_audio(content.audio), content.audio_padding),
-            "text": Seen(embedding.embed_text(content.words), content.word_padding),
-        }
-        return self.pool({name: self._encode_alone(part) for name, part in seen.items()})
+        return self._globals({name: self.all_tokens(batch, name) for name in MODALITIES})
+
+    def all_tokens(self, batch: Batch, name: str) -> Seen:
+        """Tokens of everything that a batch has of a modality, nothing hidden."""
+        if name == "text":
+            return Seen(self.embedding.embed_text(batch.words), batch.word_padding)
+        if name == "audio":
+            return Seen(self.embedding.embed_audio(self.bands(batch)), self.spectrogram.padding(batch.num_samples))
+        pixels = self.pixels(patches.patchify_video(batch.video, self.config.video.patch_px))
+        return Seen(self.embedding.embed_video(pixels, batch.frame_seconds), self.video_padding(batch))
 
     def encode_video(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Unit vectors of the pictures; rows without a picture carry no meaning."""
-        content = self.content(batch)
-        tokens = self.embedding.embed_video(self.pixels(content.video), content.frame_seconds)
-        return self.pool({"video": self._encode_alone(Seen(tokens, content.video_padding))}).vectors["video"]
+        return self._encode_alone(batch, "video")
 
     def encode_audio(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Unit vectors of the sounds; rows without sound carry no meaning."""
-        content = self.content(batch)
-        tokens = self.embedding.embed_audio(content.audio)
-        return self.pool({"audio": self._encode_alone(Seen(tokens, content.audio_padding))}).vectors["audio"]
+        return self._encode_alone(batch, "audio")
 
     def encode_text(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Unit vectors of the texts; rows without text carry no meaning."""
-        part = Seen(self.embedding.embed_text(batch.words), batch.word_padding)
-        return self.pool({"text": self._encode_alone(part)}).vectors["text"]
+        return self._encode_alone(batch, "text")
 
-    def _encode_alone(self, part: Seen) -> Seen:
-        return Seen(self.encoder(part.tokens, groups_of([part.padding])), part.padding)
+    def _encode_alone(self, batch: Batch, name: str) -> Float[Tensor, "B D"]:
+        return self._globals({name: self.all_tokens(batch, name)}).vectors[name]
+
+    def _globals(self, seen: dict[str, Seen]) -> Globals:
+        return self.matching.pool(self.encoder.isolated(self.matching.add_tokens(seen)))
 
 
 def _initialise(module: nn.Module) -> None:

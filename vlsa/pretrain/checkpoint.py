@@ -25,7 +25,7 @@ from vlsa.model.state import SpecialWords
 from vlsa.model.vlsa import VLSA
 from vlsa.settings import from_dict, to_dict
 
-FORMAT, VERSION = "vlsa-model", "1"
+FORMAT, VERSION = "vlsa-model", "2"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
 
 

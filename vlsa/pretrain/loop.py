@@ -10,13 +10,10 @@ Axes: B clips.
 import hashlib
 import json
 import math
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -30,6 +27,7 @@ from vlsa.errors import CheckpointError, ConfigError, VlsaError
 from vlsa.model.state import Losses
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint
+from vlsa.pretrain.interrupt import stop_on_interrupt
 from vlsa.pretrain.journal import Journal, only_writer
 from vlsa.pretrain.schedule import learning_rate
 from vlsa.settings import to_dict
@@ -38,6 +36,8 @@ Evaluator = Callable[[VLSA, Tokenizer], dict[str, float]]
 """Scores of the model on held-out clips, by name."""
 Report = Callable[[int, int, dict[str, float]], None]
 """Told (steps done, steps in all, metrics of the step)."""
+Initialise = Callable[[VLSA], None]
+"""Puts weights from elsewhere into a fresh model; `train.init` names them."""
 
 LOG_EVERY_STEPS = 10
 MAY_CHANGE = ("num_workers", "checkpoint_every_steps", "evaluate_every_steps", "cache_gib")
@@ -86,11 +86,15 @@ def pretrain(
     run_path: str | Path,
     *,
     tokenizer: Tokenizer | None = None,
+    initialise: Initialise | None = None,
     evaluator: Evaluator | None = None,
     report: Report | None = None,
     device: torch.device | str | None = None,
 ) -> RunSummary:
     """Train to the last step, going on from the run's newest checkpoint if there is one.
+
+    `initialise` is called on the fresh model of a new run, after its inputs were calibrated; a run that goes on has its
+    weights already.
 
     Ctrl-C ends after the step in hand, with a checkpoint. Raises ConfigError when the run was begun with other
     settings, CheckpointError when its newest checkpoint is damaged or of other clips, or another process trains the
@@ -104,10 +108,13 @@ def pretrain(
     clips = TrainingClips(source, trainer.config.model, trainer.config.train, trainer.tokenizer)
     if not saved:
         trainer.model.calibrate(next(iter(training_batches(clips, 0))).to(device))
+        assert bool(initialise) == bool(trainer.config.train.init), "train.init says where the first weights are from"
+        if initialise:
+            initialise(trainer.model)
     with (
         only_writer(run_path),
         Journal(run_path, trainer.config, first_step=trainer.step) as journal,
-        _stop_on_interrupt() as stop,
+        stop_on_interrupt() as stop,
     ):
         for batch, waited_seconds in _timed(training_batches(clips, trainer.step)):
             started = time.perf_counter()
@@ -137,7 +144,7 @@ def train_step(trainer: Trainer, batch: Batch) -> tuple[Losses, torch.Tensor]:
     losses.total.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), train.gradient_clip or math.inf)
     trainer.optimizer.step()
-    model.limit_scale()
+    model.matching.limit_scale()
     return losses, norm
 
 
@@ -158,19 +165,17 @@ def build_optimizer(model: VLSA, config: Config) -> torch.optim.AdamW:
 
 
 def _start(config: Config, source: ClipSource, tokenizer: Tokenizer | None, device: torch.device) -> Trainer:
-    tokenizer = tokenizer or Tokenizer.train(_some_texts(source), config.model.text.vocabulary_size)
+    tokenizer = tokenizer or learn_tokenizer(config, source)
     text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
     config = replace(config, model=replace(config.model, text=text))
     model = checkpoint.build_model(config, tokenizer).to(device)
     return Trainer(config, model, tokenizer, build_optimizer(model, config), fingerprint(source))
 
 
-def _some_texts(source: ClipSource) -> list[str]:
-    texts = list(source.texts("train"))
-    if not texts:
-        # Clips without words train picture against sound; the vocabulary is then the special tokens and one letter.
-        return ["a"]
-    return texts
+def learn_tokenizer(config: Config, source: ClipSource) -> Tokenizer:
+    """A vocabulary from the words of the training clips."""
+    # Clips without words train picture against sound; the vocabulary is then the special tokens and one letter.
+    return Tokenizer.train(list(source.texts("train")) or ["a"], config.model.text.vocabulary_size)
 
 
 def _resume(config: Config, source: ClipSource, path: Path, device: torch.device) -> Trainer:
@@ -255,7 +260,7 @@ def _log(
     trainer.metrics = values | {
         "learning_rate": learning_rate(trainer.step - 1, trainer.config.train),
         "gradient_norm": norm.item(),
-        "scale": trainer.model.scale.item(),
+        "scale": trainer.model.matching.scale.item(),
         "clips_per_second": len(ids) / seconds,
         "data_wait_share": waited_seconds / seconds,
     }
@@ -268,29 +273,3 @@ def _evaluate(trainer: Trainer, journal: Journal, evaluator: Evaluator | None) -
     every = trainer.config.train.evaluate_every_steps
     if evaluator and every and trainer.step % every == 0:
         journal.write(trainer.step, evaluator(trainer.model, trainer.tokenizer))
-
-
-@dataclass
-class _Stop:
-    asked: bool = False
-
-
-@contextmanager
-def _stop_on_interrupt() -> Iterator[_Stop]:
-    """The first Ctrl-C is noted, so that the step in hand is finished and saved; the second one interrupts."""
-    stop = _Stop()
-
-    def note(_signal: int, _frame: FrameType | None) -> None:
-        if stop.asked:
-            raise KeyboardInterrupt
-        stop.asked = True
-
-    try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread: its owner decides
-        yield stop
-        return
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)

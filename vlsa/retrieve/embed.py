@@ -58,6 +58,21 @@ class ClipEmbeddings:
         """Clips with at least one text."""
         return np.isin(np.arange(len(self)), self.text_clip)
 
+    @property
+    def has_both(self) -> Bool[np.ndarray, " N"]:
+        """Clips with a picture and sound."""
+        return self.has_video & self.has_audio
+
+    @property
+    def has_media(self) -> Bool[np.ndarray, " N"]:
+        """Clips with a picture or sound."""
+        return self.has_video | self.has_audio
+
+    @property
+    def media(self) -> Float32[np.ndarray, "N D"]:
+        """What is seen and heard as one vector a clip; zeros where there is neither."""
+        return fuse_media(self.video, self.audio)
+
     def clip_text(self) -> Float32[np.ndarray, "N D"]:
         """One vector a clip for its words: the renormalised mean of its texts; zeros without text."""
         total = np.zeros_like(self.video)
@@ -69,6 +84,11 @@ def unit_length(vectors: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D
     """Rows scaled to length 1; a row of zeros stays zero."""
     length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     return (vectors / np.maximum(length, 1e-12)).astype(np.float32)
+
+
+def fuse_media(*parts: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D"]:
+    """Picture and sound as one vector: the renormalised mean of what is there; a row of zeros is not there."""
+    return unit_length(np.sum(parts, axis=0))
 
 
 def embed_clips(

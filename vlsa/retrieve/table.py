@@ -18,7 +18,7 @@ from jaxtyping import Float32
 
 from vlsa.data.manifest import ClipRow
 from vlsa.errors import IndexFault
-from vlsa.retrieve.embed import ClipEmbeddings, unit_length
+from vlsa.retrieve.embed import ClipEmbeddings, fuse_media
 from vlsa.retrieve.search import TARGETS, Hit
 
 TABLE = "clips"
@@ -27,7 +27,7 @@ VECTORS = tuple(TARGETS.values())
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IndexRow:
-    """One indexed clip. An absent modality is None; `media` is the renormalised mean of what is seen and heard."""
+    """One indexed clip. An absent modality is None; `media` is what is seen and heard, fused."""
 
     id: str
     path: str
@@ -41,8 +41,8 @@ class IndexRow:
     @property
     def media(self) -> Float32[np.ndarray, " D"] | None:
         """What is seen and heard as one vector."""
-        present = [vector for vector in (self.video, self.audio) if vector is not None]
-        return unit_length(np.sum(present, axis=0, keepdims=True))[0] if present else None
+        present = [vector[None] for vector in (self.video, self.audio) if vector is not None]
+        return fuse_media(*present)[0] if present else None
 
 
 def index_rows(rows: Sequence[ClipRow], embeddings: ClipEmbeddings) -> list[IndexRow]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vlsa.errors import VlsaError
-from vlsa.retrieve.evaluate import DIRECTIONS, direction_label
+from vlsa.retrieve.results import DIRECTIONS, direction_label
 
 Series = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name -> steps and values, the last line for a step counting."""

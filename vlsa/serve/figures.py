@@ -1,6 +1,6 @@
 """All figures of a run in one folder: reconstructions, where the sound is, galleries, maps of pairs, and their numbers.
 
-Reads a run and a store; calls retrieve/figures/ for what is computed and the drawing modules beside this one.
+Reads an encoder and clips; calls retrieve/figures/ for what is computed and the drawing modules beside this one.
 
     OUT/reconstructions.png  OUT/where_is_the_sound.png  OUT/gallery.html  OUT/embedding.png  OUT/figures.json
 """
@@ -16,11 +16,10 @@ from typing import Any
 
 from vlsa.data.loader import ClipSource
 from vlsa.data.manifest import Progress, write_atomically
-from vlsa.data.store import ClipStore
 from vlsa.data.world.truth import truths
 from vlsa.errors import CheckpointError, ConfigError, StoreError, VlsaError
 from vlsa.retrieve.embed import ClipEmbeddings, embed_store
-from vlsa.retrieve.encoders import VlsaEncoder, load
+from vlsa.retrieve.encoders import VlsaEncoder
 from vlsa.retrieve.evaluate import library_versions, source_commit
 from vlsa.retrieve.figures.answers import asked
 from vlsa.retrieve.figures.clips import MOST_CLIPS, batches, spread, window_start_seconds
@@ -63,10 +62,11 @@ class _Source:
 
 
 def write_figures(
-    run_path: str | Path,
-    data: ClipSource | str | Path,
+    encoder: VlsaEncoder,
+    store: ClipSource,
     out: str | Path,
     *,
+    data: str = "",
     split: str = "test",
     num_clips: int = 4,
     seed: int = 0,
@@ -74,20 +74,17 @@ def write_figures(
 ) -> Figures:
     """Draw everything that can be drawn of a run, `num_clips` in each picture and queries in each direction.
 
-    `data` is a store, or the folder of one.
-    A figure that this run or these clips cannot have is left out, with a line in `notes`. Raises VlsaError when none
-    can be, when the folder cannot be written, and when a library is missing.
+    `data` names the clips in figures.json. A figure that this run or these clips cannot have is left out, with a line
+    in `notes`. Raises VlsaError when none can be, when the folder cannot be written, and when a library is missing.
     """
     _check_libraries()
     if num_clips < 1:
         raise ConfigError(f"--clips {num_clips}: must be at least 1, or there is nothing to see. Try 4.")
-    encoder = load(run_path)
-    store = ClipStore.open(data) if isinstance(data, str | Path) else data
-    name, rows = str(getattr(store, "path", "clips in memory")), store.rows(split)
+    rows = store.rows(split)
     if not rows:
-        raise StoreError(f"{name}: no clip in split {split}; there is nothing to show. Try another --split.")
+        raise StoreError(f"{data or 'clips'}: no clip in split {split}; there is nothing to show. Try another --split.")
     figures = Figures(_folder(Path(out)))
-    source = _Source(encoder, store, name, rows, num_clips, seed)
+    source = _Source(encoder, store, data, rows, num_clips, seed)
     embeddings = embed_store(encoder, store, split, progress=progress)
     stages: dict[str, Callable[[], None]] = {
         "reconstructions": partial(_reconstructions, source, figures),
@@ -106,7 +103,7 @@ def write_figures(
         progress(len(stages), len(stages), "")
     if not figures.files:
         raise VlsaError(f"{out}: nothing could be drawn. {figures.notes[0]}")
-    _write_json(figures, encoder, name, split, len(rows), seed)
+    _write_json(figures, encoder, data, split, len(rows), seed)
     return figures
 
 

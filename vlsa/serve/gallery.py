@@ -17,13 +17,13 @@ from vlsa.data.clip import Clip
 from vlsa.data.manifest import write_atomically
 from vlsa.data.members import encode_jpeg, encode_wav
 from vlsa.errors import VlsaError
-from vlsa.retrieve.evaluate import direction_label
 from vlsa.retrieve.figures.answers import Answer, Asked
+from vlsa.retrieve.results import direction_label
 from vlsa.serve.report import page
 
 STRIP_FRAMES, STRIP_FRAME_PX, SMALLEST_FRAME_PX, GAP_PX = 4, 160, 96, 3
 JPEG_QUALITY = 82
-COMPARED = {"video": "picture", "audio": "sound", "text": "words"}
+COMPARED = {"video": "picture", "audio": "sound", "text": "words", "media": "picture and sound"}
 NOTE = (
     "Queries lie at even distances in the split; nobody picked them. The model compares only what the heading names: "
     "picture, sound and words of a clip are shown together so that people can judge. Four frames a clip, left to "

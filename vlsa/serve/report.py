@@ -1,6 +1,6 @@
 """One page that shows what a model can do: its scores, its training curve, and searches whose answers can be played.
 
-Reads evaluations (retrieve/evaluate.py), hits (retrieve/search.py) and a picture (curves.py); writes one HTML file with
+Reads evaluations (retrieve/results.py), hits (retrieve/search.py) and a picture (curves.py); writes one HTML file with
 style and script inside. Only the media stay outside, linked relative to the page, so that all can be moved together.
 """
 
@@ -14,7 +14,8 @@ from typing import Literal
 from urllib.parse import quote
 
 from vlsa.data.manifest import write_atomically
-from vlsa.retrieve.evaluate import DirectionResult, Evaluation, direction_label
+from vlsa.retrieve.metrics import Scores
+from vlsa.retrieve.results import TABLE_RECALL_AT, DirectionResult, Evaluation, direction_label
 from vlsa.retrieve.search import Hit
 
 STATIC = Path(__file__).parent / "static"
@@ -86,23 +87,20 @@ def page(title: str, summary: str, sections: Sequence[str], more: str = "") -> s
 
 
 def _evaluation(heading: str, evaluation: Evaluation) -> str:
-    names = ("direction", "R@1 %", "R@5 %", "R@10 %", "MedR", "queries", "gallery")
+    names = ("direction", *(f"R@{k} %" for k in TABLE_RECALL_AT), "MedR", "queries", "gallery")
     header = "".join(f"<th>{name}</th>" for name in names)
     rows = "".join(_direction(result) for result in evaluation.directions.values())
+    for post in evaluation.post:
+        rows += "".join(_direction(result, f", {post.name}") for result in post.directions.values())
     table = f'<div class="card scroll"><table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>'
     legend = "Under each score: its 95% interval, and what chance would give."
     return f'<h2>{escape(heading)}</h2>{table}<p class="quiet">{escape(evaluation.caption())} {legend}</p>'
 
 
-def _direction(result: DirectionResult) -> str:
+def _direction(result: DirectionResult, post: str = "") -> str:
     scores, chance = result.scores, result.chance
-    cells = [f"<td>{escape(direction_label(result.direction))}</td>"]
-    for k, share in scores.recall.items():
-        beside = (
-            _interval(scores.intervals.get(f"r{k}"), 100.0, ".0f")
-            + f"<small>chance {100 * chance.recall[k]:.1f}</small>"
-        )
-        cells.append(f'<td class="share" style="--share: {100 * share:.1f}%">{100 * share:.1f}{beside}</td>')
+    cells = [f"<td>{escape(direction_label(result.direction) + post)}</td>"]
+    cells += [_recall(scores, chance, k) for k in TABLE_RECALL_AT]
     beside = _interval(scores.intervals.get("medr"), 1.0, ".0f") + f"<small>chance {chance.median_rank:g}</small>"
     cells += [
         f"<td>{scores.median_rank:g}{beside}</td>",
@@ -110,6 +108,15 @@ def _direction(result: DirectionResult) -> str:
         f"<td>{scores.num_items:,}</td>",
     ]
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _recall(scores: Scores, chance: Scores, k: int) -> str:
+    if k not in scores.recall:
+        return "<td>–</td>"
+    percent = 100 * scores.recall[k]
+    beside = _interval(scores.intervals.get(f"r{k}"), 100.0, ".0f")
+    beside += f"<small>chance {100 * chance.recall[k]:.1f}</small>"
+    return f'<td class="share" style="--share: {percent:.1f}%">{percent:.1f}{beside}</td>'
 
 
 def _interval(ends: tuple[float, float] | None, factor: float, form: str) -> str:

@@ -10,7 +10,14 @@ import torch
 from tiny import plain_clip, tiny_config, tiny_run, tiny_source
 
 from vlsa.data.clip import Batch
-from vlsa.data.loader import ClipSource, MemoryClips, StepSampler, TrainingClips, read_tensors, training_batches
+from vlsa.data.loader import (
+    ClipSource,
+    MemoryClips,
+    StepSampler,
+    TrainingClips,
+    read_tensors,
+    training_batches,
+)
 from vlsa.errors import StoreError
 
 
@@ -125,3 +132,11 @@ def test_a_clip_without_picture_or_sound_says_so():
     (row,) = source.rows()
     assert len(row.frame_seconds) == 0
     assert (row.num_samples, row.sample_rate_hz) == (0, 0)
+
+
+def test_the_setting_shifts_the_sound_of_training(tokenizer):
+    plain, shifted = (
+        training_clips(tokenizer, augment=False, sound_shift_seconds=seconds)[0, 0].sound for seconds in (0.0, 1.0)
+    )
+    assert not torch.equal(plain, shifted)
+    assert torch.equal(plain[100:200], shifted[4100:4200])

@@ -10,6 +10,7 @@ from tiny import tiny_clips
 from vlsa.data.loader import MemoryClips
 from vlsa.data.world import make_world, world_log
 from vlsa.data.world.picture import companion_cover, object_cover, render_picture
+from vlsa.data.world.source import WorldClips, WorldSpec
 from vlsa.data.world.truth import truths
 from vlsa.errors import StoreError
 
@@ -83,3 +84,10 @@ def test_a_damaged_truth_is_one_line(tmp_path, line):
     with pytest.raises(StoreError, match=r"truth\.jsonl:1: no event log") as caught:
         truths([stored(tmp_path / "test/00000.mp4")])
     assert "\n" not in str(caught.value)
+
+
+def test_clips_of_a_world_without_files_are_known_too():
+    rows = WorldClips(WorldSpec.parse("world:train=2,test=2,seed=5,fps=10")).rows("test")
+    found = truths(rows)
+    assert found["test/00001"].log == world_log(5, "test", 1)[0]
+    assert found["test/00001"].frames_per_second == 10

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import generator
+from tiny import change, generator
 
 from vlsa.model.decoder import Decoder, Hidden, Rebuilt, Visible
 
@@ -31,14 +31,23 @@ def given() -> dict[str, Any]:
     absent = torch.tensor([False, False, True])[:, None]
     present = torch.zeros(NUM_CLIPS, 1, dtype=torch.bool)
     return {
-        "video": Visible(tokens(4), indices(0, 3, 17, 30), present.expand(-1, 4)),
-        "audio": Visible(tokens(5), indices(1, 2, 8, 9, 31), absent.expand(-1, 5)),
-        "text": tokens(6),
-        "text_padding": absent.expand(-1, 6),
-        "hidden_video": Hidden(indices(5, 20), present.expand(-1, 2)),
-        "hidden_audio": Hidden(indices(0, 30), absent.expand(-1, 2)),
+        "visible": {
+            "video": Visible(tokens(4), indices(0, 3, 17, 30), present.expand(-1, 4)),
+            "audio": Visible(tokens(5), indices(1, 2, 8, 9, 31), absent.expand(-1, 5)),
+            "text": Visible(tokens(6), indices(0, 1, 2, 3, 4, 5), absent.expand(-1, 6)),
+        },
+        "hidden": {
+            "video": Hidden(indices(5, 20), present.expand(-1, 2)),
+            "audio": Hidden(indices(0, 30), absent.expand(-1, 2)),
+        },
         "frame_seconds": torch.tensor([[0.2, 1.5]]).expand(NUM_CLIPS, -1),
     }
+
+
+def with_tokens(given: dict[str, Any], **tokens: torch.Tensor) -> dict[str, Any]:
+    """The same, with other tokens of some modalities."""
+    changed = {name: dataclasses.replace(given["visible"][name], tokens=value) for name, value in tokens.items()}
+    return given | {"visible": given["visible"] | changed}
 
 
 def parts(rebuilt: Rebuilt) -> list[torch.Tensor]:
@@ -55,16 +64,15 @@ def test_it_rebuilds_pixels_spectrogram_values_and_word_logits(decoder, given):
 @pytest.mark.parametrize("name", ["video", "audio", "text"])
 def test_each_modality_helps_to_rebuild_all(decoder, given, name):
     before = parts(decoder(**given))
-    changed = torch.randn_like(given["text"] if name == "text" else given[name].tokens)
-    given[name] = changed if name == "text" else dataclasses.replace(given[name], tokens=changed)
-    for one, other in zip(before, parts(decoder(**given)), strict=True):
+    changed = torch.randn_like(given["visible"][name].tokens)
+    for one, other in zip(before, parts(decoder(**with_tokens(given, **{name: changed}))), strict=True):
         assert (one - other)[:2].abs().amax(dim=-1).min() > 1e-4
 
 
 def test_where_a_hidden_patch_stands_matters(decoder, given):
     before = decoder(**given)
-    moved = dataclasses.replace(given["hidden_video"], indices=given["hidden_video"].indices + 1)
-    after = decoder(**(given | {"hidden_video": moved}))
+    moved = dataclasses.replace(given["hidden"]["video"], indices=given["hidden"]["video"].indices + 1)
+    after = decoder(**(given | {"hidden": given["hidden"] | {"video": moved}}))
     assert (before.video - after.video).abs().amax(dim=-1).min() > 1e-4
 
 
@@ -76,9 +84,9 @@ def test_when_a_frame_was_shown_matters(decoder, given):
 
 def test_padding_does_not_reach_what_is_real(decoder, given):
     before = decoder(**given)
-    audio, text = given["audio"].tokens.clone(), given["text"].clone()
+    audio, text = (given["visible"][name].tokens.clone() for name in ("audio", "text"))
     audio[2], text[2] = 100.0, -100.0
-    after = decoder(**(given | {"audio": dataclasses.replace(given["audio"], tokens=audio), "text": text}))
+    after = decoder(**with_tokens(given, audio=audio, text=text))
     torch.testing.assert_close(before.video, after.video)
     torch.testing.assert_close(before.words[:2], after.words[:2])
 
@@ -87,10 +95,25 @@ def test_padding_does_not_reach_what_is_real(decoder, given):
 def test_each_block_has_an_effect_and_a_gradient(decoder, given, layer):
     before = [part.detach() for part in parts(decoder(**given))]
     sum(part.square().sum() for part in parts(decoder(**given))).backward()
-    for name, parameter in decoder.transformer.blocks[layer].named_parameters():
+    transformer = decoder.towers["video_audio_text"].transformer
+    for name, parameter in transformer.blocks[layer].named_parameters():
         assert parameter.grad.abs().sum() > 0, name
     with torch.no_grad():
-        for parameter in decoder.transformer.blocks[layer].parameters():
+        for parameter in transformer.blocks[layer].parameters():
             parameter.zero_()
     for one, other in zip(before, parts(decoder(**given)), strict=True):
         assert (one - other).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("shared", ["video-text", "audio-text", "audio-video", "none"])
+def test_a_decoder_of_its_own_sees_its_own_modality_only(config, given, shared):
+    """Figure 4: what those outside a group show does not reach it, and what is inside does."""
+    torch.manual_seed(0)
+    decoder = Decoder(change(config, "decoder", shared=shared))
+    before = dict(zip(("video", "audio", "text"), parts(decoder(**given)), strict=True))
+    for name in before:
+        other = with_tokens(given, **{name: torch.randn_like(given["visible"][name].tokens)})
+        after = dict(zip(before, parts(decoder(**other)), strict=True))
+        moved = {n for n in before if (before[n] - after[n])[:2].abs().max() > 1e-4}
+        together = set(shared.split("-")) if name in shared.split("-") else {name}
+        assert moved == together

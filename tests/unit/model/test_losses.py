@@ -6,7 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vlsa.model.losses import contrastive_loss, matching_loss, mean_pool, patch_loss, word_loss
+from vlsa.model.losses import (
+    contrastive_loss,
+    hard_negatives,
+    matching_loss,
+    mean_pool,
+    patch_loss,
+    sigmoid_loss,
+    word_loss,
+)
 
 ALL = torch.ones(4, dtype=torch.bool)
 
@@ -131,3 +139,52 @@ def test_a_product_of_both_sides_beats_ln_2_on_repaired_clips():
     one = other = torch.eye(4)
     logits = [20 * (one * other.roll(shift, dims=0)).sum(dim=1) - 10 for shift in (0, 1)]
     assert matching_loss(*logits, ALL, ALL).item() < 1e-4
+
+
+# --- beyond the paper
+
+
+def test_orthonormal_pairs_have_the_closed_form_sigmoid_loss():
+    """n matches at scale + bias, n (n - 1) others at bias."""
+    num_clips, scale, bias = 5, 3.0, -1.0
+    loss = sigmoid_loss(
+        torch.eye(num_clips), torch.eye(num_clips), torch.tensor(scale), torch.tensor(bias), ALL[:1].expand(num_clips)
+    )
+    expected = math.log1p(math.exp(-scale - bias)) + (num_clips - 1) * math.log1p(math.exp(bias))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_absent_clips_are_in_no_pair_of_the_sigmoid_loss():
+    one, other = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0))
+    present = torch.tensor([True, True, False, True, False, True])
+    arguments = torch.tensor(2.0), torch.tensor(-1.0)
+    whole = sigmoid_loss(one, other, *arguments, present)
+    kept = sigmoid_loss(one[present], other[present], *arguments, torch.ones(4, dtype=torch.bool))
+    assert whole.item() == pytest.approx(kept.item(), rel=1e-6)
+
+
+def test_hard_negatives_are_drawn_by_likeness_and_never_the_clip_itself():
+    logits = torch.tensor([[9.0, math.log(3.0), 0.0], [0.0, 9.0, 0.0], [50.0, 0.0, 9.0]])
+    rng, present = torch.Generator().manual_seed(0), torch.ones(3, dtype=torch.bool)
+    drawn = torch.stack([hard_negatives(logits, present, rng) for _ in range(4000)])
+    assert (drawn != torch.arange(3)).all()
+    assert (drawn[:, 0] == 1).float().mean().item() == pytest.approx(0.75, abs=0.03)
+    assert (drawn[:, 1] == 0).float().mean().item() == pytest.approx(0.5, abs=0.03)
+    assert (drawn[:, 2] == 0).all()
+
+
+def test_hard_negatives_are_present_and_a_batch_of_one_has_none():
+    logits = torch.zeros(4, 4)
+    present = torch.tensor([True, False, True, False])
+    drawn = hard_negatives(logits, present, torch.Generator().manual_seed(0))
+    assert drawn[[0, 2]].tolist() == [2, 0]
+    assert hard_negatives(torch.zeros(1, 1), torch.ones(1, dtype=torch.bool)).tolist() == [0]
+
+
+def test_hard_negatives_in_half_precision_are_drawn_in_full():
+    """In float16 all of these noisy scores would overflow to one value."""
+    logits = torch.full((3, 3), 60_000.0, dtype=torch.float16)
+    drawn = [
+        hard_negatives(logits, torch.ones(3, dtype=torch.bool), torch.Generator().manual_seed(n)) for n in range(20)
+    ]
+    assert len({tuple(one.tolist()) for one in drawn}) > 1

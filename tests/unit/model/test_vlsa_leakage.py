@@ -27,7 +27,7 @@ def training_globals(model: VLSA, batch: Batch) -> Globals:
     """The globals that GAM sees, with the masks of seed 0. (Word masks depend on the words, so they move with them.)"""
     content = model.content(batch)
     masks = model.draw_masks(content, generator())
-    return model.pool(model.encode(model.visible_tokens(content, masks))[0])
+    return model.matching.pool(model.encode(model.visible_tokens(content, masks))[0])
 
 
 @pytest.mark.parametrize("shuffled", MODALITIES)
@@ -65,7 +65,7 @@ def test_no_gradient_flows_from_one_modality_to_the_globals_of_another(model, ba
     content = model.content(batch)
     content = dataclasses.replace(content, audio=content.audio.requires_grad_())
     masks = model.draw_masks(content, generator())
-    globals_ = model.pool(model.encode(model.visible_tokens(content, masks))[0])
+    globals_ = model.matching.pool(model.encode(model.visible_tokens(content, masks))[0])
     own, others = globals_.vectors["audio"], globals_.vectors["video"].sum() + globals_.vectors["text"].sum()
     (own_gradient,) = torch.autograd.grad(own.square().mul(torch.arange(32.0)).sum(), content.audio, retain_graph=True)
     (other_gradient,) = torch.autograd.grad(others, content.audio, allow_unused=True)

@@ -29,7 +29,7 @@ def terms_of(model: VLSA, batch: Batch, rows: list[int]) -> dict[str, float]:
     masks = some_rows(model.draw_masks(content, generator()), rows)
     content = some_rows(content, rows)
     isolated, joint = model.encode(model.visible_tokens(content, masks))
-    terms = model.local_losses(content, masks, joint) | model.global_losses(model.pool(isolated), generator(1))
+    terms = model.local_losses(content, masks, joint) | model.matching(model.matching.pool(isolated), generator(1))
     return {name: term.item() for name, term in terms.items()}
 
 
@@ -122,12 +122,12 @@ def test_repairing_takes_no_absent_sound_for_a_negative(model, batch):
     two = some_rows(batch, [0, 1])
     globals_ = model.globals(two)
     audio, video = globals_.vectors["audio"], globals_.vectors["video"]
-    true, false = (model.match("audio-video", audio, video.roll(shift, dims=0)) for shift in (0, 1))
+    true, false = (model.matching.match("audio-video", audio, video.roll(shift, dims=0)) for shift in (0, 1))
     expected = 0.5 * (torch.nn.functional.softplus(-true).mean() + torch.nn.functional.softplus(false).mean())
-    loss = model.global_losses(globals_, generator())["global_match_audio_video"]
+    loss = model.matching(globals_, generator())["global_match_audio_video"]
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     one_silent = model.globals(without(two, "audio", 0))
-    loss = model.global_losses(one_silent, generator())["global_match_audio_video"]
+    loss = model.matching(one_silent, generator())["global_match_audio_video"]
     expected = 0.5 * (torch.nn.functional.softplus(-true[1]) + torch.nn.functional.softplus(false[1]))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
@@ -137,11 +137,11 @@ def test_repairing_takes_no_absent_picture_for_a_negative(model, batch):
     blind = model.globals(without(some_rows(batch, [0, 1]), "video", 0))
     audio, video = blind.vectors["audio"], blind.vectors["video"]
     true, false = (
-        model.match("audio-video", audio, video)[1],
-        model.match("audio-video", audio, video.roll(1, dims=0))[0],
+        model.matching.match("audio-video", audio, video)[1],
+        model.matching.match("audio-video", audio, video.roll(1, dims=0))[0],
     )
     expected = 0.5 * (torch.nn.functional.softplus(-true) + torch.nn.functional.softplus(false))
-    loss = model.global_losses(blind, generator())["global_match_audio_video"]
+    loss = model.matching(blind, generator())["global_match_audio_video"]
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 

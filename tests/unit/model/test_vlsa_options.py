@@ -1,14 +1,16 @@
 """Each option of the objective changes what it says, and nothing else."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
-from tiny import change, generator, make_model, tiny_config
+from tiny import change, generator, make_model, tiny_config, without
 
 from vlsa.data.clip import Batch
 from vlsa.data.tokenizer import Tokenizer
-from vlsa.model.vlsa import MAX_SCALE, VLSA
+from vlsa.model.matching import MAX_SCALE
+from vlsa.model.vlsa import VLSA
 
 LOCAL = {"local_video", "local_audio", "local_text"}
 CONTRAST = {"global_contrast_audio_video", "global_contrast_audio_text"}
@@ -19,7 +21,7 @@ def with_same_weights(config: object, model: VLSA, tokenizer: Tokenizer) -> VLSA
     other = make_model(config, tokenizer)
     own = other.state_dict()
     shared = {name: value for name, value in model.state_dict().items() if name in own}
-    shared.pop("log_scale")
+    shared.pop("matching.log_scale")
     other.load_state_dict(own | {name: value for name, value in shared.items() if value.shape == own[name].shape})
     return other
 
@@ -43,7 +45,17 @@ def changed_terms(one: VLSA, other: VLSA, batch: Batch) -> set[str]:
         ("objective", {"global_weight": 0.0}, CONTRAST | MATCH),
         ("objective", {"pairs": ("audio-video",)}, {n for n in CONTRAST | MATCH if "text" in n}),
         ("objective", {"learn_temperature": True}, set()),
+        ("objective", {"matching_weight": 0.0}, MATCH),
+        ("objective", {"matching_weight": 0.5}, set()),
+        ("objective", {"hard_negatives": True}, MATCH),
+        ("objective", {"contrast": "sigmoid"}, CONTRAST),
+        ("objective", {"contrast": "sigmoid", "sigmoid_bias": -5.0}, CONTRAST),
+        ("objective", {"pooling": "token"}, LOCAL | CONTRAST | MATCH),
         ("encoder", {"fusion_layers": 1}, LOCAL),
+        ("encoder", {"shared": "video-text"}, LOCAL | CONTRAST | MATCH),
+        ("encoder", {"shared": "none"}, LOCAL | CONTRAST | MATCH),
+        ("decoder", {"shared": "audio-video"}, LOCAL),
+        ("decoder", {"shared": "none"}, LOCAL),
         ("decoder", {"decoded_share": 0.5}, LOCAL),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
@@ -66,6 +78,82 @@ def test_weights_weigh(model, tokenizer, batch):
     assert losses.total.item() == pytest.approx((0.5 * local + 2 * matched).item(), rel=1e-5)
 
 
+def test_the_weight_of_matching_counts_within_gam(model, tokenizer, batch):
+    other = with_same_weights(tiny_config(matching_weight=0.5), model, tokenizer)
+    whole, half = model(batch, generator()), other(batch, generator())
+    matched = sum(term for name, term in whole.terms.items() if name.startswith("global_match"))
+    assert (whole.total - half.total).item() == pytest.approx((5 * 0.5 * matched).item(), rel=1e-4)
+
+
+def test_contrast_alone_has_no_matching_layer(tokenizer):
+    assert len(make_model(tiny_config(matching_weight=0.0), tokenizer).matching.layers) == 0
+
+
+def test_the_bias_of_the_sigmoid_contrast_starts_where_it_is_set_and_is_trained(tokenizer, batch):
+    assert make_model(tiny_config(), tokenizer).matching.bias is None
+    model = make_model(tiny_config(contrast="sigmoid", sigmoid_bias=-3.0), tokenizer)
+    assert model.matching.bias.item() == -3.0
+    model(batch, generator()).total.backward()
+    assert model.matching.bias.grad.abs() > 0
+
+
+@pytest.mark.parametrize("shared", ["video-text", "audio-text", "audio-video", "none"])
+def test_an_encoder_of_its_own_has_weights_of_its_own(config, tokenizer, shared):
+    """Figure 3: as many encoders as groups, each as large as the shared one."""
+    count = lambda model: sum(p.numel() for p in model.encoder.parameters())  # noqa: E731
+    whole = count(make_model(config, tokenizer))
+    groups = 3 if shared == "none" else 2
+    model = make_model(change(config, "encoder", shared=shared), tokenizer)
+    assert count(model) == groups * whole
+    assert len(model.encoder.towers) == groups
+
+
+@pytest.mark.parametrize("shared", ["audio-video-text", "video-text", "audio-text", "audio-video", "none"])
+def test_in_the_joint_pass_a_modality_reaches_those_that_share_its_encoder(config, tokenizer, batch, shared):
+    model = make_model(change(config, "encoder", shared=shared), tokenizer)
+    content = model.content(batch)
+    seen = model.visible_tokens(content, model.draw_masks(content, generator()))
+    before = model.encode(seen)
+    for name, part in seen.items():
+        other = seen | {name: dataclasses.replace(part, tokens=part.tokens.flip(0))}
+        isolated, joint = model.encode(other)
+        moved = {n for n in seen if not torch.allclose(before[1][n].tokens, joint[n].tokens, atol=1e-6)}
+        assert moved == (set(shared.split("-")) if name in shared.split("-") else {name})
+        assert {n for n in seen if not torch.allclose(before[0][n].tokens, isolated[n].tokens, atol=1e-6)} == {name}
+
+
+def test_a_global_token_is_what_is_pooled_and_never_what_is_rebuilt(tokenizer, batch):
+    model = make_model(tiny_config(pooling="token"), tokenizer)
+    content = model.content(batch)
+    seen = model.visible_tokens(content, model.draw_masks(content, generator()))
+    isolated, joint = model.encode(seen)
+    assert {name: part.tokens.shape[1] for name, part in joint.items()} == {
+        n: p.tokens.shape[1] for n, p in seen.items()
+    }
+    vectors = model.matching.pool(isolated).vectors
+    for name, part in isolated.items():
+        assert part.tokens.shape[1] == seen[name].tokens.shape[1] + 1
+        torch.testing.assert_close(vectors[name], torch.nn.functional.normalize(part.tokens[:, 0].detach(), dim=-1))
+    before = model.globals(batch).vectors["text"]
+    with torch.no_grad():
+        model.matching.tokens[2] += 1.0
+    assert not torch.allclose(before, model.globals(batch).vectors["text"])
+
+
+def test_an_absent_modality_has_no_global_token(tokenizer, batch):
+    model = make_model(tiny_config(pooling="token"), tokenizer)
+    globals_ = model.globals(without(batch, "audio", 2))
+    assert globals_.present["audio"].tolist() == [True, True, False, True, True, True]
+    assert globals_.vectors["audio"][2].abs().sum() == 0
+
+
+def test_video_text_matching_alone_leaves_the_sound_out_of_the_contrast(tokenizer, batch):
+    """VTM, which the paper sets against GAM."""
+    model = make_model(tiny_config(pairs=("video-text",), local_weight=0.0), tokenizer)
+    one, other = model(batch, generator()), model(without(batch, "audio", 0, 1, 2, 3, 4, 5), generator())
+    assert one.total.item() == pytest.approx(other.total.item(), rel=1e-6)
+
+
 def test_without_the_local_objective_there_is_no_decoder(tokenizer):
     assert make_model(tiny_config(local_weight=0.0), tokenizer).decoder is None
 
@@ -80,17 +168,17 @@ def test_decoding_a_part_decodes_that_part(config, tokenizer, batch):
 @pytest.mark.parametrize("temperature", [0.02, 0.07, 1.0])
 def test_the_scale_is_one_over_the_temperature(tokenizer, temperature):
     model = make_model(tiny_config(temperature=temperature), tokenizer)
-    assert model.scale.item() == pytest.approx(1 / temperature, rel=1e-5)
+    assert model.matching.scale.item() == pytest.approx(1 / temperature, rel=1e-5)
 
 
 def test_a_learned_temperature_gets_a_gradient_and_has_a_ceiling(tokenizer, batch):
     model = make_model(tiny_config(learn_temperature=True), tokenizer)
     model(batch, generator()).total.backward()
-    assert model.log_scale.grad.abs() > 0
+    assert model.matching.log_scale.grad.abs() > 0
     with torch.no_grad():
-        model.log_scale.fill_(math.log(500))
-    model.limit_scale()
-    assert model.scale.item() == pytest.approx(MAX_SCALE)
+        model.matching.log_scale.fill_(math.log(500))
+    model.matching.limit_scale()
+    assert model.matching.scale.item() == pytest.approx(MAX_SCALE)
     assert model(batch, generator()).total.isfinite()
 
 
@@ -100,10 +188,10 @@ def test_a_concatenation_cannot_tell_pairs_and_a_product_can(tokenizer):
     losses = {}
     for features in ("product", "concatenation"):
         model = make_model(tiny_config(matching_features=features), tokenizer)
-        layer = model.matching["audio-video"]
+        layer = model.matching.layers["audio-video"]
         with torch.no_grad():
             layer.weight.normal_(generator=generator()).abs_()
             layer.bias.fill_(-3.0)
-        true, false = (model.match("audio-video", one, one.roll(shift, dims=0)) for shift in (0, 1))
+        true, false = (model.matching.match("audio-video", one, one.roll(shift, dims=0)) for shift in (0, 1))
         losses[features] = torch.nn.functional.softplus(torch.cat([-true, false])).mean().item()
     assert losses["product"] < 0.5 < math.log(2) - 1e-6 < losses["concatenation"]

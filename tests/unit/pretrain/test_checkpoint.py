@@ -81,7 +81,7 @@ def test_a_run_a_checkpoint_and_a_model_file_all_load(run, tmp_path):
     alone = tmp_path / "copied.safetensors"
     alone.write_bytes((folder / MODEL_FILE).read_bytes())
     for path in (run.path, str(run.path), folder, folder / MODEL_FILE, alone):
-        assert torch.equal(load_model(path)[0].log_scale, run.model.log_scale)
+        assert torch.equal(load_model(path)[0].matching.log_scale, run.model.matching.log_scale)
 
 
 def test_an_update_after_loading_equals_one_without(run, batch):
@@ -132,9 +132,9 @@ def test_what_a_kill_left_half_written_is_ignored_and_replaced(run):
 def test_saving_a_step_again_replaces_it(run):
     run.save(3)
     with torch.no_grad():
-        run.model.log_scale.fill_(1.0)
+        run.model.matching.log_scale.fill_(1.0)
     run.save(3)
-    assert load_model(run.path)[0].log_scale == 1.0
+    assert load_model(run.path)[0].matching.log_scale == 1.0
 
 
 def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(run):
@@ -200,7 +200,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path):
 def test_another_version_is_refused(run):
     path = run.save(1) / MODEL_FILE
     rewrite(path, lambda tensors, header: header.update(version="99"))
-    assert "version 99 of the format, this vlsa reads 1" in message_of(lambda: load_model(path))
+    assert "version 99 of the format, this vlsa reads 2" in message_of(lambda: load_model(path))
 
 
 def test_settings_that_this_version_does_not_have_are_named(run):
@@ -221,7 +221,7 @@ def test_a_damaged_tokenizer_is_told(run):
 
 @pytest.mark.parametrize("damage", ["missing", "extra", "reshaped"])
 def test_loading_is_strict_and_names_a_weight(run, damage):
-    path, name = run.save(1) / MODEL_FILE, "encoder.blocks.1.mlp.0.bias"
+    path, name = run.save(1) / MODEL_FILE, "encoder.towers.video_audio_text.blocks.1.mlp.0.bias"
 
     def change(tensors, header):
         if damage == "missing":
@@ -241,7 +241,7 @@ def test_moments_that_are_missing_cut_or_of_another_model_are_refused(run):
     folder = run.save(1)
     path = folder / TRAINING_FILE
     load = lambda: checkpoint.load_training(folder, run.model, run.optimizer)  # noqa: E731
-    rewrite(path, lambda tensors, header: tensors.pop("exp_avg/encoder.norm.weight"))
+    rewrite(path, lambda tensors, header: tensors.pop("exp_avg/encoder.towers.video_audio_text.norm.weight"))
     assert "moments of another model" in message_of(load)
     path.write_bytes(path.read_bytes()[:1000])
     assert "damaged or cut short" in message_of(load)
@@ -273,7 +273,7 @@ def test_a_training_header_that_cannot_be_is_told(run, damage):
 
 def test_moments_of_another_shape_are_refused(run):
     folder = run.save(1)
-    name = "exp_avg/encoder.norm.weight"
+    name = "exp_avg/encoder.towers.video_audio_text.norm.weight"
     rewrite(folder / TRAINING_FILE, lambda tensors, header: tensors.update({name: torch.zeros(1)}))
     told = message_of(lambda: checkpoint.load_training(folder, run.model, run.optimizer))
     assert "moments of another model" in told

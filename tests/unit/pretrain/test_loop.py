@@ -139,7 +139,7 @@ def test_every_trained_parameter_is_updated(tokenizer, batch):
     before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
     train_step(trainer, batch)
     still = [name for name, p in trainer.model.named_parameters() if torch.equal(before[name], p)]
-    assert still == ["log_scale"]
+    assert still == ["matching.log_scale"]
 
 
 def test_the_masks_of_a_step_follow_from_seed_and_step_alone():

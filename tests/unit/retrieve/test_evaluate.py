@@ -1,4 +1,4 @@
-"""Six directions on made clips with a stand-in encoder: who counts, against which gallery, and what is written."""
+"""Seven directions on made clips with a stand-in encoder: who counts, against which gallery, and what is written."""
 
 import json
 
@@ -9,9 +9,11 @@ from fake_encoder import CollapsedEncoder, FakeEncoder, numbered_clip
 from vlsa.data.clip import Clip
 from vlsa.data.loader import MemoryClips
 from vlsa.errors import VlsaError
-from vlsa.retrieve import evaluate
-from vlsa.retrieve.embed import embed_clips
+from vlsa.retrieve import directions, evaluate
+from vlsa.retrieve.embed import ClipEmbeddings, embed_clips, unit_length
 from vlsa.retrieve.evaluate import DIRECTIONS, Evaluation, Evaluator, evaluate_embeddings, evaluate_store
+from vlsa.retrieve.table import IndexRow
+from vlsa.retrieve.written import read_results
 
 
 def store_of(clips: list[Clip]) -> MemoryClips:
@@ -26,7 +28,7 @@ def directions_of(clips: list[Clip], encoder=None, **options):
     return evaluate_embeddings(embed_clips(encoder or FakeEncoder(), clips), num_resamples=0, **options)
 
 
-def test_a_perfect_encoder_finds_everything_first_in_six_directions():
+def test_a_perfect_encoder_finds_everything_first_in_seven_directions():
     results = directions_of(full_clips(12))
     assert list(results) == list(DIRECTIONS)
     for result in results.values():
@@ -86,6 +88,108 @@ def test_identical_captions_count_for_each_other_only_when_asked():
     assert shared["audio_to_text"].scores.recall[1] == 1
 
 
+def test_words_that_nobody_shares_give_the_same_with_and_without_identical_captions():
+    clips = [numbered_clip(n, sound=n % 3 > 0, texts=(f"clip {n}", f"again {n}")[: n % 3]) for n in range(9)]
+    embeddings = embed_clips(FakeEncoder(), clips)
+    for query, item in DIRECTIONS.values():
+        sides = directions._side(embeddings, query), directions._side(embeddings, item)
+        (mask, fast), (slow_mask, slow) = (directions._positives(*sides, shared) for shared in (None, embeddings))
+        np.testing.assert_array_equal(mask, slow_mask)
+        np.testing.assert_array_equal(fast.items, slow.items)
+        np.testing.assert_array_equal(fast.offsets, slow.offsets)
+
+
+def noisy_embeddings(num_clips: int = 40, noise: float = 1.0, seed: int = 0) -> ClipEmbeddings:
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(num_clips, 8))
+    parts = [unit_length((truth + noise * rng.normal(size=truth.shape)).astype(np.float32)) for _ in range(3)]
+    names = tuple(f"clip-{n}" for n in range(num_clips))
+    there, rows = np.ones(num_clips, bool), np.arange(num_clips)
+    return ClipEmbeddings(names, parts[0], there, parts[1], there, parts[2], rows, names)
+
+
+def test_fused_media_are_the_vectors_that_the_index_keeps():
+    clips = [numbered_clip(n, picture=n != 1, sound=n != 2, texts=(f"clip {n}",)) for n in range(4)]
+    embeddings = embed_clips(FakeEncoder(), clips)
+    for n, vector in enumerate(embeddings.media):
+        video = embeddings.video[n] if embeddings.has_video[n] else None
+        audio = embeddings.audio[n] if embeddings.has_audio[n] else None
+        row = IndexRow(id="x", path="x", start_seconds=0.0, stop_seconds=1.0, video=video, audio=audio)
+        np.testing.assert_array_equal(row.media, vector)
+        np.testing.assert_allclose(np.linalg.norm(vector), 1, rtol=1e-6)
+    assert directions_of(clips)["text_to_media"].scores.num_items == 4  # one modality is enough to be found
+
+
+def test_two_noisy_views_fused_are_found_better_than_either():
+    recall = {name: result.scores.recall[1] for name, result in evaluate_embeddings(noisy_embeddings(200)).items()}
+    assert recall["text_to_media"] > max(recall["text_to_video"], recall["text_to_audio"]) + 0.02
+
+
+def test_recall_at_50_is_between_text_and_sound_only():
+    results = evaluate_embeddings(noisy_embeddings(60), num_resamples=0)
+    with_50 = {name for name, result in results.items() if 50 in result.scores.recall}
+    assert with_50 == {"text_to_audio", "audio_to_text"}
+    assert 50 in results["text_to_audio"].recall_missing_as_wrong
+    assert results["text_to_audio"].chance.recall[50] == pytest.approx(50 / 60)
+    assert results["text_to_video"].row()[4] == "–"
+
+
+def test_re_rankings_stand_apart_with_their_parameters_and_leave_the_plain_rows_alone(tmp_path):
+    store = MemoryClips({"test": full_clips(6), "train": full_clips(9)[6:]})
+    plain = evaluate_store(FakeEncoder(), store, num_resamples=0)
+    names = ["dual-softmax", "sinkhorn:50", "qb-norm"]
+    found = evaluate_store(FakeEncoder(), store, num_resamples=0, post=names)
+    assert [result.scores for result in found.directions.values()] == [r.scores for r in plain.directions.values()]
+    assert [(post.name, post.parameters["scale"]) for post in found.post] == [
+        ("dual-softmax", 100.0), ("sinkhorn", 50.0), ("qb-norm", 20.0),
+    ]  # fmt: skip
+    assert found.post[2].parameters["num_bank"] == 6
+    assert set(found.post[2].directions) == {"text_to_video", "text_to_audio", "text_to_media"}
+    assert len(found.rows()) == 7 + 7 + 7 + 3
+    assert found.rows()[7][0] == "text → video, dual-softmax"
+    assert "use the whole set of queries: dual-softmax (scale 100.0); sinkhorn" in found.caption()
+    found.write(tmp_path / "results.json")
+    facts = read_results(tmp_path / "results.json").facts
+    assert facts["post_processing"] == "none"
+    assert facts["post_processed"]["sinkhorn"]["parameters"] == {"scale": 50.0, "num_rounds": 10}
+
+
+@pytest.mark.parametrize(
+    ("split", "post", "words"),
+    [
+        ("train", "qb-norm", "would meet themselves"),
+        ("test", "qb-norm", "has no captions"),
+        ("test", "sinkhron", "Did you mean sinkhorn?"),
+        ("test", "sinkhorn:0", "a number above 0"),
+        ("test", "sinkhorn:nan", "a number above 0"),
+        ("test", "sinkhorn:warm", "a number above 0"),
+    ],
+)
+def test_a_re_ranking_that_cannot_be_is_refused_in_one_line(split, post, words):
+    store = MemoryClips({"test": full_clips(3), "train": [numbered_clip(n) for n in range(7, 9)]})
+    with pytest.raises(VlsaError, match=words) as caught:
+        evaluate_store(FakeEncoder(), store, split, post=[post])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_re_ranking_given_twice_is_refused():
+    with pytest.raises(VlsaError, match="given twice"):
+        evaluate_store(FakeEncoder(), store_of(full_clips(3)), post=["sinkhorn", "sinkhorn:9"])
+
+
+def test_digests_tell_other_words_and_other_clips_apart():
+    clips = full_clips(4)
+    same = directions_of(clips)["text_to_video"], directions_of(full_clips(4))["text_to_video"]
+    assert same[0].queries_digest == same[1].queries_digest
+    other_words = [*clips[:3], numbered_clip(3, texts=("clip 3", "once more clip 3"))]
+    changed = directions_of(other_words)["text_to_video"]
+    assert changed.queries_digest != same[0].queries_digest
+    assert changed.gallery_digest == same[0].gallery_digest
+    embeddings = [embed_clips(FakeEncoder(), group) for group in (clips, full_clips(4), other_words)]
+    first, again, other = (directions.data_digest(one) for one in embeddings)
+    assert first == again != other
+
+
 def test_a_split_of_one_clip_cannot_be_ranked():
     with pytest.raises(VlsaError, match=r"split 'test' holds 1 clip") as caught:
         evaluate_store(FakeEncoder(), store_of(full_clips(1)))
@@ -109,6 +213,9 @@ def test_results_name_data_sizes_rules_code_and_versions(tmp_path):
     assert "expectation" in results["tie_rule"]
     assert results["post_processing"] == "none"
     assert results["model"] == {"recipe": "fake"}
+    assert results["version"] == 2
+    assert "Each caption is a query" in results["protocol"]
+    assert len(results["data_digest"]) == 16
     assert results["versions"]["numpy"] == np.__version__
     text_to_video = results["directions"]["text_to_video"]
     assert (text_to_video["N"], text_to_video["Q"], text_to_video["r1"]) == (12, 24, 1.0)
@@ -123,7 +230,7 @@ def test_the_table_has_chance_beside_each_score():
     cells = dict(zip(header, first, strict=True))
     assert cells["direction"] == "text → video"
     assert cells["R@10 %"] == "100.0"
-    assert cells["chance R@1/5/10 %"] == "0.5 / 2.5 / 5.0"
+    assert cells["chance R@1/5/10 %"] == "0.5/2.5/5.0"
     assert (cells["N"], cells["Q"]) == ("200", "400")
     assert "| text → video | 100.0 |" in evaluation(200).markdown()
     assert "made/store, split test" in evaluation().caption()
@@ -134,7 +241,7 @@ def test_the_training_loops_evaluator_gives_flat_numbers():
     numbers = evaluator(FakeEncoder(), None)
     assert numbers["text_to_audio/r1"] == 1.0
     assert numbers["video_to_audio/medr"] == 1.0
-    assert len(numbers) == 6 * 4
+    assert len(numbers) == 7 * 4 + 2  # and R@50 in two directions
 
 
 def test_only_frames_that_the_model_looks_at_are_read():

@@ -5,9 +5,9 @@ import pytest
 from fake_encoder import CollapsedEncoder, FakeEncoder, numbered_clip
 
 from vlsa.retrieve.embed import embed_clips
-from vlsa.retrieve.evaluate import DIRECTIONS
 from vlsa.retrieve.figures.answers import asked
 from vlsa.retrieve.figures.clips import spread
+from vlsa.retrieve.results import DIRECTIONS
 
 
 def found(num_clips: int = 9, encoder=None, **fields):

@@ -7,13 +7,13 @@ import pytest
 from scipy.stats import rankdata
 
 from vlsa.errors import VlsaError
-from vlsa.retrieve.metrics import (
+from vlsa.retrieve.metrics import score
+from vlsa.retrieve.ranks import (
     Positives,
     Ranks,
     chance_ranks,
     ranks_of_embeddings,
     ranks_of_similarity,
-    score,
 )
 
 
@@ -105,7 +105,7 @@ def test_blocks_of_queries_give_the_ranks_of_the_whole_matrix():
     lists = [[query // 2, 60 + query // 2] if query // 2 < 7 and query % 2 else [query // 2] for query in range(120)]
     positives = Positives.of_lists(lists)
     whole = ranks_of_embeddings(queries, gallery, positives)
-    small = ranks_of_embeddings(queries, gallery, positives, block_bytes=8 * 67 * 11)  # 11 queries a block
+    small = ranks_of_embeddings(queries, gallery, positives, tile_bytes=6 * 121)  # tiles of 11 by 11
     for name in ("above", "tied_wrong", "tied_right"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(small, name))
     assert whole.num_tied > 0
@@ -115,9 +115,9 @@ def test_a_block_takes_bounded_memory():
     import tracemalloc
 
     vectors = unit_rows(3000, 4)
-    ranks_of_embeddings(vectors, vectors, block_bytes=2**20)
+    ranks_of_embeddings(vectors, vectors, tile_bytes=2**20)
     tracemalloc.start()
-    ranks_of_embeddings(vectors, vectors, block_bytes=2**20)
+    ranks_of_embeddings(vectors, vectors, tile_bytes=2**20)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 5 * 2**20  # the whole matrix would take 36 MB

@@ -9,8 +9,10 @@ from command_lines import call
 from PIL import Image
 from tiny import make_model, plain_clip, tiny_clips, tiny_config
 
+from vlsa import jobs
 from vlsa.data.loader import MemoryClips
 from vlsa.errors import ConfigError, StoreError, VlsaError
+from vlsa.retrieve import encoders
 from vlsa.retrieve.encoders import VlsaEncoder
 from vlsa.retrieve.figures.rebuild import RebuiltClip, Word
 from vlsa.retrieve.figures.sounding import SoundMap, Target
@@ -23,15 +25,14 @@ ALL = ["reconstructions.png", "where_is_the_sound.png", "gallery.html", "embeddi
 
 
 @pytest.fixture
-def run(monkeypatch, tokenizer, batch):
-    """Makes `load` give a fresh tiny model whatever run is named; settings of its objective may be changed."""
+def encoder(tokenizer, batch):
+    """Makes a fresh tiny model; settings of its objective may be changed."""
 
-    def make(**objective) -> None:
+    def make(**objective) -> VlsaEncoder:
         model = make_model(tiny_config(**objective), tokenizer)
         model.calibrate(batch)
-        monkeypatch.setattr(figures, "load", lambda _: VlsaEncoder(model, tokenizer, about={"run": "run"}))
+        return VlsaEncoder(model, tokenizer, about={"run": "run"})
 
-    make()
     return make
 
 
@@ -45,100 +46,99 @@ def clips_of(clips) -> MemoryClips:
     return MemoryClips({"test": clips})
 
 
-def test_a_run_on_made_clips_gets_every_figure_and_every_number(run, tmp_path):
-    drawn = write_figures("run", clips_of(tiny_clips(6)), tmp_path / "new" / "out", num_clips=2)
+def test_a_run_on_made_clips_gets_every_figure_and_every_number(encoder, tmp_path):
+    drawn = write_figures(encoder(), clips_of(tiny_clips(6)), tmp_path / "new" / "out", data="made", num_clips=2)
     assert [path.name for path in drawn.files] == ALL
     assert drawn.notes == []
     for name in ALL[:2] + ALL[3:4]:
         picture = np.asarray(Image.open(tmp_path / "new" / "out" / name).convert("L"))
         assert picture.std() > 5
     record = json.loads((tmp_path / "new" / "out" / "figures.json").read_text(encoding="utf-8"))
-    assert (record["split"], record["num_clips"], record["left_out"]) == ("test", 6, [])
+    assert (record["data"], record["split"], record["num_clips"]) == ("made", "test", 6)
+    assert (record["left_out"], record["files"]) == ([], ALL[:-1])
     assert {number["figure"] for number in record["numbers"]} == {"reconstructions", "where is the sound", "embedding"}
     hit = next(number for number in record["numbers"] if number["number"] == "maximum on the sounding object")
     assert sorted(hit["beside"]) == ["another clip's sound", "chance"]
     assert hit["interval"][0] <= hit["value"] <= hit["interval"][1]
 
 
-def test_clips_that_lack_things_are_drawn_with_what_they_have(run, tmp_path):
+def test_clips_that_lack_things_are_drawn_with_what_they_have(encoder, tmp_path):
     clips = [
         *tiny_clips(2),
         plain_clip(rate_hz=None, id="silent"),
         plain_clip(num_frames=0, id="blind", texts=()),
         plain_clip(texts=(), id="wordless $x$ <b>"),
     ]
-    drawn = write_figures("run", clips_of(clips), tmp_path, num_clips=5)
+    drawn = write_figures(encoder(), clips_of(clips), tmp_path, num_clips=5)
     assert [path.name for path in drawn.files] == ALL
 
 
-def test_a_run_without_a_decoder_is_told_in_one_line_and_gets_the_others(run, tmp_path):
-    run(local_weight=0.0)
-    drawn = write_figures("run", clips_of(tiny_clips(4)), tmp_path, num_clips=1)
+def test_a_run_without_a_decoder_is_told_in_one_line_and_gets_the_others(encoder, tmp_path):
+    drawn = write_figures(encoder(local_weight=0.0), clips_of(tiny_clips(4)), tmp_path, num_clips=1)
     assert [path.name for path in drawn.files] == ALL[1:]
     (note,) = drawn.notes
     assert "no decoder" in note
     assert "\n" not in note
 
 
-def test_footage_of_which_nothing_is_known_gets_pictures_and_a_line_that_says_so(run, tmp_path):
+def test_footage_of_which_nothing_is_known_gets_pictures_and_a_line_that_says_so(encoder, tmp_path):
     clips = [dataclasses.replace(clip, source="holiday.mp4") for clip in tiny_clips(4)]
-    drawn = write_figures("run", clips_of(clips), tmp_path, num_clips=1)
+    drawn = write_figures(encoder(), clips_of(clips), tmp_path, num_clips=1)
     assert [path.name for path in drawn.files] == ALL
     assert ["no hit rate" in note for note in drawn.notes] == [True]
     assert not [number for number in drawn.numbers if number.figure == "where is the sound"]
 
 
-def test_clips_without_sound_get_no_map_and_a_line(run, tmp_path):
+def test_clips_without_sound_get_no_map_and_a_line(encoder, tmp_path):
     clips = [plain_clip(rate_hz=None, id=f"silent-{n}", texts=(f"a bell rings {n}",)) for n in range(3)]
-    drawn = write_figures("run", clips_of(clips), tmp_path, num_clips=2)
+    drawn = write_figures(encoder(), clips_of(clips), tmp_path, num_clips=2)
     assert "where_is_the_sound.png" not in [path.name for path in drawn.files]
     assert any("both seen and heard" in note for note in drawn.notes)
     assert all("\n" not in note for note in drawn.notes)
 
 
-def test_a_lone_clip_without_anything_to_compare_is_still_rebuilt(run, tmp_path):
-    drawn = write_figures("run", clips_of([plain_clip(rate_hz=None, texts=())]), tmp_path, num_clips=1)
+def test_a_lone_clip_without_anything_to_compare_is_still_rebuilt(encoder, tmp_path):
+    drawn = write_figures(encoder(), clips_of([plain_clip(rate_hz=None, texts=())]), tmp_path, num_clips=1)
     assert [path.name for path in drawn.files] == ["reconstructions.png", "figures.json"]
 
 
-def test_when_nothing_can_be_drawn_it_is_an_error(run, tmp_path):
-    run(local_weight=0.0)
+def test_when_nothing_can_be_drawn_it_is_an_error(encoder, tmp_path):
     with pytest.raises(VlsaError, match="nothing could be drawn") as caught:
-        write_figures("run", clips_of([plain_clip(rate_hz=None, texts=())]), tmp_path)
+        write_figures(encoder(local_weight=0.0), clips_of([plain_clip(rate_hz=None, texts=())]), tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_split_without_clips_is_refused(run, tmp_path):
+def test_a_split_without_clips_is_refused(encoder, tmp_path):
     with pytest.raises(StoreError, match="no clip in split val"):
-        write_figures("run", clips_of(tiny_clips(2)), tmp_path / "out", split="val")
+        write_figures(encoder(), clips_of(tiny_clips(2)), tmp_path / "out", split="val")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_any_work(run, tmp_path, monkeypatch):
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "embed_store", lambda *_, **__: pytest.fail("too late"))
     (tmp_path / "file").write_text("x")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ConfigError, match="cannot be made"):
-            write_figures("run", clips_of(tiny_clips(2)), out)
+            write_figures(encoder(), clips_of(tiny_clips(2)), out)
     monkeypatch.setattr(figures.os, "access", lambda *_: False)
     with pytest.raises(ConfigError, match="no right to write"):
-        write_figures("run", clips_of(tiny_clips(2)), tmp_path)
+        write_figures(encoder(), clips_of(tiny_clips(2)), tmp_path)
 
 
-def test_a_missing_library_is_named_with_what_to_install(tmp_path, monkeypatch):
+def test_a_missing_library_is_named_with_what_to_install(encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(figures.importlib.util, "find_spec", lambda name: None if name == "sklearn" else object())
     with pytest.raises(ConfigError, match=r"scikit-learn not installed.*vlsa\[figures\]"):
-        write_figures("run", "store", tmp_path)
+        write_figures(encoder(), clips_of([]), tmp_path)
 
 
-def test_no_clips_asked_for_is_refused(tmp_path):
+def test_no_clips_asked_for_is_refused(encoder, tmp_path):
     with pytest.raises(ConfigError, match="--clips 0"):
-        write_figures("run", "store", tmp_path, num_clips=0)
+        write_figures(encoder(), clips_of([]), tmp_path, num_clips=0)
 
 
-def test_the_command_prints_numbers_and_files_and_notes_go_to_stderr(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(figures.ClipStore, "open", lambda _: clips_of(tiny_clips(4)))
-    run(local_weight=0.0)
+def test_the_command_prints_numbers_and_files_and_notes_go_to_stderr(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "open_clips", lambda _: clips_of(tiny_clips(4)))
+    monkeypatch.setattr(encoders, "load", lambda _: encoder(local_weight=0.0))
     line = f"vlsa show run --data store --out {tmp_path} --clips 1"
     result = call(line)
     assert result.exit_code == 0, result.output

@@ -121,9 +121,9 @@ def test_words_of_users_cannot_become_markup(page, tmp_path):
     assert "<title>A &amp; B</title>" in text
 
 
-def test_a_table_of_six_directions_with_chance_stands_for_each_evaluation(page, tmp_path):
+def test_a_table_of_seven_directions_with_chance_stands_for_each_evaluation(page, tmp_path):
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert len(re.findall(r"<tr><td>\w+ → \w+</td>", text)) == 12
+    assert len(re.findall(r"<tr><td>\w+ → \w+</td>", text)) == 14
     assert text.count("chance 50.0") >= 12
     assert "<small>100 to 100</small>" in text
     assert "Nothing found" in text

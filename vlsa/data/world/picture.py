@@ -5,6 +5,7 @@ Axes: F frames, H W pixels, N impacts.
 """
 
 import colorsys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,23 +32,26 @@ COMPANION_RADIUS = 0.062
 """Of the still second object, in frame sides."""
 
 
-def render_picture(log: ClipLog, size_px: int = 64, frames_per_second: int = 16) -> np.ndarray:
+def render_picture(
+    log: ClipLog, size_px: int = 64, frames_per_second: int = 16, indices: Sequence[int] | None = None
+) -> np.ndarray:
     """uint8 F H W 3: frame i is what is there at i / frames_per_second; impacts show within half a frame of their time.
 
-    size_px: side of the picture. Marks and rings scale with it.
+    size_px: side of the picture. Marks and rings scale with it. `indices`, ascending: only these frames.
     """
     num_frames = round(log.duration_seconds * frames_per_second)
     seconds = np.arange(num_frames) / frames_per_second
+    shown = np.arange(num_frames) if indices is None else np.asarray(indices)
     still = _background(log, size_px)
     _draw_companion(still, log)
     if log.facts.motion == "swing":
         _draw_post(still, log)
-    frames = np.repeat(still[None], num_frames, axis=0)
-    centres = path(log, _snapped(log, seconds, frames_per_second)) * size_px
+    frames = np.repeat(still[None], len(shown), axis=0)
+    centres = path(log, _snapped(log, seconds, frames_per_second)[shown]) * size_px
     if log.facts.motion == "swing":
         _draw_rope(frames, log, centres)
     _draw_object(frames, log, centres)
-    _draw_impacts(frames, log, frames_per_second)
+    _draw_impacts(frames, log, frames_per_second, shown)
     return (frames * 255 + 0.5).astype(np.uint8)
 
 
@@ -193,7 +197,7 @@ def mark_places(log: ClipLog) -> np.ndarray:
     return contacts + outwards / 64 - np.stack([0 * same, 6 / 64 * same], axis=1)
 
 
-def _draw_impacts(frames: np.ndarray, log: ClipLog, frames_per_second: int) -> None:
+def _draw_impacts(frames: np.ndarray, log: ClipLog, frames_per_second: int, shown: np.ndarray) -> None:
     """A dot that stays, and a ring that widens and fades for a quarter of a second."""
     size_px = frames.shape[1]
     pixel = size_px / 64
@@ -202,10 +206,13 @@ def _draw_impacts(frames: np.ndarray, log: ClipLog, frames_per_second: int) -> N
     for event, place in zip(log.events, places, strict=True):
         first = contact_frame(event, frames_per_second)
         rows, columns, across, down = _around(size_px, place[0], place[1], 5 * pixel)
-        _blend(frames[first:, rows, columns], MARK, np.clip(0.5 - np.hypot(across, down) / pixel + MARK_RADIUS, 0, 1))
+        since = np.searchsorted(shown, first)
+        _blend(frames[since:, rows, columns], MARK, np.clip(0.5 - np.hypot(across, down) / pixel + MARK_RADIUS, 0, 1))
         rows, columns, across, down = _around(size_px, event.x * size_px, event.y * size_px, 14 * pixel)
-        for late, frame in enumerate(frames[first : first + num_ring_frames]):
-            age = late / num_ring_frames
+        for index, frame in zip(shown[since:], frames[since:], strict=True):
+            age = (index - first) / num_ring_frames
+            if age >= 1:
+                break
             ring = np.abs(np.hypot(across, down) / pixel - 6.0 - 8.0 * age) - 1.2
             _blend(frame[rows, columns], MARK, 0.9 * (1 - 0.8 * age) * np.clip(0.5 - ring, 0, 1))
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlsa.retrieve.embed import ClipEmbeddings
-from vlsa.retrieve.evaluate import DIRECTIONS
 from vlsa.retrieve.figures.clips import spread
 from vlsa.retrieve.figures.sides import Side, side_of
-from vlsa.retrieve.metrics import Positives, ranks_of_embeddings
+from vlsa.retrieve.ranks import Positives, ranks_of_embeddings
+from vlsa.retrieve.results import DIRECTIONS
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,14 @@ class Asked:
 
 
 def asked(embeddings: ClipEmbeddings, num_queries: int = 4, k: int = 5) -> list[Asked]:
-    """Queries in all six directions and their first k answers; a direction without a pair is left out."""
+    """Queries in all directions and their first k answers; a direction without a pair is left out.
+
+    So is media (picture and sound fused) where no clip has both: it would repeat another direction.
+    """
     return [
         found
         for direction, (query, item) in DIRECTIONS.items()
+        if item != "media" or embeddings.has_both.any()
         for found in _ask(direction, side_of(embeddings, query), side_of(embeddings, item), num_queries, k)
     ]
 

@@ -23,7 +23,7 @@ class Side:
 
 
 def side_of(embeddings: ClipEmbeddings, modality: str) -> Side:
-    """The items of video, audio or text."""
+    """The items of video, audio, media (both fused) or text."""
     if modality == "text":
         return Side(embeddings.text, embeddings.text_clip, embeddings.texts)
     present = np.flatnonzero(getattr(embeddings, f"has_{modality}"))

@@ -27,7 +27,6 @@ from vlsa.data.loader import ClipSource
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.data.world.picture import companion_cover, object_cover
 from vlsa.data.world.truth import Truth
-from vlsa.model.encoder import groups_of
 from vlsa.model.vlsa import VLSA
 from vlsa.retrieve.figures.clips import batches, device_of, window_start_seconds
 from vlsa.retrieve.figures.numbers import Number, mean_over_clips
@@ -82,9 +81,8 @@ def maps_of_batch(model: VLSA, batch: Batch, start_seconds: Sequence[float]) -> 
 
 def patch_outputs(model: VLSA, batch: Batch) -> Float[Tensor, "B N D"]:
     """The encoder's last output for every patch of the frames, which see nothing but each other."""
-    content = model.content(batch)
-    tokens = model.embedding.embed_video(model.pixels(content.video), content.frame_seconds)
-    return model.encoder(tokens, groups_of([content.video_padding]))
+    seen = model.matching.add_tokens({"video": model.all_tokens(batch, "video")})
+    return model.matching.without_tokens(model.encoder.isolated(seen))["video"].tokens
 
 
 def _similarity(

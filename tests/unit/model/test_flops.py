@@ -1,0 +1,71 @@
+"""The count of operations is the one that torch counts while it computes."""
+
+import pytest
+import torch
+from tiny import change, generator, make_batch, make_model, tiny_config
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from vlsa.config import ModelConfig
+from vlsa.model.flops import encode_flops, layer_flops, step_flops
+from vlsa.recipes import recipe
+
+
+def counted(call) -> int:
+    """What torch counts; attention as plain products, which it counts on every device."""
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        call()
+    return counter.get_total_flops()
+
+
+CASES = {
+    "paper's objective": tiny_config(),
+    "lpmm only": tiny_config(global_weight=0.0),
+    "gam only": tiny_config(local_weight=0.0),
+    "joint": tiny_config(matching_attention="joint"),
+    "late fusion": change(tiny_config(), "encoder", fusion_layers=1),
+    "partial decoding": change(tiny_config(), "decoder", decoded_share=0.25),
+    "own encoders": change(tiny_config(), "encoder", shared="none"),
+    "video-text encoder": change(tiny_config(), "encoder", shared="video-text"),
+    "own decoders": change(tiny_config(), "decoder", shared="audio-text"),
+    "global tokens": tiny_config(pooling="token"),
+}
+
+
+@pytest.mark.parametrize("config", CASES.values(), ids=CASES)
+def test_a_step_costs_what_torch_counts(config: ModelConfig, tokenizer, clips):
+    """Per clip, less the products of the contrast (B x B) and of matching, which are no part of it."""
+    model, batch = make_model(config, tokenizer), make_batch(clips, config, tokenizer)
+    spectrogram = counted(lambda: model.spectrogram(batch.sound))
+    whole = counted(lambda: model(batch, generator())) - spectrogram
+    num_clips, width, pairs = len(batch), config.encoder.width, len(config.objective.pairs)
+    contrast = pairs * (2 * num_clips**2 * width + 2 * 2 * num_clips * width) if config.objective.global_weight else 0
+    assert whole - contrast == num_clips * step_flops(config).forward
+
+
+def test_a_backward_pass_costs_twice_the_forward_pass_less_what_needs_no_gradient(tokenizer, clips):
+    config = tiny_config(global_weight=0.0)
+    model, batch = make_model(config, tokenizer), make_batch(clips, config, tokenizer)
+    spectrogram = counted(lambda: model.spectrogram(batch.sound))
+    whole = counted(lambda: model(batch, generator()).total.backward()) - spectrogram
+    assert whole == len(batch) * step_flops(config).total
+
+
+@pytest.mark.parametrize("name", ["video", "audio", "text"])
+def test_encoding_costs_what_torch_counts(config, tokenizer, batch, name):
+    model = make_model(config, tokenizer)
+    spectrogram = counted(lambda: model.spectrogram(batch.sound)) if name == "audio" else 0
+    with torch.no_grad():
+        whole = counted(lambda: getattr(model, f"encode_{name}")(batch))
+    assert whole - spectrogram == len(batch) * encode_flops(config)[name]
+
+
+def test_a_layer_has_the_closed_form():
+    assert layer_flops(10, [4, 6], 8, 4) == 2 * 10 * 8 * 8 * 12 + 4 * 8 * (16 + 36)
+
+
+def test_a_step_of_the_paper_costs_about_a_teraflop_a_clip():
+    """By hand: 496 visible tokens twice through the encoder's 85 M weights are 169 G, its attention 14 G."""
+    flops = step_flops(recipe("paper").model)
+    assert flops.encoder == pytest.approx(183e9, rel=0.01)
+    assert flops.total == pytest.approx(1.01e12, rel=0.01)

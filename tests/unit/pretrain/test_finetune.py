@@ -1,0 +1,98 @@
+"""Fine-tuning: the pre-trained weights go on with contrast alone, in a run of their own, and resume exactly."""
+
+import dataclasses
+
+import pytest
+import torch
+from tiny import tiny_run, tiny_source
+
+from vlsa.errors import ConfigError
+from vlsa.pretrain.checkpoint import load_model
+from vlsa.pretrain.finetune import finetune_config, pairs_of, start_from
+from vlsa.pretrain.loop import pretrain
+from vlsa.recipes import recipe
+
+PAIRS = ("video-text", "audio-text")
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run")
+    pretrain(tiny_run(num_steps=2), tiny_source(), path)
+    return path
+
+
+def config_from(pretrained, num_epochs=2, batch_size=4):
+    name, initialise = start_from(pretrained)
+    model, tokenizer, config = load_model(pretrained)
+    config = finetune_config(config, 10, PAIRS, num_epochs=num_epochs, batch_size=batch_size)
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, init=(name,)))
+    return config, {"tokenizer": tokenizer, "initialise": initialise}, model
+
+
+def test_the_defaults_are_the_paper_s():
+    train = finetune_config(recipe("paper"), 9000, PAIRS).train
+    assert train.batch_size == 256
+    assert train.num_steps == 20 * (9000 // 256)
+
+
+def test_contrast_alone_is_left_and_nothing_is_hidden(pretrained):
+    config, *_ = config_from(pretrained)
+    objective = config.model.objective
+    assert (objective.local_weight, objective.matching_weight, objective.pairs) == (0, 0, PAIRS)
+    assert {config.model.video.mask_share, config.model.audio.mask_share, config.model.text.mask_share} == {0}
+
+
+def test_it_starts_from_the_pre_trained_weights_and_scales(pretrained, tmp_path):
+    config, how, before = config_from(pretrained)
+    slow = dataclasses.replace(config, train=dataclasses.replace(config.train, learning_rate=1e-12, weight_decay=0.0))
+    pretrain(slow, tiny_source(), tmp_path, **how)
+    after, state = load_model(tmp_path)[0], before.state_dict()
+    for name, weight in after.state_dict().items():
+        torch.testing.assert_close(weight, state[name], atol=1e-6, rtol=0)
+    assert after.decoder is None
+    assert before.decoder is not None
+
+
+def test_the_terms_are_the_contrasts_of_the_asked_pairs(pretrained, tmp_path):
+    config, how, _ = config_from(pretrained)
+    metrics = pretrain(config, tiny_source(), tmp_path, **how).metrics
+    assert {name for name in metrics if name.startswith(("local", "global"))} == {
+        "global_contrast_video_text",
+        "global_contrast_audio_text",
+    }
+
+
+def test_it_goes_on_exactly_and_refuses_other_first_weights(pretrained, tmp_path):
+    config, how, _ = config_from(pretrained)
+    pretrain(config, tiny_source(), tmp_path / "whole", **how)
+    stopped = dataclasses.replace(config, train=dataclasses.replace(config.train, checkpoint_every_steps=1))
+    calls = []
+
+    def stop(step, num_steps, metrics):
+        calls.append(step)
+        if len(calls) == 2:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        pretrain(stopped, tiny_source(), tmp_path / "cut", report=stop, **how)
+    summary = pretrain(stopped, tiny_source(), tmp_path / "cut", **how)
+    assert 0 < summary.resumed_from < summary.num_steps
+    one, other = (load_model(tmp_path / name)[0].state_dict() for name in ("whole", "cut"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    foreign = dataclasses.replace(config, train=dataclasses.replace(config.train, init=("vlsa:other",)))
+    with pytest.raises(ConfigError, match=r"train\.init: "):
+        pretrain(foreign, tiny_source(), tmp_path / "whole", **how)
+
+
+def test_fewer_clips_than_a_batch_and_no_epoch_are_told():
+    with pytest.raises(ConfigError, match="Add --batch-size 10"):
+        finetune_config(recipe("tiny"), 10, PAIRS)
+    with pytest.raises(ConfigError, match="0 epochs are none"):
+        finetune_config(recipe("tiny"), 1000, PAIRS, num_epochs=0)
+
+
+def test_an_unknown_pair_is_answered_with_the_nearest():
+    assert pairs_of(["text-audio", "audio-video", "text-audio"]) == ("audio-text", "audio-video")
+    with pytest.raises(ConfigError, match="Did you mean text-video"):
+        pairs_of(["text-vide"])

@@ -1,0 +1,36 @@
+"""Every setting of the system: frozen dataclasses, checked where they are declared.
+
+The defaults are the paper's (VLSA, arXiv 2405.07202) and a note under each says where it comes from. `recipes/`
+returns full settings by name; `--set model.encoder.width=256` changes one field.
+"""
+
+from vlsa.config.checks import require
+from vlsa.config.inputs import AudioConfig, TextConfig, VideoConfig
+from vlsa.config.model import (
+    MODALITIES,
+    DecoderConfig,
+    EncoderConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    Pair,
+    Sharing,
+    groups_of_sharing,
+)
+from vlsa.config.train import Config, TrainConfig
+
+__all__ = [
+    "MODALITIES",
+    "AudioConfig",
+    "Config",
+    "DecoderConfig",
+    "EncoderConfig",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "Pair",
+    "Sharing",
+    "TextConfig",
+    "TrainConfig",
+    "VideoConfig",
+    "groups_of_sharing",
+    "require",
+]

@@ -1,0 +1,129 @@
+"""Settings of the model and of what it learns: encoder, decoder, objective (VLSA, sections 3.2, 3.3, 4.1)."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vlsa.config.checks import check_heads, check_least, require
+from vlsa.config.inputs import AudioConfig, TextConfig, VideoConfig
+
+MODALITIES = ("video", "audio", "text")
+Pair = Literal["audio-video", "audio-text", "video-text"]
+Sharing = Literal["audio-video-text", "video-text", "audio-text", "audio-video", "none"]
+"""Which modalities share the weights of a transformer, and attend to each other in its joint pass."""
+
+
+def groups_of_sharing(shared: Sharing) -> tuple[tuple[str, ...], ...]:
+    """The modalities in groups, one transformer each: those that share one, then each of the others by itself."""
+    together = tuple(name for name in MODALITIES if name in shared.split("-"))
+    apart = tuple((name,) for name in MODALITIES if name not in together)
+    return (together, *apart) if together else apart
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncoderConfig:
+    """The one transformer that serves all modalities: ViT-Base, pre-norm (paper, section 4.1)."""
+
+    num_layers: int = 12
+    width: int = 768
+    num_heads: int = 12
+    mlp_ratio: int = 4
+    fusion_layers: int = 12
+    """Last layers that run the joint pass beside the isolated ones; num_layers is the paper, fewer is cheaper."""
+    shared: Sharing = "audio-video-text"
+    """Which modalities share the encoder and its joint pass (Figure 3); each other one has an encoder of its own."""
+
+    def __post_init__(self) -> None:
+        check_least("encoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
+        check_heads("encoder", self.width, self.num_heads)
+        require(
+            1 <= self.fusion_layers <= self.num_layers,
+            f"encoder.fusion_layers={self.fusion_layers} must lie in 1..{self.num_layers} (encoder.num_layers): "
+            f"the joint pass needs a layer. Try encoder.fusion_layers={self.num_layers}.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecoderConfig:
+    """The mask-autoencoder decoder, shared by all modalities (paper, section 4.1, Figure 4)."""
+
+    num_layers: int = 8
+    width: int = 512
+    num_heads: int = 16
+    mlp_ratio: int = 4
+    decoded_share: float = 1.0
+    """Share of the hidden patches that is decoded and scored in a step; 1 is the paper."""
+    shared: Sharing = "audio-video-text"
+    """Which modalities share the decoder (Figure 4); each other one has a decoder of its own, which sees it alone."""
+
+    def __post_init__(self) -> None:
+        check_least("decoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
+        check_heads("decoder", self.width, self.num_heads)
+        require(
+            0 < self.decoded_share <= 1,
+            f"decoder.decoded_share={self.decoded_share} must lie in (0, 1]: nothing would be rebuilt. Try 1.0.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectiveConfig:
+    """What is learned: LPMM (Eq. 5) and GAM (Eq. 7), weighed by lambda (Eq. 8)."""
+
+    local_weight: float = 1.0
+    """Weight of LPMM; 0 leaves it out (Table 5)."""
+    global_weight: float = 5.0
+    """lambda of Eq. 8; 0 leaves GAM out (Table 5)."""
+    pairs: tuple[Pair, ...] = ("audio-video", "audio-text")
+    """Which globals are matched. The paper has no video-text term: text and picture meet through the sound."""
+    matching_attention: Literal["isolated", "joint"] = "isolated"
+    """Where the globals come from: passes in which a modality sees itself only, or the joint pass (which leaks)."""
+    matching_features: Literal["product", "concatenation"] = "product"
+    """What the matching layer reads of two globals. A linear layer on a concatenation cannot tell pairs apart."""
+    matching_weight: float = 1.0
+    """Weight of the matching term within GAM; 1 is Eq. 7, 0 leaves contrast alone."""
+    hard_negatives: bool = False
+    """Matching meets the likest wrong partners, drawn by similarity, and not random ones (beyond the paper)."""
+    contrast: Literal["softmax", "sigmoid"] = "softmax"
+    """InfoNCE (Eq. 7), or a yes or no for every pair as in SigLIP (beyond the paper)."""
+    sigmoid_bias: float = -10.0
+    """Where the learned bias of the sigmoid contrast starts; -10 is SigLIP's."""
+    pooling: Literal["mean", "token"] = "mean"
+    """A global is the mean of a modality's outputs (Eq. 6), or the output of a token of its own (beyond the paper)."""
+    normalise_targets: bool = True
+    """Each patch is rebuilt after subtracting its mean and dividing by its deviation (as in MAE)."""
+    temperature: float = 0.07
+    """tau of the contrastive loss; the paper names none, this is the usual one."""
+    learn_temperature: bool = False
+    """Learn the scale 1 / tau, with a ceiling of 100 (beyond the paper)."""
+
+    def __post_init__(self) -> None:
+        check_least("objective", self, 0, "local_weight", "global_weight", "matching_weight")
+        require(
+            self.local_weight > 0 or self.global_weight > 0,
+            "objective.local_weight=0 and objective.global_weight=0: nothing would be learned. Set one above 0.",
+        )
+        require(
+            bool(self.pairs) or self.global_weight == 0,
+            "objective.pairs is empty: there is nothing to match. Name a pair, or set objective.global_weight=0.",
+        )
+        require(
+            len(set(self.pairs)) == len(self.pairs),
+            f"objective.pairs={list(self.pairs)} names a pair twice; it would count once. "
+            f"Try objective.pairs={','.join(dict.fromkeys(self.pairs))}.",
+        )
+        require(
+            self.temperature >= 0.01,
+            f"objective.temperature={self.temperature} is below 0.01: its scale 1 / tau would pass the ceiling of 100. "
+            "Try 0.07.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """The whole model."""
+
+    video: VideoConfig = field(default_factory=VideoConfig)
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)

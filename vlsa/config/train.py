@@ -1,0 +1,58 @@
+"""Settings of a run: how the model is trained (VLSA, section 4.1 and appendix D), and the whole."""
+
+from dataclasses import dataclass, field
+
+from vlsa.config.checks import check_least, require
+from vlsa.config.model import ModelConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """How it is learned (paper, section 4.1 and appendix D)."""
+
+    batch_size: int = 2048
+    num_steps: int = 200_000
+    learning_rate: float = 1e-4
+    """Peak of AdamW's learning rate."""
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.95)
+    """As in MAE; the paper names none."""
+    warmup_steps: int = 10_000
+    """Linear warm-up, then half a cosine down to 0; the paper names none."""
+    gradient_clip: float = 1.0
+    """Largest norm of the gradient; 0 = unlimited."""
+    seed: int = 0
+    """Everything random in a run follows from it and the step number."""
+    checkpoint_every_steps: int = 1000
+    evaluate_every_steps: int = 0
+    """Retrieval on held-out clips every so many steps, for the curves; 0 = never."""
+    cache_gib: float = 0.0
+    """Memory, in GiB a reading process, that decoded clips may take: a small store is then decompressed once only."""
+    num_workers: int = 0
+    """Processes that read and transform clips; 0 = the training process itself, between its steps."""
+    augment: bool = True
+    """Random crop and random place in the clip; False takes the centre."""
+    sound_shift_seconds: float = 0.0
+    """A control, not for use: each training clip's sound is turned round by so much, so that nothing is in step."""
+    init: tuple[str, ...] = ()
+    """Where the first weights came from, with digests; () = drawn from the seed. Set by `finetune` and `--init`."""
+
+    def __post_init__(self) -> None:
+        check_least("train", self, 1, "batch_size", "num_steps", "checkpoint_every_steps")
+        check_least("train", self, 0, "weight_decay", "warmup_steps", "gradient_clip", "seed")
+        check_least("train", self, 0, "evaluate_every_steps", "num_workers", "cache_gib")
+        require(
+            self.seed < 2**63, f"train.seed={self.seed} is beyond 63 bits: no generator takes it. Try train.seed=0."
+        )
+        for beta in self.betas:
+            require(0 <= beta < 1, f"train.betas={list(self.betas)} must lie in [0, 1). Try [0.9, 0.95].")
+        require(self.learning_rate > 0, f"train.learning_rate={self.learning_rate} must be above 0. Try 1e-4.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """A run, whole: `recipe` names where it came from."""
+
+    recipe: str = "paper"
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)

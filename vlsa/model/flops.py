@@ -1,0 +1,137 @@
+"""What a clip costs: floating-point operations of a training step and of encoding, counted from the settings.
+
+Used for the paper's cost table (Table 7) and for utilisation. A multiplication and an addition are two operations; only
+matrix products count, as is usual (norms, softmax, GELU and the STFT are left out). A backward pass costs twice the
+forward pass: each product has two gradients.
+
+With N tokens of width D, MLP ratio r, and attention in groups of n_g tokens, a layer costs
+
+    2 N D (4 D + 2 r D) + sum_g 4 n_g^2 D        (projections and MLP; Q K^T and A V)
+"""
+
+from dataclasses import dataclass
+
+from vlsa.config import MODALITIES, ModelConfig, groups_of_sharing
+from vlsa.model.masking import num_visible
+
+
+@dataclass(frozen=True)
+class StepFlops:
+    """Forward pass of one clip in a training step, part by part; `total` has the backward pass too."""
+
+    embedding: int
+    encoder: int
+    decoder: int
+    heads: int
+
+    @property
+    def forward(self) -> int:
+        return self.embedding + self.encoder + self.decoder + self.heads
+
+    @property
+    def total(self) -> int:
+        """Forward and backward. The patches' layer has no gradient towards its input: one product less."""
+        return 3 * self.forward - self.embedding
+
+
+def layer_flops(num_tokens: int, groups: list[int], width: int, mlp_ratio: int) -> int:
+    """One pre-norm block over `num_tokens`, attention within groups of these sizes."""
+    products = 2 * num_tokens * width * (4 * width + 2 * mlp_ratio * width)
+    return products + sum(4 * size * size * width for size in groups)
+
+
+def visible_tokens(config: ModelConfig) -> dict[str, int]:
+    """Tokens of each modality that a training step encodes; words are padded to their longest."""
+    video, audio = config.video, config.audio
+    extra = int(config.objective.pooling == "token")
+    return {
+        "video": video.num_frames * num_visible(video.patches_per_frame, video.mask_share) + extra,
+        "audio": num_visible(audio.num_patches, audio.mask_share) + extra,
+        "text": config.text.num_tokens + extra,
+    }
+
+
+def step_flops(config: ModelConfig) -> StepFlops:
+    """One clip with all modalities."""
+    tokens = visible_tokens(config)
+    hidden = _hidden_tokens(config)
+    return StepFlops(
+        embedding=_embedding_flops(config, tokens),
+        encoder=_encoder_flops(config, tokens),
+        decoder=_decoder_flops(config, tokens, hidden) if config.objective.local_weight else 0,
+        heads=_head_flops(config, hidden) if config.objective.local_weight else 0,
+    )
+
+
+def encode_flops(config: ModelConfig) -> dict[str, int]:
+    """Forward pass of encoding one clip's picture, one sound, one text, nothing hidden."""
+    extra = int(config.objective.pooling == "token")
+    tokens = {
+        "video": config.video.num_frames * config.video.patches_per_frame,
+        "audio": config.audio.num_patches,
+        "text": config.text.num_tokens,
+    }
+    encoder = config.encoder
+    return {
+        name: _embedding_flops(config, {name: number})
+        + encoder.num_layers * layer_flops(number + extra, [number + extra], encoder.width, encoder.mlp_ratio)
+        for name, number in tokens.items()
+    }
+
+
+def _hidden_tokens(config: ModelConfig) -> dict[str, int]:
+    """Patches of picture and sound that a step decodes."""
+    share = config.decoder.decoded_share
+    numbers = {}
+    for name, num_all, per_group, masked in (
+        ("video", config.video.num_frames, config.video.patches_per_frame, config.video.mask_share),
+        ("audio", 1, config.audio.num_patches, config.audio.mask_share),
+    ):
+        num_hidden = num_all * (per_group - num_visible(per_group, masked))
+        numbers[name] = max(round(num_hidden * share), min(num_hidden, 1))
+    return numbers
+
+
+def _embedding_flops(config: ModelConfig, tokens: dict[str, int]) -> int:
+    """Linear layers of the patches; words are looked up, and a global token is a parameter."""
+    extra = int(config.objective.pooling == "token")
+    sizes = {"video": 3 * config.video.patch_px**2, "audio": config.audio.patch_size**2, "text": 0}
+    return sum(2 * (number - extra) * sizes[name] * config.encoder.width for name, number in tokens.items())
+
+
+def _encoder_flops(config: ModelConfig, tokens: dict[str, int]) -> int:
+    """The isolated passes in all layers, the joint pass beside them in the last; see `VLSA.encode`."""
+    encoder, objective = config.encoder, config.objective
+    one_pass = objective.matching_attention == "joint" or not objective.global_weight or not objective.local_weight
+    joint_only = objective.matching_attention == "joint" or not objective.global_weight
+    total = 0
+    for group in groups_of_sharing(encoder.shared):
+        sizes = [tokens[name] for name in group]
+        apart = layer_flops(sum(sizes), sizes, encoder.width, encoder.mlp_ratio)
+        together = layer_flops(sum(sizes), [sum(sizes)], encoder.width, encoder.mlp_ratio)
+        if one_pass or len(group) == 1:
+            total += encoder.num_layers * (together if joint_only else apart)
+        else:
+            total += encoder.num_layers * apart + encoder.fusion_layers * together
+    return total
+
+
+def _decoder_flops(config: ModelConfig, tokens: dict[str, int], hidden: dict[str, int]) -> int:
+    decoder, extra = config.decoder, int(config.objective.pooling == "token")
+    total = 0
+    for group in groups_of_sharing(decoder.shared):
+        seen = sum(tokens[name] - extra for name in group)
+        size = seen + sum(hidden.get(name, 0) for name in group)
+        total += 2 * seen * config.encoder.width * decoder.width
+        total += decoder.num_layers * layer_flops(size, [size], decoder.width, decoder.mlp_ratio)
+    return total
+
+
+def _head_flops(config: ModelConfig, hidden: dict[str, int]) -> int:
+    outputs = {
+        "video": 3 * config.video.patch_px**2,
+        "audio": config.audio.patch_size**2,
+        "text": config.text.vocabulary_size,
+    }
+    numbers = hidden | {"text": config.text.num_tokens}
+    return sum(2 * numbers[name] * config.decoder.width * outputs[name] for name in MODALITIES)

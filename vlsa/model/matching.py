@@ -1,0 +1,132 @@
+"""Global audio matching (GAM): one vector a modality, and clips told apart by them.
+
+Paper: VLSA (arXiv 2405.07202), section 3.3, Eq. 1, 6, 7. Reads encoder outputs; used by vlsa.py. With the pair
+video-text alone this is video-text matching (VTM), which the paper sets against GAM (Figure 5).
+Axes: B clips, D width.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from vlsa.config import MODALITIES, ModelConfig
+from vlsa.model import losses
+from vlsa.model.state import Globals, Seen
+
+MAX_SCALE = 100.0
+"""Ceiling of a learned 1 / tau."""
+
+
+class GlobalMatching(nn.Module):
+    """Pools globals and scores them; every option is a field of `ObjectiveConfig`."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.objective = objective = config.objective
+        width = config.encoder.width
+        num_features = width * (1 if objective.matching_features == "product" else 2)
+        pairs = objective.pairs if objective.global_weight and objective.matching_weight else ()
+        self.layers = nn.ModuleDict({pair: nn.Linear(num_features, 1) for pair in pairs})
+        log_scale = torch.tensor(math.log(1 / objective.temperature))
+        self.log_scale = nn.Parameter(log_scale, requires_grad=objective.learn_temperature)
+        sigmoid = objective.contrast == "sigmoid"
+        self.bias = nn.Parameter(torch.tensor(objective.sigmoid_bias)) if sigmoid else None
+        tokens = objective.pooling == "token"
+        self.tokens = nn.Parameter(torch.randn(len(MODALITIES), width) * 0.02) if tokens else None
+
+    def add_tokens(self, seen: dict[str, Seen]) -> dict[str, Seen]:
+        """With pooling="token", a global token before each modality's own; padding where the modality is absent."""
+        return seen if self.tokens is None else {name: self._with_token(name, part) for name, part in seen.items()}
+
+    def _with_token(self, name: str, part: Seen) -> Seen:
+        assert self.tokens is not None
+        token = self.tokens[MODALITIES.index(name)].expand(len(part.tokens), 1, -1)
+        absent = part.padding.all(dim=1, keepdim=True)
+        return Seen(torch.cat([token, part.tokens], dim=1), torch.cat([absent, part.padding], dim=1))
+
+    def without_tokens(self, seen: dict[str, Seen]) -> dict[str, Seen]:
+        """The inverse of `add_tokens`."""
+        if self.tokens is None:
+            return seen
+        return {name: Seen(part.tokens[:, 1:], part.padding[:, 1:]) for name, part in seen.items()}
+
+    def pool(self, encoded: dict[str, Seen]) -> Globals:
+        """The global of each modality, at unit length: the mean of its outputs (Eq. 6), or its token's output."""
+        return Globals(
+            vectors={name: F.normalize(self._pool(part), dim=-1) for name, part in encoded.items()},
+            present={name: ~part.padding.all(dim=-1) for name, part in encoded.items()},
+        )
+
+    def _pool(self, part: Seen) -> Float[Tensor, "B D"]:
+        if self.tokens is None:
+            return losses.mean_pool(part.tokens, part.padding)
+        return part.tokens[:, 0].float() * ~part.padding[:, :1]
+
+    def forward(self, globals_: Globals, generator: torch.Generator | None = None) -> dict[str, Float[Tensor, ""]]:
+        """Eq. 7: for each pair of modalities, contrast both ways and matching. Re-pairing is drawn from `generator`."""
+        terms = {}
+        num_clips = len(next(iter(globals_.vectors.values())))
+        shift = int(torch.randint(1, max(num_clips, 2), (), generator=generator))
+        for pair in self.objective.pairs:
+            one, other = pair.split("-")
+            vectors = globals_.vectors[one], globals_.vectors[other]
+            present = globals_.present[one], globals_.present[other]
+            name = pair.replace("-", "_")
+            terms[f"global_contrast_{name}"] = self._contrast(*vectors, present[0] & present[1])
+            if self.objective.matching_weight:
+                terms[f"global_match_{name}"] = self._matching(pair, vectors, present, shift, generator)
+        return terms
+
+    def _contrast(
+        self, one: Float[Tensor, "B D"], other: Float[Tensor, "B D"], present: Bool[Tensor, " B"]
+    ) -> Float[Tensor, ""]:
+        if self.bias is None:
+            return losses.contrastive_loss(one, other, self.scale, present)
+        return losses.sigmoid_loss(one, other, self.scale, self.bias, present)
+
+    def _matching(
+        self,
+        pair: str,
+        vectors: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
+        present: tuple[Bool[Tensor, " B"], Bool[Tensor, " B"]],
+        shift: int,
+        generator: torch.Generator | None,
+    ) -> Float[Tensor, ""]:
+        """True pairs against pairs re-paired by a rotation of the batch, or against the likest wrong partners."""
+        (one, other), (has_one, has_other) = vectors, present
+        both = has_one & has_other
+        if self.objective.hard_negatives:
+            logits = (self.scale * one @ other.T).detach()
+            for_one = losses.hard_negatives(logits, both, generator)
+            for_other = losses.hard_negatives(logits.T, both, generator)
+            false = torch.cat([self.match(pair, one, other[for_one]), self.match(pair, one[for_other], other)])
+            is_false = (both & (both.sum() > 1)).repeat(2)
+        else:
+            false = self.match(pair, one, other.roll(shift, dims=0))
+            is_false = has_one & has_other.roll(shift) & (len(one) > 1)
+        return losses.matching_loss(self.match(pair, one, other), false, both, is_false)
+
+    def match(self, pair: str, one: Float[Tensor, "B D"], other: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
+        """Logit that two globals belong to one clip: one fully connected layer (Eq. 7).
+
+        On a concatenation such a layer is the sum of a term for each global, so that no pairing can beat chance; its
+        default input is their product (times D, so that its elements are of order one).
+        """
+        if self.objective.matching_features == "product":
+            features = one * other * one.shape[-1]
+        else:
+            features = torch.cat([one, other], dim=-1) * one.shape[-1] ** 0.5
+        return self.layers[pair](features).squeeze(-1)
+
+    @torch.no_grad()
+    def limit_scale(self) -> None:
+        """Bring a learned 1 / tau back under its ceiling, so that it can come down again; called after each update."""
+        self.log_scale.clamp_(max=math.log(MAX_SCALE))
+
+    @property
+    def scale(self) -> Float[Tensor, ""]:
+        """1 / tau."""
+        return self.log_scale.exp()

@@ -1,0 +1,101 @@
+"""Fine-tuning: a pre-trained run goes on with contrast alone, on the pairs of modalities that a retrieval needs.
+
+Paper: VLSA (arXiv 2405.07202), section 4.1 and appendix D: 20 epochs, batches of 256. It does not name the objective;
+ours is InfoNCE of the asked pairs (Eq. 7, first two terms) with nothing hidden, as retrieval sees the clips. The loop
+is the one of loop.py. Reads a checkpoint; feeds retrieve/.
+"""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from vlsa.config import Config, ModelConfig, Pair
+from vlsa.errors import CheckpointError, ConfigError
+from vlsa.model.vlsa import VLSA
+from vlsa.pretrain.checkpoint import load_model, load_weights, model_file
+from vlsa.pretrain.loop import Initialise
+from vlsa.settings import nearest
+
+PAIRS: dict[str, Pair] = {"text-video": "video-text", "text-audio": "audio-text", "audio-video": "audio-video"}
+"""What is matched, as retrieval calls it, and the pair of the objective."""
+NUM_EPOCHS = 20
+BATCH_SIZE = 256
+LEARNING_RATE_SHARE = 0.5
+"""Of the pre-training's peak; the paper names none (docs/log.md)."""
+WARMUP_SHARE = 0.1
+
+
+def pairs_of(names: list[str]) -> tuple[Pair, ...]:
+    """The objective's pairs of retrieval's names. Raises ConfigError for an unknown one."""
+    for name in names:
+        if name not in PAIRS:
+            raise ConfigError(f"--pair {name}: no such pair of modalities. {nearest(name, PAIRS)}")
+    return tuple(PAIRS[name] for name in dict.fromkeys(names))
+
+
+def finetune_config(
+    pretrained: Config,
+    num_clips: int,
+    pairs: tuple[Pair, ...],
+    *,
+    num_epochs: int = NUM_EPOCHS,
+    batch_size: int = BATCH_SIZE,
+) -> Config:
+    """Settings of a fine-tuning on `num_clips` clips. Raises ConfigError when they are fewer than a batch."""
+    if num_clips < batch_size:
+        raise ConfigError(
+            f"finetune: {num_clips} clips are fewer than one batch of {batch_size}; a step needs a whole batch. "
+            f"Add --batch-size {max(num_clips, 1)}, or clips."
+        )
+    if num_epochs < 1:
+        raise ConfigError(f"finetune: {num_epochs} epochs are none. Ask for at least 1.")
+    steps_per_epoch = num_clips // batch_size
+    train = replace(
+        pretrained.train,
+        batch_size=batch_size,
+        num_steps=num_epochs * steps_per_epoch,
+        learning_rate=LEARNING_RATE_SHARE * pretrained.train.learning_rate,
+        warmup_steps=round(WARMUP_SHARE * num_epochs * steps_per_epoch),
+        checkpoint_every_steps=min(pretrained.train.checkpoint_every_steps, max(steps_per_epoch, 100)),
+        evaluate_every_steps=0,
+        sound_shift_seconds=0.0,
+    )
+    return Config(recipe=f"{pretrained.recipe}, fine-tuned", model=contrast_only(pretrained.model, pairs), train=train)
+
+
+def contrast_only(model: ModelConfig, pairs: tuple[Pair, ...]) -> ModelConfig:
+    """The same encoder without LPMM, masks and matching."""
+    objective = replace(
+        model.objective,
+        local_weight=0.0,
+        global_weight=1.0,
+        matching_weight=0.0,
+        matching_attention="isolated",
+        pairs=pairs,
+    )
+    return replace(
+        model,
+        video=replace(model.video, mask_share=0.0),
+        audio=replace(model.audio, mask_share=0.0),
+        text=replace(model.text, mask_share=0.0),
+        objective=objective,
+    )
+
+
+def start_from(run_path: str | Path) -> tuple[str, Initialise]:
+    """The name of a run's weights for `train.init`, and what puts them into a fresh model. Raises CheckpointError."""
+    path = model_file(run_path)
+    pretrained, _, _ = load_model(path)
+    weights = pretrained.state_dict()
+
+    def initialise(model: VLSA) -> None:
+        own = model.state_dict()
+        missing = sorted(name for name in own.keys() - weights.keys())
+        if missing:
+            raise CheckpointError(
+                f"{path}: has no {missing[0]}, which the fine-tuned model needs; it would start from noise. "
+                "Leave the settings of the model as they were."
+            )
+        load_weights(model, {name: weights[name] for name in own}, path)
+
+    return f"vlsa:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}", initialise
