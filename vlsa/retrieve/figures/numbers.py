@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from vlsa.retrieve.bootstrap import interval, means, resamples
+
 NUM_RESAMPLES = 1000
 TABLE_HEADER = ("figure", "number", "value", "95%", "beside it", "over")
 
@@ -52,7 +54,5 @@ def mean_over_clips(
 
 def bootstrap_interval(values: Float[np.ndarray, " N"], seed: int = 0) -> tuple[float, float]:
     """95% interval of the mean when clips are drawn again with replacement."""
-    rng = np.random.default_rng(seed)
-    means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(NUM_RESAMPLES)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    drawn = [means(counts, values[:, None]) for counts in resamples(len(values), NUM_RESAMPLES, seed)]
+    return interval(np.concatenate(drawn)[:, 0])
