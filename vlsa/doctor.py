@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,6 +56,8 @@ def examine(folder: Path | None = None) -> list[Check]:
     checks += [check_library("pysubs2", "reads subtitles", "media"), *check_search()]
     checks += [check_library("tensorboard", "draws curves as training goes", "curves", needed=False)]
     checks += [check_library("matplotlib", "draws the picture of a training", "curves", needed=False)]
+    version = attrgetter("__version__")
+    checks += [check_library("sklearn", "lays out pairs for `show`", "figures", needed=False, describe=version)]
     return [*checks, check_gpu(), check_memory(), check_disk(folder), check_writing(Path(tempfile.gettempdir()))]
 
 

@@ -28,20 +28,8 @@ def one_line(result) -> str:
 
 
 def test_help_lists_the_commands_in_the_order_of_the_pipeline():
-    names = [
-        "demo",
-        "doctor",
-        "import",
-        "make-world",
-        "prepare",
-        "pretrain",
-        "finetune",
-        "evaluate",
-        "compare",
-        "reproduce",
-        "index",
-        "search",
-    ]
+    order = "demo doctor import make-world prepare pretrain finetune evaluate compare show reproduce index search"
+    names = order.split()
     assert names == COMMANDS
     shown = call("vlsa --help").stdout
     assert [shown.index(f"\n  {name} ") for name in names] == sorted(shown.index(f"\n  {name} ") for name in names)
@@ -100,6 +88,7 @@ def test_help_comes_without_loading_heavy_libraries():
         ("vlsa index no-run footage --out i", "no such run"),
         ("vlsa search no-index words", "vlsa index"),
         ("vlsa make-world w --seed -1", "seed"),
+        ("vlsa show no-run --data s --out f", "no such run"),
         ("vlsa demo d --set train.nonsense=1", "no such setting"),
     ],
 )

@@ -5,7 +5,7 @@ them, so that help and errors come at once.
 """
 
 from vlsa.jobs.footage import import_dataset, index, make_world, prepare
-from vlsa.jobs.measuring import evaluate, evaluate_clips, reproduce, reproduce_cost
+from vlsa.jobs.measuring import evaluate, evaluate_clips, reproduce, reproduce_cost, show
 from vlsa.jobs.settings import public_tokenizer, settings_of, store_settings, usable_cores
 from vlsa.jobs.training import can_measure, finetune, open_clips, pretrain, train
 
@@ -24,6 +24,7 @@ __all__ = [
     "reproduce",
     "reproduce_cost",
     "settings_of",
+    "show",
     "store_settings",
     "train",
     "usable_cores",

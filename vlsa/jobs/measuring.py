@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vlsa.reproduce.targets import Target
     from vlsa.retrieve.embed import ClipEncoder
     from vlsa.retrieve.evaluate import Evaluation
+    from vlsa.serve.figures import Figures
 
 
 def evaluate(
@@ -42,15 +43,27 @@ def evaluate_clips(encoder: "ClipEncoder", clips: "ClipSource", split: str, **ho
         return evaluate_store(encoder, clips, split, progress=bar.update, **how)
 
 
+def show(run_path: Path, data: str | Path, out: Path, *, split: str = "test", num_clips: int = 4) -> "Figures":
+    """Pictures of what a model does, a page of answers, and numbers. Raises VlsaError."""
+    from vlsa.retrieve.encoders import load
+    from vlsa.serve.figures import write_figures
+
+    encoder, clips = load(run_path), open_clips(data)
+    with Bar("drawing figures") as bar:
+        return write_figures(encoder, clips, out, data=str(data), split=split, num_clips=num_clips, progress=bar.update)
+
+
 def reproduce(target: "Target", plan: "Plan", num_seeds: int, out: Path, benchmark: str = "") -> list[Path]:
     """A table or figure of the paper: its Markdown first, then its other files. Raises VlsaError."""
+    from vlsa.reproduce.pairs import draw_pairs
     from vlsa.reproduce.pictures import draw_table
     from vlsa.reproduce.runs import carry_out
     from vlsa.reproduce.tables import make_table, write_table
 
     carry_out(target, plan, num_seeds, out)
     table = make_table(target, plan, num_seeds, out, benchmark)
-    return [*write_table(table, out), draw_table(table, out / f"{target.name}.png")]
+    files = [*write_table(table, out), draw_table(table, out / f"{target.name}.png")]
+    return [*files, *draw_pairs(target, plan, out)] if target.maps_pairs else files
 
 
 def reproduce_cost(

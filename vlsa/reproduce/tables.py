@@ -18,15 +18,15 @@ from vlsa.data.manifest import write_atomically
 from vlsa.reproduce.runs import Plan, results_of, stages_of
 from vlsa.reproduce.targets import DATA_SETS, FINE_TUNED, STAGES, Target
 from vlsa.retrieve.bootstrap import interval, means, resamples
-from vlsa.retrieve.compare import compare
+from vlsa.retrieve.compare import Difference, compare
 from vlsa.retrieve.metrics import RECALL_AT
 from vlsa.retrieve.ranks import Ranks
 from vlsa.retrieve.results import direction_label, markdown_table
 from vlsa.retrieve.written import Results
 
 NUM_RESAMPLES = 2000
-JUDGED_AT = 10
-"""The claimed order is judged by this R@k."""
+SEEDS_AT = 10
+"""Each seed is shown at this R@k."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +93,17 @@ class Table:
             for direction in self.target.directions:
                 if any(direction in row for row in rows.values()):
                     parts += [f"**{direction_label(direction)}**", "\n".join(self._rows(rows, direction))]
-            parts += self.verdicts.get(stage, [])
+            verdicts = self.verdicts.get(stage, [])
+            parts += [*verdicts, MARKS] if verdicts else []
         return "\n\n".join([*parts, self.caption()]) + "\n"
 
     def _rows(self, rows: dict[str, dict[str, Cell]], direction: str) -> list[str]:
         arms = [arm for arm in self.target.arms if direction in rows.get(arm.name, {})]
         cells = [rows[arm.name][direction] for arm in arms]
         beside = self.benchmark == DATA_SETS.get(direction) and any(direction in arm.paper for arm in arms)
-        header = ["", *(f"R@{k} %" for k in RECALL_AT), f"R@{JUDGED_AT} %, each seed"]
+        header = ["", *(f"R@{k} %" for k in RECALL_AT), f"R@{SEEDS_AT} %, each seed"]
         lines = [
-            [arm.label, *(cell.text(k) for k in RECALL_AT), ", ".join(f"{100 * s:.1f}" for s in cell.seeds[JUDGED_AT])]
+            [arm.label, *(cell.text(k) for k in RECALL_AT), ", ".join(f"{100 * s:.1f}" for s in cell.seeds[SEEDS_AT])]
             for arm, cell in zip(arms, cells, strict=True)
         ]
         lines.append(["chance", *(f"{100 * cells[0].chance[k]:.1f}" for k in RECALL_AT), ""])
@@ -183,29 +184,64 @@ def cell_of(ranks: Sequence[Ranks], chance: dict[str, float]) -> Cell:
 
 
 def _verdicts(target: Target, results: dict[str, Sequence[Results]], cells: dict[str, dict[str, Cell]]) -> list[str]:
+    """For each direction, a sentence: at which recalls the claimed order holds, and what lies between neighbours."""
     order = [name for name in target.claim if name in cells]
-    if len(order) < 2:
-        return []
-    labels = {arm.name: arm.label for arm in target.arms}
     pairs = [(one, other, compare(results[one], results[other])) for one, other in itertools.pairwise(order)]
+    labels = {arm.name: arm.label for arm in target.arms}
+    claimed = " > ".join(labels[name] for name in order)
     sentences = []
-    for direction in target.directions:
+    for direction in target.directions if pairs else ():
         if all(direction in cells[name] for name in order):
-            steps = [_step(one, other, cells, direction, compared, labels) for one, other, compared in pairs]
-            holds = all(good for good, _ in steps)
-            claimed = " > ".join(labels[name] for name in order)
-            start = f"{direction_label(direction)}, R@{JUDGED_AT}: {target.source} order, {claimed}, "
-            sentences.append(f"{start}{'holds' if holds else 'does not hold'}: {'; '.join(text for _, text in steps)}.")
+            steps = [Step.of(one, other, cells, direction, compared.differences) for one, other, compared in pairs]
+            told = "; ".join(f"{labels[step.one]} over {labels[step.other]} {step}" for step in steps)
+            start = f"{direction_label(direction)}: {target.source} order, {claimed}, {_holds(steps)}."
+            sentences.append(f"{start} Differences at R@1 / 5 / 10, percentage points: {told}.")
     return sentences
 
 
-def _step(
-    one: str, other: str, cells: dict[str, dict[str, Cell]], direction: str, compared: Any, labels: dict[str, str]
-) -> tuple[bool, str]:
-    """Whether an arm is above the next one, and by how much, in words."""
-    found = next(d for d in compared.differences if d.direction == direction and d.metric == f"r{JUDGED_AT}")
-    low, high = (100 * end for end in found.interval)
-    ends = cells[one][direction].interval[JUDGED_AT], cells[other][direction].interval[JUDGED_AT]
-    apart = "do not touch" if ends[0][0] > ends[1][1] or ends[0][1] < ends[1][0] else "touch"
-    text = f"{labels[one]} {100 * found.difference:+.1f} over {labels[other]} ({low:+.1f} to {high:+.1f} paired; "
-    return found.difference > 0, f"{text}the two intervals {apart})"
+@dataclass(frozen=True)
+class Step:
+    """One arm over the next one in the claimed order, at each recall."""
+
+    one: str
+    other: str
+    difference: dict[int, float]
+    """In [-1, 1], above 0 as claimed."""
+    clear: dict[int, bool]
+    """Whether the 95% interval of the paired difference leaves 0 out."""
+    apart: dict[int, bool]
+    """Whether the arms' own intervals do not touch."""
+
+    @classmethod
+    def of(
+        cls, one: str, other: str, cells: dict[str, dict[str, Cell]], direction: str, differences: Sequence[Difference]
+    ) -> "Step":
+        """From the comparison of two arms."""
+        found = {d.metric: d for d in differences if d.direction == direction}
+        ends = [(cells[one][direction].interval[k], cells[other][direction].interval[k]) for k in RECALL_AT]
+        return cls(
+            one,
+            other,
+            {k: found[f"r{k}"].difference for k in RECALL_AT},
+            {k: found[f"r{k}"].interval[0] > 0 or found[f"r{k}"].interval[1] < 0 for k in RECALL_AT},
+            {k: a[0] > b[1] or a[1] < b[0] for k, (a, b) in zip(RECALL_AT, ends, strict=True)},
+        )
+
+    def __str__(self) -> str:
+        marks = {k: ("**" if self.apart[k] else "*" if self.clear[k] else "") for k in RECALL_AT}
+        return " / ".join(f"{100 * self.difference[k]:+.1f}{marks[k]}" for k in RECALL_AT).replace("*", "\\*")
+
+
+def _holds(steps: Sequence[Step]) -> str:
+    """At which recalls every step goes as claimed, and whether all intervals are apart there."""
+    good = [k for k in RECALL_AT if all(step.difference[k] > 0 for step in steps)]
+    apart = [k for k in good if all(step.apart[k] for step in steps)]
+    if not good:
+        return "does not hold at R@1, 5 or 10"
+    where = "holds at " + ", ".join(f"R@{k}" for k in good)
+    missing = [f"R@{k}" for k in RECALL_AT if k not in good]
+    where += f" and not at {', '.join(missing)}" if missing else ""
+    return where + (f", with intervals that do not touch at {', '.join(f'R@{k}' for k in apart)}" if apart else "")
+
+
+MARKS = "\\* the 95% interval of the paired difference leaves 0 out; \\*\\* the two intervals do not touch either."

@@ -52,6 +52,8 @@ class Target:
     directions: tuple[str, ...] = MAIN
     source: str = "the paper's"
     """Whose order `claim` is."""
+    maps_pairs: bool = False
+    """Whether pairs are mapped too (pairs.py)."""
 
 
 FULL = Arm("full", "LPMM + GAM", "", {"text_to_video": (27.1, 57.3, 68.9), "text_to_audio": (33.5, 63.7, 75.1)})
@@ -103,6 +105,7 @@ TARGETS = {
             (FULL, VTM),
             ("full", "vtm"),
             directions=(*MAIN, "audio_to_video"),
+            maps_pairs=True,
         ),
         Target(
             "controls",

@@ -67,12 +67,16 @@ def write_report(
     if files:
         sections.append(_files(files, folder))
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, _page(title, summary, sections).encode())
+    write_atomically(path, page(title, summary, sections).encode())
     return path
 
 
-def _page(title: str, summary: str, sections: Sequence[str]) -> str:
-    style, script = ((STATIC / f"report.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
+def page(title: str, summary: str, sections: Sequence[str], more: str = "") -> str:
+    """An HTML page of these sections (markup); `more` names a further style and script beside those of the report."""
+    names = ["report", *([more] if more else [])]
+    style, script = (
+        "".join((STATIC / f"{name}.{ending}").read_text(encoding="utf-8") for name in names) for ending in ("css", "js")
+    )
     about = f"<p>{escape(summary)}</p>" if summary else ""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -65,6 +65,38 @@ def _snapped(log: ClipLog, seconds: np.ndarray, frames_per_second: int) -> np.nd
     return snapped
 
 
+def object_cover(log: ClipLog, seconds: np.ndarray, size_px: int, frames_per_second: int = 16) -> np.ndarray:
+    """bool T H W: which pixels the object that sounds covers in the frames on screen at these times (seconds)."""
+    every = np.arange(round(log.duration_seconds * frames_per_second))
+    frames = np.floor(seconds * frames_per_second + 1e-6).astype(int).clip(0, len(every) - 1)
+    centres = path(log, _snapped(log, every / frames_per_second, frames_per_second)[frames])
+    return _cover(log.facts.shape, centres, RADII[log.facts.size], size_px)
+
+
+def companion_cover(log: ClipLog, size_px: int) -> np.ndarray:
+    """bool H W: which pixels the still, silent second object would cover if nothing were before it; all False if none.
+
+    The object that sounds is drawn over it.
+    """
+    if log.facts.companion is None:
+        return np.zeros((size_px, size_px), dtype=bool)
+    return _cover(log.facts.companion[1], np.array([companion_place(log)]), COMPANION_RADIUS, size_px)[0]
+
+
+def _cover(shape: str, centres: np.ndarray, radius: float, size_px: int) -> np.ndarray:
+    """bool T H W: pixels whose middle lies in a shape; centres (T 2) and radius in frame sides."""
+    middles = (np.arange(size_px) + 0.5) / size_px
+    across = middles[None, None, :] - centres[:, 0, None, None]
+    down = middles[None, :, None] - centres[:, 1, None, None]
+    return _distance(shape, *np.broadcast_arrays(across, down), radius) <= 0
+
+
+def companion_place(log: ClipLog) -> tuple[float, float]:
+    """Where the still second object stands, in frame sides."""
+    rng = np.random.default_rng([log.render_seed, 2])
+    return float(rng.uniform(0.1, 0.9)), float(rng.uniform(0.09, 0.14))
+
+
 def contact_frame(event: Event, frames_per_second: int) -> int:
     """The frame that shows the contact: the one nearest to it in time."""
     return int(np.floor(event.seconds * frames_per_second + 0.5))
@@ -110,8 +142,7 @@ def _draw_companion(still: np.ndarray, log: ClipLog) -> None:
         return
     colour, shape = log.facts.companion
     size_px = len(still)
-    rng = np.random.default_rng([log.render_seed, 2])
-    x, y = rng.uniform(0.1, 0.9) * size_px, rng.uniform(0.09, 0.14) * size_px
+    x, y = np.array(companion_place(log)) * size_px
     rows, columns, across, down = _around(size_px, x, y, 0.1 * size_px)
     cover, paint = _painted(shape, colour, across, down, COMPANION_RADIUS * size_px)
     still[rows, columns] += cover * (paint - still[rows, columns])

@@ -1,0 +1,52 @@
+"""Commands that show what a model does: show."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlsa import jobs
+from vlsa.cli.app import examples
+from vlsa.cli.show import print_json, print_table, short_path
+from vlsa.cli.training import DATA_HELP
+from vlsa.logs import say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        "show",
+        short_help="Draw what a model does: pictures, a page, and numbers beside them.",
+        epilog=examples(
+            "vlsa show run --data store --out figures",
+            "vlsa show run --data store --out figures --split train --clips 8",
+            "vlsa show run --data world:test=200 --out figures --json",
+        ),
+    )(show)
+
+
+def show(
+    run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    clips: Annotated[int, typer.Option(help="Clips in each picture, and queries in each direction.")] = 4,
+    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+) -> None:
+    """Draw what a model does with the clips of a split.
+
+    Writes OUT/reconstructions.png (hidden patches and words, rebuilt), OUT/where_is_the_sound.png (which part of the
+    picture is like the sound; with the hit rate on made footage), OUT/gallery.html (queries and their answers, to look
+    at and listen to), OUT/embedding.png (matching and non-matching pairs) and OUT/figures.json. Prints the numbers.
+    """
+    figures = jobs.show(run, data, out, split=split, num_clips=clips)
+    for note in figures.notes:
+        say(note)
+    if json:
+        print_json(number.as_dict() for number in figures.numbers)
+        return
+    from vlsa.retrieve.figures.numbers import TABLE_HEADER
+
+    print_table(TABLE_HEADER, [number.row() for number in figures.numbers], right="value")
+    for path in figures.files:
+        print(short_path(path))

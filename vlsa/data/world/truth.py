@@ -1,0 +1,91 @@
+"""What is known of made clips: the event log behind each, found from the footage that a store was made of.
+
+Reads the truth.jsonl that write.py leaves beside the footage (or the name of a clip made in memory); feeds figures that
+are checked against the truth.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlsa.data.world.clips import SPLITS, world_log
+from vlsa.data.world.events import ClipLog, Event, Facts
+from vlsa.data.world.write import FRAMES_PER_SECOND
+from vlsa.errors import StoreError
+
+TRUTH_NAME = "truth.jsonl"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The log of a clip, and how many frames a second its picture was drawn with."""
+
+    log: ClipLog
+    frames_per_second: int
+
+
+def truths(clips: Iterable[Any]) -> dict[str, Truth]:
+    """Clip id -> what is known of it, for those clips that come from a made world; empty for other footage.
+
+    clips: rows of a store (id, source, frame_seconds), or of clips in memory. A made file's truth.jsonl is looked for
+    in the folder above the file's. Raises StoreError when that file is damaged.
+    """
+    known: dict[Path, dict[str, ClipLog]] = {}
+    found = {}
+    for row in clips:
+        source = _source(row)
+        made = re.fullmatch(r"made world (\d+)|world:.*\bseed=(\d+).*", source)
+        folder = Path(source).parent.parent
+        if made:
+            found[row.id] = _of_memory(int(made[1] or made[2]), row)
+            continue
+        if folder not in known:
+            known[folder] = read_truth(folder / TRUTH_NAME) if (folder / TRUTH_NAME).is_file() else {}
+        log = known[folder].get("/".join(Path(source).parts[-2:]))
+        if log:
+            found[row.id] = Truth(log, FRAMES_PER_SECOND)
+    return found
+
+
+def read_truth(path: Path) -> dict[str, ClipLog]:
+    """Path within the world -> log. Raises StoreError for a line that is no log."""
+    logs = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            logs[record["path"]] = _log(record)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{path}:{number}: no event log of a made clip ({error}); nothing could be checked against it. "
+                "Make the world again, or move that file away."
+            ) from error
+    return logs
+
+
+def _log(record: Any) -> ClipLog:
+    facts, companion = record["facts"], record["facts"]["companion"]
+    values = {name: value for name, value in record.items() if name not in ("path", "split")}
+    values["facts"] = Facts(**facts | {"companion": tuple(companion) if companion else None})
+    values["events"] = tuple(Event(**event) for event in record["events"])
+    return ClipLog(**values)
+
+
+def _source(row: Any) -> str:
+    """The media file of a stored row, or what the clip behind a row in memory was made from."""
+    if hasattr(row, "source"):
+        return row.source
+    return row.clip.source if hasattr(row, "clip") else str(getattr(row, "spec", ""))
+
+
+def _of_memory(seed: int, row: Any) -> Truth:
+    split, _, index = row.id.partition("/")
+    assert split in SPLITS, row.id
+    spacing = np.diff(row.frame_seconds)
+    return Truth(world_log(seed, split, int(index))[0], round(1 / spacing.min()) if len(spacing) else FRAMES_PER_SECOND)
