@@ -78,6 +78,7 @@ def finetune(
     """A pre-trained run goes on with contrast of some pairs of modalities, as a run of its own. Raises VlsaError."""
     from vlsa.pretrain.checkpoint import load_model
     from vlsa.pretrain.finetune import finetune_config, pairs_of, start_from
+    from vlsa.pretrain.needs import require_pairs
 
     clips = open_clips(data)
     _, tokenizer, before = load_model(pretrained)
@@ -85,6 +86,7 @@ def finetune(
     num_clips = len(clips.rows("train"))
     config = finetune_config(before, num_clips, pairs_of(list(pairs)), num_epochs=num_epochs, batch_size=batch_size)
     config = override(replace(config, train=replace(config.train, init=(name,))), list(assignments))
+    require_pairs(clips, config, all_of_them=True)
     return train(config, clips, run_path, title="fine-tuning", tokenizer=tokenizer, initialise=initialise)
 
 

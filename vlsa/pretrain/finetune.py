@@ -1,8 +1,9 @@
 """Fine-tuning: a pre-trained run goes on with contrast alone, on the pairs of modalities that a retrieval needs.
 
 Paper: VLSA (arXiv 2405.07202), section 4.1 and appendix D: 20 epochs, batches of 256. It does not name the objective;
-ours is InfoNCE of the asked pairs (Eq. 7, first two terms) with nothing hidden, as retrieval sees the clips. The loop
-is the one of loop.py. Reads a checkpoint; feeds retrieve/.
+ours is InfoNCE of the asked pairs (Eq. 7, first two terms) with nothing hidden, as retrieval sees the clips. Nor does
+it name a learning rate: ours is the pre-training's (docs/log.md, 10). The loop is the one of loop.py. Reads a
+checkpoint; feeds retrieve/.
 """
 
 import hashlib
@@ -21,8 +22,6 @@ PAIRS: dict[str, Pair] = {"text-video": "video-text", "text-audio": "audio-text"
 """What is matched, as retrieval calls it, and the pair of the objective."""
 NUM_EPOCHS = 20
 BATCH_SIZE = 256
-LEARNING_RATE_SHARE = 0.5
-"""Of the pre-training's peak; the paper names none (docs/log.md)."""
 WARMUP_SHARE = 0.1
 
 
@@ -55,7 +54,6 @@ def finetune_config(
         pretrained.train,
         batch_size=batch_size,
         num_steps=num_epochs * steps_per_epoch,
-        learning_rate=LEARNING_RATE_SHARE * pretrained.train.learning_rate,
         warmup_steps=round(WARMUP_SHARE * num_epochs * steps_per_epoch),
         checkpoint_every_steps=min(pretrained.train.checkpoint_every_steps, max(steps_per_epoch, 100)),
         evaluate_every_steps=0,

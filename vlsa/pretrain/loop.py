@@ -29,6 +29,7 @@ from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.interrupt import stop_on_interrupt
 from vlsa.pretrain.journal import Journal, only_writer
+from vlsa.pretrain.needs import require_pairs
 from vlsa.pretrain.schedule import learning_rate
 from vlsa.pretrain.warm import kept_sources
 from vlsa.settings import to_dict
@@ -99,12 +100,13 @@ def pretrain(
 
     Ctrl-C ends after the step in hand, with a checkpoint. Raises ConfigError when the run was begun with other
     settings or a source of train.init does not fit, CheckpointError when its newest checkpoint is damaged or of other
-    clips, or another process trains the run, StoreError when there are fewer clips than a batch, VlsaError when the
-    loss is no longer a number.
+    clips, or another process trains the run, StoreError when there are fewer clips than a batch or none to match,
+    VlsaError when the loss is no longer a number.
     """
     run_path = Path(run_path)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     saved = checkpoint.checkpoints(run_path)
+    require_pairs(source, config)
     trainer = _resume(config, source, saved[-1], device) if saved else _start(config, source, tokenizer, device)
     resumed_from = trainer.step
     clips = TrainingClips(source, trainer.config.model, trainer.config.train, trainer.tokenizer)

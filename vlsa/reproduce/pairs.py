@@ -33,8 +33,8 @@ def draw_pairs(target: Target, plan: Plan, out: Path) -> list[Path]:
     page = out / f"{target.name}.md"
     about = (
         "## Pairs of text and picture, as pre-trained, seed 0\n\nAlignment is the mean squared distance of matching "
-        "pairs, uniformity the logarithm of the mean of exp(-2 d²) over all pairs of a modality's vectors (Wang and Isola "
-        "2020); lower is better for both. A point of the map is the product of a pair's two globals."
+        "pairs, uniformity the logarithm of the mean of exp(-2 d²) over all pairs of a modality's vectors (Wang and "
+        "Isola 2020); lower is better for both. A point of the map is the product of a pair's two globals."
     )
     write_atomically(page, f"{page.read_text(encoding='utf-8')}\n{about}\n\n{table}\n".encode())
     facts = out / f"{target.name}_pairs.json"

@@ -114,11 +114,28 @@ def stages_of(target: Target, arm: Arm) -> tuple[str, ...]:
 
 def carry_out(target: Target, plan: Plan, num_seeds: int, out: Path) -> None:
     """Train and evaluate what is missing. Raises VlsaError; KeyboardInterrupt after a Ctrl-C."""
+    _check(target, plan)
     keep_plan(out, plan)
     missing = list(_missing(target, num_seeds, out))
     for number, (arm, seed, stage) in enumerate(missing, 1):
         say(f"{number} of {len(missing)}: {arm.label}, seed {seed}, {stage}")
         _measure(plan, arm, seed, stage, place(out, arm, seed))
+
+
+def _check(target: Target, plan: Plan) -> None:
+    """Whatever can be found wrong before the first training. Raises VlsaError."""
+    from vlsa.pretrain.finetune import finetune_config, pairs_of
+    from vlsa.pretrain.needs import require_pairs
+
+    pairs = pairs_of(list(plan.pairs))
+    configs = [plan.config(arm, seed=0) for arm in target.arms]
+    for config in configs:
+        require_pairs(jobs.open_clips(plan.data), config, all_of_them=True)
+    clips = jobs.open_clips(plan.finetune_data or plan.data)
+    if FINE_TUNED in target.stages:
+        num_clips = len(clips.rows("train"))
+        config = finetune_config(configs[0], num_clips, pairs, num_epochs=plan.epochs, batch_size=plan.batch_size)
+        require_pairs(clips, config, all_of_them=True)
 
 
 def _missing(target: Target, num_seeds: int, out: Path) -> Iterator[tuple[Arm, int, str]]:

@@ -9,7 +9,6 @@ from command_lines import call
 from PIL import Image
 from tiny import make_model, plain_clip, tiny_clips, tiny_config
 
-from vlsa import jobs
 from vlsa.data.loader import MemoryClips
 from vlsa.errors import ConfigError, StoreError, VlsaError
 from vlsa.retrieve import encoders
@@ -137,7 +136,7 @@ def test_no_clips_asked_for_is_refused(encoder, tmp_path):
 
 
 def test_the_command_prints_numbers_and_files_and_notes_go_to_stderr(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "open_clips", lambda _: clips_of(tiny_clips(4)))
+    monkeypatch.setattr("vlsa.jobs.measuring.open_clips", lambda _: clips_of(tiny_clips(4)))
     monkeypatch.setattr(encoders, "load", lambda _: encoder(local_weight=0.0))
     line = f"vlsa show run --data store --out {tmp_path} --clips 1"
     result = call(line)

@@ -1,0 +1,113 @@
+"""A table of the paper by one command, at a size of seconds: whole, kept, resumed, and refused when it would mix."""
+
+import json
+
+import pytest
+from command_lines import call
+
+SETTINGS = " ".join(
+    f"--set {setting}"
+    for setting in (
+        "train.batch_size=8",
+        "train.cache_gib=0.1",
+        "model.video.size_px=16",
+        "model.video.patch_px=8",
+        "model.video.num_frames=2",
+        "model.encoder.width=32",
+        "model.encoder.num_layers=1",
+        "model.encoder.num_heads=2",
+        "model.decoder.width=32",
+        "model.decoder.num_heads=2",
+    )
+)
+DATA = "--data world:train=16,test=12,px=16 --finetune-data world:train=8,test=0,first=900,px=16"
+OPTIONS = f"{DATA} --seeds 2 --budget-steps 2 --epochs 1 --batch-size 8 {SETTINGS}"
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    result = call(f"vlsa reproduce table5 --out {folder} {OPTIONS}")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_a_table_a_picture_and_the_numbers_are_written(out):
+    text = (out / "table5.md").read_text(encoding="utf-8")
+    for label in ("| neither |", "| LPMM |", "| GAM |", "| LPMM + GAM |", "| chance |"):
+        assert label in text
+    assert "the paper's order, LPMM + GAM > GAM > LPMM > neither, " in text
+    facts = json.loads((out / "table5.json").read_text(encoding="utf-8"))
+    assert set(facts["cells"]["fine-tuned"]) == {"neither", "lpmm-only", "gam-only", "full"}
+    assert set(facts["cells"]["zero-shot"]) == {"lpmm-only", "gam-only", "full"}
+    assert len(facts["cells"]["fine-tuned"]["full"]["text_to_video"]["r1"]["seeds"]) == 2
+    assert (out / "table5.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_finished_runs_are_kept_and_what_is_missing_is_made_again(out):
+    kept = out / "runs" / "full" / "seed-1" / "zero-shot.json"
+    lost = out / "runs" / "gam-only" / "seed-0" / "fine-tuned.json"
+    stamp, before = kept.stat().st_mtime_ns, json.loads(lost.read_text(encoding="utf-8"))["directions"]
+    lost.unlink()
+    result = call(f"vlsa reproduce table5 --out {out} {OPTIONS}")
+    assert result.exit_code == 0, result.output
+    assert "1 of 1: GAM, seed 0, fine-tuned" in result.stderr
+    assert kept.stat().st_mtime_ns == stamp
+    assert json.loads(lost.read_text(encoding="utf-8"))["directions"] == before
+
+
+def test_another_table_of_the_folder_shares_the_runs_and_maps_pairs(out):
+    result = call(f"vlsa reproduce figure5 --out {out} {OPTIONS.replace('--seeds 2', '--seeds 1')}")
+    assert result.exit_code == 0, result.output
+    assert "LPMM + GAM, seed 0" not in result.stderr
+    assert "LPMM + VTM, seed 0, fine-tuned" in result.stderr
+    assert "alignment" in (out / "figure5.md").read_text(encoding="utf-8")
+    assert (out / "figure5_pairs.png").exists()
+
+
+def test_controls_put_the_wrong_sound_beside_the_right_one(out):
+    result = call(f"vlsa reproduce controls --out {out} {OPTIONS.replace('--seeds 2', '--seeds 1')}")
+    assert result.exit_code == 0, result.output
+    right, wrong = (
+        json.loads((out / "runs" / "full" / "seed-0" / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("zero-shot", "wrong-sound")
+    )
+    assert right["directions"]["text_to_video"]["meanr"] == wrong["directions"]["text_to_video"]["meanr"]
+    assert right["directions"]["text_to_audio"]["meanr"] != wrong["directions"]["text_to_audio"]["meanr"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("--epochs 1", "--epochs 2"), "holds runs of another experiment (epochs 1 -> 2)"),
+        (("--seeds 2", "--seeds 0"), "--seeds 0 are none"),
+        (("table5", "tabel5"), "no such table or figure. Did you mean table5?"),
+        ((DATA, ""), "no --data"),
+        (("--epochs 1", "--epochs 1 --benchmark msrvt"), "Did you mean msrvtt?"),
+        (
+            ("--epochs 1", "--epochs 1 --pair text-vide"),
+            "--pair text-vide: no such pair of modalities. Did you mean text-video?",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_loses_nothing(out, change, says):
+    before = (out / "table5.md").read_bytes()
+    result = call(f"vlsa reproduce table5 --out {out} {OPTIONS}".replace(*change))
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert (out / "table5.md").read_bytes() == before
+
+
+def test_a_wrong_pair_is_told_before_anything_is_trained(tmp_path):
+    result = call(f"vlsa reproduce table5 --out {tmp_path / 'new'} {OPTIONS} --pair text-vide")
+    assert result.exit_code == 2
+    assert "Did you mean text-video?" in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_cost_table_needs_no_data(tmp_path):
+    result = call(f"vlsa reproduce table7 --out {tmp_path} --batch-size 2 {SETTINGS}")
+    assert result.exit_code == 0, result.output
+    assert "156 M" in result.stdout
+    assert (tmp_path / "table7.json").exists()
