@@ -16,7 +16,7 @@ export PYTHONPATH=$PWD OMP_NUM_THREADS=1
 common=(--recipe small --out "$OUT" --budget-steps "$BUDGET_STEPS" --batch-size 256
     --data world:train=50000,test=1000,px=112 --finetune-data world:train=2048,test=0,first=100000,px=112)
 mkdir -p "$RESULTS"
-for table in table5 figure5 controls; do
+for table in table5 beyond figure5 controls; do
     "$PYTHON" -m vlsa.cli reproduce "$table" "${common[@]}" --seeds "$SEEDS"
     cp "$OUT/$table"*.{md,json,png} "$RESULTS/"
 done
