@@ -56,11 +56,15 @@ class Encoder(ClipEncoder, Protocol):
         """What the model takes of a stretch of a media file."""
 
 
-def load(run_path: str | Path) -> "VlsaEncoder":
-    """The model of a run, ready to encode: `vlsa.load("RUN").encode_text(["a bell rings"])`. Raises CheckpointError."""
+def load(run_path: str | Path, device: torch.device | str | None = None) -> "VlsaEncoder":
+    """The model of a run, ready to encode: `vlsa.load("RUN").encode_text(["a bell rings"])`. Raises CheckpointError.
+
+    device: None = the GPU if there is one.
+    """
     from vlsa.pretrain.checkpoint import load_model, model_file
 
     model, tokenizer, config = load_model(run_path)
+    model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     about = {
         "run": str(run_path),
         "checkpoint": model_file(run_path).parent.name,
