@@ -1,7 +1,7 @@
 """Controls: sources whose sound is wrong on purpose, so that what the right sound is worth can be measured.
 
-Each wraps a source of loader.py and stands in its place. They say something about a model only beside the same
-measurement with the right sound.
+Each wraps a source of clips and stands in its place: ShiftedSound in training (loader.py), SwappedSound in evaluation
+(reproduce/). They say something about a model only beside the same measurement with the right sound.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vlsa.data.clip import Clip
-from vlsa.data.loader import ClipSource
+from vlsa.data.clip import Clip, ClipSource
 from vlsa.data.transform import cut
 
 
@@ -42,14 +41,15 @@ class ShiftedSound:
 
 
 class SwappedSound:
-    """A source in which each clip has the sound of the next clip of its split."""
+    """A source in which each clip has the sound of the next clip of its split; a lone sound is left out."""
 
     def __init__(self, source: ClipSource) -> None:
         self.source = source
         self._sounds: dict[str, Any] = {}
         for split in ("train", "val", "test"):
             heard = [row for row in source.rows(split) if row.num_samples]
-            self._sounds |= {row.id: other for row, other in zip(heard, [*heard[1:], *heard[:1]], strict=True)}
+            if len(heard) > 1:
+                self._sounds |= {row.id: other for row, other in zip(heard, [*heard[1:], *heard[:1]], strict=True)}
 
     @property
     def path(self) -> str:
@@ -70,6 +70,6 @@ class SwappedSound:
         """The asked part of a clip, with the same part of another's sound."""
         own = self.source.read(clip, frame_indices=frame_indices, sound_range=sound_range)
         if clip.id not in self._sounds:
-            return own
+            return replace(own, sound=None, sample_rate_hz=None)
         other = self.source.read(self._sounds[clip.id], frame_indices=[], sound_range=sound_range)
         return replace(own, sound=other.sound, sample_rate_hz=other.sample_rate_hz)
