@@ -81,6 +81,8 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
     [
         (("--epochs 1", "--epochs 2"), "holds runs of another experiment (epochs 1 -> 2)"),
         (("--seeds 2", "--seeds 0"), "--seeds 0 are none"),
+        (("--budget-steps 2", "--budget-steps 0"), "--budget-steps 0 are none"),
+        (("--batch-size 8", "--batch-size 0"), "--batch-size 0 are none"),
         (("table5", "tabel5"), "no such table or figure. Did you mean table5?"),
         ((DATA, ""), "no --data"),
         (("--epochs 1", "--epochs 1 --benchmark msrvt"), "Did you mean msrvtt?"),

@@ -61,14 +61,13 @@ def reproduce(
     Finished runs are kept and shared between tables of one folder; a run that was stopped goes on. Under the table
     stands whether the paper's order holds. With 4 rows and 3 seeds a table is 12 trainings: try --budget-steps first.
     """
+    _check_numbers(name, seeds=seeds, budget_steps=budget_steps, batch_size=batch_size)
     if name == "table7":
-        _table7(recipe, changes or [], out, batch_size, vocabulary)
+        _print(jobs.reproduce_cost(recipe, changes or [], out, batch_size, vocabulary))
         return
     wanted = target(name)
     if not data:
         raise ConfigError(f"reproduce {name}: no --data; there is nothing to train on. Give a store, or world:.")
-    if seeds < 1:
-        raise ConfigError(f"reproduce {name}: --seeds {seeds} are none. Ask for at least 1.")
     if benchmark and benchmark not in BENCHMARKS:
         raise ConfigError(
             f"--benchmark {benchmark}: the paper's table has no such data. {nearest(benchmark, BENCHMARKS)}"
@@ -88,8 +87,11 @@ def reproduce(
     _print(jobs.reproduce(wanted, plan, seeds, out, benchmark))
 
 
-def _table7(recipe: str, changes: list[str], out: Path, batch_size: int, vocabulary: Path | None) -> None:
-    _print(jobs.reproduce_cost(recipe, changes, out, batch_size, vocabulary))
+def _check_numbers(name: str, **numbers: int | None) -> None:
+    """Raises ConfigError for a number of seeds, steps or clips that is below 1."""
+    for option, number in numbers.items():
+        if number is not None and number < 1:
+            raise ConfigError(f"reproduce {name}: --{option.replace('_', '-')} {number} are none. Ask for at least 1.")
 
 
 def _print(files: list[Path]) -> None:
