@@ -101,6 +101,30 @@ def test_a_mistake_is_one_line_and_loses_nothing(out, change, says):
     assert (out / "table5.md").read_bytes() == before
 
 
+def test_a_split_without_clips_is_told_before_anything_is_trained(tmp_path):
+    result = call(f"vlsa reproduce table5 --out {tmp_path / 'new'} {OPTIONS} --evaluate-data world:train=16,test=1")
+    assert result.exit_code == 2
+    assert "split test holds fewer than two clips" in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_other_data_may_be_evaluated_and_an_older_plan_goes_on(tmp_path):
+    """The paper pre-trains on one data set and measures on another."""
+    line = f"vlsa reproduce options --out {tmp_path} {OPTIONS.replace('--seeds 2', '--seeds 1')}"
+    measured = f"{line} --evaluate-data world:train=0,test=9,px=16"
+    result = call(measured)
+    assert result.exit_code == 0, result.output
+    assert "split test of world:train=0,test=9,px=16, N = 9, Q = 9" in result.stdout
+    refused = call(line)
+    assert refused.exit_code == 2
+    assert "another experiment (evaluate_data world:train=0,test=9,px=16 -> )" in refused.stderr
+    plan = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
+    del plan["evaluate_data"]
+    (tmp_path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    assert call(measured).exit_code == 2
+    assert call(line).exit_code == 0
+
+
 def test_a_wrong_pair_is_told_before_anything_is_trained(tmp_path):
     result = call(f"vlsa reproduce table5 --out {tmp_path / 'new'} {OPTIONS} --pair text-vide")
     assert result.exit_code == 2
