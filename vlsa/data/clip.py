@@ -163,3 +163,18 @@ class ClipSource(Protocol):
         self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
     ) -> Clip: ...
     def texts(self, split: str | None = None) -> Iterator[str]: ...
+
+
+class WrappedSource:
+    """A source that has the rows and texts of another, and reads its clips in a way of its own."""
+
+    def __init__(self, source: ClipSource) -> None:
+        self.source = source
+
+    def rows(self, split: str | None = None) -> Sequence[Any]:
+        """The clips of a split, or all."""
+        return self.source.rows(split)
+
+    def texts(self, split: str | None = None) -> Iterator[str]:
+        """Every text of a split."""
+        return self.source.texts(split)

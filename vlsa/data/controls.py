@@ -4,29 +4,22 @@ Each wraps a source of clips and stands in its place: ShiftedSound in training (
 (reproduce/). They say something about a model only beside the same measurement with the right sound.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from vlsa.data.clip import Clip, ClipSource
+from vlsa.data.clip import Clip, ClipSource, WrappedSource
 from vlsa.data.transform import cut
 
 
-class ShiftedSound:
+class ShiftedSound(WrappedSource):
     """A source in which each clip's sound is turned round: late by some seconds, its end heard at the start."""
 
     def __init__(self, source: ClipSource, shift_seconds: float) -> None:
-        self.source, self.shift_seconds = source, shift_seconds
-
-    def rows(self, split: str | None = None) -> Sequence[Any]:
-        """The clips of a split, or all."""
-        return self.source.rows(split)
-
-    def texts(self, split: str | None = None) -> Iterator[str]:
-        """Every text of a split."""
-        return self.source.texts(split)
+        super().__init__(source)
+        self.shift_seconds = shift_seconds
 
     def read(
         self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
@@ -40,11 +33,11 @@ class ShiftedSound:
         return cut(replace(whole, sound=turned), range(num_frames), *(sound_range or (0, len(turned))))
 
 
-class SwappedSound:
+class SwappedSound(WrappedSource):
     """A source in which each clip has the sound of the next clip of its split; a lone sound is left out."""
 
     def __init__(self, source: ClipSource) -> None:
-        self.source = source
+        super().__init__(source)
         self._sounds: dict[str, Any] = {}
         for split in ("train", "val", "test"):
             heard = [row for row in source.rows(split) if row.num_samples]
@@ -55,14 +48,6 @@ class SwappedSound:
     def path(self) -> str:
         """What names it in results."""
         return f"{getattr(self.source, 'path', 'clips in memory')}, each with the sound of another clip"
-
-    def rows(self, split: str | None = None) -> Sequence[Any]:
-        """The clips of a split, or all."""
-        return self.source.rows(split)
-
-    def texts(self, split: str | None = None) -> Iterator[str]:
-        """Every text of a split."""
-        return self.source.texts(split)
 
     def read(
         self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None

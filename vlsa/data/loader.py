@@ -15,7 +15,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vlsa.config import ModelConfig, TrainConfig
-from vlsa.data.clip import Batch, Clip, ClipFacts, ClipSource, ClipTensors
+from vlsa.data.clip import Batch, Clip, ClipFacts, ClipSource, ClipTensors, WrappedSource
 from vlsa.data.controls import ShiftedSound
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.data.transform import choose_window, clip_tensors, cut
@@ -78,23 +78,16 @@ class MemoryClips:
             yield from row.texts
 
 
-class KeptClips:
+class KeptClips(WrappedSource):
     """A source that keeps the clips it has read, decoded and whole, until a number of bytes is used up.
 
     A small store is then decompressed once, not once an epoch. What is read is the same either way.
     """
 
     def __init__(self, source: ClipSource, num_bytes: float) -> None:
-        self.source, self._left_bytes = source, num_bytes
+        super().__init__(source)
+        self._left_bytes = num_bytes
         self._kept: dict[str, Clip] = {}
-
-    def rows(self, split: str | None = None) -> Sequence[Any]:
-        """The clips of a split, or all."""
-        return self.source.rows(split)
-
-    def texts(self, split: str | None = None) -> Iterator[str]:
-        """Every text of a split."""
-        return self.source.texts(split)
 
     def read(
         self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
