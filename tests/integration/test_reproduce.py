@@ -81,6 +81,8 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
     [
         (("--epochs 1", "--epochs 2"), "holds runs of another experiment (epochs 1 -> 2)"),
         (("--seeds 2", "--seeds 0"), "--seeds 0 are none"),
+        (("--budget-steps 2", "--budget-steps 0"), "--budget-steps 0 are none"),
+        (("--batch-size 8", "--batch-size 0"), "--batch-size 0 are none"),
         (("table5", "tabel5"), "no such table or figure. Did you mean table5?"),
         ((DATA, ""), "no --data"),
         (("--epochs 1", "--epochs 1 --benchmark msrvt"), "Did you mean msrvtt?"),
@@ -97,6 +99,30 @@ def test_a_mistake_is_one_line_and_loses_nothing(out, change, says):
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
     assert (out / "table5.md").read_bytes() == before
+
+
+def test_a_split_without_clips_is_told_before_anything_is_trained(tmp_path):
+    result = call(f"vlsa reproduce table5 --out {tmp_path / 'new'} {OPTIONS} --evaluate-data world:train=16,test=1")
+    assert result.exit_code == 2
+    assert "split test holds fewer than two clips" in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_other_data_may_be_evaluated_and_an_older_plan_goes_on(tmp_path):
+    """The paper pre-trains on one data set and measures on another."""
+    line = f"vlsa reproduce options --out {tmp_path} {OPTIONS.replace('--seeds 2', '--seeds 1')}"
+    measured = f"{line} --evaluate-data world:train=0,test=9,px=16"
+    result = call(measured)
+    assert result.exit_code == 0, result.output
+    assert "split test of world:train=0,test=9,px=16, N = 9, Q = 9" in result.stdout
+    refused = call(line)
+    assert refused.exit_code == 2
+    assert "another experiment (evaluate_data world:train=0,test=9,px=16 -> )" in refused.stderr
+    plan = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
+    del plan["evaluate_data"]
+    (tmp_path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    assert call(measured).exit_code == 2
+    assert call(line).exit_code == 0
 
 
 def test_a_wrong_pair_is_told_before_anything_is_trained(tmp_path):

@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "vlsa reproduce table5 --data store --out paper-tables --recipe paper",
             "vlsa reproduce table5 --data world:train=3000,test=200 --out tables --budget-steps 300",
-            "vlsa reproduce figure5 --data msrvtt-store --out tables --benchmark msrvtt",
+            "vlsa reproduce figure5 --data store --finetune-data msrvtt --evaluate-data msrvtt --benchmark msrvtt "
+            "--out tables",
             "vlsa reproduce table7 --recipe paper --out tables",
         ),
     )(reproduce)
@@ -37,8 +38,9 @@ def register(app: typer.Typer) -> None:
 def reproduce(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.", metavar="TABLE")],
     out: Annotated[Path, typer.Option(help="Folder of the runs, tables and pictures.")],
-    data: Annotated[str, typer.Option(help="Store, or made world, to pre-train and evaluate on.")] = "",
+    data: Annotated[str, typer.Option(help="Store, or made world, to pre-train on.")] = "",
     finetune_data: Annotated[str, typer.Option(help="Store to fine-tune on; that of --data by default.")] = "",
+    evaluate_data: Annotated[str, typer.Option(help="Store to evaluate on; that of --data by default.")] = "",
     recipe: Annotated[str, typer.Option(help="Size of the model: tiny, small, base or paper.")] = "tiny",
     seeds: Annotated[int, typer.Option(help="How often each run is repeated.")] = 3,
     budget_steps: Annotated[
@@ -51,7 +53,10 @@ def reproduce(
     ] = None,
     split: Annotated[str, typer.Option(help="What is evaluated: test or val.")] = "test",
     benchmark: Annotated[
-        str, typer.Option(help=f"The data is the paper's own ({', '.join(BENCHMARKS)}): its numbers stand beside ours.")
+        str,
+        typer.Option(
+            help=f"What is evaluated is the paper's own ({', '.join(BENCHMARKS)}): its numbers stand beside ours."
+        ),
     ] = "",
     vocabulary: Annotated[Path | None, typer.Option(help="A published vocab.txt, as for pretrain.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting of the recipe.")] = None,
@@ -61,14 +66,13 @@ def reproduce(
     Finished runs are kept and shared between tables of one folder; a run that was stopped goes on. Under the table
     stands whether the paper's order holds. With 4 rows and 3 seeds a table is 12 trainings: try --budget-steps first.
     """
+    _check_numbers(name, seeds=seeds, budget_steps=budget_steps, batch_size=batch_size)
     if name == "table7":
-        _table7(recipe, changes or [], out, batch_size, vocabulary)
+        _print(jobs.reproduce_cost(recipe, changes or [], out, batch_size, vocabulary))
         return
     wanted = target(name)
     if not data:
         raise ConfigError(f"reproduce {name}: no --data; there is nothing to train on. Give a store, or world:.")
-    if seeds < 1:
-        raise ConfigError(f"reproduce {name}: --seeds {seeds} are none. Ask for at least 1.")
     if benchmark and benchmark not in BENCHMARKS:
         raise ConfigError(
             f"--benchmark {benchmark}: the paper's table has no such data. {nearest(benchmark, BENCHMARKS)}"
@@ -77,6 +81,7 @@ def reproduce(
         recipe=recipe,
         data=data,
         finetune_data=finetune_data,
+        evaluate_data=evaluate_data,
         split=split,
         budget_steps=budget_steps,
         pairs=tuple(pair or Plan.pairs),
@@ -88,8 +93,11 @@ def reproduce(
     _print(jobs.reproduce(wanted, plan, seeds, out, benchmark))
 
 
-def _table7(recipe: str, changes: list[str], out: Path, batch_size: int, vocabulary: Path | None) -> None:
-    _print(jobs.reproduce_cost(recipe, changes, out, batch_size, vocabulary))
+def _check_numbers(name: str, **numbers: int | None) -> None:
+    """Raises ConfigError for a number of seeds, steps or clips that is below 1."""
+    for option, number in numbers.items():
+        if number is not None and number < 1:
+            raise ConfigError(f"reproduce {name}: --{option.replace('_', '-')} {number} are none. Ask for at least 1.")
 
 
 def _print(files: list[Path]) -> None:

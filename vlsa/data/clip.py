@@ -1,12 +1,13 @@
-"""The arrows of the data stage: a decoded clip, its tensors, and a batch of them.
+"""The arrows of the data stage: a decoded clip, its tensors, a batch of them, and whatever clips can be read from.
 
 Reads nothing; media.py and store.py make `Clip`, transform.py makes `ClipTensors`, loader.py makes `Batch`,
 model/vlsa.py eats `Batch`.
 Axes: F decoded frames, V sampled frames, H W pixels, S samples of sound, L words of text, B clips.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -133,3 +134,47 @@ class Batch(_ShapesInRepr):
         """The same batch on another device."""
         moved = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self) if f.name != "ids"}
         return replace(self, **moved)
+
+
+@runtime_checkable
+class ClipFacts(Protocol):
+    """What has to be known of a clip before it is read."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def texts(self) -> tuple[str, ...]: ...
+    @property
+    def duration_seconds(self) -> float: ...
+    @property
+    def frame_seconds(self) -> np.ndarray: ...
+    @property
+    def num_samples(self) -> int: ...
+    @property
+    def sample_rate_hz(self) -> int: ...
+
+
+@runtime_checkable
+class ClipSource(Protocol):
+    """Clips that can be read in part and in any order."""
+
+    def rows(self, split: str | None = None) -> Sequence[Any]: ...
+    def read(
+        self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
+    ) -> Clip: ...
+    def texts(self, split: str | None = None) -> Iterator[str]: ...
+
+
+class WrappedSource:
+    """A source that has the rows and texts of another, and reads its clips in a way of its own."""
+
+    def __init__(self, source: ClipSource) -> None:
+        self.source = source
+
+    def rows(self, split: str | None = None) -> Sequence[Any]:
+        """The clips of a split, or all."""
+        return self.source.rows(split)
+
+    def texts(self, split: str | None = None) -> Iterator[str]:
+        """Every text of a split."""
+        return self.source.texts(split)

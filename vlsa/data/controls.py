@@ -1,33 +1,25 @@
 """Controls: sources whose sound is wrong on purpose, so that what the right sound is worth can be measured.
 
-Each wraps a source of loader.py and stands in its place. They say something about a model only beside the same
-measurement with the right sound.
+Each wraps a source of clips and stands in its place: ShiftedSound in training (loader.py), SwappedSound in evaluation
+(reproduce/). They say something about a model only beside the same measurement with the right sound.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from vlsa.data.clip import Clip
-from vlsa.data.loader import ClipSource
+from vlsa.data.clip import Clip, ClipSource, WrappedSource
 from vlsa.data.transform import cut
 
 
-class ShiftedSound:
+class ShiftedSound(WrappedSource):
     """A source in which each clip's sound is turned round: late by some seconds, its end heard at the start."""
 
     def __init__(self, source: ClipSource, shift_seconds: float) -> None:
-        self.source, self.shift_seconds = source, shift_seconds
-
-    def rows(self, split: str | None = None) -> Sequence[Any]:
-        """The clips of a split, or all."""
-        return self.source.rows(split)
-
-    def texts(self, split: str | None = None) -> Iterator[str]:
-        """Every text of a split."""
-        return self.source.texts(split)
+        super().__init__(source)
+        self.shift_seconds = shift_seconds
 
     def read(
         self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
@@ -41,28 +33,21 @@ class ShiftedSound:
         return cut(replace(whole, sound=turned), range(num_frames), *(sound_range or (0, len(turned))))
 
 
-class SwappedSound:
-    """A source in which each clip has the sound of the next clip of its split."""
+class SwappedSound(WrappedSource):
+    """A source in which each clip has the sound of the next clip of its split; a lone sound is left out."""
 
     def __init__(self, source: ClipSource) -> None:
-        self.source = source
+        super().__init__(source)
         self._sounds: dict[str, Any] = {}
         for split in ("train", "val", "test"):
             heard = [row for row in source.rows(split) if row.num_samples]
-            self._sounds |= {row.id: other for row, other in zip(heard, [*heard[1:], *heard[:1]], strict=True)}
+            if len(heard) > 1:
+                self._sounds |= {row.id: other for row, other in zip(heard, [*heard[1:], *heard[:1]], strict=True)}
 
     @property
     def path(self) -> str:
         """What names it in results."""
         return f"{getattr(self.source, 'path', 'clips in memory')}, each with the sound of another clip"
-
-    def rows(self, split: str | None = None) -> Sequence[Any]:
-        """The clips of a split, or all."""
-        return self.source.rows(split)
-
-    def texts(self, split: str | None = None) -> Iterator[str]:
-        """Every text of a split."""
-        return self.source.texts(split)
 
     def read(
         self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
@@ -70,6 +55,6 @@ class SwappedSound:
         """The asked part of a clip, with the same part of another's sound."""
         own = self.source.read(clip, frame_indices=frame_indices, sound_range=sound_range)
         if clip.id not in self._sounds:
-            return own
+            return replace(own, sound=None, sample_rate_hz=None)
         other = self.source.read(self._sounds[clip.id], frame_indices=[], sound_range=sound_range)
         return replace(own, sound=other.sound, sample_rate_hz=other.sample_rate_hz)

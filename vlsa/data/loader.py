@@ -9,45 +9,17 @@ Axes: B clips.
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vlsa.config import ModelConfig, TrainConfig
-from vlsa.data.clip import Batch, Clip, ClipTensors
+from vlsa.data.clip import Batch, Clip, ClipFacts, ClipSource, ClipTensors, WrappedSource
+from vlsa.data.controls import ShiftedSound
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.data.transform import choose_window, clip_tensors, cut
 from vlsa.errors import StoreError
-
-
-@runtime_checkable
-class ClipFacts(Protocol):
-    """What has to be known of a clip before it is read."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def texts(self) -> tuple[str, ...]: ...
-    @property
-    def duration_seconds(self) -> float: ...
-    @property
-    def frame_seconds(self) -> np.ndarray: ...
-    @property
-    def num_samples(self) -> int: ...
-    @property
-    def sample_rate_hz(self) -> int: ...
-
-
-@runtime_checkable
-class ClipSource(Protocol):
-    """Clips that can be read in part and in any order."""
-
-    def rows(self, split: str | None = None) -> Sequence[Any]: ...
-    def read(
-        self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
-    ) -> Clip: ...
-    def texts(self, split: str | None = None) -> Iterator[str]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,23 +78,16 @@ class MemoryClips:
             yield from row.texts
 
 
-class KeptClips:
+class KeptClips(WrappedSource):
     """A source that keeps the clips it has read, decoded and whole, until a number of bytes is used up.
 
     A small store is then decompressed once, not once an epoch. What is read is the same either way.
     """
 
     def __init__(self, source: ClipSource, num_bytes: float) -> None:
-        self.source, self._left_bytes = source, num_bytes
+        super().__init__(source)
+        self._left_bytes = num_bytes
         self._kept: dict[str, Clip] = {}
-
-    def rows(self, split: str | None = None) -> Sequence[Any]:
-        """The clips of a split, or all."""
-        return self.source.rows(split)
-
-    def texts(self, split: str | None = None) -> Iterator[str]:
-        """Every text of a split."""
-        return self.source.texts(split)
 
     def read(
         self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
@@ -165,8 +130,6 @@ class TrainingClips(Dataset[ClipTensors]):
     ) -> None:
         self.source: ClipSource = KeptClips(source, train.cache_gib * 2**30)
         if train.sound_shift_seconds:
-            from vlsa.data.controls import ShiftedSound
-
             self.source = ShiftedSound(self.source, train.sound_shift_seconds)
         self.model, self.train, self.tokenizer = model, train, tokenizer
         self.rows = source.rows(split)

@@ -9,7 +9,7 @@ from vlsa.jobs.training import open_clips
 from vlsa.logs import Bar
 
 if TYPE_CHECKING:
-    from vlsa.data.loader import ClipSource
+    from vlsa.data.clip import ClipSource
     from vlsa.reproduce.runs import Plan
     from vlsa.reproduce.targets import Target
     from vlsa.retrieve.embed import ClipEncoder

@@ -11,7 +11,7 @@ from vlsa.logs import Bar, training_message
 from vlsa.settings import override
 
 if TYPE_CHECKING:
-    from vlsa.data.loader import ClipSource
+    from vlsa.data.clip import ClipSource
     from vlsa.pretrain.loop import RunSummary
     from vlsa.pretrain.warm import WarmStart
     from vlsa.retrieve.evaluate import Evaluator

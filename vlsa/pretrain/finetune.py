@@ -41,7 +41,9 @@ def finetune_config(
     num_epochs: int = NUM_EPOCHS,
     batch_size: int = BATCH_SIZE,
 ) -> Config:
-    """Settings of a fine-tuning on `num_clips` clips. Raises ConfigError when they are fewer than a batch."""
+    """Settings of a fine-tuning on `num_clips` clips. Raises ConfigError for fewer than a batch, or none."""
+    if batch_size < 1:
+        raise ConfigError(f"finetune: batches of {batch_size} clips are none. Ask for at least 1, as --batch-size 256.")
     if num_clips < batch_size:
         raise ConfigError(
             f"finetune: {num_clips} clips are fewer than one batch of {batch_size}; a step needs a whole batch. "

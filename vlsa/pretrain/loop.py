@@ -20,8 +20,8 @@ import torch
 from torch import nn
 
 from vlsa.config import Config, TextConfig
-from vlsa.data.clip import Batch
-from vlsa.data.loader import ClipSource, TrainingClips, training_batches
+from vlsa.data.clip import Batch, ClipSource
+from vlsa.data.loader import TrainingClips, training_batches
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError, ConfigError, VlsaError
 from vlsa.model.state import Losses

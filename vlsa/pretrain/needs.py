@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vlsa.config import Config, Pair
-from vlsa.data.loader import ClipSource
+from vlsa.data.clip import ClipSource
 from vlsa.errors import StoreError
 
 WORDS = {"video": "a picture", "audio": "sound", "text": "words"}

@@ -24,7 +24,7 @@ NUM_PAIRS = 1000
 
 def draw_pairs(target: Target, plan: Plan, out: Path) -> list[Path]:
     """OUT/figure5_pairs.png and OUT/figure5_pairs.json; the numbers are added to the end of OUT/figure5.md too."""
-    clips, maps = jobs.open_clips(plan.data), {}
+    clips, maps = jobs.open_clips(plan.measured_on), {}
     for arm in target.arms:
         embeddings = embed_store(load(place(out, arm, 0).pretrained), clips, plan.split)
         maps[arm.label] = pair_map(embeddings, PAIR, num_pairs=NUM_PAIRS)

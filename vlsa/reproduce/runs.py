@@ -18,7 +18,7 @@ from vlsa import jobs
 from vlsa.config import Config
 from vlsa.errors import ConfigError
 from vlsa.logs import say
-from vlsa.reproduce.targets import FINE_TUNED, ZERO_SHOT, Arm, Target
+from vlsa.reproduce.targets import FINE_TUNED, WRONG_SOUND, Arm, Target
 
 if TYPE_CHECKING:
     from vlsa.data.tokenizer import Tokenizer
@@ -33,9 +33,11 @@ class Plan:
 
     recipe: str = "tiny"
     data: str
-    """Store, or made world, to pre-train and to evaluate on."""
+    """Store, or made world, to pre-train on."""
     finetune_data: str = ""
     """Store to fine-tune on; "" = `data`."""
+    evaluate_data: str = ""
+    """Store to evaluate on; "" = `data`."""
     split: str = "test"
     budget_steps: int | None = None
     """Steps of each pre-training; None = the recipe's."""
@@ -46,6 +48,11 @@ class Plan:
     """Of fine-tuning."""
     vocabulary: str = ""
     assignments: tuple[str, ...] = ()
+
+    @property
+    def measured_on(self) -> str:
+        """Store, or made world, whose split is evaluated."""
+        return self.evaluate_data or self.data
 
     def config(self, arm: Arm, seed: int) -> Config:
         """Settings of an arm's pre-training. Raises ConfigError."""
@@ -85,9 +92,10 @@ def keep_plan(out: Path, plan: Plan) -> None:
     """Write the plan into a new folder. Raises ConfigError when the folder holds another experiment."""
     from vlsa.data.manifest import write_atomically
 
-    path, wanted = out / "plan.json", json.loads(json.dumps(asdict(plan)))
+    path, wanted = out / "plan.json", _as_json(plan)
     if path.exists():
-        held = _read_plan(path)
+        # An option that is younger than the folder was at its default.
+        held = _as_json(Plan(data="")) | _read_plan(path)
         changed = [f"{name} {held.get(name)} -> {value}" for name, value in wanted.items() if held.get(name) != value]
         if changed:
             raise ConfigError(
@@ -97,6 +105,10 @@ def keep_plan(out: Path, plan: Plan) -> None:
         return
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(wanted, indent=2).encode() + b"\n")
+
+
+def _as_json(plan: Plan) -> dict[str, Any]:
+    return json.loads(json.dumps(asdict(plan)))
 
 
 def _read_plan(path: Path) -> dict[str, Any]:
@@ -131,6 +143,11 @@ def _check(target: Target, plan: Plan) -> None:
     configs = [plan.config(arm, seed=0) for arm in target.arms]
     for config in configs:
         require_pairs(jobs.open_clips(plan.data), config, all_of_them=True)
+    if not jobs.can_measure(plan.measured_on, plan.split):
+        raise ConfigError(
+            f"{plan.measured_on}: split {plan.split} holds fewer than two clips; nothing could be ranked. Choose "
+            "another --split, or name a store that has it with --evaluate-data."
+        )
     clips = jobs.open_clips(plan.finetune_data or plan.data)
     if FINE_TUNED in target.stages:
         num_clips = len(clips.rows("train"))
@@ -158,8 +175,8 @@ def _measure(plan: Plan, arm: Arm, seed: int, stage: str, at: Place) -> None:
     if stage == FINE_TUNED:
         _finetune(plan, arm, seed, at)
         run = at.fine_tuned
-    clips = jobs.open_clips(plan.data)
-    source = clips if stage in (ZERO_SHOT, FINE_TUNED) else SwappedSound(clips)
+    clips = jobs.open_clips(plan.measured_on)
+    source = SwappedSound(clips) if stage == WRONG_SOUND else clips
     jobs.evaluate_clips(load(run), source, plan.split).write(at.results(stage))
 
 

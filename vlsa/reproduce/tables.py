@@ -16,7 +16,7 @@ import numpy as np
 
 from vlsa.data.manifest import write_atomically
 from vlsa.reproduce.runs import Plan, results_of, stages_of
-from vlsa.reproduce.targets import DATA_SETS, FINE_TUNED, STAGES, Target
+from vlsa.reproduce.targets import DATA_SETS, FINE_TUNED, MAIN, PAPER, STAGES, WRONG_SOUND, Target
 from vlsa.retrieve.bootstrap import interval, means, resamples
 from vlsa.retrieve.compare import Difference, compare
 from vlsa.retrieve.metrics import RECALL_AT
@@ -125,10 +125,10 @@ class Table:
         changes = "".join(f", {assignment}" for assignment in plan.assignments)
         seeds = "1 seed" if self.num_seeds == 1 else f"mean of {self.num_seeds} seeds"
         return (
-            f"Recipe `{plan.recipe}`{changes}; pre-trained for {steps} on {plan.data}{tuned}. Split {plan.split}, "
-            f"N = {cell.num_items:,}, Q = {cell.num_queries:,}; {seeds}; in brackets 95% intervals by bootstrap over "
-            f"queries, which do not cover the spread over seeds. Ties in expectation; no post-processing. "
-            f"Commit {', '.join(self.commits) or 'unknown'}."
+            f"Recipe `{plan.recipe}`{changes}; pre-trained for {steps} on {plan.data}{tuned}. Evaluated on split "
+            f"{plan.split} of {plan.measured_on}, N = {cell.num_items:,}, Q = {cell.num_queries:,}; {seeds}; in "
+            f"brackets 95% intervals by bootstrap over queries, which do not cover the spread over seeds. Ties in "
+            f"expectation; no post-processing. Commit {', '.join(self.commits) or 'unknown'}."
         )
 
 
@@ -143,8 +143,8 @@ def make_table(target: Target, plan: Plan, num_seeds: int, out: Path, benchmark:
         for stage in target.stages
     }
     cells = {stage: {name: _cells(target, files) for name, files in arms.items()} for stage, arms in results.items()}
-    verdicts = {stage: _verdicts(target, arms, cells[stage]) for stage, arms in results.items() if target.claim}
-    verdicts.pop("wrong sound", None)
+    ordered = [stage for stage in results if stage != WRONG_SOUND] if target.claim else []
+    verdicts = {stage: _verdicts(target, stage, results[stage], cells[stage]) for stage in ordered}
     files = [file for arms in results.values() for group in arms.values() for file in group]
     commits = sorted({str(file.facts.get("commit")) for file in files if file.facts.get("commit")})
     return Table(target, plan, num_seeds, cells, verdicts, benchmark, files[0].facts["data"], tuple(commits))
@@ -183,7 +183,9 @@ def cell_of(ranks: Sequence[Ranks], chance: dict[str, float]) -> Cell:
     )
 
 
-def _verdicts(target: Target, results: dict[str, Sequence[Results]], cells: dict[str, dict[str, Cell]]) -> list[str]:
+def _verdicts(
+    target: Target, stage: str, results: dict[str, Sequence[Results]], cells: dict[str, dict[str, Cell]]
+) -> list[str]:
     """For each direction, a sentence: at which recalls the claimed order holds, and what lies between neighbours."""
     order = [name for name in target.claim if name in cells]
     pairs = [(one, other, compare(results[one], results[other])) for one, other in itertools.pairwise(order)]
@@ -194,9 +196,21 @@ def _verdicts(target: Target, results: dict[str, Sequence[Results]], cells: dict
         if all(direction in cells[name] for name in order):
             steps = [Step.of(one, other, cells, direction, compared.differences) for one, other, compared in pairs]
             told = "; ".join(f"{labels[step.one]} over {labels[step.other]} {step}" for step in steps)
-            start = f"{direction_label(direction)}: {target.source} order, {claimed}, {_holds(steps)}."
+            order_of = claimed_order(target, stage, direction)
+            start = f"{direction_label(direction)}: {order_of}, {claimed}, {_holds(steps)}."
             sentences.append(f"{start} Differences at R@1 / 5 / 10, percentage points: {told}.")
     return sentences
+
+
+def claimed_order(target: Target, stage: str, direction: str) -> str:
+    """Whose order is looked for: the paper's is of fine-tuned models, in the directions that it measures."""
+    if target.source != PAPER:
+        return f"{target.source} order"
+    numbers = [arm.paper for arm in target.arms if arm.name in target.claim]
+    measured = [name for name in MAIN if all(name in one for one in numbers) or not any(numbers)]
+    of_models = "" if stage == FINE_TUNED else " of fine-tuned models"
+    where = "" if direction in measured else f" in {' and '.join(map(direction_label, measured))}"
+    return f"{PAPER} order{of_models}{where}"
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,18 @@ from vlsa.errors import ConfigError
 from vlsa.settings import nearest
 
 Recalls = tuple[float, float, float]
+PAPER = "the paper's"
+"""Source of an order that is claimed."""
 DATA_SETS = {"text_to_video": "msrvtt", "text_to_audio": "sounddescs"}
 """The data set of the paper's numbers of a direction."""
-ZERO_SHOT, FINE_TUNED = "zero-shot", "fine-tuned"
+ZERO_SHOT, FINE_TUNED, WRONG_SOUND = "zero-shot", "fine-tuned", "wrong sound"
 STAGES = {
     ZERO_SHOT: "as pre-trained (zero-shot)",
     FINE_TUNED: "fine-tuned",
-    "wrong sound": "as pre-trained, each clip with the sound of another",
+    WRONG_SOUND: "as pre-trained, each clip with the sound of another",
 }
 """A run is measured after a stage, or on a control; and how that is said."""
 MAIN = ("text_to_video", "text_to_audio")
-ALL = (*MAIN, "audio_to_video", "video_to_text", "audio_to_text", "video_to_audio", "text_to_media")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Target:
     """Arms from best to worst, as the paper has them; those that it does not order among each other are not in it."""
     stages: tuple[str, ...] = (FINE_TUNED, ZERO_SHOT)
     directions: tuple[str, ...] = MAIN
-    source: str = "the paper's"
+    source: str = PAPER
     """Whose order `claim` is."""
     maps_pairs: bool = False
     """Whether pairs are mapped too (pairs.py)."""
@@ -113,7 +114,7 @@ TARGETS = {
             "Sound of another clip at evaluation, sound out of step in training, and globals from the joint pass.",
             (FULL, *_variants("shifted-sound", "joint-matching")),
             ("full", "joint-matching"),
-            stages=(ZERO_SHOT, "wrong sound"),
+            stages=(ZERO_SHOT, WRONG_SOUND),
             directions=("text_to_video", "text_to_audio", "audio_to_video"),
             source="the expected",
         ),

@@ -12,8 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from vlsa.data.clip import Clip
-from vlsa.data.loader import ClipSource
+from vlsa.data.clip import Clip, ClipSource
 from vlsa.data.manifest import Progress
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vlsa.data.loader import ClipSource
+from vlsa.data.clip import ClipSource
 from vlsa.data.manifest import Progress
 from vlsa.errors import VlsaError
 from vlsa.retrieve.directions import data_digest, evaluate_embeddings

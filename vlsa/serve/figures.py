@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlsa.data.loader import ClipSource
+from vlsa.data.clip import ClipSource
 from vlsa.data.manifest import Progress, write_atomically
 from vlsa.data.world.truth import truths
 from vlsa.errors import CheckpointError, ConfigError, StoreError, VlsaError

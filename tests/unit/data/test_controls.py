@@ -36,3 +36,8 @@ def test_a_clip_without_sound_gets_none():
     swapped = SwappedSound(MemoryClips({"test": clips}))
     assert swapped.read(swapped.rows("test")[2]).sound is None
     np.testing.assert_array_equal(swapped.read(swapped.rows("test")[1]).sound, clips[0].sound)
+
+
+def test_a_sound_that_has_no_other_to_take_its_place_is_left_out():
+    swapped = SwappedSound(MemoryClips({"test": [*tiny_clips(1), plain_clip(id="mute", rate_hz=None)]}))
+    assert swapped.read(swapped.rows("test")[0]).sound is None

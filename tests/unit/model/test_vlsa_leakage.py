@@ -4,12 +4,13 @@ import dataclasses
 
 import pytest
 import torch
-from tiny import change, generator, make_model
+from tiny import change, generator, make_model, tiny_config
 
 from vlsa.config import MODALITIES
 from vlsa.data.clip import Batch
 from vlsa.model.state import Globals
 from vlsa.model.vlsa import VLSA
+from vlsa.recipes import SHARINGS
 
 FIELDS = {
     "video": ("video", "frame_seconds", "frame_padding"),
@@ -51,6 +52,22 @@ def test_shuffling_one_modality_leaves_the_other_globals_of_training_alone(
     for name in set(MODALITIES) - {shuffled}:
         assert torch.equal(after.vectors[name], before.vectors[name])
     assert not torch.allclose(after.vectors[shuffled], before.vectors[shuffled], atol=1e-3)
+
+
+@pytest.mark.parametrize("fusion_layers", [1, 2])
+@pytest.mark.parametrize("shared", SHARINGS)
+@pytest.mark.parametrize("pooling", ["mean", "token"])
+def test_no_option_lets_a_modality_into_the_globals_of_another(tokenizer, batch, pooling, shared, fusion_layers):
+    config = change(tiny_config(pooling=pooling), "encoder", shared=shared, fusion_layers=fusion_layers)
+    model = make_model(config, tokenizer)
+    before = training_globals(model, batch), model.globals(batch)
+    for shuffled in MODALITIES:
+        other = with_shuffled(batch, shuffled)
+        after = training_globals(model, other), model.globals(other)
+        for name in set(MODALITIES) - {shuffled}:
+            assert all(
+                torch.equal(one.vectors[name], two.vectors[name]) for one, two in zip(before, after, strict=True)
+            )
 
 
 @pytest.mark.parametrize("shuffled", MODALITIES)

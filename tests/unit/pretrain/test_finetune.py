@@ -90,6 +90,8 @@ def test_fewer_clips_than_a_batch_and_no_epoch_are_told():
         finetune_config(recipe("tiny"), 10, PAIRS)
     with pytest.raises(ConfigError, match="0 epochs are none"):
         finetune_config(recipe("tiny"), 1000, PAIRS, num_epochs=0)
+    with pytest.raises(ConfigError, match="batches of 0 clips are none"):
+        finetune_config(recipe("tiny"), 1000, PAIRS, batch_size=0)
 
 
 def test_an_unknown_pair_is_answered_with_the_nearest():

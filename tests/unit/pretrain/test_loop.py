@@ -150,6 +150,34 @@ def test_the_masks_of_a_step_follow_from_seed_and_step_alone():
     assert torch.equal(draws[1, 10], torch.rand(4, generator=step_generator(1, 10)))
 
 
+@pytest.mark.parametrize(
+    ("objective", "train"),
+    [
+        ({"hard_negatives": True, "contrast": "sigmoid", "learn_temperature": True, "pooling": "token"}, {}),
+        ({"matching_attention": "joint", "pairs": ("video-text",)}, {}),
+        ({"global_weight": 0.0}, {}),
+        ({"local_weight": 0.0}, {"sound_shift_seconds": 1.0}),
+    ],
+    ids=["options", "joint", "lpmm", "shifted"],
+)
+def test_a_run_that_was_stopped_ends_with_the_same_bits_under_every_option(tmp_path, monkeypatch, objective, train):
+    run = tiny_run(num_steps=4, checkpoint_every_steps=1, **train)
+    run = dataclasses.replace(run, model=tiny_config(**objective))
+    pretrain(run, tiny_source(), tmp_path / "whole")
+
+    def stop_in_the_third(trainer, batch):
+        if trainer.step == 2:
+            raise RuntimeError("stopped")
+        return train_step(trainer, batch)
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr(loop, "train_step", stop_in_the_third)
+        pretrain(run, tiny_source(), tmp_path / "cut")
+    assert pretrain(run, tiny_source(), tmp_path / "cut").resumed_from == 2
+    one, other = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 # --- what it refuses
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vlsa.reproduce.runs import Plan
-from vlsa.reproduce.tables import Step, Table, _holds, cell_of
-from vlsa.reproduce.targets import TARGETS
+from vlsa.reproduce.tables import Step, Table, _holds, cell_of, claimed_order
+from vlsa.reproduce.targets import FINE_TUNED, TARGETS, ZERO_SHOT
 from vlsa.retrieve.ranks import Ranks
 
 CHANCE = {"r1": 0.01, "r5": 0.05, "r10": 0.1}
@@ -50,6 +50,22 @@ def test_an_order_holds_where_every_step_goes_as_claimed():
     assert _holds([step("a", "b", -0.1, -0.1, -0.1), up]) == "does not hold at R@1, 5 or 10"
 
 
+@pytest.mark.parametrize(
+    ("name", "stage", "direction", "words"),
+    [
+        ("table5", FINE_TUNED, "text_to_audio", "the paper's order"),
+        ("table5", ZERO_SHOT, "text_to_audio", "the paper's order of fine-tuned models"),
+        ("figure3", FINE_TUNED, "text_to_audio", "the paper's order"),
+        ("figure5", FINE_TUNED, "text_to_video", "the paper's order"),
+        ("figure5", FINE_TUNED, "audio_to_video", "the paper's order in text → video"),
+        ("figure5", ZERO_SHOT, "text_to_audio", "the paper's order of fine-tuned models in text → video"),
+        ("options", ZERO_SHOT, "text_to_video", "the expected order"),
+    ],
+)
+def test_nothing_is_called_the_paper_s_that_the_paper_did_not_measure(name, stage, direction, words):
+    assert claimed_order(TARGETS[name], stage, direction) == words
+
+
 def test_a_difference_is_marked_by_how_sure_it_is():
     text = str(step("a", "b", 0.1, -0.01, 0.3, apart=(False, False, True)))
     assert text == r"+10.0\* / -1.0 / +30.0\*\*"
@@ -76,6 +92,13 @@ def test_the_paper_s_numbers_stand_beside_ours_only_on_its_data():
 
 def test_the_caption_says_what_was_done():
     text = table().markdown()
-    for part in ("Recipe `tiny`, train.seed=3", "N = 100", "1 seed;", "20 epochs in batches of 256 on store", "abc"):
+    for part in (
+        "Recipe `tiny`, train.seed=3",
+        "N = 100",
+        "1 seed;",
+        "20 epochs in batches of 256 on store",
+        "split test of store",
+        "abc",
+    ):
         assert part in text
     assert "It holds." in text

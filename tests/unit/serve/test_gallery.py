@@ -3,38 +3,18 @@
 import base64
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from fake_encoder import FakeEncoder, numbered_clip
+from pages import Page
 
 from vlsa.errors import VlsaError
 from vlsa.retrieve.embed import embed_clips
 from vlsa.retrieve.figures.answers import asked
 from vlsa.serve.gallery import medium_of, shown_clips, strip, write_gallery
 
-NEVER_CLOSED = {"meta", "link", "img"}
 WICKED = '<img src=x onerror="alert(1)"> & "quotes" </script>'
-
-
-class Page(HTMLParser):
-    """Checks that elements nest, and gathers them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.found: list[tuple[str, dict]] = []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-        if tag not in NEVER_CLOSED:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 def clips(num_clips: int = 9) -> list:

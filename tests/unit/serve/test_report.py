@@ -2,12 +2,12 @@
 
 import base64
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from fake_encoder import FakeEncoder, numbered_clip
+from pages import Page
 
 from vlsa.data.loader import MemoryClips
 from vlsa.retrieve.evaluate import Evaluation, evaluate_store
@@ -17,29 +17,6 @@ from vlsa.serve.report import SearchShown, clock, write_report
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-NEVER_CLOSED = {"meta", "link", "img"}
-
-
-class Page(HTMLParser):
-    """Checks that elements nest, and gathers what the page refers to."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.found: list[tuple[str, dict]] = []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-        if tag not in NEVER_CLOSED:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def attributes(self, name: str) -> list[str]:
-        return [attributes[name] for _, attributes in self.found if name in attributes]
 
 
 @pytest.fixture(scope="module")

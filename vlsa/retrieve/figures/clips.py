@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from vlsa.config import ModelConfig
-from vlsa.data.clip import Batch
-from vlsa.data.loader import ClipSource, read_tensors
+from vlsa.data.clip import Batch, ClipSource
+from vlsa.data.loader import read_tensors
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.data.transform import choose_window
 

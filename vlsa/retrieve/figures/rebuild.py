@@ -16,8 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int, Shaped, UInt8
 from torch import Tensor
 
-from vlsa.data.clip import Batch
-from vlsa.data.loader import ClipSource
+from vlsa.data.clip import Batch, ClipSource
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError
 from vlsa.model import masking, patches

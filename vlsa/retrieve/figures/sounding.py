@@ -22,8 +22,7 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
 from vlsa.config import ModelConfig
-from vlsa.data.clip import Batch
-from vlsa.data.loader import ClipSource
+from vlsa.data.clip import Batch, ClipSource
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.data.world.picture import companion_cover, object_cover
 from vlsa.data.world.truth import Truth
