@@ -118,6 +118,16 @@ class Transformer(nn.Module):
             x = block(x, groups)
         return self.norm(x)
 
+    def forward_joint(
+        self, x: Float[Tensor, "B N D"], paddings: list[Bool[Tensor, "B _"]], fusion_layers: int
+    ) -> Float[Tensor, "B N D"]:
+        """The joint outputs of `forward_both` alone: first layers isolated, the last `fusion_layers` joint."""
+        isolated, together = groups_of(paddings), groups_of([torch.cat(paddings, dim=1)])
+        num_first = len(self.blocks) - fusion_layers
+        for number, block in enumerate(self.blocks):
+            x = block(x, isolated if number < num_first else together)
+        return self.norm(x)
+
     def forward_both(
         self, x: Float[Tensor, "B N D"], paddings: list[Bool[Tensor, "B _"]], fusion_layers: int
     ) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B N D"]]:
@@ -162,11 +172,11 @@ class Encoder(nn.Module):
         return outputs
 
     def joint(self, seen: dict[str, Seen]) -> dict[str, Seen]:
-        """Outputs when the modalities of each group attend to each other."""
+        """Outputs when the modalities of each group attend to each other, in the last `fusion_layers` as in `both`."""
         outputs = {}
         for tower, names in self._parts(seen):
-            together = groups_of([torch.cat(_paddings(seen, names), dim=1)])
-            outputs |= _split(tower(_tokens(seen, names), together), seen, names)
+            together = tower.forward_joint(_tokens(seen, names), _paddings(seen, names), self.fusion_layers)
+            outputs |= _split(together, seen, names)
         return outputs
 
     def both(self, seen: dict[str, Seen]) -> tuple[dict[str, Seen], dict[str, Seen]]:

@@ -102,15 +102,16 @@ def _embedding_flops(config: ModelConfig, tokens: dict[str, int]) -> int:
 def _encoder_flops(config: ModelConfig, tokens: dict[str, int]) -> int:
     """The isolated passes in all layers, the joint pass beside them in the last; see `VLSA.encode`."""
     encoder, objective = config.encoder, config.objective
-    one_pass = objective.matching_attention == "joint" or not objective.global_weight or not objective.local_weight
     joint_only = objective.matching_attention == "joint" or not objective.global_weight
     total = 0
     for group in groups_of_sharing(encoder.shared):
         sizes = [tokens[name] for name in group]
         apart = layer_flops(sum(sizes), sizes, encoder.width, encoder.mlp_ratio)
         together = layer_flops(sum(sizes), [sum(sizes)], encoder.width, encoder.mlp_ratio)
-        if one_pass or len(group) == 1:
-            total += encoder.num_layers * (together if joint_only else apart)
+        if joint_only:
+            total += (encoder.num_layers - encoder.fusion_layers) * apart + encoder.fusion_layers * together
+        elif not objective.local_weight or len(group) == 1:
+            total += encoder.num_layers * apart
         else:
             total += encoder.num_layers * apart + encoder.fusion_layers * together
     return total

@@ -56,6 +56,13 @@ def test_padding_is_not_attended_except_by_a_clip_that_has_nothing_else():
 
 
 @pytest.mark.parametrize("fusion_layers", [1, 2, 3])
+def test_the_joint_pass_by_itself_is_that_of_a_packed_call(encoder, tokens, paddings, fusion_layers):
+    _, joint = encoder.forward_both(tokens, paddings, fusion_layers)
+    alone = encoder.forward_joint(tokens, paddings, fusion_layers)
+    torch.testing.assert_close(alone, joint, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("fusion_layers", [1, 2, 3])
 def test_the_isolated_outputs_of_a_packed_call_are_those_of_calls_by_themselves(
     encoder, tokens, paddings, fusion_layers
 ):

@@ -23,6 +23,10 @@ CASES = {
     "lpmm only": tiny_config(global_weight=0.0),
     "gam only": tiny_config(local_weight=0.0),
     "joint": tiny_config(matching_attention="joint"),
+    "lpmm only, late fusion": change(tiny_config(global_weight=0.0), "encoder", fusion_layers=1),
+    "joint, late fusion, own encoders": change(
+        tiny_config(matching_attention="joint"), "encoder", fusion_layers=1, shared="audio-text"
+    ),
     "late fusion": change(tiny_config(), "encoder", fusion_layers=1),
     "partial decoding": change(tiny_config(), "decoder", decoded_share=0.25),
     "own encoders": change(tiny_config(), "encoder", shared="none"),

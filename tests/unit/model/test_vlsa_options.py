@@ -65,6 +65,15 @@ def test_an_option_changes_its_own_terms_alone(model, tokenizer, config, batch, 
     assert changed_terms(model, other, batch) == expected
 
 
+@pytest.mark.parametrize("fusion_layers", [1, 2])
+def test_lpmm_alone_is_the_lpmm_of_the_whole_objective(config, tokenizer, batch, fusion_layers):
+    """Table 5: an arm leaves a term out and changes nothing of the other."""
+    whole = change(config, "encoder", fusion_layers=fusion_layers)
+    model = make_model(whole, tokenizer)
+    other = with_same_weights(change(whole, "objective", global_weight=0.0), model, tokenizer)
+    assert changed_terms(model, other, batch) == CONTRAST | MATCH
+
+
 def test_a_video_text_pair_adds_its_two_terms_and_moves_no_other(model, tokenizer, batch):
     pairs = ("audio-video", "audio-text", "video-text")
     other = with_same_weights(tiny_config(pairs=pairs), model, tokenizer)
