@@ -85,6 +85,8 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
         (("--batch-size 8", "--batch-size 0"), "--batch-size 0 are none"),
         (("table5", "tabel5"), "no such table or figure. Did you mean table5?"),
         ((DATA, ""), "no --data"),
+        (("first=900,px=16", "first=900,px=16,seed=1"), "have different seeds"),
+        (("--epochs 1", "--epochs 1 --set train.init=vit"), "the arms begin from the seed"),
         (("--epochs 1", "--epochs 1 --benchmark msrvt"), "Did you mean msrvtt?"),
         (
             ("--epochs 1", "--epochs 1 --pair text-vide"),

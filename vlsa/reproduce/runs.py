@@ -140,6 +140,7 @@ def _check(target: Target, plan: Plan) -> None:
     from vlsa.pretrain.needs import require_pairs
 
     pairs = pairs_of(list(plan.pairs))
+    _check_apart(plan)
     configs = [plan.config(arm, seed=0) for arm in target.arms]
     for config in configs:
         require_pairs(jobs.open_clips(plan.data), config, all_of_them=True)
@@ -153,6 +154,23 @@ def _check(target: Target, plan: Plan) -> None:
         num_clips = len(clips.rows("train"))
         config = finetune_config(configs[0], num_clips, pairs, num_epochs=plan.epochs, batch_size=plan.batch_size)
         require_pairs(clips, config, all_of_them=True)
+
+
+def _check_apart(plan: Plan) -> None:
+    """Raises ConfigError for what would make the arms, or the clips, something else than they are called."""
+    from vlsa.data.world.source import PREFIX, WorldSpec
+
+    if any(assignment.strip().startswith("train.init") for assignment in plan.assignments):
+        raise ConfigError(
+            "reproduce --set train.init: the arms begin from the seed, else one that is not pre-trained would be. "
+            "Leave it out."
+        )
+    worlds = [data for data in (plan.data, plan.finetune_data, plan.evaluate_data) if data.startswith(PREFIX)]
+    if len({WorldSpec.parse(data).seed for data in worlds}) > 1:
+        raise ConfigError(
+            f"reproduce: {' and '.join(worlds)} have different seeds; one trains on combinations that the other holds "
+            "out. Give them one seed, and clips of their own with first=."
+        )
 
 
 def _missing(target: Target, num_seeds: int, out: Path) -> Iterator[tuple[Arm, int, str]]:

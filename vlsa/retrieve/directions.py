@@ -6,56 +6,27 @@ sides exist; beside it stands the recall when every clip that lacks one of the t
 Axes: Q queries, N items of the gallery, D width, P (query, right item) pairs.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool
 
 from vlsa.retrieve.embed import ClipEmbeddings
 from vlsa.retrieve.metrics import score
 from vlsa.retrieve.ranks import Positives, chance_ranks, ranks_of_embeddings
 from vlsa.retrieve.results import DIRECTIONS, DirectionResult, recall_at
+from vlsa.retrieve.sides import Side, digest_of, side_of
 
 Rerank = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Query and item vectors to those whose dot products are the scores of a re-ranking (rerank.py)."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """The items of one modality: a vector and the row of the clip for each, and the words where it has them."""
-
-    vectors: Float32[np.ndarray, "N D"]
-    clip: Int64[np.ndarray, " N"]
-    clip_ids: tuple[str, ...]
-    """Of all clips."""
-    texts: tuple[str, ...] | None = None
-
-    def digest(self, chosen: Bool[np.ndarray, " N"] | None = None) -> str:
-        """Of ids and words of the items, or of the chosen ones, in order."""
-        numbers = np.arange(len(self.clip)) if chosen is None else np.flatnonzero(chosen)
-        names = [self.clip_ids[clip] for clip in self.clip[numbers].tolist()]
-        names += [self.texts[number] for number in numbers.tolist()] if self.texts else []
-        return _digest(names)
-
-
-def _digest(names: list[str]) -> str:
-    return hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
 def data_digest(embeddings: ClipEmbeddings) -> str:
     """Digest of ids and captions: equal for two evaluations of the same clips, wherever they lie."""
     owners = [str(clip) for clip in embeddings.text_clip.tolist()]
-    return _digest([*embeddings.ids, "", *owners, *embeddings.texts])
-
-
-def _side(embeddings: ClipEmbeddings, modality: str) -> _Side:
-    if modality == "text":
-        return _Side(embeddings.text, embeddings.text_clip, embeddings.ids, embeddings.texts)
-    present = np.flatnonzero(getattr(embeddings, f"has_{modality}"))
-    return _Side(getattr(embeddings, modality)[present], present, embeddings.ids)
+    return digest_of([*embeddings.ids, "", *owners, *embeddings.texts])
 
 
 def evaluate_embeddings(
@@ -77,7 +48,7 @@ def evaluate_embeddings(
     for direction, (query, item) in DIRECTIONS.items():
         if query not in query_modalities or (item == "media" and not embeddings.has_both.any()):
             continue
-        queries, items = _side(embeddings, query), _side(embeddings, item)
+        queries, items = side_of(embeddings, query), side_of(embeddings, item)
         answerable, positives = _positives(queries, items, embeddings if identical_captions_count else None)
         if answerable.any():
             pairs = _Pairs(direction, queries, items, answerable, positives)
@@ -85,7 +56,7 @@ def evaluate_embeddings(
     return results
 
 
-def _positives(queries: _Side, items: _Side, shared: ClipEmbeddings | None) -> tuple[np.ndarray, Positives]:
+def _positives(queries: Side, items: Side, shared: ClipEmbeddings | None) -> tuple[np.ndarray, Positives]:
     """Which queries have a right item, and which items are right for those; `shared`: identical words count."""
     if shared is not None:
         right = list(_right_items(queries, items, shared))
@@ -99,7 +70,7 @@ def _positives(queries: _Side, items: _Side, shared: ClipEmbeddings | None) -> t
     return answerable, Positives(order[places], offsets)
 
 
-def _right_items(queries: _Side, items: _Side, shared: ClipEmbeddings) -> Iterator[set[int]]:
+def _right_items(queries: Side, items: Side, shared: ClipEmbeddings) -> Iterator[set[int]]:
     """For each query the right items: those of its clip, and those with the same words."""
     items_of_clip, items_of_text, clips_of_text = (defaultdict(set) for _ in range(3))
     for position, clip in enumerate(items.clip.tolist()):
@@ -120,8 +91,8 @@ class _Pairs:
     """Queries, a gallery, and what is right for whom."""
 
     direction: str
-    queries: _Side
-    items: _Side
+    queries: Side
+    items: Side
     answerable: Bool[np.ndarray, " Q"]
     positives: Positives
 

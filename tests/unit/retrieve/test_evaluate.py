@@ -12,6 +12,7 @@ from vlsa.errors import VlsaError
 from vlsa.retrieve import directions, evaluate
 from vlsa.retrieve.embed import ClipEmbeddings, embed_clips, unit_length
 from vlsa.retrieve.evaluate import DIRECTIONS, Evaluation, Evaluator, evaluate_embeddings, evaluate_store
+from vlsa.retrieve.sides import side_of
 from vlsa.retrieve.table import IndexRow
 from vlsa.retrieve.written import read_results
 
@@ -97,7 +98,7 @@ def test_words_that_nobody_shares_give_the_same_with_and_without_identical_capti
     clips = [numbered_clip(n, sound=n % 3 > 0, texts=(f"clip {n}", f"again {n}")[: n % 3]) for n in range(9)]
     embeddings = embed_clips(FakeEncoder(), clips)
     for query, item in DIRECTIONS.values():
-        sides = directions._side(embeddings, query), directions._side(embeddings, item)
+        sides = side_of(embeddings, query), side_of(embeddings, item)
         (mask, fast), (slow_mask, slow) = (directions._positives(*sides, shared) for shared in (None, embeddings))
         np.testing.assert_array_equal(mask, slow_mask)
         np.testing.assert_array_equal(fast.items, slow.items)

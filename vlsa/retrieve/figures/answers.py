@@ -9,9 +9,9 @@ import numpy as np
 
 from vlsa.retrieve.embed import ClipEmbeddings
 from vlsa.retrieve.figures.clips import spread
-from vlsa.retrieve.figures.sides import Side, side_of
 from vlsa.retrieve.ranks import Positives, ranks_of_embeddings
 from vlsa.retrieve.results import DIRECTIONS
+from vlsa.retrieve.sides import Side, side_of
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _asked(direction: str, queries: Side, items: Side, row: int, scores: np.ndar
     def answer(place: int) -> Answer:
         item = order[place]
         same = int(items.clip[item]) == clip
-        return Answer(int(items.clip[item]), items.texts[item], place + 1, float(scores[item]), same)
+        return Answer(int(items.clip[item]), items.words(int(item)), place + 1, float(scores[item]), same)
 
     first = tuple(answer(place) for place in range(min(k, len(order))))
-    return Asked(direction, clip, queries.texts[row], first, rank, len(order), answer(best))
+    return Asked(direction, clip, queries.words(row), first, rank, len(order), answer(best))

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int64
 from vlsa.errors import VlsaError
 from vlsa.retrieve.embed import ClipEmbeddings
 from vlsa.retrieve.figures.numbers import Number
-from vlsa.retrieve.figures.sides import side_of
+from vlsa.retrieve.sides import side_of
 
 FIGURE = "embedding"
 PAIRS = ("text-video", "text-audio", "audio-video")
