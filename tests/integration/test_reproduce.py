@@ -65,6 +65,16 @@ def test_another_table_of_the_folder_shares_the_runs_and_maps_pairs(out):
     assert (out / "figure5_pairs.png").exists()
 
 
+@pytest.mark.parametrize(("name", "part"), [("figure3", "encoder"), ("figure4", "decoder")])
+def test_each_sharing_is_trained_and_fine_tuned(out, name, part):
+    result = call(f"vlsa reproduce {name} --out {out} {OPTIONS.replace('--seeds 2', '--seeds 1')}")
+    assert result.exit_code == 0, result.output
+    text = (out / f"{name}.md").read_text(encoding="utf-8")
+    for label in ("A+V+T", "V+T", "A+T", "A+V", "none"):
+        assert text.count(f"| {label} |") == 4  # two stages, two directions
+    assert (out / "runs" / f"{part}-none" / "seed-0" / "fine-tuned.json").exists()
+
+
 def test_controls_put_the_wrong_sound_beside_the_right_one(out):
     result = call(f"vlsa reproduce controls --out {out} {OPTIONS.replace('--seeds 2', '--seeds 1')}")
     assert result.exit_code == 0, result.output
