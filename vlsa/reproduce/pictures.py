@@ -41,7 +41,7 @@ def draw_table(table: "Table", path: Path) -> Path:
         axes = figure.add_subplot(rows, columns, number + 1)
         _draw_bars(axes, bars)
         axes.set_ylim(0, top)
-        axes.set_title(title, fontsize=9, loc="left")
+        axes.set_title(_wrapped(title, int(12 * width)), fontsize=9, loc="left")
         if number % columns == 0:
             axes.set_ylabel("recall, %", fontsize=8)
     named = zip(*figure.axes[0].get_legend_handles_labels(), strict=True)
@@ -85,7 +85,7 @@ def _draw_bars(axes: Any, bars: Bars) -> None:
     axes.axhline(
         chance, color=CHANCE_COLOUR, linewidth=0.9, linestyle=":", zorder=1, label=f"chance, R@{RECALL_AT[-1]}"
     )
-    axes.set_xticks(range(len(bars)), [_wrapped(label) for label, _ in bars], fontsize=8)
+    axes.set_xticks(range(len(bars)), [_wrapped(label, 11) for label, _ in bars], fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
     axes.grid(axis="y", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
@@ -103,8 +103,8 @@ def _draw_spread(axes: Any, place: float, cell: "Cell", k: int, *, label: bool) 
         axes.plot([place] * len(seeds), seeds, ".", color=SEED_COLOUR, markersize=4, zorder=4, label=name)
 
 
-def _wrapped(label: str) -> str:
-    """A label in lines of about a bar's width."""
+def _wrapped(label: str, num_letters: int) -> str:
+    """A label in lines of about so many letters."""
     import textwrap
 
-    return textwrap.fill(label, 11)
+    return textwrap.fill(label, num_letters)
