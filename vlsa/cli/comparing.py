@@ -26,10 +26,11 @@ def register(app: typer.Typer) -> None:
 def compare(
     results: Annotated[
         list[Path],
-        typer.Argument(help="Files that vlsa evaluate --out wrote: A and B; or all of A's.", metavar="RESULTS..."),
+        typer.Argument(help="Files that vlsa evaluate --out wrote: A and B; or all of A's.", metavar="RESULTS"),
     ],
     against: Annotated[
-        list[Path] | None, typer.Option(help="A file of B, where each side has several training seeds; repeated.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A file of B, where each side has several training seeds; may be repeated."),
     ] = None,
     post: Annotated[str, typer.Option(help="Compare the rows of this re-ranking; none = the plain ones.")] = "none",
     resamples: Annotated[int, typer.Option(help="How many draws of the queries.")] = 10_000,

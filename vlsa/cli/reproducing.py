@@ -16,7 +16,7 @@ from vlsa.settings import nearest
 
 BENCHMARKS = tuple(dict.fromkeys(DATA_SETS.values()))
 COST = "Cost: parameters, FLOPs, hours, latency"
-ABOUT = "\n".join(f"  {one.name:10}{one.title.removeprefix(f'{one.name.capitalize()}: ')}" for one in TARGETS.values())
+ABOUT = "\n".join(f"  {one.name:10}{one.title.split(': ')[-1]}" for one in TARGETS.values())
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,8 @@ def register(app: typer.Typer) -> None:
         help=f"{inspect.getdoc(reproduce)}\n\n\b\nTables and figures:\n{ABOUT}\n  table7    {COST}",
         epilog=examples(
             "vlsa reproduce table5 --data store --out paper-tables --recipe paper",
-            "vlsa reproduce table5 --data world:train=3000,test=200 --out tables --budget-steps 300",
+            "vlsa reproduce table5 --data world:train=3000,test=1000 --out tables --budget-steps 400 --batch-size 96 "
+            "--finetune-data world:train=600,test=0,first=100000",
             "vlsa reproduce figure5 --data store --finetune-data msrvtt --evaluate-data msrvtt --benchmark msrvtt "
             "--out tables",
             "vlsa reproduce table7 --recipe paper --out tables",
@@ -42,14 +43,19 @@ def reproduce(
     finetune_data: Annotated[str, typer.Option(help="Store to fine-tune on; that of --data by default.")] = "",
     evaluate_data: Annotated[str, typer.Option(help="Store to evaluate on; that of --data by default.")] = "",
     recipe: Annotated[str, typer.Option(help="Size of the model: tiny, small, base or paper.")] = "tiny",
-    seeds: Annotated[int, typer.Option(help="How often each run is repeated.")] = 3,
+    seeds: Annotated[int, typer.Option(help="How many seeds each run is repeated with.")] = 3,
     budget_steps: Annotated[
         int | None, typer.Option(help="Steps of each pre-training; as many as the recipe has by default.")
     ] = None,
     epochs: Annotated[int, typer.Option(help="Of fine-tuning.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Of fine-tuning (table7: of the measured step).")] = 256,
     pair: Annotated[
-        list[str] | None, typer.Option(help="What fine-tuning matches: text-video, text-audio, audio-video.")
+        list[str] | None,
+        typer.Option(
+            metavar="PAIR",
+            help="What fine-tuning matches: text-video, text-audio or audio-video; may be repeated. The first two by "
+            "default.",
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="What is evaluated: test or val.")] = "test",
     benchmark: Annotated[
@@ -59,12 +65,16 @@ def reproduce(
         ),
     ] = "",
     vocabulary: Annotated[Path | None, typer.Option(help="A published vocab.txt, as for pretrain.")] = None,
-    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting of the recipe.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; may be repeated."),
+    ] = None,
 ) -> None:
     """Train what a table or figure needs, evaluate it, and write OUT/TABLE.md, .json and .png.
 
     Finished runs are kept and shared between tables of one folder; a run that was stopped goes on. Under the table
-    stands whether the paper's order holds. With 4 rows and 3 seeds a table is 12 trainings: try --budget-steps first.
+    stands whether the paper's order holds. table5 with 3 seeds is 9 pre-trainings and 12 fine-tunings: try --seeds 1
+    and --budget-steps first. table7 trains nothing, and needs no --data.
     """
     _check_numbers(name, seeds=seeds, budget_steps=budget_steps, batch_size=batch_size)
     if name == "table7":
@@ -72,7 +82,10 @@ def reproduce(
         return
     wanted = target(name)
     if not data:
-        raise ConfigError(f"reproduce {name}: no --data; there is nothing to train on. Give a store, or world:.")
+        raise ConfigError(
+            f"reproduce {name}: no --data; there is nothing to train on. "
+            "Give a store, or a made world: --data world:train=3000,test=1000"
+        )
     if benchmark and benchmark not in BENCHMARKS:
         raise ConfigError(
             f"--benchmark {benchmark}: the paper's table has no such data. {nearest(benchmark, BENCHMARKS)}"

@@ -60,15 +60,18 @@ def pretrain(
     ],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, settings, metrics.")],
-    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting; may be repeated.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
     vocabulary: Annotated[
         Path | None, typer.Option(help="A published vocab.txt; tiny learns its own from the captions.")
     ] = None,
     init: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="SOURCE",
             help="Begin from a public ViT, ViTMAE, CLIP, VideoMAE, BERT or AST: a folder or a hub id, or "
-            "audio=FOLDER for one modality alone; may be repeated."
+            "audio=FOLDER for one modality alone; may be repeated.",
         ),
     ] = None,
 ) -> None:
@@ -106,11 +109,13 @@ def finetune(
     out: Annotated[Path, typer.Option(help="Folder of the new run; RUN stays as it is.")],
     pair: Annotated[
         list[str] | None,
-        typer.Option(help="What to match: text-video, text-audio or audio-video; may be repeated."),
+        typer.Option(metavar="PAIR", help="What to match: text-video, text-audio or audio-video; may be repeated."),
     ] = None,
     epochs: Annotated[int, typer.Option(help="How often each clip is seen.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Clips a step.")] = 256,
-    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting; may be repeated.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
 ) -> None:
     """Fit a pre-trained model to a retrieval: contrast alone, on the pairs of modalities that it needs.
 

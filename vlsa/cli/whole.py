@@ -38,7 +38,9 @@ def demo(
     test: Annotated[int, typer.Option(help="Held-out clips, of combinations that training never sees.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the footage and of the training.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Training steps; as many as the recipe has by default.")] = None,
-    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting of the recipe tiny.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe tiny.")
+    ] = None,
 ) -> None:
     """Make footage, train a model on it, evaluate, index and search it, and show the result on a page.
 

@@ -3,6 +3,7 @@
 Reads tables.py; writes a PNG.
 """
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,64 +14,97 @@ from vlsa.retrieve.results import direction_label
 if TYPE_CHECKING:
     from vlsa.reproduce.tables import Cell, Table
 
-COLOURS = ("#9bb7d4", "#4a7ebb", "#1f3f66")
+COLOURS = ("#b9cfe6", "#7aa6d6", "#3a70b0")
 """R@1, R@5, R@10: one hue, so that grey printing and colour-blind readers lose nothing."""
+SEED_COLOUR, CHANCE_COLOUR = "#d9822b", "#555555"
 BAR_WIDTH = 0.27
+WIDEST_INCHES = 13.0
+"""Panels beside each other take no more; those of a wider table stand below each other."""
+Bars = list[tuple[str, "Cell"]]
 
 
 def draw_table(table: "Table", path: Path) -> Path:
-    """OUT/NAME.png: a row of panels for each stage, a panel for each direction."""
+    """OUT/NAME.png: the panels of a stage in a row, a panel for each direction, all on one scale."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    stages = list(table.cells)
-    directions = [
-        d for d in table.target.directions if any(d in row for rows in table.cells.values() for row in rows.values())
-    ]
+    panels = _panels(table)
+    num_directions = len(panels) // len(table.cells)
     width = max(1.0 + 0.95 * len(table.target.arms), 3.4)
-    figure = Figure(figsize=(width * len(directions), 3.3 * len(stages) + 0.5), layout="constrained")
+    columns = num_directions if width * num_directions <= WIDEST_INCHES else 1
+    rows = len(panels) // columns
+    figure = Figure(figsize=(max(width * columns, 7.0), 2.9 * rows + 0.8), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(table.target.title, fontsize=11, x=0.01, ha="left")
-    for row, stage in enumerate(stages):
-        for column, direction in enumerate(directions):
-            axes = figure.add_subplot(len(stages), len(directions), row * len(directions) + column + 1)
-            bars = [
-                (arm.label, table.cells[stage][arm.name][direction])
-                for arm in table.target.arms
-                if direction in table.cells[stage].get(arm.name, {})
-            ]
-            _draw_bars(axes, bars)
-            axes.set_title(f"{direction_label(direction)}, {STAGES[stage]}", fontsize=9, loc="left")
-            if column == 0:
-                axes.set_ylabel("recall, %", fontsize=8)
-            if row == column == 0:
-                axes.legend(fontsize=7, frameon=False, loc="upper left", ncols=3)
+    top = _top([cell for _, bars in panels for _, cell in bars])
+    for number, (title, bars) in enumerate(panels):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        _draw_bars(axes, bars)
+        axes.set_ylim(0, top)
+        axes.set_title(_wrapped(title, int(12 * width)), fontsize=9, loc="left")
+        if number % columns == 0:
+            axes.set_ylabel("recall, %", fontsize=8)
+    named = zip(*figure.axes[0].get_legend_handles_labels(), strict=True)
+    handles, labels = zip(*sorted(named, key=lambda one: not one[1].startswith("R@")), strict=True)
+    figure.legend(handles, labels, loc="outside lower left", ncols=len(labels), fontsize=8, frameon=False)
     figure.savefig(path, dpi=150)
     return path
 
 
-def _draw_bars(axes: Any, bars: list[tuple[str, "Cell"]]) -> None:
+def _panels(table: "Table") -> list[tuple[str, Bars]]:
+    """Title and bars of each panel, stage by stage; a direction that no arm has is left out."""
+    rows = [row for cells in table.cells.values() for row in cells.values()]
+    directions = [name for name in table.target.directions if any(name in row for row in rows)]
+    return [
+        (
+            f"{direction_label(name)}, {STAGES[stage]}",
+            [(arm.label, cells[arm.name][name]) for arm in table.target.arms if name in cells.get(arm.name, {})],
+        )
+        for stage, cells in table.cells.items()
+        for name in directions
+    ]
+
+
+def _top(cells: list["Cell"]) -> float:
+    """Upper end of the scale, in percent: what is drawn, and a little air."""
+    highest = max(max(*cell.seeds[k], cell.interval[k][1], cell.chance[k]) for cell in cells for k in RECALL_AT)
+    return min(math.ceil(100 * highest / 5 + 0.2) * 5, 103)
+
+
+def _draw_bars(axes: Any, bars: Bars) -> None:
     for number, k in enumerate(RECALL_AT):
         places = [place + (number - 1) * BAR_WIDTH for place in range(len(bars))]
         values = [100 * cell.recall[k] for _, cell in bars]
-        below = [100 * max(cell.recall[k] - cell.interval[k][0], 0) for _, cell in bars]
-        above = [100 * max(cell.interval[k][1] - cell.recall[k], 0) for _, cell in bars]
         axes.bar(places, values, BAR_WIDTH * 0.92, color=COLOURS[number], label=f"R@{k}", zorder=2)
-        axes.errorbar(places, values, [below, above], fmt="none", ecolor="#222222", elinewidth=0.9, capsize=2, zorder=3)
-        for place, (_, cell) in zip(places, bars, strict=True):
-            seeds = [100 * value for value in cell.seeds[k]]
-            axes.plot([place] * len(seeds), seeds, ".", color="#d9822b", markersize=3.5, zorder=4)
-    axes.axhline(100 * bars[0][1].chance[RECALL_AT[-1]], color="#888888", linewidth=0.8, linestyle=":", zorder=1)
-    axes.set_xticks(range(len(bars)), [_wrapped(label) for label, _ in bars], fontsize=8)
-    axes.set_ylim(0, 112)
-    axes.set_yticks(range(0, 101, 20))
+    for number, k in enumerate(RECALL_AT):
+        last = number == len(RECALL_AT) - 1  # what all bars have is named once
+        for place, (_, cell) in enumerate(bars):
+            label = last and place == len(bars) - 1
+            _draw_spread(axes, place + (number - 1) * BAR_WIDTH, cell, k, label=label)
+    chance = 100 * bars[0][1].chance[RECALL_AT[-1]]
+    axes.axhline(
+        chance, color=CHANCE_COLOUR, linewidth=0.9, linestyle=":", zorder=1, label=f"chance, R@{RECALL_AT[-1]}"
+    )
+    axes.set_xticks(range(len(bars)), [_wrapped(label, 11) for label, _ in bars], fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
     axes.grid(axis="y", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _wrapped(label: str) -> str:
-    """A label in lines of about a bar's width."""
+def _draw_spread(axes: Any, place: float, cell: "Cell", k: int, *, label: bool) -> None:
+    """The interval of a bar, and a dot for each seed where there are several."""
+    value, (low, high) = cell.recall[k], cell.interval[k]
+    ends = [[100 * max(value - low, 0)], [100 * max(high - value, 0)]]
+    how = {"fmt": "none", "ecolor": "#222222", "elinewidth": 0.9, "capsize": 2, "zorder": 3}
+    axes.errorbar([place], [100 * value], ends, label="95% interval over queries" if label else None, **how)
+    seeds = [100 * seed for seed in cell.seeds[k]]
+    if len(seeds) > 1:
+        name = "each seed" if label else None
+        axes.plot([place] * len(seeds), seeds, ".", color=SEED_COLOUR, markersize=4, zorder=4, label=name)
+
+
+def _wrapped(label: str, num_letters: int) -> str:
+    """A label in lines of about so many letters."""
     import textwrap
 
-    return textwrap.fill(label, 11)
+    return textwrap.fill(label, num_letters)

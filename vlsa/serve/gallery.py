@@ -27,7 +27,8 @@ COMPARED = {"video": "picture", "audio": "sound", "text": "words", "media": "pic
 NOTE = (
     "Queries lie at even distances in the split; nobody picked them. The model compares only what the heading names: "
     "picture, sound and words of a clip are shown together so that people can judge. Four frames a clip, left to "
-    "right, then down. Scores are cosines, and may be compared within one list only."
+    "right, then down. Scores are cosines, and may be compared within one list only. A dashed answer is the right one, "
+    "shown although it is not among the first."
 )
 
 
