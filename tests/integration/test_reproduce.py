@@ -82,6 +82,11 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
         json.loads((out / "runs" / "full" / "seed-0" / f"{name}.json").read_text(encoding="utf-8"))
         for name in ("zero-shot", "wrong-sound")
     )
+    text = (out / "controls.md").read_text(encoding="utf-8")
+    assert (
+        "text → video: LPMM + GAM loses, in percentage points of R@1 / 5 / 10: +0.0 / +0.0 / +0.0 with the sound"
+        in text
+    )
     assert right["directions"]["text_to_video"]["meanr"] == wrong["directions"]["text_to_video"]["meanr"]
     assert right["directions"]["text_to_audio"]["meanr"] != wrong["directions"]["text_to_audio"]["meanr"]
 
@@ -95,6 +100,7 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
         (("--batch-size 8", "--batch-size 0"), "--batch-size 0 are none"),
         (("table5", "tabel5"), "no such table or figure. Did you mean table5?"),
         ((DATA, ""), "no --data"),
+        (("--epochs 1", "--epochs 1 --recipe tiny/gam-only"), "Give the recipe alone: --recipe tiny."),
         (("first=900,px=16", "first=900,px=16,seed=1"), "have different seeds"),
         (("--epochs 1", "--epochs 1 --set train.init=vit"), "the arms begin from the seed"),
         (("--epochs 1", "--epochs 1 --benchmark msrvt"), "Did you mean msrvtt?"),

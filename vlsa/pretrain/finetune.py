@@ -26,11 +26,12 @@ WARMUP_SHARE = 0.1
 
 
 def pairs_of(names: list[str]) -> tuple[Pair, ...]:
-    """The objective's pairs of retrieval's names. Raises ConfigError for an unknown one."""
+    """The objective's pairs of retrieval's names, in either order. Raises ConfigError for an unknown one."""
+    either = PAIRS | {"-".join(reversed(name.split("-"))): pair for name, pair in PAIRS.items()}
     for name in names:
-        if name not in PAIRS:
+        if name not in either:
             raise ConfigError(f"--pair {name}: no such pair of modalities. {nearest(name, PAIRS)}")
-    return tuple(PAIRS[name] for name in dict.fromkeys(names))
+    return tuple(dict.fromkeys(either[name] for name in names))
 
 
 def finetune_config(

@@ -31,12 +31,19 @@ from vlsa.retrieve.results import markdown_table
 NUM_WARM_UP = 1
 GALLERY = 100_000
 """Vectors that the query of the table is compared with, exactly."""
-PAPER_ROWS = (("VLSA, in the paper", "156 M", "1,350 (V100)", "1,738 ms"), ("Frozen", "232 M", "10,580", "1,989 ms"))
+PAPER_ROWS = (
+    ("VLSA, in the paper", "156 M", "1,350 (V100)", "1,738 ms"),
+    ("Frozen, in the paper", "232 M", "10,580", "1,989 ms"),
+)
 """Parameters, GPU-hours and inference latency that the paper prints; it does not say what the latency is of."""
 PARTS = (
     "embedding.video", "embedding.audio", "embedding.text", "embedding", "encoder", "decoder.heads", "decoder",
     "matching",
 )  # fmt: skip
+
+
+NAMES = {"embedding": "embedding: modalities, positions if they are learned", "decoder": "decoder without its heads"}
+"""Of parts that hold what no other part holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +91,8 @@ class Cost:
             f"{self.training_hours:,.{0 if self.training_hours > 10 else 2}f} ({self.device})",
             f"{1e3 * (self.encode_clip_seconds + self.query_seconds):,.0f} ms",
         )
-        head = ("", "parameters", "device-hours", "latency: encode a clip, answer a query")
-        items = [(name, f"{number:,}") for name, number in self.parameters.items()]
+        head = ("", "parameters", "device-hours (here: extrapolated)", "latency: encode a clip, answer a query")
+        items = [(NAMES.get(name, name), f"{number:,}") for name, number in self.parameters.items()]
         flops = [(f"training step, {name}", _giga(getattr(self.step_flops, name))) for name in asdict(self.step_flops)]
         flops.append(("training step, forward and backward", _giga(self.step_flops.total)))
         flops += [(f"encode {name}", _giga(number)) for name, number in self.encode_flops.items()]
@@ -185,7 +192,8 @@ def device_name(device: torch.device) -> str:
     """As people call it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def write_cost(cost: Cost, out: Path) -> tuple[Path, Path]:

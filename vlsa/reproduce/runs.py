@@ -56,6 +56,11 @@ class Plan:
 
     def config(self, arm: Arm, seed: int) -> Config:
         """Settings of an arm's pre-training. Raises ConfigError."""
+        if "/" in self.recipe:
+            raise ConfigError(
+                f"reproduce --recipe {self.recipe}: a table compares variants of one recipe. Give the recipe alone: "
+                f"--recipe {self.recipe.partition('/')[0]}."
+            )
         name = f"{self.recipe}/{arm.variant}" if arm.variant else self.recipe
         config = jobs.settings_of(name, [*self.assignments, f"train.seed={seed}"])
         steps = self.budget_steps or config.train.num_steps
@@ -93,7 +98,7 @@ def keep_plan(out: Path, plan: Plan) -> None:
     from vlsa.data.manifest import write_atomically
 
     path, wanted = out / "plan.json", _as_json(plan)
-    if path.exists():
+    if path.exists() and any((out / "runs").glob("*/seed-*/*")):
         # An option that is younger than the folder was at its default.
         held = _as_json(Plan(data="")) | _read_plan(path)
         changed = [f"{name} {held.get(name)} -> {value}" for name, value in wanted.items() if held.get(name) != value]

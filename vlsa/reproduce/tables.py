@@ -92,15 +92,17 @@ class Table:
             parts.append(f"## {STAGES[stage][0].upper()}{STAGES[stage][1:]}")
             for direction in self.target.directions:
                 if any(direction in row for row in rows.values()):
-                    parts += [f"**{direction_label(direction)}**", "\n".join(self._rows(rows, direction))]
+                    parts += [f"**{direction_label(direction)}**", "\n".join(self._rows(stage, direction))]
             verdicts = self.verdicts.get(stage, [])
             parts += [*verdicts, MARKS] if verdicts else []
         return "\n\n".join([*parts, self.caption()]) + "\n"
 
-    def _rows(self, rows: dict[str, dict[str, Cell]], direction: str) -> list[str]:
+    def _rows(self, stage: str, direction: str) -> list[str]:
+        rows = self.cells[stage]
         arms = [arm for arm in self.target.arms if direction in rows.get(arm.name, {})]
         cells = [rows[arm.name][direction] for arm in arms]
-        beside = self.benchmark == DATA_SETS.get(direction) and any(direction in arm.paper for arm in arms)
+        measured = stage == FINE_TUNED and any(direction in arm.paper for arm in arms)
+        beside = measured and self.benchmark == DATA_SETS.get(direction)
         header = ["", *(f"R@{k} %" for k in RECALL_AT), f"R@{SEEDS_AT} %, each seed"]
         lines = [
             [arm.label, *(cell.text(k) for k in RECALL_AT), ", ".join(f"{100 * s:.1f}" for s in cell.seeds[SEEDS_AT])]
@@ -121,7 +123,8 @@ class Table:
         tuned = ""
         if FINE_TUNED in self.cells:
             where = plan.finetune_data or plan.data
-            tuned = f", fine-tuned for {plan.epochs} epochs in batches of {plan.batch_size} on {where}"
+            epochs = f"{plan.epochs} epoch{'s' if plan.epochs > 1 else ''}"
+            tuned = f", fine-tuned for {epochs} in batches of {plan.batch_size} on {where}"
         changes = "".join(f", {assignment}" for assignment in plan.assignments)
         seeds = "1 seed" if self.num_seeds == 1 else f"mean of {self.num_seeds} seeds"
         return (
@@ -145,6 +148,8 @@ def make_table(target: Target, plan: Plan, num_seeds: int, out: Path, benchmark:
     cells = {stage: {name: _cells(target, files) for name, files in arms.items()} for stage, arms in results.items()}
     ordered = [stage for stage in results if stage != WRONG_SOUND] if target.claim else []
     verdicts = {stage: _verdicts(target, stage, results[stage], cells[stage]) for stage in ordered}
+    if target.must_fall:
+        verdicts[target.stages[-1]] = _falls(target, results, cells)
     files = [file for arms in results.values() for group in arms.values() for file in group]
     commits = sorted({str(file.facts.get("commit")) for file in files if file.facts.get("commit")})
     return Table(target, plan, num_seeds, cells, verdicts, benchmark, files[0].facts["data"], tuple(commits))
@@ -202,6 +207,29 @@ def _verdicts(
     return sentences
 
 
+def _falls(
+    target: Target,
+    results: dict[str, dict[str, Sequence[Results]]],
+    cells: dict[str, dict[str, dict[str, Cell]]],
+) -> list[str]:
+    """For each direction, a sentence: by how much each control is worse than the first arm after the first stage."""
+    base, stage = target.arms[0], target.stages[0]
+    compared = {
+        told: compare(results[stage][base.name], results[at][arm]).differences for arm, at, told in target.must_fall
+    }
+    sentences = []
+    for direction in target.directions:
+        falls = []
+        for arm, at, told in target.must_fall:
+            both = {base.name: cells[stage][base.name], told: cells[at][arm]}
+            if all(direction in row for row in both.values()):
+                falls.append(f"{Step.of(base.name, told, both, direction, compared[told])} {told}")
+        if falls:
+            start = f"{direction_label(direction)}: {base.label} loses, in percentage points of R@1 / 5 / 10"
+            sentences.append(f"{start}: {'; '.join(falls)}.")
+    return sentences
+
+
 def claimed_order(target: Target, stage: str, direction: str) -> str:
     """Whose order is looked for: the paper's is of fine-tuned models, in the directions that it measures."""
     if target.source != PAPER:
@@ -243,7 +271,8 @@ class Step:
 
     def __str__(self) -> str:
         marks = {k: ("**" if self.apart[k] else "*" if self.clear[k] else "") for k in RECALL_AT}
-        return " / ".join(f"{100 * self.difference[k]:+.1f}{marks[k]}" for k in RECALL_AT).replace("*", "\\*")
+        points = {k: round(100 * self.difference[k], 1) + 0.0 for k in RECALL_AT}  # + 0.0: no -0.0
+        return " / ".join(f"{points[k]:+.1f}{marks[k]}" for k in RECALL_AT).replace("*", "\\*")
 
 
 def _holds(steps: Sequence[Step]) -> str:

@@ -53,6 +53,8 @@ class Target:
     directions: tuple[str, ...] = MAIN
     source: str = PAPER
     """Whose order `claim` is."""
+    must_fall: tuple[tuple[str, str, str], ...] = ()
+    """Controls, each an arm, a stage and how it is said: to be worse than the first arm after the first stage."""
     maps_pairs: bool = False
     """Whether pairs are mapped too (pairs.py)."""
 
@@ -113,10 +115,13 @@ TARGETS = {
             "Controls that have to fail",
             "Sound of another clip at evaluation, sound out of step in training, and globals from the joint pass.",
             (FULL, *_variants("shifted-sound", "joint-matching")),
-            ("full", "joint-matching"),
             stages=(ZERO_SHOT, WRONG_SOUND),
             directions=("text_to_video", "text_to_audio", "audio_to_video"),
-            source="the expected",
+            must_fall=(
+                ("full", WRONG_SOUND, "with the sound of another clip"),
+                ("shifted-sound", ZERO_SHOT, "trained with sound out of step"),
+                ("joint-matching", ZERO_SHOT, "trained with joint matching"),
+            ),
         ),
         Target(
             "options",

@@ -96,5 +96,6 @@ def test_fewer_clips_than_a_batch_and_no_epoch_are_told():
 
 def test_an_unknown_pair_is_answered_with_the_nearest():
     assert pairs_of(["text-audio", "audio-video", "text-audio"]) == ("audio-text", "audio-video")
+    assert pairs_of(["video-text", "text-video"]) == ("video-text",)
     with pytest.raises(ConfigError, match="Did you mean text-video"):
         pairs_of(["text-vide"])
