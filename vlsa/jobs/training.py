@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlsa.config import Config
+from vlsa.errors import ConfigError
 from vlsa.jobs.settings import public_tokenizer
 from vlsa.logs import Bar, training_message
 from vlsa.settings import override
@@ -86,6 +87,10 @@ def finetune(
     num_clips = len(clips.rows("train"))
     config = finetune_config(before, num_clips, pairs_of(list(pairs)), num_epochs=num_epochs, batch_size=batch_size)
     config = override(replace(config, train=replace(config.train, init=(name,))), list(assignments))
+    if not config.model.objective.global_weight:
+        raise ConfigError(
+            "finetune --set model.objective.global_weight=0: contrast is all that it learns. Leave that out."
+        )
     require_pairs(clips, config, all_of_them=True)
     return train(config, clips, run_path, title="fine-tuning", tokenizer=tokenizer, initialise=initialise)
 

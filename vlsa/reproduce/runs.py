@@ -119,9 +119,9 @@ def _as_json(plan: Plan) -> dict[str, Any]:
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        return {**held}
+    except (ValueError, TypeError) as error:
         raise ConfigError(f"{path}: not a plan ({error}); what its folder holds is unknown. Name another.") from error
-    return held if isinstance(held, dict) else {}
 
 
 def stages_of(target: Target, arm: Arm) -> tuple[str, ...]:

@@ -62,7 +62,9 @@ def test_a_description_is_read_and_written():
         ("world:train=many", "train needs a whole number, found 'many'"),
         ("world:train=-1", "train needs a whole number, found '-1'"),
         ("world:train", "train needs a whole number, found ''"),
-        ("world:px=2", "px must be at least 8"),
+        ("world:px=2", "px must lie in 8..1024"),
+        ("world:px=99999", "px must lie in 8..1024"),
+        ("world:train=3,train=4", "train is given twice"),
         ("world:test=1201", "Ask for at most test=1200"),
     ],
 )

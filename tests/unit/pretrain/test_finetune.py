@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny import tiny_run, tiny_source
 
+from vlsa import jobs
 from vlsa.errors import ConfigError
 from vlsa.pretrain.checkpoint import load_model
 from vlsa.pretrain.finetune import finetune_config, pairs_of, start_from
@@ -99,3 +100,16 @@ def test_an_unknown_pair_is_answered_with_the_nearest():
     assert pairs_of(["video-text", "text-video"]) == ("video-text",)
     with pytest.raises(ConfigError, match="Did you mean text-video"):
         pairs_of(["text-vide"])
+
+
+def test_fine_tuning_without_contrast_is_refused(pretrained, tmp_path):
+    with pytest.raises(ConfigError, match="contrast is all that it learns"):
+        jobs.finetune(
+            pretrained,
+            "world:train=8,test=0,px=16",
+            tmp_path / "fine",
+            pairs=["text-video"],
+            num_epochs=1,
+            batch_size=8,
+            assignments=["model.objective.global_weight=0", "model.objective.local_weight=1"],
+        )

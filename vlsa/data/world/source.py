@@ -20,6 +20,8 @@ from vlsa.errors import ConfigError
 from vlsa.settings import nearest
 
 PREFIX = "world:"
+LIMITS = {"px": (8, 1024), "fps": (1, 120), "train": (0, 10**7)}
+"""Least and most of a number: a clip, and the list of all clips, have to fit into memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +42,9 @@ class WorldSpec:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            least = 8 if field.name == "px" else 1 if field.name == "fps" else 0
-            if getattr(self, field.name) < least:
-                raise ConfigError(f"{self}: {field.name} must be at least {least}. {_EXAMPLE}")
+            least, most = LIMITS.get(field.name, (0, 10**9))
+            if not least <= getattr(self, field.name) <= most:
+                raise ConfigError(f"{self}: {field.name} must lie in {least}..{most}. {_EXAMPLE}")
         if self.test > NUM_HELD_OUT:
             raise ConfigError(
                 f"{self}: {NUM_HELD_OUT} combinations are set aside. Ask for at most test={NUM_HELD_OUT}."
@@ -61,6 +63,8 @@ class WorldSpec:
                 raise ConfigError(f"{text}: a made world has no {name!r}. {nearest(name, known)} {_EXAMPLE}")
             if not (number.isascii() and number.isdigit() and len(number) < 10):
                 raise ConfigError(f"{text}: {name} needs a whole number, found {number!r}. {_EXAMPLE}")
+            if name in values:
+                raise ConfigError(f"{text}: {name} is given twice; one of the two would not count. {_EXAMPLE}")
             values[name] = int(number)
         return cls(**values)
 

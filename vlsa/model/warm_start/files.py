@@ -121,6 +121,11 @@ def same_sources(asked: tuple[str, ...], begun: tuple[str, ...]) -> bool:
 def _folder(name: str) -> Path:
     path = Path(name)
     if path.is_dir():
+        if (path / "checkpoints").is_dir():
+            raise ConfigError(
+                f"{name}: a run of vlsa, not a public checkpoint; its weights have other names. To go on from it with "
+                f"other data or pairs: vlsa finetune {name} --data STORE --out OUT"
+            )
         if (path / CONFIG_FILE).is_file():
             return path
         raise ConfigError(

@@ -232,3 +232,10 @@ def test_a_repository_without_settings_is_refused(monkeypatch, tmp_path):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_names, **_options: str(tmp_path))
     refused(ConfigError, "some/vit", "has no config.json")
+
+
+def test_a_run_of_ours_is_pointed_to_fine_tuning(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"a run of vlsa, not a public checkpoint.*vlsa finetune "):
+        read(str(tmp_path))
