@@ -125,10 +125,10 @@ def late_fusion(config: Config) -> Config:
 
 
 def best(config: Config) -> Config:
-    """The options that helped on the made world, together (beyond the paper; docs/results.md).
+    """A video-text pair and a learned temperature together (beyond the paper): for finding pictures by words.
 
-    Command: `vlsa pretrain --recipe tiny/best --data STORE --out RUN`. Expected: text to video well above the paper's
-    objective at equal steps.
+    Command: `vlsa pretrain --recipe tiny/best --data STORE --out RUN`. Expected: on the made world at equal steps text
+    to video R@10 of 54.5 in the place of 21.7 after fine-tuning, and text to audio of 88.5 in the place of 95.7.
     """
     return learned_temperature(video_text_pair(config))
 
