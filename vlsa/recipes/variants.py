@@ -48,7 +48,8 @@ def joint_matching(config: Config) -> Config:
     """GAM read literally: globals from the joint pass, which leak (docs/paper.md). A control that has to fail.
 
     Command: `vlsa pretrain --recipe tiny/joint-matching --data STORE --out RUN`. Cost: 14 to 27% less, one pass
-    serving as both. Expected: the contrast falls to its floor, and retrieval by one modality stays near chance.
+    serving as both. Expected: the contrast falls to its floor, and retrieval by one modality stays near chance (made world, 400 steps:
+    InfoNCE 0.03 of 9.13, R@10 from 1.3 to 2.0 where chance is 1).
     """
     return objective(config, matching_attention="joint")
 
@@ -57,7 +58,8 @@ def shifted_sound(config: Config) -> Config:
     """Every training sound turned round by a second: what synchrony itself is worth. A control that has to fall.
 
     Command: `vlsa pretrain --recipe tiny/shifted-sound --data STORE --out RUN`. Expected: audio to video falls, as far
-    as it had used the times of the impacts; text to audio, which needs no synchrony, does not.
+    as it had used the times of the impacts. Text to audio falls too, since clips of another kind are heard afterwards:
+    those of training begin with the end of a sound (on the made world R@10 15.7 to 10.3, and 96.6 to 85.0).
     """
     return replace(config, train=replace(config.train, sound_shift_seconds=1.0))
 
