@@ -48,8 +48,8 @@ def joint_matching(config: Config) -> Config:
     """GAM read literally: globals from the joint pass, which leak (docs/paper.md). A control that has to fail.
 
     Command: `vlsa pretrain --recipe tiny/joint-matching --data STORE --out RUN`. Cost: 14 to 27% less, one pass
-    serving as both. Expected: the contrast falls to its floor, and retrieval by one modality stays near chance (made world, 400 steps:
-    InfoNCE 0.03 of 9.13, R@10 from 1.3 to 2.0 where chance is 1).
+    serving as both. Expected: the contrast falls to its floor, and retrieval by one modality stays near chance (made
+    world, 400 steps: InfoNCE 0.03 of 9.13, R@10 from 1.3 to 2.0 where chance is 1).
     """
     return objective(config, matching_attention="joint")
 
