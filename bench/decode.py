@@ -11,7 +11,6 @@ on the PATH. The last line of stdout is one JSON record.
 """
 
 import argparse
-import json
 import os
 import platform
 import random
@@ -30,6 +29,8 @@ import av
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from records import finish
+
 from vlsa.data.media import decode, probe, regular_times
 
 WINDOW_SECONDS = 5.94
@@ -169,13 +170,7 @@ def main() -> int:
             write_film(path, width, height, duration)
             results[name] = compare(path, options.clips)
             print(f"{name}: {results[name]}", file=sys.stderr)
-    line = json.dumps(record(results, options.clips))
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        with options.out.open("a") as file:
-            file.write(line + "\n")
-    print(line)
-    return 0
+    return finish(record(results, options.clips), options.out)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ pair times 10^12, one direction, on this machine: it is not measured. The last l
 """
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import finish
 
 from vlsa.retrieve.metrics import score
 from vlsa.retrieve.ranks import TILE_BYTES, Ranks, ranks_of_embeddings
@@ -143,13 +143,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="append the record to this file")
     options = parser.parse_args()
     results = measure(options.pairs, options.width, options.repeats)
-    line = json.dumps(record(options, results))
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        with options.out.open("a") as file:
-            file.write(line + "\n")
-    print(line)
-    return 0
+    return finish(record(options, results), options.out)
 
 
 if __name__ == "__main__":

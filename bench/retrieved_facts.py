@@ -12,11 +12,11 @@ A line a run on stdout; the last line is one JSON record of all runs, which `--o
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
+from records import finish
 
 from vlsa import jobs
 from vlsa.data.world import world_log
@@ -63,13 +63,7 @@ def main() -> int:
     for name, shares in results.items():
         print(f"{name[-40:]:40}", *(f"{100 * shares[fact]:9.1f}" for fact in FACTS))
     record = {"bench": "retrieved_facts", "data": options.data, "commit": source_commit()}
-    line = json.dumps({**record, "versions": library_versions(), "results": results})
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        with options.out.open("a") as file:
-            file.write(line + "\n")
-    print(line)
-    return 0
+    return finish({**record, "versions": library_versions(), "results": results}, options.out)
 
 
 if __name__ == "__main__":

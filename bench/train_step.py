@@ -11,7 +11,6 @@ visible patches and words, once for each pass over them.
 """
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from records import finish
 
 from vlsa.config import Config, ModelConfig
 from vlsa.data.loader import TrainingClips, training_batches
@@ -126,13 +126,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         store = write_store(Path(folder), options.clips, config.model)
         results = measure(*start(config, store, device), device)
-    line = json.dumps(record(options.recipe, config, results, device))
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        with options.out.open("a") as file:
-            file.write(line + "\n")
-    print(line)
-    return 0
+    return finish(record(options.recipe, config, results, device), options.out)
 
 
 if __name__ == "__main__":
