@@ -103,6 +103,10 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
         (("--epochs 1", "--epochs 1 --recipe tiny/gam-only"), "Give the recipe alone: --recipe tiny."),
         (("first=900,px=16", "first=900,px=16,seed=1"), "have different seeds"),
         (("--epochs 1", "--epochs 1 --set train.init=vit"), "the arms begin from the seed"),
+        (("--epochs 1", "--epochs 1 --set train.seed=5"), "this one would not count"),
+        (("--seeds 2", "--seeds 1000000000"), "would never end"),
+        (("--batch-size 8", "--batch-size 1"), "nothing would be learned"),
+        (("--epochs 1", "--epochs 1 --vocabulary nowhere.txt"), "nowhere.txt: not a readable vocabulary"),
         (("--epochs 1", "--epochs 1 --benchmark msrvt"), "Did you mean msrvtt?"),
         (
             ("--epochs 1", "--epochs 1 --pair text-vide"),
@@ -155,3 +159,56 @@ def test_the_cost_table_needs_no_data(tmp_path):
     assert result.exit_code == 0, result.output
     assert "156 M" in result.stdout
     assert (tmp_path / "table7.json").exists()
+
+
+def test_rows_that_a_setting_makes_one_are_told_before_anything_is_trained(tmp_path):
+    line = f"vlsa reproduce figure3 --out {tmp_path / 'new'} {OPTIONS} --set model.encoder.shared=none"
+    result = call(line)
+    assert result.exit_code == 2
+    assert "A+V+T and V+T have the same settings" in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def _half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _without_chance(path):
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    del facts["directions"]["text_to_video"]["chance"]
+    path.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _of_other_clips(path):
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(facts | {"data_digest": "0" * 16}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("spoil", [_half, _without_chance, _of_other_clips])
+def test_results_that_are_spoilt_are_told_before_what_is_missing_is_trained(out, spoil):
+    path = out / "runs" / "lpmm-only" / "seed-1" / "zero-shot.json"
+    missing = out / "runs" / "full" / "seed-1" / "zero-shot.json"
+    whole, before = path.read_bytes(), missing.read_bytes()
+    missing.unlink()
+    spoil(path)
+    try:
+        result = call(f"vlsa reproduce table5 --out {out} {OPTIONS}")
+    finally:
+        path.write_bytes(whole)
+        missing.write_bytes(before)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert str(path) in result.stderr
+    assert "the same command makes it again" in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"[]", b"\xff", b""])
+def test_a_plan_that_is_none_is_told(out, content):
+    plan = (out / "plan.json").read_bytes()
+    (out / "plan.json").write_bytes(content)
+    try:
+        result = call(f"vlsa reproduce table5 --out {out} {OPTIONS}")
+    finally:
+        (out / "plan.json").write_bytes(plan)
+    assert result.exit_code == 2
+    assert "not a plan" in result.stderr

@@ -14,6 +14,7 @@ from vlsa.reproduce.runs import Plan
 from vlsa.reproduce.targets import DATA_SETS, NAMES, TARGETS, target
 from vlsa.settings import nearest
 
+MOST_SEEDS = 1000
 BENCHMARKS = tuple(dict.fromkeys(DATA_SETS.values()))
 COST = "Cost: parameters, FLOPs, hours, latency"
 ABOUT = "\n".join(f"  {one.name:10}{one.title.split(': ')[-1]}" for one in TARGETS.values())
@@ -111,6 +112,10 @@ def _check_numbers(name: str, **numbers: int | None) -> None:
     for option, number in numbers.items():
         if number is not None and number < 1:
             raise ConfigError(f"reproduce {name}: --{option.replace('_', '-')} {number} are none. Ask for at least 1.")
+    if numbers["seeds"] and numbers["seeds"] > MOST_SEEDS:
+        raise ConfigError(
+            f"reproduce {name}: --seeds {numbers['seeds']} would never end. Ask for {MOST_SEEDS} at most; 3 are usual."
+        )
 
 
 def _print(files: list[Path]) -> None:

@@ -158,9 +158,7 @@ def evaluate(
     what chance would give. N is how many clips or captions are searched, Q how many questions are asked; media is
     picture and sound in one vector, as in an index.
     """
-    evaluation = jobs.evaluate(run, data, split, post=post or (), identical_captions_count=identical_captions)
-    if out:
-        evaluation.write(out)
+    evaluation = jobs.evaluate(run, data, split, post=post or (), identical_captions_count=identical_captions, out=out)
     if json:
         print_json(_as_lines(evaluation))
     else:

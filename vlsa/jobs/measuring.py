@@ -24,15 +24,22 @@ def evaluate(
     *,
     post: Sequence[str] = (),
     identical_captions_count: bool = False,
+    out: Path | None = None,
 ) -> "Evaluation":
-    """Retrieval in seven directions, and after re-rankings that are named. Raises VlsaError."""
+    """Retrieval in seven directions, and after re-rankings that are named; written to `out`. Raises VlsaError."""
     from vlsa.retrieve.encoders import load
     from vlsa.retrieve.rerank import parse_posts
+    from vlsa.retrieve.written import require_place
 
     parse_posts(post)  # before anything is loaded
+    if out is not None:
+        require_place(out)
     encoder = load(run_path)
     how = {"data": str(data), "post": post, "identical_captions_count": identical_captions_count}
-    return evaluate_clips(encoder, open_clips(data), split, **how)
+    evaluation = evaluate_clips(encoder, open_clips(data), split, **how)
+    if out is not None:
+        evaluation.write(out)
+    return evaluation
 
 
 def evaluate_clips(encoder: "ClipEncoder", clips: "ClipSource", split: str, **how: Any) -> "Evaluation":

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlsa.config import Config
-from vlsa.errors import ConfigError
 from vlsa.jobs.settings import public_tokenizer
 from vlsa.logs import Bar, training_message
-from vlsa.settings import override
 
 if TYPE_CHECKING:
     from vlsa.data.clip import ClipSource
@@ -78,7 +76,7 @@ def finetune(
 ) -> "RunSummary":
     """A pre-trained run goes on with contrast of some pairs of modalities, as a run of its own. Raises VlsaError."""
     from vlsa.pretrain.checkpoint import load_model
-    from vlsa.pretrain.finetune import finetune_config, pairs_of, start_from
+    from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
     from vlsa.pretrain.needs import require_pairs
 
     clips = open_clips(data)
@@ -86,11 +84,7 @@ def finetune(
     name, initialise = start_from(pretrained)
     num_clips = len(clips.rows("train"))
     config = finetune_config(before, num_clips, pairs_of(list(pairs)), num_epochs=num_epochs, batch_size=batch_size)
-    config = override(replace(config, train=replace(config.train, init=(name,))), list(assignments))
-    if not config.model.objective.global_weight:
-        raise ConfigError(
-            "finetune --set model.objective.global_weight=0: contrast is all that it learns. Leave that out."
-        )
+    config = changed(replace(config, train=replace(config.train, init=(name,))), list(assignments))
     require_pairs(clips, config, all_of_them=True)
     return train(config, clips, run_path, title="fine-tuning", tokenizer=tokenizer, initialise=initialise)
 

@@ -9,6 +9,8 @@ Reads what loop.py trains; feeds retrieve/encoders.py and a resumed loop.py. A m
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,17 @@ def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
 def checkpoints(run_path: str | Path) -> list[Path]:
     """The checkpoint folders of a run, oldest first."""
     return sorted(path for path in Path(run_path).glob("checkpoints/step-*") if path.suffix != ".partial")
+
+
+@contextmanager
+def unchanged(run_path: str | Path, saved: list[Path]) -> Iterator[None]:
+    """Raises CheckpointError when the run has other checkpoints than were found before its folder was held."""
+    if checkpoints(run_path) != saved:
+        raise CheckpointError(
+            f"{run_path}: another process went on with this run meanwhile; its steps would be lost. "
+            "Run the same command again: it goes on from there."
+        )
+    yield
 
 
 def save(
@@ -203,6 +216,12 @@ def model_file(path: str | Path) -> Path:
 
 
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise CheckpointError(
+            f"{path}: its name is not UTF-8; the library that reads weights takes no other. Rename the folder."
+        ) from error
     try:
         with safe_open(path, "pt") as file:
             header = dict(file.metadata() or {})

@@ -16,12 +16,13 @@ from vlsa.errors import CheckpointError, ConfigError
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import load_model, load_weights, model_file
 from vlsa.pretrain.loop import Initialise
-from vlsa.settings import nearest
+from vlsa.settings import nearest, override
 
 PAIRS: dict[str, Pair] = {"text-video": "video-text", "text-audio": "audio-text", "audio-video": "audio-video"}
 """What is matched, as retrieval calls it, and the pair of the objective."""
 NUM_EPOCHS = 20
 BATCH_SIZE = 256
+SMALLEST_BATCH = 2
 WARMUP_SHARE = 0.1
 
 
@@ -42,13 +43,13 @@ def finetune_config(
     num_epochs: int = NUM_EPOCHS,
     batch_size: int = BATCH_SIZE,
 ) -> Config:
-    """Settings of a fine-tuning on `num_clips` clips. Raises ConfigError for fewer than a batch, or none."""
-    if batch_size < 1:
-        raise ConfigError(f"finetune: batches of {batch_size} clips are none. Ask for at least 1, as --batch-size 256.")
+    """Settings of a fine-tuning on `num_clips` clips. Raises ConfigError for fewer than a batch, or than a pair."""
+    _require_batch(batch_size)
     if num_clips < batch_size:
+        smaller = f"Add --batch-size {num_clips}, or clips." if num_clips >= SMALLEST_BATCH else "Add clips."
         raise ConfigError(
             f"finetune: {num_clips} clips are fewer than one batch of {batch_size}; a step needs a whole batch. "
-            f"Add --batch-size {max(num_clips, 1)}, or clips."
+            f"{smaller}"
         )
     if num_epochs < 1:
         raise ConfigError(f"finetune: {num_epochs} epochs are none. Ask for at least 1.")
@@ -63,6 +64,29 @@ def finetune_config(
         sound_shift_seconds=0.0,
     )
     return Config(recipe=f"{pretrained.recipe}, fine-tuned", model=contrast_only(pretrained.model, pairs), train=train)
+
+
+def changed(config: Config, assignments: list[str]) -> Config:
+    """The settings of a fine-tuning with --set. Raises ConfigError for what would leave nothing to learn, or lie."""
+    asked = override(config, assignments)
+    if not asked.model.objective.global_weight:
+        raise ConfigError(
+            "finetune --set model.objective.global_weight=0: contrast is all that it learns. Leave that out."
+        )
+    if asked.train.init != config.train.init:
+        raise ConfigError(
+            "finetune --set train.init: the weights are those of RUN, and the new run has to say so. Leave that out."
+        )
+    _require_batch(asked.train.batch_size)
+    return asked
+
+
+def _require_batch(batch_size: int) -> None:
+    if batch_size < SMALLEST_BATCH:
+        raise ConfigError(
+            f"finetune: a batch of {batch_size} has no other clip to tell a clip from; nothing would be learned. "
+            f"Ask for at least {SMALLEST_BATCH}, as --batch-size 256."
+        )
 
 
 def contrast_only(model: ModelConfig, pairs: tuple[Pair, ...]) -> ModelConfig:

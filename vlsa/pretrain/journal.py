@@ -16,10 +16,10 @@ from typing import Any
 
 from vlsa.config import Config
 from vlsa.data.manifest import write_atomically
-from vlsa.errors import CheckpointError
+from vlsa.errors import CheckpointError, ConfigError
 from vlsa.settings import to_dict
 
-METRICS_FILE = "metrics.jsonl"
+METRICS_FILE, SETTINGS_FILE = "metrics.jsonl", "config.json"
 
 
 class Journal:
@@ -27,7 +27,7 @@ class Journal:
 
     def __init__(self, run_path: Path, config: Config, first_step: int) -> None:
         run_path.mkdir(parents=True, exist_ok=True)
-        (run_path / "config.json").write_text(json.dumps(to_dict(config), indent=2) + "\n", encoding="utf-8")
+        write_atomically(run_path / SETTINGS_FILE, json.dumps(to_dict(config), indent=2).encode() + b"\n")
         self.path = run_path / METRICS_FILE
         _drop_after(self.path, first_step)
         self._file = self.path.open("a", encoding="utf-8")
@@ -53,6 +53,21 @@ class Journal:
             self._board.close()
 
 
+def require_place(run_path: Path) -> None:
+    """Raises ConfigError for a folder where a run cannot lie: its settings would replace those of something else."""
+    try:
+        str(run_path).encode()
+        held = json.loads((run_path / SETTINGS_FILE).read_bytes())
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{run_path}: its name is not UTF-8; no weights could be kept there. Rename it.") from error
+    except (OSError, ValueError, RecursionError):  # not there, or cut short
+        return
+    if not (isinstance(held, dict) and "train" in held):
+        raise ConfigError(
+            f"{run_path}: holds the {SETTINGS_FILE} of something else, which would be lost. Name another --out."
+        )
+
+
 @contextmanager
 def only_writer(run_path: Path) -> Iterator[None]:
     """Hold the folder of a run, made if need be. Raises CheckpointError when another process trains in it."""
@@ -76,15 +91,17 @@ def _lock(run_path: Path, descriptor: int) -> None:
 
 
 def read_metrics(run_path: str | Path) -> list[dict[str, int | float]]:
-    """The lines of metrics.jsonl; a line cut short by a kill is left out."""
-    lines = []
+    """The lines of metrics.jsonl; a line cut short by a kill, or spoilt, is left out."""
     path = Path(run_path) / METRICS_FILE
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return lines
+    lines = map(_parsed, path.read_bytes().splitlines() if path.exists() else [])
+    return [line for line in lines if isinstance(line, dict) and isinstance(line.get("step"), int)]
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _drop_after(path: Path, step: int) -> None:

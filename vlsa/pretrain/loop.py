@@ -28,7 +28,7 @@ from vlsa.model.state import Losses
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.interrupt import stop_on_interrupt
-from vlsa.pretrain.journal import Journal, only_writer
+from vlsa.pretrain.journal import Journal, only_writer, require_place
 from vlsa.pretrain.needs import require_pairs
 from vlsa.pretrain.schedule import learning_rate
 from vlsa.pretrain.warm import kept_sources
@@ -105,6 +105,7 @@ def pretrain(
     """
     run_path = Path(run_path)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    require_place(run_path)
     saved = checkpoint.checkpoints(run_path)
     require_pairs(source, config)
     trainer = _resume(config, source, saved[-1], device) if saved else _start(config, source, tokenizer, device)
@@ -118,6 +119,7 @@ def pretrain(
             trainer.config = replace(trainer.config, train=replace(trainer.config.train, init=init))
     with (
         only_writer(run_path),
+        checkpoint.unchanged(run_path, saved),
         Journal(run_path, trainer.config, first_step=trainer.step) as journal,
         stop_on_interrupt() as stop,
     ):

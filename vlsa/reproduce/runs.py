@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from vlsa import jobs
 from vlsa.config import Config
-from vlsa.errors import ConfigError
+from vlsa.errors import ConfigError, ResultsError
 from vlsa.logs import say
+from vlsa.reproduce.checks import check
 from vlsa.reproduce.targets import FINE_TUNED, WRONG_SOUND, Arm, Target
 
 if TYPE_CHECKING:
     from vlsa.data.tokenizer import Tokenizer
+    from vlsa.retrieve.written import Results
 
 WARMUP_SHARE = 0.1
 """Longest warm-up of a run whose steps are cut by a budget."""
@@ -120,7 +122,7 @@ def _read_plan(path: Path) -> dict[str, Any]:
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
         return {**held}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: not a plan ({error}); what its folder holds is unknown. Name another.") from error
 
 
@@ -131,59 +133,41 @@ def stages_of(target: Target, arm: Arm) -> tuple[str, ...]:
 
 def carry_out(target: Target, plan: Plan, num_seeds: int, out: Path) -> None:
     """Train and evaluate what is missing. Raises VlsaError; KeyboardInterrupt after a Ctrl-C."""
-    _check(target, plan)
+    check(target, plan)
     keep_plan(out, plan)
+    _check_results(target, num_seeds, out)
     missing = list(_missing(target, num_seeds, out))
     for number, (arm, seed, stage) in enumerate(missing, 1):
         say(f"{number} of {len(missing)}: {arm.label}, seed {seed}, {stage}")
         _measure(plan, arm, seed, stage, place(out, arm, seed))
 
 
-def _check(target: Target, plan: Plan) -> None:
-    """Whatever can be found wrong before the first training. Raises VlsaError."""
-    from vlsa.pretrain.finetune import finetune_config, pairs_of
-    from vlsa.pretrain.needs import require_pairs
-
-    pairs = pairs_of(list(plan.pairs))
-    _check_apart(plan)
-    configs = [plan.config(arm, seed=0) for arm in target.arms]
-    for config in configs:
-        require_pairs(jobs.open_clips(plan.data), config, all_of_them=True)
-    if not jobs.can_measure(plan.measured_on, plan.split):
-        raise ConfigError(
-            f"{plan.measured_on}: split {plan.split} holds fewer than two clips; nothing could be ranked. Choose "
-            "another --split, or name a store that has it with --evaluate-data."
-        )
-    clips = jobs.open_clips(plan.finetune_data or plan.data)
-    if FINE_TUNED in target.stages:
-        num_clips = len(clips.rows("train"))
-        config = finetune_config(configs[0], num_clips, pairs, num_epochs=plan.epochs, batch_size=plan.batch_size)
-        require_pairs(clips, config, all_of_them=True)
+def _check_results(target: Target, num_seeds: int, out: Path) -> None:
+    """Raises ResultsError, before anything is trained, for results that are there and broken, or of other clips."""
+    first = None
+    places = [place(out, arm, seed).results(stage) for arm, seed, stage in _all(target, num_seeds)]
+    for path in filter(Path.exists, places):
+        found = _read(path)
+        first = first or found
+        if any(found.facts[name] != first.facts[name] for name in ("data_digest", "split")):
+            one, other = (f"{file.facts['data']}, split {file.facts['split']}" for file in (found, first))
+            raise ResultsError(
+                f"{path}: results of other clips ({one}) than {first.path} ({other}); a table of both would mean "
+                "nothing. Delete the one that does not belong here: the same command makes it again."
+            )
 
 
-def _check_apart(plan: Plan) -> None:
-    """Raises ConfigError for what would make the arms, or the clips, something else than they are called."""
-    from vlsa.data.world.source import PREFIX, WorldSpec
-
-    if any(assignment.strip().startswith("train.init") for assignment in plan.assignments):
-        raise ConfigError(
-            "reproduce --set train.init: the arms begin from the seed, else one that is not pre-trained would be. "
-            "Leave it out."
-        )
-    worlds = [data for data in (plan.data, plan.finetune_data, plan.evaluate_data) if data.startswith(PREFIX)]
-    if len({WorldSpec.parse(data).seed for data in worlds}) > 1:
-        raise ConfigError(
-            f"reproduce: {' and '.join(worlds)} have different seeds; one trains on combinations that the other holds "
-            "out. Give them one seed, and clips of their own with first=."
-        )
-
-
-def _missing(target: Target, num_seeds: int, out: Path) -> Iterator[tuple[Arm, int, str]]:
+def _all(target: Target, num_seeds: int) -> Iterator[tuple[Arm, int, str]]:
     for seed in range(num_seeds):  # seed by seed, so that a run cut short has whole tables of fewer seeds
         for arm in target.arms:
             for stage in stages_of(target, arm):
-                if not place(out, arm, seed).results(stage).exists():
-                    yield arm, seed, stage
+                yield arm, seed, stage
+
+
+def _missing(target: Target, num_seeds: int, out: Path) -> Iterator[tuple[Arm, int, str]]:
+    for arm, seed, stage in _all(target, num_seeds):
+        if not place(out, arm, seed).results(stage).exists():
+            yield arm, seed, stage
 
 
 def _measure(plan: Plan, arm: Arm, seed: int, stage: str, at: Place) -> None:
@@ -234,7 +218,22 @@ def _tokenizer(plan: Plan, config: Config) -> "Tokenizer":
 
 def results_of(target: Target, arm: Arm, stage: str, num_seeds: int, out: Path) -> Sequence[Any]:
     """The results of an arm after a stage, one a seed. Raises ResultsError for a broken file."""
+    assert stage in stages_of(target, arm)
+    return [_read(place(out, arm, seed).results(stage)) for seed in range(num_seeds)]
+
+
+def _read(path: Path) -> "Results":
+    """Results with all that a table shows. Raises ResultsError."""
+    from vlsa.retrieve.metrics import RECALL_AT
     from vlsa.retrieve.written import read_results
 
-    assert stage in stages_of(target, arm)
-    return [read_results(place(out, arm, seed).results(stage)) for seed in range(num_seeds)]
+    again = "Or delete it: the same command makes it again."
+    try:
+        found = read_results(path)
+    except ResultsError as error:
+        raise ResultsError(f"{error} {again}") from error
+    for name, direction in found.directions().items():
+        chance = direction.get("chance")
+        if not (isinstance(chance, dict) and all(isinstance(chance.get(f"r{k}"), float | int) for k in RECALL_AT)):
+            raise ResultsError(f"{path}: not whole ({name} without chance); a table shows it. Evaluate again. {again}")
+    return found

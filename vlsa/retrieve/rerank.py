@@ -149,8 +149,8 @@ class Post:
             scale = float(number) if colon else SCALES[name]
         except ValueError:
             scale = 0.0
-        if not 0 < scale <= 1e4:
-            raise ConfigError(f"--post {text}: its scale must be a number above 0, 10,000 at the most; try {name}:50.")
+        if not 1e-3 <= scale <= 1e4:  # what a smaller one is divided by leaves only rounding of the similarities
+            raise ConfigError(f"--post {text}: its scale must be a number from 0.001 to 10,000; try {name}:50.")
         return cls(name, scale)
 
     @property

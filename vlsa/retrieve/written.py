@@ -11,6 +11,7 @@ directions lie in a file beside it, RESULTS.outcomes.safetensors, whose digest i
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from vlsa.errors import ResultsError
 from vlsa.retrieve.ranks import Ranks
 
 FORMAT, VERSION = "vlsa-results", 2
+FORMAT_WITHIN = 1000
+"""Bytes from the beginning of a file, among which its format is named."""
 MOST_INLINE = 20_000
 COUNTS = ("above", "tied_wrong", "tied_right")
 
@@ -55,7 +58,7 @@ class Results:
 def write_results(path: str | Path, facts: Mapping[str, Any], ranks: RanksByPost) -> None:
     """Write the JSON of an evaluation (Evaluation.as_dict) with each query's outcome, whole or not at all."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    require_place(target)
     facts = json.loads(json.dumps(facts))  # a copy to write into
     if max(len(one) for group in ranks.values() for one in group.values()) > MOST_INLINE:
         facts["outcomes_file"] = _write_beside(target, ranks)
@@ -63,7 +66,23 @@ def write_results(path: str | Path, facts: Mapping[str, Any], ranks: RanksByPost
         for post, section in _sections(facts).items():
             for name, direction in section.items():
                 direction["outcomes"] = _inline(ranks[post][name])
-    write_atomically(target, _dump(facts).encode() + b"\n")
+    write_atomically(
+        target, _dump(facts).encode(errors="backslashreplace") + b"\n"
+    )  # of a file's name, as JSON escapes
+
+
+def require_place(path: Path) -> None:
+    """Raises ResultsError when results cannot be written there, or would replace something else; makes its folder."""
+    if path.is_dir():
+        raise ResultsError(f"{path}: is a folder; results are a file. Name one, such as {path / 'results.json'}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ResultsError(f"{path.parent}: no right to write there; the results would be lost. Name another folder.")
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            is_ours = FORMAT.encode() in file.read(FORMAT_WITHIN)
+        if not is_ours:
+            raise ResultsError(f"{path}: holds something else than results, which would be lost. Name another file.")
 
 
 def _sections(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -109,6 +128,8 @@ def read_results(path: str | Path) -> Results:
         }
         texts = ("data", "data_digest", "split", "protocol", "tie_rule", "post_processing")
         whole = all(isinstance(facts[name], str) for name in texts) and isinstance(facts["model"], dict)
+        printed = (*(facts[name] for name in texts), *(name for section in ranks.values() for name in section))
+        "".join(printed).encode(errors="surrogateescape")  # half a character, which no terminal takes
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _broken(path, f"{type(error).__name__} {error}".strip()) from error
     if not whole or not ranks["none"]:
@@ -167,6 +188,8 @@ def _read_beside(path: Path, named: Any) -> dict[str, np.ndarray]:
 def _ranks(direction: Mapping[str, Any], beside: Mapping[str, np.ndarray], key: str) -> Ranks:
     """Raises LookupError, TypeError or ValueError for what cannot be the outcome of Q queries among N items."""
     num_queries, num_items = direction["Q"], direction["N"]
+    if {type(num_queries), type(num_items)} != {int}:
+        raise ValueError(f"{key}: sizes that are no counts")
     if not (isinstance(direction["queries_digest"], str) and isinstance(direction["gallery_digest"], str)):
         raise ValueError(f"{key}: no digests")
     if beside:
@@ -186,5 +209,7 @@ def _from_inline(outcomes: Mapping[str, Any]) -> list[np.ndarray]:
     above = np.array(outcomes["above"], np.int64)
     wrong, right = np.zeros_like(above), np.ones_like(above)
     for query, (tied_wrong, tied_right) in outcomes["tied"].items():
-        wrong[int(query)], right[int(query)] = int(tied_wrong), int(tied_right)
+        if str(int(query)) != query or int(query) < 0 or {type(tied_wrong), type(tied_right)} != {int}:
+            raise ValueError(f"ties of query {query} are not whole numbers")
+        wrong[int(query)], right[int(query)] = tied_wrong, tied_right
     return [above, wrong, right]

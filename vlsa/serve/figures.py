@@ -226,5 +226,5 @@ def _write_json(figures: Figures, encoder: VlsaEncoder, data: str, split: str, n
         "numbers": [number.as_dict() for number in figures.numbers],
     }
     path = figures.folder / "figures.json"
-    write_atomically(path, json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n")
+    write_atomically(path, json.dumps(record, indent=2, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
     figures.files.append(path)

@@ -101,7 +101,7 @@ def write_gallery(
     links = "".join(f'<a href="#{name}">{direction_label(name)}</a>' for name in directions)
     sections.insert(0, f'<nav class="directions">{links}</nav>')
     sections.append(_media(media))
-    write_atomically(Path(path), page(title, summary, sections, more="gallery").encode())
+    write_atomically(Path(path), page(title, summary, sections, more="gallery"))
     return Path(path)
 
 

@@ -67,12 +67,15 @@ def write_report(
     if files:
         sections.append(_files(files, folder))
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, page(title, summary, sections).encode())
+    write_atomically(path, page(title, summary, sections))
     return path
 
 
-def page(title: str, summary: str, sections: Sequence[str], more: str = "") -> str:
-    """An HTML page of these sections (markup); `more` names a further style and script beside those of the report."""
+def page(title: str, summary: str, sections: Sequence[str], more: str = "") -> bytes:
+    """An HTML page of these sections (markup); `more` names a further style and script beside those of the report.
+
+    What is not UTF-8 in the name of a file is shown as "?".
+    """
     names = ["report", *([more] if more else [])]
     style, script = (
         "".join((STATIC / f"{name}.{ending}").read_text(encoding="utf-8") for name in names) for ending in ("css", "js")
@@ -83,7 +86,8 @@ def page(title: str, summary: str, sections: Sequence[str], more: str = "") -> s
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>\n{style}</style>'
     )
     body = "\n".join([f"<header><h1>{escape(title)}</h1>{about}</header>", *sections, f"<script>\n{script}</script>"])
-    return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
+    whole = f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
+    return whole.encode(errors="replace")
 
 
 def _evaluation(heading: str, evaluation: Evaluation) -> str:

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import resource
+import shutil
 import signal
 
 import pytest
@@ -163,6 +165,15 @@ def test_a_disk_that_gives_back_other_bytes_is_found(run, monkeypatch):
 
 
 # --- what is damaged or foreign
+
+
+def test_a_path_that_is_not_utf_8_is_told_and_not_called_damaged(run, tmp_path):
+    odd = tmp_path / os.fsdecode(b"\xff")
+    run.save(7)
+    shutil.copytree(run.path, odd)
+    with pytest.raises(CheckpointError, match="its name is not UTF-8") as caught:
+        load_model(odd)
+    assert "Delete" not in str(caught.value)
 
 
 def test_a_missing_run_says_how_to_make_one(tmp_path):

@@ -9,7 +9,7 @@ from tiny import tiny_run, tiny_source
 from vlsa import jobs
 from vlsa.errors import ConfigError
 from vlsa.pretrain.checkpoint import load_model
-from vlsa.pretrain.finetune import finetune_config, pairs_of, start_from
+from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
 from vlsa.pretrain.loop import pretrain
 from vlsa.recipes import recipe
 
@@ -91,8 +91,30 @@ def test_fewer_clips_than_a_batch_and_no_epoch_are_told():
         finetune_config(recipe("tiny"), 10, PAIRS)
     with pytest.raises(ConfigError, match="0 epochs are none"):
         finetune_config(recipe("tiny"), 1000, PAIRS, num_epochs=0)
-    with pytest.raises(ConfigError, match="batches of 0 clips are none"):
+    with pytest.raises(ConfigError, match="a batch of 0 has no other clip"):
         finetune_config(recipe("tiny"), 1000, PAIRS, batch_size=0)
+
+
+def test_a_batch_of_one_clip_teaches_nothing_and_is_refused():
+    with pytest.raises(ConfigError, match="nothing would be learned"):
+        finetune_config(recipe("tiny"), 1000, PAIRS, batch_size=1)
+    with pytest.raises(ConfigError, match=r"a whole batch\. Add clips\.$"):  # and not --batch-size 1
+        finetune_config(recipe("tiny"), 1, PAIRS, batch_size=8)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "says"),
+    [
+        ("train.init=[]", "the weights are those of RUN"),
+        ("train.init=elsewhere", "the weights are those of RUN"),
+        ("train.batch_size=1", "nothing would be learned"),
+    ],
+)
+def test_a_setting_that_would_lie_about_the_run_or_empty_it_is_refused(pretrained, assignment, says):
+    config, *_ = config_from(pretrained)
+    with pytest.raises(ConfigError, match=says):
+        changed(config, [assignment])
+    assert changed(config, ["train.learning_rate=0.5"]).train.learning_rate == 0.5
 
 
 def test_an_unknown_pair_is_answered_with_the_nearest():

@@ -2,13 +2,16 @@
 
 import itertools
 import json
+import os
 import time
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny import tiny_run
 
 from vlsa.config import Config
-from vlsa.pretrain.journal import METRICS_FILE, Journal, read_metrics
+from vlsa.errors import ConfigError
+from vlsa.pretrain.journal import METRICS_FILE, Journal, read_metrics, require_place
 from vlsa.settings import from_dict
 
 
@@ -81,3 +84,33 @@ def test_tensorboard_shows_the_same_numbers_each_step_once(tmp_path, monkeypatch
     curves = EventAccumulator(str(tmp_path)).Reload()
     shown = [(event.step, event.value) for event in curves.Scalars("loss")]
     assert shown == [(1, 1.0), (10, 10.0), (20, 40.0), (30, 60.0)]
+
+
+def test_lines_that_are_spoilt_are_left_out_and_the_run_goes_on(tmp_path):
+    write_steps(tmp_path, 0, [1])
+    with (tmp_path / METRICS_FILE).open("ab") as file:
+        file.write(b'5\n"x"\n{"loss": 1}\n\xff\xfe\n' + b"\0" * 40 + b"\n" + b"[" * 100_000 + b"\n")
+    write_steps(tmp_path, 1, [2])
+    assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2]
+
+
+def test_the_settings_of_something_else_are_not_written_over(tmp_path):
+    theirs = b'{"model_type": "vit"}'
+    (tmp_path / "config.json").write_bytes(theirs)
+    with pytest.raises(ConfigError, match=r"holds the config\.json of something else"):
+        require_place(tmp_path)
+    assert (tmp_path / "config.json").read_bytes() == theirs
+
+
+@pytest.mark.parametrize("left", [None, b"", b'{"recipe": "ti'])
+def test_a_folder_whose_settings_a_kill_cut_short_is_a_place_for_its_run(tmp_path, left):
+    if left is not None:
+        (tmp_path / "config.json").write_bytes(left)
+    require_place(tmp_path)
+    write_steps(tmp_path, 0, [1])
+    require_place(tmp_path)
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_told_before_anything_is_written(tmp_path):
+    with pytest.raises(ConfigError, match="its name is not UTF-8"):
+        require_place(tmp_path / os.fsdecode(b"\xff"))

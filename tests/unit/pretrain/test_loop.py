@@ -231,6 +231,21 @@ def test_two_processes_do_not_train_one_run(tmp_path):
     assert pretrain(tiny_run(num_steps=1), tiny_source(), tmp_path).finished
 
 
+def test_a_run_that_another_process_finished_meanwhile_is_not_written_over(tmp_path, monkeypatch):
+    start = loop._start
+
+    def slowly(*facts):
+        monkeypatch.setattr(loop, "_start", start)
+        pretrain(tiny_run(num_steps=2), tiny_source(), tmp_path)  # the other one
+        return start(*facts)
+
+    monkeypatch.setattr(loop, "_start", slowly)
+    with pytest.raises(CheckpointError, match="another process went on with this run meanwhile"):
+        pretrain(tiny_run(num_steps=2), tiny_source(), tmp_path)
+    assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2]
+    assert pretrain(tiny_run(num_steps=2), tiny_source(), tmp_path).resumed_from == 2
+
+
 def test_held_out_clips_do_not_belong_to_the_fingerprint():
     more = MemoryClips({"train": tiny_clips(3), "test": tiny_clips(2, "test")})
     assert fingerprint(more) == fingerprint(tiny_source(3))

@@ -131,3 +131,9 @@ def test_a_scale_follows_the_name_and_names_are_checked():
     assert [post.scale for post in parse_posts(["dual-softmax", "qb-norm:7"])] == [100.0, 7.0]
     with pytest.raises(ConfigError, match="Known: dual-softmax, qb-norm, sinkhorn"):
         Post.parse("xyz")
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "nan", "inf", "1e9", "1e-320", "1e-9", "", "x"])
+def test_a_scale_that_cannot_be_is_refused(scale):
+    with pytest.raises(ConfigError, match="must be a number from 0.001 to 10,000"):
+        Post.parse(f"dual-softmax:{scale}")

@@ -1,6 +1,8 @@
 """results.json: what is written comes back, and what is not whole is refused in one line."""
 
+import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from vlsa.data.loader import MemoryClips
 from vlsa.errors import ResultsError
 from vlsa.retrieve import written
 from vlsa.retrieve.evaluate import Evaluation, evaluate_store
-from vlsa.retrieve.written import read_results
+from vlsa.retrieve.written import read_results, require_place
 
 
 def evaluation(encoder: FakeEncoder | None = None) -> Evaluation:
@@ -134,3 +136,49 @@ def test_the_file_beside_belongs_to_its_results(tmp_path, monkeypatch):
     assert "not the outcomes that belong to results.json" in refused(path)
     beside.unlink()
     assert "Keep the two files together" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("N", 12.5), ("N", float("inf")), ("N", float("nan")), ("Q", 24.0), ("Q", True)],
+)
+def test_sizes_that_are_no_counts_are_refused(path, name, value):
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts["directions"]["text_to_video"][name] = value
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    assert "not whole" in refused(path)
+
+
+@pytest.mark.parametrize("tied", [{"-1": [1, 1]}, {"00": [1, 1]}, {"0": [1.5, 1]}, {"0": [True, 1]}])
+def test_ties_that_are_not_of_a_query_or_no_counts_are_refused(path, tied):
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts["directions"]["text_to_video"]["outcomes"]["tied"] = tied
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    assert "not whole" in refused(path)
+
+
+@pytest.mark.parametrize("where", ["data", "direction"])
+def test_half_a_character_is_refused_before_it_is_printed(path, where):
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    if where == "data":
+        facts["data"] = "\ud800"
+    else:
+        facts["directions"]["\ud800"] = facts["directions"].pop("text_to_video")
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    assert "not whole" in refused(path)
+
+
+def test_data_whose_name_is_not_utf_8_comes_back(tmp_path):
+    name = os.fsdecode(b"st\xffore")
+    dataclasses.replace(evaluation(), data=name).write(tmp_path / "results.json")
+    assert read_results(tmp_path / "results.json").facts["data"] == name
+
+
+def test_results_do_not_replace_something_else(tmp_path):
+    (tmp_path / "store.json").write_text('{"format": "vlsa-clip-store"}', encoding="utf-8")
+    for path, words in ((tmp_path, "is a folder"), (Path(""), "is a folder"), (tmp_path / "store.json", "be lost")):
+        with pytest.raises(ResultsError, match=words):
+            require_place(path)
+    assert "clip-store" in (tmp_path / "store.json").read_text(encoding="utf-8")
+    for _ in range(2):
+        evaluation().write(tmp_path / "new" / "results.json")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 
 import numpy as np
@@ -13,6 +14,7 @@ from vlsa.errors import VlsaError
 from vlsa.retrieve.embed import embed_clips
 from vlsa.retrieve.figures.answers import asked
 from vlsa.serve.gallery import medium_of, shown_clips, strip, write_gallery
+from vlsa.serve.report import page
 
 WICKED = '<img src=x onerror="alert(1)"> & "quotes" </script>'
 
@@ -113,3 +115,7 @@ def test_four_frames_stand_in_two_rows_with_a_gap(num_frames, height, width):
     corners = [int(picture[0, 0, 0]), int(picture[0, -1, 0]), int(picture[-1, 0, 0]), int(picture[-1, -1, 0])]
     assert corners == sorted(corners)
     assert max(corners) < num_frames
+
+
+def test_data_whose_name_is_not_utf_8_is_shown_with_a_mark(tmp_path):
+    assert b"clips of st?re" in page("Retrieval", os.fsdecode(b"clips of st\xffre"), [])

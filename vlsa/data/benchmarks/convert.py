@@ -146,6 +146,8 @@ def place(clips: Sequence[AnnotatedClip], folder: Path) -> tuple[list[Placed], l
 def _check_paths(name: str, paths: list[Path], manifest_path: Path) -> None:
     if not paths:
         raise ConfigError(f"{name}: no annotation files. Name them with --annotations PATH.")
+    if manifest_path.is_dir():
+        raise ConfigError(f"{manifest_path}: is a folder; the manifest is a file. Name one, such as clips.jsonl.")
     whole = [Path(os.path.abspath(path)) for path in paths]
     twice = next((path for path in whole if whole.count(path) > 1), None)
     if twice:
@@ -155,8 +157,17 @@ def _check_paths(name: str, paths: list[Path], manifest_path: Path) -> None:
             raise ConfigError(
                 f"{path}: would be written over, and is one of the annotation files. Name another manifest."
             )
-    if manifest_path.is_dir():
-        raise ConfigError(f"{manifest_path}: is a folder; the manifest is a file. Name one, such as clips.jsonl.")
+        if path.is_file() and not _is_list_of_clips(path):
+            raise ConfigError(
+                f"{path}: holds something else than a list of clips, and would be written over. Name another manifest."
+            )
+
+
+def _is_list_of_clips(path: Path) -> bool:
+    """By its first bytes; an empty file may become one."""
+    begin = b'{"id"'
+    with path.open("rb") as file:
+        return file.read(len(begin)) in (b"", begin)
 
 
 def _without_blanks(clips: Iterable[AnnotatedClip]) -> tuple[list[AnnotatedClip], int]:

@@ -112,6 +112,11 @@ class AnnotationFile:
 
     def records(self, *names: str) -> Iterator[tuple[str, dict[str, str]]]:
         """File:line, and the values of these columns, of a CSV with header."""
+        twice = next((name for name in names if self.header.count(name) > 1), None)
+        if twice:
+            raise ManifestError(
+                f"{self.path}:1: two columns are named {twice!r}; which one counts is not known. Rename one of them."
+            )
         rows = self.rows()
         next(rows, None)
         for where, cells in rows:
@@ -182,7 +187,8 @@ def _describe(value: Any) -> str:
     if isinstance(value, dict):
         return f"an object with the keys {_some(value)}"
     if isinstance(value, list):
-        return f"a list of {_describe(value[0]) if value else 'nothing'}"
+        is_list = value and isinstance(value[0], list)  # no deeper: a list in a pickle may hold itself
+        return f"a list of {'lists' if is_list else _describe(value[0]) if value else 'nothing'}"
     return {"str": "a text", "int": "a number", "float": "a number"}.get(type(value).__name__, type(value).__name__)
 
 

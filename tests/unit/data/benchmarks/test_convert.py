@@ -1,13 +1,14 @@
 """What all imports share: names of sets and options, finding media, reports, and files that are the wrong ones."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
 
 from vlsa.data.benchmarks.adapters import ADAPTERS
 from vlsa.data.benchmarks.clips import AnnotatedClip, parse_source
-from vlsa.data.benchmarks.convert import LONGEST_ID, merge, report_path_of, row_id, stretch
+from vlsa.data.benchmarks.convert import LONGEST_ID, convert, merge, report_path_of, row_id, stretch
 from vlsa.data.benchmarks.finder import Found, MediaFinder
 from vlsa.errors import ConfigError, ManifestError, VlsaError
 
@@ -203,3 +204,42 @@ def test_the_manifest_is_complete_json_lines_with_whole_paths(importer, monkeypa
         "texts": ['d\u00e9j\u00e0 "vu"'],
         "split": "train",
     }
+
+
+def test_a_column_that_occurs_twice_is_refused(importer):
+    importer.file("train.csv", HEADER.replace("caption", "caption,caption") + "1,v1,0,a,b\n")
+    with pytest.raises(ManifestError, match=r"train\.csv:1: two columns are named 'caption'"):
+        importer.run("audiocaps", importer.root / "train.csv")
+
+
+@pytest.mark.parametrize("name", ["media/v1.mp4", "clips_report.jsonl"])
+def test_a_file_that_is_no_list_of_clips_is_not_written_over(importer, name):
+    importer.file("train.csv", HEADER + "1,v1,0,a dog\n")
+    importer.video("v1.mp4")
+    kept = importer.file(name, b"\0\0\0 ftypisom")
+    manifest = importer.root / name.replace("_report", "")
+    with pytest.raises(ConfigError, match="would be written over"):
+        convert("audiocaps", [importer.root / "train.csv"], importer.media, manifest, num_workers=0)
+    assert kept.read_bytes() == b"\0\0\0 ftypisom"
+
+
+def test_an_import_may_be_done_again(importer):
+    importer.file("train.csv", HEADER + "1,v1,0,a dog\n2,v2,0,gone\n")
+    importer.video("v1.mp4")
+    for _ in range(2):
+        importer.run("audiocaps", importer.root / "train.csv")
+    assert [row.id for row in importer.rows] == ["v1@0-10000"]
+
+
+def test_a_manifest_without_a_name_is_refused(importer):
+    importer.file("train.csv", HEADER + "1,v1,0,a dog\n")
+    with pytest.raises(ConfigError, match="is a folder; the manifest is a file"):
+        convert("audiocaps", [importer.root / "train.csv"], importer.media, "", num_workers=0)
+
+
+def test_a_pickle_of_a_list_that_holds_itself_is_the_wrong_file(importer):
+    endless: list[object] = []
+    endless.append(endless)
+    importer.file("d.pkl", pickle.dumps(endless))
+    with pytest.raises(ManifestError, match=r"found a list of lists; .* Expected descriptions\.pkl"):
+        importer.run("sounddescs", importer.root / "d.pkl")
