@@ -293,7 +293,8 @@ def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
     monkeypatch.setattr(jobs, "evaluate", evaluate)
     shown = call("vlsa evaluate run --data s --split val --post sinkhorn:9 --post qb-norm --identical-captions")
     assert shown.stdout == "measured\nand beside it\n"
-    assert asked == {"split": "val", "post": ["sinkhorn:9", "qb-norm"], "identical_captions_count": True}
+    posts = ["sinkhorn:9", "qb-norm"]
+    assert asked == {"split": "val", "post": posts, "identical_captions_count": True, "out": None}
 
 
 def test_the_table_of_results_fits_a_terminal_of_80_columns(capsys):
