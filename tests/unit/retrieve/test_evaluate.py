@@ -166,9 +166,9 @@ def test_re_rankings_stand_apart_with_their_parameters_and_leave_the_plain_rows_
         ("train", "qb-norm", "would meet themselves"),
         ("test", "qb-norm", "has no captions"),
         ("test", "sinkhron", "Did you mean sinkhorn?"),
-        ("test", "sinkhorn:0", "a number above 0"),
-        ("test", "sinkhorn:nan", "a number above 0"),
-        ("test", "sinkhorn:warm", "a number above 0"),
+        ("test", "sinkhorn:0", "a number from 0.001"),
+        ("test", "sinkhorn:nan", "a number from 0.001"),
+        ("test", "sinkhorn:warm", "a number from 0.001"),
     ],
 )
 def test_a_re_ranking_that_cannot_be_is_refused_in_one_line(split, post, words):
