@@ -291,10 +291,24 @@ def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
         return SimpleNamespace(tables=list, caption=lambda: "measured", notes=lambda: ["and beside it"])
 
     monkeypatch.setattr(jobs, "evaluate", evaluate)
-    shown = call("vlsa evaluate run --data s --split val --post sinkhorn:9 --post qb-norm --identical-captions")
+    options = "--split val --post sinkhorn:9 --post qb-norm --identical-captions --out found.json"
+    shown = call(f"vlsa evaluate run --data s {options}")
     assert shown.stdout == "measured\nand beside it\n"
-    posts = ["sinkhorn:9", "qb-norm"]
-    assert asked == {"split": "val", "post": posts, "identical_captions_count": True, "out": None}
+    assert asked == {
+        "split": "val",
+        "post": ["sinkhorn:9", "qb-norm"],
+        "identical_captions_count": True,
+        "out": Path("found.json"),
+    }
+
+
+def test_a_place_where_results_cannot_lie_is_told_before_a_model_is_loaded(tmp_path):
+    result = call(f"vlsa evaluate no-such-run --data no-such-store --out {tmp_path}")
+    assert result.exit_code == 2
+    assert (
+        result.stderr
+        == f"vlsa: {tmp_path}: is a folder; results are a file. Name one, such as {tmp_path}/results.json.\n"
+    )
 
 
 def test_the_table_of_results_fits_a_terminal_of_80_columns(capsys):
