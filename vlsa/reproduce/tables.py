@@ -158,7 +158,7 @@ def make_table(target: Target, plan: Plan, num_seeds: int, out: Path, benchmark:
 def write_table(table: Table, out: Path) -> tuple[Path, Path]:
     """OUT/NAME.md and OUT/NAME.json."""
     name = table.target.name
-    write_atomically(out / f"{name}.md", table.markdown().encode())
+    write_atomically(out / f"{name}.md", table.markdown().encode(errors="replace"))
     write_atomically(out / f"{name}.json", json.dumps(table.as_dict(), indent=1, ensure_ascii=False).encode() + b"\n")
     return out / f"{name}.md", out / f"{name}.json"
 
