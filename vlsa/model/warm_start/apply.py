@@ -5,7 +5,8 @@ checked against transformers in tests/parity/test_warm_start_*.py.
 Axes: D width, V G_h G_w frames and grid of places, n words.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -31,14 +32,29 @@ def apply(model: VLSA, sources: Sequence[Checkpoint], tokenizer: Tokenizer | Non
     """
     given: list[Offer] = []
     for source in sources:
-        made = offers(source)
+        with _taken_at_its_word(source):
+            made = offers(source)
         _check_vocabulary(source, made, model, tokenizer)
         given += made
     pixel_scale = (float(model.pixel_scale[0]), float(model.pixel_scale[1]))
-    report = warm_start(model.embedding, towers_of(model), model.config, given, pixel_scale)
+    with _taken_at_its_word(*sources):
+        report = warm_start(model.embedding, towers_of(model), model.config, given, pixel_scale)
     report.add("decoder, matching, temperature", "fresh")
     report.sources = tuple(source.recorded for source in sources)
     return report
+
+
+@contextmanager
+def _taken_at_its_word(*sources: Checkpoint) -> Iterator[None]:
+    """Raises CheckpointError when weights turn out to be other than the config.json beside them says."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        told, where = " ".join(str(error).split())[:100], ", ".join(source.where for source in sources)
+        raise CheckpointError(
+            f"{where}: weights and config.json are of different models ({told}); "
+            "nothing can be taken. Write them again with save_pretrained."
+        ) from error
 
 
 def towers_of(model: VLSA) -> dict[str, Transformer]:

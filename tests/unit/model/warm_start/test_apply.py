@@ -1,12 +1,15 @@
 """What a warm start does to a model, and whether its report tells the truth."""
 
+import json
+
 import public_models as public
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny import change, make_model
 from torch import nn
 
-from vlsa.errors import CheckpointError
+from vlsa.errors import CheckpointError, VlsaError
 from vlsa.model.warm_start import apply, read
 
 FITS = {"norm_eps": 1e-12, "positions": "learned"}
@@ -123,3 +126,28 @@ def test_weights_of_another_shape_than_their_settings_say_are_refused(config, to
     where = public.written(other, tmp_path / "mixed")
     with pytest.raises(CheckpointError, match=r"has the shape \[64\] where \[32\] follows"):
         begun(config, tokenizer, where, **FITS)
+
+
+@pytest.mark.parametrize(
+    "lie", [{"layer_norm_eps": "x"}, {"layer_norm_eps": []}, {"image_size": 8, "patch_size": 3}, {"hidden_size": 8}]
+)
+def test_a_config_that_lies_about_the_weights_is_one_line(tmp_path, config, tokenizer, lie):
+    public.written(public.vit(), tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | lie), encoding="utf-8")
+    with pytest.raises(VlsaError) as caught:
+        apply(make_model(config, tokenizer), [read(str(tmp_path))])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["embeddings.patch_embeddings.projection.weight", "embeddings.position_embeddings"])
+def test_weights_of_another_rank_are_one_line(tmp_path, config, tokenizer, name):
+    public.written(public.vit(), tmp_path)
+    path = tmp_path / "model.safetensors"
+    weights = load_file(path)
+    full = next(key for key in weights if key.endswith(name))
+    save_file(weights | {full: weights[full].flatten()}, path, {"format": "pt"})
+    model = make_model(change(config, "encoder", **FITS), tokenizer)
+    with pytest.raises(VlsaError) as caught:
+        apply(model, [read(str(tmp_path))])
+    assert "\n" not in str(caught.value)
