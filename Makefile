@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs reproduce-gpu clean clean-all
+.PHONY: help demo test docs reproduce-gpu bench-gpu clean clean-all
 
 help: ## list the jobs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -22,6 +22,9 @@ test: $(VENV)/.ready-test ## check and test everything
 
 reproduce-gpu: ## Table 5, GAM beside VTM and the controls at the size small, on a GPU; goes on where it was
 	bench/reproduce_gpu.sh
+
+bench-gpu: ## all measurements that need a GPU, within 20 minutes; goes on where it was
+	bench/gpu.sh
 
 docs: $(VENV)/.ready-all ## write docs/cli.md anew from the help texts
 	$(BIN)/python -m vlsa.cli.reference > docs/cli.md

@@ -1,133 +1,122 @@
-"""How fast is training, and does it wait for data?
+"""How fast is a training step, what does each improvement bring, and does it wait for data?
 
-Why it matters: clips a second times the clips a recipe wants is the cost of a run; waiting for data is cost that buys
-nothing. Clips of the made world are written into a real clip store in a temporary folder (JPEG and WAV, as `vlsa
-prepare` keeps them) and trained on with the real loop's step, so reading, decoding and augmenting are in the numbers.
+Why it matters: clips a second times the clip views that a recipe wants is the cost of a run. The rungs of the ladder
+add one improvement each to a plain step (eager, float32 without TF32, AdamW as PyTorch has it by default), each with
+the largest batch, a power of two, that fits; then the paper's whole batch by gradient caching, options that make a step
+cheaper, and the same with data: a store of JPEGs read by all cores, beside clips that lie on the device already. It is
+the real loop's step. The two numbers stand below: what a step must compute and move (step_cost.py), what the device can
+do (ceilings.py), and so the floor. In the table:
 
-    python bench/train_step.py --recipe tiny --steps 20 --out bench/results/train_step.jsonl
+    MFU    the method's operations (recomputed ones do not count) a second, over the measured bfloat16 ceiling
+    gap    time over the floor; the floor of a rung that joins or decodes less is lower
+    GiB    largest memory in use at once
+    hours  of the recipe's clip views at that speed on one such GPU, or GPU-hours on many that hold the batch together
 
-The last line of stdout is one JSON record; `--out` appends it to a file. Tokens are those that enter the encoder:
-visible patches and words, once for each pass over them.
+All clips are whole, without padding, so that leaving padding out gains nothing here.
+
+    python bench/train_step.py --recipe paper --out bench/results/train_step.jsonl
+    python bench/train_step.py --recipe tiny --only auto,data-auto --batch-size 96
+
+The last line of stdout is one JSON record; `--out` gets a line as soon as a rung is measured, and the same command goes
+on where it was cut off.
 """
 
-import argparse
-import os
-import platform
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import torch
-from records import finish
+from running import CEILINGS, Bench, Case, Results, main
+from step_cost import floor_lines, num_weights, step_cost
+from stepping import Variant, fitting, on_device, update_alone, with_data
 
-from vlsa.config import Config, ModelConfig
-from vlsa.data.loader import TrainingClips, training_batches
-from vlsa.data.shards import ShardWriter, StoreSettings, write_header
-from vlsa.data.store import ClipStore
-from vlsa.data.tokenizer import Tokenizer
-from vlsa.data.world import made_clips
-from vlsa.model.masking import num_visible
-from vlsa.pretrain.checkpoint import build_model
-from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
-from vlsa.recipes import recipe
-from vlsa.settings import override
+from vlsa.config import Config
+from vlsa.recipes import variants
 
-FRAMES_PER_SECOND = 11
-NUM_WARM_UP = 3
+AIM_MFU, AIM_HOURS, AIM_HOURS_WITH_OPTIONS = 0.5, 290, 100
+PLAIN = ("compute.precision=float32", "compute.compile=off", "compute.attention=masked")
+HALF = ("compute.precision=bfloat16", "compute.compile=off", "compute.attention=masked")
+COMPILED = ("compute.precision=bfloat16", "compute.compile=blocks", "compute.attention=masked")
+FLASH = ("compute.precision=bfloat16", "compute.compile=blocks", "compute.attention=flash")
+RECOMPUTE = "compute.recompute=true"
 
 
-def write_store(folder: Path, num_clips: int, model: ModelConfig) -> ClipStore:
-    """A store of made clips at the model's picture size and sound rate."""
-    settings = StoreSettings(short_side_px=model.video.size_px, frames_per_second=float(FRAMES_PER_SECOND))
-    clips = made_clips(0, range(num_clips), model.audio.sample_rate_hz, FRAMES_PER_SECOND, size_px=model.video.size_px)
-    with ShardWriter(folder, 0, settings) as writer:
-        for clip in clips:
-            writer.add(replace(clip, id=clip.id.replace("/", "_")), "train")
-        writer.commit()
-    write_header(folder, settings, num_shards=1)
-    return ClipStore.open(folder)
-
-
-def encoder_tokens(model: ModelConfig) -> int:
-    """Tokens of one clip that enter the encoder, isolated and joint passes both counted at the layers they run in."""
-    video = model.video.num_frames * num_visible(model.video.patches_per_frame, model.video.mask_share)
-    visible = video + num_visible(model.audio.num_patches, model.audio.mask_share) + model.text.num_tokens
-    return round(visible * (1 + model.encoder.fusion_layers / model.encoder.num_layers))
-
-
-def start(config: Config, store: ClipStore, device: torch.device) -> tuple[Trainer, TrainingClips]:
-    """A fresh run on the store."""
-    tokenizer = Tokenizer.train(store.texts("train"), config.model.text.vocabulary_size)
-    text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
-    config = replace(config, model=replace(config.model, text=text))
-    model = build_model(config, tokenizer).to(device)
-    trainer = Trainer(config, model, tokenizer, build_optimizer(model, config), data="bench")
-    return trainer, TrainingClips(store, config.model, config.train, tokenizer)
-
-
-def measure(trainer: Trainer, clips: TrainingClips, device: torch.device) -> dict[str, float]:
-    """Median and 95th percentile of the steps after the warm-up."""
-    waits, seconds = [], []
-    before = time.perf_counter()
-    for batch in training_batches(clips, 0):
-        ready = time.perf_counter()
-        losses, _ = train_step(trainer, batch.to(device))
-        losses.total.item()  # wait for the device
-        trainer.step += 1
-        now = time.perf_counter()
-        waits.append(ready - before)
-        seconds.append(now - before)
-        before = now
-    waits, seconds = waits[NUM_WARM_UP:], seconds[NUM_WARM_UP:]
-    step_seconds = statistics.median(seconds)
-    return {
-        "step_seconds_median": round(step_seconds, 4),
-        "step_seconds_p95": round(statistics.quantiles(seconds, n=20)[-1], 4),
-        "clips_per_second": round(clips.train.batch_size / step_seconds, 1),
-        "encoder_tokens_per_second": round(clips.train.batch_size * encoder_tokens(clips.model) / step_seconds),
-        "data_wait_share": round(sum(waits) / sum(seconds), 3),
-    }
-
-
-def record(name: str, config: Config, results: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """The results with what is needed to understand them later."""
-    git = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
+def rung(
+    name: str, says: str, settings: tuple[str, ...], *changes: Variant, kind: str = "bfloat16", **how: Any
+) -> Case:
+    """A case on clips that lie on the device."""
+    place = {part: how.pop(part) for part in ("where", "profiled") if part in how}
+    return Case(
+        name, says, partial(on_device, settings=settings, changes=changes, **how), fitting(kind, *changes), **place
     )
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-    return {
-        "bench": "train_step",
-        "recipe": name,
-        "commit": git.stdout.strip() if git.returncode == 0 else None,
-        "hardware": {"cpu": platform.processor() or platform.machine(), "num_cpus": os.cpu_count(), "gpu": gpu},
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "batch_size": config.train.batch_size,
-        "results": results,
-    }
 
 
-def main() -> int:
-    """Measure, print, and end with the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipe", default="tiny", help="recipe to train")
-    parser.add_argument("--steps", type=int, default=20, help="steps that are measured")
-    parser.add_argument("--clips", type=int, default=480, help="clips in the store")
-    parser.add_argument("--set", dest="assignments", action="append", default=[], help="a.b=c, changes a setting")
-    parser.add_argument("--out", type=Path, help="append the record to this file")
-    options = parser.parse_args()
-    steps = f"train.num_steps={options.steps + NUM_WARM_UP}"
-    config = override(recipe(options.recipe), [*options.assignments, steps])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with tempfile.TemporaryDirectory() as folder:
-        store = write_store(Path(folder), options.clips, config.model)
-        results = measure(*start(config, store, device), device)
-    return finish(record(options.recipe, config, results, device), options.out)
+def reading(name: str, says: str, *changes: Variant) -> Case:
+    """A case on clips that are read from a store."""
+    return Case(name, says, partial(with_data, settings=FLASH, changes=changes), fitting("bfloat16", *changes))
 
+
+LADDER = (
+    rung("plain", "eager, float32", PLAIN, kind="float32", kernel="foreach"),
+    rung("bf16", "+ bfloat16 autocast", HALF, kernel="foreach"),
+    rung("compile", "+ torch.compile of the blocks", COMPILED, kernel="foreach"),
+    rung("flash", "+ variable-length flash attention", FLASH, kernel="foreach"),
+    rung("exact", "+ fused AdamW: the recipe as it is", FLASH, profiled=True),
+    rung("exact-whole", "exact, the recipe's whole batch by gradient caching", FLASH, whole_batch=True),
+    rung("fast", "variant fast: late fusion, a quarter decoded", FLASH, variants.fast),
+    rung("fastest", "variant fastest: one joint layer, a tenth decoded", FLASH, variants.fastest, profiled=True),
+    reading("data", "exact, read from a store"),
+    reading("data-fastest", "fastest, read from a store", variants.fastest),
+    rung("fastest-whole", "fastest, the whole batch by gradient caching", FLASH, variants.fastest, whole_batch=True),
+    reading("data-fast", "fast, read from a store", variants.fast),
+    rung("partial-decoding", "exact, a quarter of the hidden patches decoded", FLASH, variants.partial_decoding),
+    rung("late-fusion", "exact, a quarter of the layers joint", FLASH, variants.late_fusion),
+    rung("recompute", "exact, activations recomputed", (*FLASH, RECOMPUTE), kind="recompute"),
+    rung("graphs", "exact, compiled blocks in CUDA graphs", FLASH, graphs=True, where="gpu"),
+    rung("auto", "what the settings choose by themselves", (), where="processor"),
+    Case("data-auto", "the same, read from a store", with_data, fitting("bfloat16"), where="processor"),
+    Case("update", "AdamW alone", update_alone),
+)
+
+
+def closing(config: Config, measured: dict[str, Results]) -> list[str]:
+    """The two numbers, the floor, the aims."""
+    ceilings = measured[CEILINGS]
+    if "bfloat16_tflops" not in ceilings:
+        return []
+    num_clips = next(
+        (measured[name]["batch_size"] for name in ("exact", "auto") if "batch_size" in measured.get(name, {})), 64
+    )
+    cost = step_cost(config.model, num_clips, num_weights(config.model), bytes_per_element=2)
+    lines = floor_lines(cost, num_clips, ceilings["bfloat16_tflops"], ceilings["copy_terabytes_per_second"])
+    products = f"{ceilings['step_products_tflops']:.3g} TFLOP/s"
+    lines.append(f"the linear layers of its blocks by themselves: {products} in bfloat16")
+    return [*lines, *aims(measured)] if config.recipe.startswith("paper") else lines
+
+
+def aims(measured: dict[str, Results]) -> list[str]:
+    """What was to be reached, and whether it was."""
+    lines = []
+    utilisation = measured.get("exact", {}).get("utilisation")
+    if utilisation is not None:
+        lines.append(
+            f"aim: MFU of the exact recipe at least {AIM_MFU:.0%}: {utilisation:.1%}, {_met(utilisation >= AIM_MFU)}"
+        )
+    for says, name, aim in (
+        ("the recipe as it is", "data", AIM_HOURS),
+        ("with the options of fast", "data-fast", AIM_HOURS_WITH_OPTIONS),
+        ("with those of fastest", "data-fastest", AIM_HOURS_WITH_OPTIONS),
+    ):
+        hours = measured.get(name, {}).get("hours_of_the_recipe")
+        if hours is not None:
+            lines.append(f"aim: {says}, reading included, in {aim} GPU-hours: {hours:.3g}, {_met(hours <= aim)}")
+    return lines
+
+
+def _met(met: bool) -> str:
+    return "met" if met else "NOT met"
+
+
+BENCH = Bench("train_step", __doc__ or "", LADDER, closing)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(BENCH))

@@ -28,8 +28,10 @@ def parse(line: str) -> None:
     assert words[0] == "vlsa", line
     try:
         with GROUP.make_context("vlsa", words[1:]) as ctx:
-            name, command, rest = GROUP.resolve_command(ctx, [*ctx._protected_args, *ctx.args])
-            command.make_context(name, rest, parent=ctx)
+            command = GROUP
+            while isinstance(command, typer.core.TyperGroup):  # a group in a group: vlsa export onnx
+                name, command, rest = command.resolve_command(ctx, [*ctx._protected_args, *ctx.args])
+                ctx = command.make_context(name, rest, parent=ctx)
     except typer.Exit:  # --help and --version end here
         return
 

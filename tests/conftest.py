@@ -1,5 +1,7 @@
 """Fixtures that many tests share; the functions behind them are in tiny.py."""
 
+import os
+
 import pytest
 import torch
 from tiny import make_batch, make_model, tiny_clips, tiny_config
@@ -10,6 +12,14 @@ from vlsa.data.tokenizer import Tokenizer
 from vlsa.model.vlsa import VLSA
 
 torch.set_num_threads(1)  # models of this size lose by sharing; and sums then fall the same way on every machine
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked `gpu` are skipped where there is none, and fail there if one was demanded."""
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        if os.environ.get("VLSA_REQUIRE_GPU") == "1":
+            pytest.fail("VLSA_REQUIRE_GPU=1 demands a GPU, and torch sees none", pytrace=False)
+        pytest.skip("needs a GPU")
 
 
 @pytest.fixture(scope="session")

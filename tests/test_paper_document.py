@@ -71,8 +71,8 @@ def test_the_document_has_its_parts():
 @pytest.mark.parametrize("row", ROWS, ids=[row[0][:50] for row in ROWS])
 def test_a_row_has_code_that_exists_a_test_and_a_verdict(row):
     statement, code, tests, verdict = row
-    named = [name for name in re.findall(r"`([A-Za-z_][\w.]*)`", code) if not name.startswith(("encoder.", "decoder."))]
-    named = [name for name in named if not name.startswith(("objective.", "train.")) and name not in COMMANDS]
+    named = re.findall(r"`([A-Za-z_][\w.]*)`", code)
+    named = [name for name in named if not name.startswith(SETTINGS) and name not in COMMANDS]
     assert named or "](" in code, f"{statement}: names no code"
     assert [name for name in named if name not in names_in_code()] == []
     assert re.search(r"test_\w+\.py|parity: `|tests/unit/|in \[test", tests) or statement.startswith(UNTESTED), (
@@ -81,6 +81,7 @@ def test_a_row_has_code_that_exists_a_test_and_a_verdict(row):
     assert verdict.lower().startswith(VERDICTS), f"{statement}: {verdict[:30]}"
 
 
+SETTINGS = ("encoder.", "decoder.", "objective.", "train.", "compute.")
 COMMANDS = {"prepare", "finetune", "evaluate"}
 
 

@@ -16,10 +16,23 @@ from vlsa.cli.reference import reference
 
 MODULES = sorted((ROOT / "vlsa").rglob("*.py"))
 STAGES = ("data", "model", "pretrain", "retrieve", "serve")
-BELOW_ALL = ("errors", "config", "settings", "recipes")
+BELOW_ALL = ("errors", "ranks", "distributed", "config", "settings", "recipes")
 ON_TOP = ("cli", "demo", "doctor", "jobs", "logs", "reproduce")
 CORE_LIBRARIES = {"torch", "numpy", "einops", "jaxtyping", "safetensors", "tokenizers"}
-BLOCKED = ("av", "lancedb", "pysubs2", "PIL", "matplotlib", "tensorboard", "typer", "rich", "pyarrow", "webdataset")
+BLOCKED = (
+    "av",
+    "lancedb",
+    "pysubs2",
+    "PIL",
+    "matplotlib",
+    "tensorboard",
+    "typer",
+    "rich",
+    "pyarrow",
+    "webdataset",
+    "wandb",
+    "mlflow",
+)
 MOST_LINES = 300
 DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 

@@ -24,7 +24,7 @@ from vlsa.data.loader import MemoryClips, read_tensors
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.data.world import made_clips
 from vlsa.model.encoder import Transformer
-from vlsa.model.state import SpecialWords
+from vlsa.model.state import Content, Masks, SpecialWords
 from vlsa.model.vlsa import VLSA
 
 RATE_HZ = 4000
@@ -110,6 +110,11 @@ def _rows(value: Any, rows: list[int]) -> Any:
 def mask_of(visible: torch.Tensor, num_patches: int) -> torch.Tensor:
     """True where a patch is hidden."""
     return torch.ones(len(visible), num_patches, dtype=torch.bool).scatter(1, visible, False)
+
+
+def masks_of(model: VLSA, content: Content, seed: int = 0) -> Masks:
+    """What a step with this seed hides."""
+    return model.draw_masks(content, model.draw_noise(len(content.video), generator(seed)).masks)
 
 
 def generator(seed: int = 0) -> torch.Generator:

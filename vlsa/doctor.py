@@ -56,6 +56,7 @@ def examine(folder: Path | None = None) -> list[Check]:
     checks += [check_library("pysubs2", "reads subtitles", "media"), *check_search()]
     checks += [check_library("tensorboard", "draws curves as training goes", "curves", needed=False)]
     checks += [check_library("matplotlib", "draws the picture of a training", "curves", needed=False)]
+    checks += [check_library("onnxruntime", "runs exported models", "export", needed=False)]
     version = attrgetter("__version__")
     checks += [check_library("sklearn", "lays out pairs for `show`", "figures", needed=False, describe=version)]
     return [*checks, check_gpu(), check_memory(), check_disk(folder), check_writing(Path(tempfile.gettempdir()))]
@@ -149,9 +150,12 @@ def check_gpu() -> Check:
     if not torch.cuda.is_available():
         return Check("GPU", "weak", "none", "the tiny recipe trains without; larger ones need one", needed=False)
     facts = torch.cuda.get_device_properties(0)
-    return Check(
-        "GPU", "ok", f"{torch.cuda.device_count()} x {facts.name}, {facts.total_memory // GIB} GiB", needed=False
-    )
+    found = f"{torch.cuda.device_count()} x {facts.name}, {facts.total_memory // GIB} GiB"
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        return Check("GPU", "weak", found, "no bfloat16: training is in float32, several times slower", needed=False)
+    if not importlib.import_module("vlsa.pretrain.compute").has_compiler():
+        return Check("GPU", "weak", found, "training is faster compiled: install triton and gcc", needed=False)
+    return Check("GPU", "ok", f"{found}, bfloat16, compiles", needed=False)
 
 
 def check_memory() -> Check:

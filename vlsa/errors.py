@@ -13,6 +13,10 @@ class ConfigError(VlsaError):
     """A setting or a recipe that does not exist, or a value that cannot work."""
 
 
+class LostProcess(VlsaError):
+    """Another process of a training with several of them ended before its time."""
+
+
 class MediaError(VlsaError):
     """A media file, or a stretch of one, that cannot be decoded faithfully.
 

@@ -11,8 +11,13 @@ import warnings
 from types import TracebackType
 from typing import Any
 
+from vlsa.ranks import started
+
 PLAIN_EVERY_SECONDS = 20.0
 """Where stderr is no terminal, a line of progress so often."""
+
+NOTED_WAIT_SHARE = 0.1
+"""From this share of the time on, the progress says that training waits for data."""
 
 
 def say(message: str) -> None:
@@ -21,16 +26,22 @@ def say(message: str) -> None:
 
 
 def set_up() -> None:
-    """Our own notes go to stderr; warnings of libraries are left out, unless Python was asked for them."""
+    """Our own notes go to stderr; warnings of libraries are left out, unless Python was asked for them.
+
+    A process that does not speak for all keeps its answers and notes to itself.
+    """
+    if not started().main:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("vlsa: %(message)s"))
     logger = logging.getLogger("vlsa")
     logger.handlers, logger.propagate = [handler], False
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if started().main else logging.ERROR)
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of each try; we tell of the outcome
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
         os.environ.setdefault("PYTHONWARNINGS", "ignore")  # for worker processes
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 class Bar:
@@ -47,9 +58,10 @@ class Bar:
         self._first, self._total = 0, -1
         self._bar: Any = None
         self._task: Any = None
+        self._silent = not started().main
 
     def __enter__(self) -> "Bar":
-        if self._terminal:
+        if self._terminal and not self._silent:
             self._bar = _rich_bar()
             self._bar.start()
             self._task = self._bar.add_task(self.title, total=None, message="", time="")
@@ -63,6 +75,8 @@ class Bar:
 
     def update(self, done: int, total: int, message: str = "") -> None:
         """`done` of `total` units are behind us."""
+        if self._silent:
+            return
         if total != self._total:  # a next part of the stage counts other things
             self._first, self._total, self._started = done, total, time.monotonic()
             if self._bar:
@@ -93,8 +107,16 @@ class Bar:
 
 
 def training_message(metrics: dict[str, float]) -> str:
-    """Loss and speed in a few words."""
-    return f"loss {metrics['loss']:.3f}, {metrics['clips_per_second']:.0f} clips/s"
+    """Loss, speed, and what is worth a look, in a few words; what was not measured is left out."""
+    parts = [f"loss {metrics['loss']:.3f}"]
+    if "clips_per_second" in metrics:
+        speed = metrics["clips_per_second"]
+        parts.append(f"{speed:,.0f} clips/s" if speed >= 10 else f"{speed:.1f} clips/s")
+    if "mfu" in metrics:
+        parts.append(f"{metrics['mfu']:.0%} MFU")
+    if metrics.get("data_wait_share", 0.0) > NOTED_WAIT_SHARE:
+        parts.append(f"{metrics['data_wait_share']:.0%} waiting for data")
+    return ", ".join(parts)
 
 
 def duration(seconds: float) -> str:

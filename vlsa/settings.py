@@ -22,6 +22,14 @@ def to_dict(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Groups of settings as one level, by dotted name: {"model.encoder.width": 768, ...}."""
+    leaves = {}
+    for name, value in values.items():
+        leaves |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return leaves
+
+
 def from_dict(kind: type[C], values: dict[str, Any], where: str = "") -> C:
     """Settings from plain JSON types. Raises ConfigError for an unknown name, with the nearest known one."""
     hints = typing.get_type_hints(kind)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny import generator
+from tiny import generator, masks_of
 
 from vlsa.data.clip import Batch
 from vlsa.data.tokenizer import SPECIAL_TOKENS, Tokenizer
@@ -97,4 +97,4 @@ def test_one_step_on_the_processor(trainer):
 
 def _content_and_masks(trainer: Trainer, batch: Batch) -> tuple[object, object]:
     content = trainer.model.content(batch)
-    return content, trainer.model.draw_masks(content, generator())
+    return content, masks_of(trainer.model, content)

@@ -24,10 +24,10 @@ import os, signal, sys
 import torch
 torch.set_num_threads(1)
 from tiny import tiny_run, tiny_source
-from vlsa.pretrain import checkpoint, loop
+from vlsa.pretrain import loop, parts
 
 run_path, moment = sys.argv[1], sys.argv[2]
-train_step, save_checked, num_saves = loop.train_step, checkpoint._save_checked, 0
+train_step, save_checked, num_saves = loop.train_step, parts._write_checked, 0
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -46,7 +46,7 @@ def save_or_die(tensors, path, header):
     if moment == "in the first save" and num_saves == 1:
         die()
 
-loop.train_step, checkpoint._save_checked = step_or_die, save_or_die
+loop.train_step, parts._write_checked = step_or_die, save_or_die
 loop.pretrain(tiny_run(num_steps={NUM_STEPS}, checkpoint_every_steps={EVERY}), tiny_source(), run_path)
 """
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vlsa.model.encoder import Transformer, groups_of
+from vlsa.model.encoder import Transformer
 
 WIDTH, NUM_HEADS, NUM_LAYERS = 48, 4, 3
 
@@ -41,7 +41,7 @@ def test_three_layers_give_the_numbers_of_torch(ours, num_padding):
     padding = torch.zeros(3, 11, dtype=torch.bool)
     padding[1, 11 - num_padding :] = True
     theirs = reference_with_weights_of(ours)(tokens, src_key_padding_mask=padding)
-    mine = ours(tokens, groups_of([padding]))
+    mine = ours(tokens, [padding])
     assert (mine - theirs)[~padding].abs().max() < 1e-5
 
 
@@ -50,7 +50,7 @@ def test_gradients_are_those_of_torch(ours):
     theirs = reference_with_weights_of(ours)
     weight = torch.randn(2, 7, WIDTH)
     (theirs(tokens) * weight).sum().backward()
-    (ours(tokens, groups_of([padding])) * weight).sum().backward()
+    (ours(tokens, [padding]) * weight).sum().backward()
     for mine, other in zip(ours.blocks, theirs.layers, strict=True):
         expected = other.self_attn.in_proj_weight.grad
         torch.testing.assert_close(mine.attention.query_key_value.weight.grad, expected, atol=1e-4, rtol=1e-4)

@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from vlsa.config import ModelConfig
-from vlsa.model.encoder import Transformer, groups_of
+from vlsa.model.attention import Masked
+from vlsa.model.encoder import Transformer
 from vlsa.model.patches import patchify_audio, patchify_video
 from vlsa.model.vlsa import VLSA
 from vlsa.model.warm_start import apply, read
@@ -41,7 +42,7 @@ def begun(config: ModelConfig, tokenizer, where: str, **encoder) -> VLSA:
 def hidden(encoder: Transformer, tokens: torch.Tensor) -> torch.Tensor:
     """Outputs of the last block, before the norm."""
     for block in encoder.blocks:
-        tokens = block(tokens, groups_of([torch.zeros(tokens.shape[:2], dtype=torch.bool)]))
+        tokens = block(tokens, Masked.of([torch.zeros(tokens.shape[:2], dtype=torch.bool)]))
     return tokens
 
 
@@ -74,7 +75,7 @@ def test_vit_and_mae_give_the_hidden_states_of_transformers(config, tokenizer, t
     tokens = tokens[0] if family == "mae" else tokens
     with torch.no_grad():
         expected = base(pixels, **given).last_hidden_state
-        ours = tower(model)(tokens, groups_of([torch.zeros(tokens.shape[:2], dtype=torch.bool)]))
+        ours = tower(model)(tokens, [torch.zeros(tokens.shape[:2], dtype=torch.bool)])
     assert expected.std() > 0.1
     assert (ours - expected).abs().max() < 1e-5
 

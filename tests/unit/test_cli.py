@@ -28,7 +28,9 @@ def one_line(result) -> str:
 
 
 def test_help_lists_the_commands_in_the_order_of_the_pipeline():
-    order = "demo doctor import make-world prepare pretrain finetune evaluate compare show reproduce index search"
+    order = (
+        "demo doctor import make-world prepare pretrain finetune evaluate compare show reproduce index search export"
+    )
     names = order.split()
     assert names == COMMANDS
     shown = call("vlsa --help").stdout
@@ -332,3 +334,33 @@ def test_a_name_that_the_terminal_cannot_show_is_no_failure(encoding, shown, tmp
     done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert shown in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line", ["pretrain --recipe tiny --data store --out run", "finetune run --data store --out fine"]
+)
+def test_trackers_are_named_on_the_command_line(monkeypatch, line):
+    asked = []
+    summary = SimpleNamespace(step=10, resumed_from=0, seconds=5.0, metrics={})
+    name = line.split()[0]
+    monkeypatch.setattr(jobs, name, lambda *_, **options: asked.append(options["trackers"]) or summary)
+    monkeypatch.setattr(jobs, "can_measure", lambda _: True)
+    call(f"vlsa {line} --report-to wandb --report-to mlflow")
+    call(f"vlsa {line}")
+    assert asked == [["wandb", "mlflow"], ()]
+
+
+@pytest.mark.parametrize(
+    "line", ["pretrain --recipe tiny --data none --out run", "finetune none --data none --out run"]
+)
+def test_an_unknown_tracker_is_told_before_anything_is_read(line):
+    result = call(f"vlsa {line} --report-to wandbb")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("vlsa: --report-to wandbb: no such tracker. ")
+
+
+def test_asked_trackers_reach_the_loop(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("vlsa.jobs.training.train", lambda *_, **how: asked.append(how["trackers"]))
+    jobs.pretrain(recipes.recipe("tiny"), "world:train=4,test=2,px=64", tmp_path / "run", trackers=["tensorboard"])
+    assert asked == [["tensorboard"]]

@@ -11,6 +11,7 @@ import pytest
 import vlsa.config
 from vlsa.config import (
     AudioConfig,
+    ComputeConfig,
     Config,
     DecoderConfig,
     EncoderConfig,
@@ -31,6 +32,7 @@ GROUPS = {
     "encoder": EncoderConfig,
     "decoder": DecoderConfig,
     "objective": ObjectiveConfig,
+    "compute": ComputeConfig,
     "train": TrainConfig,
 }
 
@@ -126,7 +128,7 @@ def test_plain_types_only():
     [
         ({"train": {"batch_sise": 3}}, "train.batch_sise: no such setting. Did you mean batch_size?"),
         ({"trian": {}}, "trian: no such setting. Did you mean train?"),
-        ({"zzz": 1}, "zzz: no such setting. Known: recipe, model, train."),
+        ({"zzz": 1}, "zzz: no such setting. Known: recipe, model, train, compute."),
         ({"train": 3}, "train=3: a group of settings is needed here."),
         ({"train": {"batch_size": "many"}}, "train.batch_size='many': a value of type int is needed."),
         ({"train": {"batch_size": 1.5}}, "train.batch_size=1.5: a value of type int is needed."),

@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from vlsa import logs
-from vlsa.logs import Bar, duration
+from vlsa.logs import Bar, duration, training_message
 
 
 @pytest.mark.parametrize(
@@ -124,3 +124,17 @@ def test_notes_of_ours_reach_stderr_and_warnings_of_libraries_do_not(capsys, mon
     logger.handlers, logger.propagate = before[:2]
     logger.setLevel(before[2])
     assert capsys.readouterr().err == "vlsa: curves go to a file\n"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({}, "loss 2.346"),
+        ({"clips_per_second": 1234.5, "data_wait_share": 0.04}, "loss 2.346, 1,234 clips/s"),
+        ({"clips_per_second": 0.34}, "loss 2.346, 0.3 clips/s"),
+        ({"clips_per_second": 80.0, "mfu": 0.523}, "loss 2.346, 80 clips/s, 52% MFU"),
+        ({"clips_per_second": 80.0, "data_wait_share": 0.31}, "loss 2.346, 80 clips/s, 31% waiting for data"),
+    ],
+)
+def test_training_says_how_it_goes_and_only_what_is_worth_a_look(metrics, said):
+    assert training_message({"loss": 2.3456} | metrics) == said

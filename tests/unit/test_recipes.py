@@ -4,6 +4,7 @@ import pytest
 from command_lines import ROOT
 
 from vlsa.errors import ConfigError
+from vlsa.model.flops import step_flops
 from vlsa.recipes import RECIPES, SHARINGS, VARIANTS, recipe
 from vlsa.recipes.sizes import paper, tiny
 from vlsa.settings import to_dict
@@ -60,7 +61,7 @@ def test_a_recipe_is_found_by_its_name_and_carries_it(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("tinny", "Did you mean tiny?"), ("xyz", "Known: paper, base, small, tiny")]
+    ("name", "hint"), [("tinny", "Did you mean tiny?"), ("xyz", "Known: paper, huge, large, base, small, tiny")]
 )
 def test_an_unknown_recipe_is_answered_with_what_there_is(name, hint):
     with pytest.raises(ConfigError, match=rf"^--recipe {name}: no such recipe") as caught:
@@ -86,6 +87,9 @@ CHANGES = {
     "learned-temperature": {"objective.learn_temperature"},
     "partial-decoding": {"decoder.decoded_share"},
     "late-fusion": {"encoder.fusion_layers"},
+    "exact": set(),  # which the paper is
+    "fast": {"decoder.decoded_share", "encoder.fusion_layers"},
+    "fastest": {"decoder.decoded_share", "encoder.fusion_layers", "decoder.num_layers"},
     "best": {"objective.pairs", "objective.learn_temperature"},
     **{f"encoder-{shared}": {"encoder.shared"} for shared in SHARINGS[1:]},
     **{f"decoder-{shared}": {"decoder.shared"} for shared in SHARINGS[1:]},
@@ -114,3 +118,19 @@ def test_an_unknown_variant_is_answered_with_the_nearest():
         ConfigError, match=r"^--recipe tiny/gam_only: tiny has no such variant. Did you mean gam-only\?"
     ):
         recipe("tiny/gam_only")
+
+
+def test_the_ladder_of_sizes_is_that_of_the_vision_transformers():
+    sizes = [RECIPES[name]().model.encoder for name in ("base", "large", "huge")]
+    assert [(one.num_layers, one.width, one.num_heads) for one in sizes] == [
+        (12, 768, 12),
+        (24, 1024, 16),
+        (32, 1280, 16),
+    ]
+
+
+@pytest.mark.parametrize(("name", "teraflops"), [("large", 1.44), ("huge", 2.62)])
+def test_the_cost_that_a_large_recipe_states_is_its_count_of_flops(name, teraflops):
+    assert step_flops(RECIPES[name]().model).total / 1e12 == pytest.approx(teraflops, abs=0.005)
+    hours = teraflops * 1e12 * 102.4e6 / 350e12 / 3600
+    assert f"{teraflops} TFLOPs" in RECIPES[name].__doc__ and f"{hours:.0f} GPU-hours" in RECIPES[name].__doc__

@@ -7,14 +7,14 @@ person can mend is one line on stderr and exit code 2; after Ctrl-C the code is 
 from collections.abc import Sequence
 from typing import NoReturn
 
-from vlsa.cli import comparing, footage, importing, reproducing, searching, showing, training, whole
+from vlsa.cli import comparing, exporting, footage, importing, reproducing, searching, showing, training, whole
 from vlsa.cli.app import app
 from vlsa.logs import set_up
 
 __all__ = ["app", "main"]
 
 # In the order of the pipeline, which is the order of `vlsa --help`.
-for _module in (whole, importing, footage, training, comparing, showing, reproducing, searching):
+for _module in (whole, importing, footage, training, comparing, showing, reproducing, searching, exporting):
     _module.register(app)
 
 

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from vlsa import __version__
 from vlsa.errors import VlsaError
 from vlsa.logs import say
+from vlsa.ranks import started, under_torchrun
 
 ABOUT = """Video, sound and words in one model: train it on your own footage, then search with it.
 
@@ -46,18 +47,29 @@ class Commands(TyperGroup):
             sys.stdout.flush()  # a pipe that was closed is found out here, not when Python ends
             return value
         except VlsaError as error:
-            say(" ".join(str(error).split()))
+            _tell(" ".join(str(error).split()))
             raise typer.Exit(2) from None
         except OSError as error:  # a full disk, a folder without rights: not ours, but a person can mend it
             if error.filename is None and error.errno not in DISK_FAULTS:
                 raise
             where = error.filename or "the disk"
             what = f"{where}: cannot be read or written ({error.strerror}); the command needs it."
-            say(f"{what} Check the path, the rights, and the room on the disk.")
+            _tell(f"{what} Check the path, the rights, and the room on the disk.")
             raise typer.Exit(2) from None
         except KeyboardInterrupt as stop:
-            say(str(stop) or "stopped; the same command goes on where it was")
+            if started().main:
+                say(str(stop) or "stopped; the same command goes on where it was")
             raise typer.Exit(130) from None
+
+
+def _tell(message: str) -> None:
+    """Of several processes with the same trouble one says so."""
+    if under_torchrun():
+        from vlsa.distributed import first_to_tell
+
+        if not first_to_tell():
+            return
+    say(message)
 
 
 def _make_stdout_sure() -> None:

@@ -16,10 +16,18 @@ def reference() -> str:
     with group.make_context("vlsa", [], resilient_parsing=True, terminal_width=WIDTH) as ctx:
         parts += _section("vlsa", group, ctx)
         for name in group.list_commands(ctx):
-            command = group.get_command(ctx, name)
-            own = command.make_context(name, [], parent=ctx, resilient_parsing=True, terminal_width=WIDTH)
-            parts += _section(f"vlsa {name}", command, own)
+            parts += _pages(f"vlsa {name}", group.get_command(ctx, name), ctx)
     return "\n\n".join(parts) + "\n"
+
+
+def _pages(title: str, command: Any, above: Any) -> list[str]:
+    """The help of a command, and of the commands in it."""
+    name = title.rpartition(" ")[2]
+    own = command.make_context(name, [], parent=above, resilient_parsing=True, terminal_width=WIDTH)
+    parts = _section(title, command, own)
+    for inner in getattr(command, "commands", ()):
+        parts += _pages(f"{title} {inner}", command.commands[inner], own)
+    return parts
 
 
 def _section(title: str, command: Any, ctx: Any) -> list[str]:

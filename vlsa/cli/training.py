@@ -17,6 +17,20 @@ if TYPE_CHECKING:
     from vlsa.retrieve.evaluate import Evaluation
 
 
+ReportTo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report-to",
+        metavar="TRACKER",
+        help="Send the numbers to wandb or mlflow too (extras of those names); may be repeated.",
+    ),
+]
+AllowChanges = Annotated[
+    bool,
+    typer.Option(
+        "--allow-changes", help="Go on with a run although its settings were others; they are listed. Not exact then."
+    ),
+]
 DATA_HELP = "A store made by vlsa prepare; or a made world, without files: world:train=3000,test=200,px=64."
 
 
@@ -31,6 +45,7 @@ def register(app: typer.Typer) -> None:
             "vlsa pretrain --recipe paper --data store --out paper --vocabulary vocab.txt",
             "vlsa pretrain --recipe paper --data store --out warm --init facebook/vit-mae-base "
             "--set model.encoder.norm_eps=1e-12 --set model.encoder.positions=learned",
+            "vlsa pretrain --recipe paper --data store --out run --report-to wandb --report-to mlflow",
         ),
     )(pretrain)
     app.command(
@@ -56,7 +71,8 @@ def register(app: typer.Typer) -> None:
 
 def pretrain(
     recipe: Annotated[
-        str, typer.Option(help="Named settings: tiny, small, base, paper; or a variant of one: tiny/gam-only.")
+        str,
+        typer.Option(help="Named settings: tiny, small, base, large, huge, paper; or a variant: tiny/gam-only."),
     ],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, settings, metrics.")],
@@ -74,14 +90,27 @@ def pretrain(
             "audio=FOLDER for one modality alone; may be repeated.",
         ),
     ] = None,
+    report_to: ReportTo = None,
+    allow_changes: AllowChanges = False,
 ) -> None:
     """Train a model on the clips of a store, from nothing or from public weights, or go on with a run that was stopped.
 
     Ctrl-C ends after the step in hand, with a checkpoint. A run that was killed goes on from its last checkpoint when
     the same command is given again, and ends with the same weights. Watch it with: tensorboard --logdir RUN
+
+    On several GPUs: torchrun --nproc-per-node 8 -m vlsa.cli pretrain ...; the result is that of one GPU.
     """
     config = jobs.settings_of(recipe, changes or ())
-    summary = jobs.pretrain(config, data, out, vocabulary, init=init or (), begun=_print_warm_start)
+    summary = jobs.pretrain(
+        config,
+        data,
+        out,
+        vocabulary,
+        init=init or (),
+        begun=_print_warm_start,
+        trackers=report_to or (),
+        allow_changes=allow_changes,
+    )
     print_run(out, summary)
     if jobs.can_measure(data):
         next_step("evaluate", out, "--data", data)
@@ -116,6 +145,8 @@ def finetune(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
     ] = None,
+    report_to: ReportTo = None,
+    allow_changes: AllowChanges = False,
 ) -> None:
     """Fit a pre-trained model to a retrieval: contrast alone, on the pairs of modalities that it needs.
 
@@ -130,6 +161,8 @@ def finetune(
         num_epochs=epochs,
         batch_size=batch_size,
         assignments=changes or (),
+        trackers=report_to or (),
+        allow_changes=allow_changes,
     )
     print_run(out, summary)
     next_step("evaluate", out, "--data", data)

@@ -5,6 +5,7 @@ returns full settings by name; `--set model.encoder.width=256` changes one field
 """
 
 from vlsa.config.checks import require
+from vlsa.config.compute import ComputeConfig
 from vlsa.config.inputs import AudioConfig, TextConfig, VideoConfig
 from vlsa.config.model import (
     MODALITIES,
@@ -22,6 +23,7 @@ from vlsa.config.train import Config, TrainConfig
 __all__ = [
     "MODALITIES",
     "AudioConfig",
+    "ComputeConfig",
     "Config",
     "DecoderConfig",
     "EncoderConfig",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from vlsa.config.checks import check_least, require
+from vlsa.config.compute import ComputeConfig
 from vlsa.config.model import ModelConfig
 
 
@@ -21,6 +22,8 @@ class TrainConfig:
     """Linear warm-up, then half a cosine down to 0; the paper names none."""
     gradient_clip: float = 1.0
     """Largest norm of the gradient; 0 = unlimited."""
+    diverged_at: float = 10.0
+    """A loss so many times that of the first step (or of 1, if that is more) ends the run as diverged; 0 = never."""
     seed: int = 0
     """Everything random in a run follows from it and the step number."""
     checkpoint_every_steps: int = 1000
@@ -40,7 +43,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_least("train", self, 1, "batch_size", "num_steps", "checkpoint_every_steps")
         check_least("train", self, 0, "weight_decay", "warmup_steps", "gradient_clip", "seed")
-        check_least("train", self, 0, "evaluate_every_steps", "num_workers", "cache_gib")
+        check_least("train", self, 0, "evaluate_every_steps", "num_workers", "cache_gib", "diverged_at")
         require(
             self.seed < 2**63, f"train.seed={self.seed} is beyond 63 bits: no generator takes it. Try train.seed=0."
         )
@@ -56,3 +59,4 @@ class Config:
     recipe: str = "paper"
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)

@@ -125,10 +125,13 @@ class Batch(_ShapesInRepr):
         stacked = {name: torch.stack([getattr(clip, name) for clip in clips]) for name in names}
         return cls(ids=tuple(clip.id for clip in clips), **stacked)
 
-    def first(self, num_clips: int) -> "Batch":
-        """The batch's first clips."""
-        cut = {f.name: getattr(self, f.name)[:num_clips] for f in fields(self)}
-        return replace(self, **cut)
+    def rows(self, start: int, stop: int) -> "Batch":
+        """Some of the batch's clips."""
+        return replace(self, **{f.name: getattr(self, f.name)[start:stop] for f in fields(self)})
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in memory that a GPU reads while it computes."""
+        return replace(self, **{f.name: getattr(self, f.name).pin_memory() for f in fields(self) if f.name != "ids"})
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""

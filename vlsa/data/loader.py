@@ -6,12 +6,15 @@ training resumed at step s sees exactly what an unbroken run would have seen, wh
 Axes: B clips.
 """
 
+import hashlib
+import json
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vlsa.config import ModelConfig, TrainConfig
@@ -19,7 +22,8 @@ from vlsa.data.clip import Batch, Clip, ClipFacts, ClipSource, ClipTensors, Wrap
 from vlsa.data.controls import ShiftedSound
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.data.transform import choose_window, clip_tensors, cut
-from vlsa.errors import StoreError
+from vlsa.distributed import num_processes, rank
+from vlsa.errors import ConfigError, StoreError
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,10 +154,25 @@ class TrainingClips(Dataset[ClipTensors]):
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):
-    """The (epoch, row) keys of each step's batch, from `first_step` on; whole batches, no clip twice an epoch."""
+    """The (epoch, row) keys of each step's batch, from `first_step` on; whole batches, no clip twice an epoch.
 
-    def __init__(self, num_clips: int, train: TrainConfig, first_step: int) -> None:
+    Of several ranks each takes its part of the same batch, in order: rank 0 the first rows. Raises ConfigError for a
+    batch that they cannot share evenly.
+    """
+
+    def __init__(
+        self, num_clips: int, train: TrainConfig, first_step: int, *, rank: int = 0, num_ranks: int = 1
+    ) -> None:
         self.num_clips, self.train, self.first_step = num_clips, train, first_step
+        size, rest = divmod(train.batch_size, num_ranks)
+        if rest:
+            whole = f"{size * num_ranks} or " if size else ""
+            raise ConfigError(
+                f"train.batch_size={train.batch_size}: {num_ranks} processes cannot share it evenly; a step's loss is "
+                f"over as many clips of each. Try train.batch_size={whole}{(size + 1) * num_ranks}, or another "
+                "--nproc-per-node."
+            )
+        self.rows = slice(rank * size, (rank + 1) * size)
 
     def __len__(self) -> int:
         return self.train.num_steps - self.first_step
@@ -166,19 +185,32 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
             if epoch != order_epoch:
                 order_epoch, order = epoch, np.random.default_rng([self.train.seed, epoch]).permutation(self.num_clips)
             chosen = order[place * self.train.batch_size : (place + 1) * self.train.batch_size]
-            yield [(epoch, int(number)) for number in chosen]
+            yield [(epoch, int(number)) for number in chosen[self.rows]]
 
 
-def training_batches(clips: TrainingClips, first_step: int) -> DataLoader[Batch]:
-    """Batches of all steps from `first_step` on."""
+def fingerprint(source: ClipSource) -> str:
+    """Digest of the training clips: their ids, texts and extents."""
+    facts = [(row.id, list(row.texts), row.duration_seconds, row.num_samples) for row in source.rows("train")]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def first_clips(clips: TrainingClips, num_clips: int) -> Batch:
+    """The first of the clips of step 0, the same on every rank."""
+    keys = next(iter(StepSampler(len(clips), clips.train, 0)))
+    return Batch.stack([clips[key] for key in keys[:num_clips]])
+
+
+def training_batches(clips: TrainingClips, first_step: int, device: torch.device | None = None) -> DataLoader[Batch]:
+    """This process's batches of all steps from `first_step` on, ready to be copied to a device."""
     return DataLoader(
         clips,  # type: ignore[arg-type]
-        batch_sampler=StepSampler(len(clips), clips.train, first_step),
+        batch_sampler=StepSampler(len(clips), clips.train, first_step, rank=rank(), num_ranks=num_processes()),
         collate_fn=Batch.stack,
         num_workers=clips.train.num_workers,
         multiprocessing_context="spawn" if clips.train.num_workers else None,
         worker_init_fn=_ignore_interrupt,
         persistent_workers=False,
+        pin_memory=device is not None and device.type == "cuda",
     )
 
 

@@ -4,6 +4,7 @@ Reads settings and paths; calls data/, pretrain/, retrieve/ and serve/. Librarie
 them, so that help and errors come at once.
 """
 
+from vlsa.jobs.exporting import export_onnx
 from vlsa.jobs.footage import import_dataset, index, make_world, prepare
 from vlsa.jobs.measuring import evaluate, evaluate_clips, reproduce, reproduce_cost, show
 from vlsa.jobs.settings import public_tokenizer, settings_of, store_settings, usable_cores
@@ -13,6 +14,7 @@ __all__ = [
     "can_measure",
     "evaluate",
     "evaluate_clips",
+    "export_onnx",
     "finetune",
     "import_dataset",
     "index",

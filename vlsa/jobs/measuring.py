@@ -52,10 +52,10 @@ def evaluate_clips(encoder: "ClipEncoder", clips: "ClipSource", split: str, **ho
 
 def show(run_path: Path, data: str | Path, out: Path, *, split: str = "test", num_clips: int = 4) -> "Figures":
     """Pictures of what a model does, a page of answers, and numbers. Raises VlsaError."""
-    from vlsa.retrieve.encoders import load
+    from vlsa.retrieve.encoders import load_run
     from vlsa.serve.figures import write_figures
 
-    encoder, clips = load(run_path), open_clips(data)
+    encoder, clips = load_run(run_path), open_clips(data)
     with Bar("drawing figures") as bar:
         return write_figures(encoder, clips, out, data=str(data), split=split, num_clips=num_clips, progress=bar.update)
 

@@ -33,16 +33,21 @@ def pretrain(
     watch: bool = True,
     init: Sequence[str] = (),
     begun: "Callable[[WarmStart], None] | None" = None,
+    trackers: Sequence[str] = (),
+    allow_changes: bool = False,
 ) -> "RunSummary":
     """Train, or go on training.
 
     `watch`: with retrieval on held-out clips on the way, if the settings ask for it. `init`: public checkpoints to
-    begin from; `begun` is told what was taken of them. Raises VlsaError; KeyboardInterrupt with a message after a
-    Ctrl-C.
+    begin from; `begun` is told what was taken of them. `trackers`: where the numbers go too, "wandb" or "mlflow".
+    `allow_changes`: a run that is there goes on with other settings. Raises VlsaError; KeyboardInterrupt with a message
+    after a Ctrl-C.
     """
     from vlsa.pretrain.checkpoint import checkpoints
+    from vlsa.pretrain.trackers import require_trackers
     from vlsa.pretrain.warm import initialiser
 
+    require_trackers(trackers)
     clips = open_clips(data)
     config = replace(config, train=replace(config.train, init=(*config.train.init, *init)))
     fresh = not checkpoints(run_path)
@@ -53,6 +58,8 @@ def pretrain(
         tokenizer=public_tokenizer(config, vocabulary_path or _vocabulary(config.train.init)) if fresh else None,
         initialise=initialiser(config.train.init, begun) if config.train.init else None,
         evaluator=_evaluator(clips) if watch else None,
+        trackers=trackers,
+        allow_changes=allow_changes,
     )
 
 
@@ -73,12 +80,16 @@ def finetune(
     num_epochs: int,
     batch_size: int,
     assignments: Sequence[str] = (),
+    trackers: Sequence[str] = (),
+    allow_changes: bool = False,
 ) -> "RunSummary":
     """A pre-trained run goes on with contrast of some pairs of modalities, as a run of its own. Raises VlsaError."""
     from vlsa.pretrain.checkpoint import load_model
     from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
     from vlsa.pretrain.needs import require_pairs
+    from vlsa.pretrain.trackers import require_trackers
 
+    require_trackers(trackers)
     clips = open_clips(data)
     _, tokenizer, before = load_model(pretrained)
     name, initialise = start_from(pretrained)
@@ -86,7 +97,16 @@ def finetune(
     config = finetune_config(before, num_clips, pairs_of(list(pairs)), num_epochs=num_epochs, batch_size=batch_size)
     config = changed(replace(config, train=replace(config.train, init=(name,))), list(assignments))
     require_pairs(clips, config, all_of_them=True)
-    return train(config, clips, run_path, title="fine-tuning", tokenizer=tokenizer, initialise=initialise)
+    return train(
+        config,
+        clips,
+        run_path,
+        title="fine-tuning",
+        tokenizer=tokenizer,
+        initialise=initialise,
+        trackers=trackers,
+        allow_changes=allow_changes,
+    )
 
 
 def train(config: Config, clips: "ClipSource", run_path: Path, *, title: str = "training", **how: Any) -> "RunSummary":

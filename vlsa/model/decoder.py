@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from vlsa.config import MODALITIES, ModelConfig, groups_of_sharing
-from vlsa.model.encoder import Transformer, groups_of
+from vlsa.model.encoder import Transformer
 from vlsa.model.masking import gather_tokens
 from vlsa.model.patches import Positions
 from vlsa.model.state import Seen
@@ -79,8 +79,8 @@ class DecoderTower(nn.Module):
             if name in hidden:
                 tokens = self.mask_token + gather_tokens(places[name], hidden[name].indices)
                 parts[name, "hidden"] = Seen(tokens, hidden[name].padding)
-        everything = groups_of([torch.cat([part.padding for part in parts.values()], dim=1)])
-        output = self.transformer(torch.cat([part.tokens for part in parts.values()], dim=1), everything)
+        padding = torch.cat([part.padding for part in parts.values()], dim=1)
+        output = self.transformer(torch.cat([part.tokens for part in parts.values()], dim=1), [padding])
         pieces = output.split([part.tokens.shape[1] for part in parts.values()], dim=1)
         rebuilt = dict(zip(parts, pieces, strict=True))
         last = {name: "hidden" if name in hidden else "visible" for name in self.modalities}

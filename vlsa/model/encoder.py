@@ -6,63 +6,19 @@ patches.py; feeds decoder.py and losses.py.
 A *packed* call takes all tokens at once: linear layers and norms see one long sequence, and attention runs in groups
 of it. So the isolated passes (a modality sees itself only) and the joint pass (all see all) are one call with the
 same weights.
-Axes: B clips, N tokens, D width, h heads.
+Axes: B clips, N tokens, D width.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from vlsa.config import EncoderConfig, groups_of_sharing
+from vlsa.model.attention import KERNELS, Attention, Packing, Paddings
 from vlsa.model.state import Seen
-
-
-@dataclass(frozen=True)
-class Group:
-    """Tokens start..stop of a packed sequence, which attend to each other and to nothing else."""
-
-    start: int
-    stop: int
-    padding: Bool[Tensor, "B n"]
-
-    @property
-    def attends(self) -> Bool[Tensor, "B 1 1 n"]:
-        """True at the tokens that may be looked at. A clip that has none of the group looks at all, and is not used."""
-        return (~self.padding | self.padding.all(dim=-1, keepdim=True))[:, None, None, :]
-
-
-def groups_of(paddings: list[Bool[Tensor, "B _"]], first: int = 0) -> list[Group]:
-    """Groups that follow one another from token `first` on."""
-    groups = []
-    for padding in paddings:
-        groups.append(Group(first, first + padding.shape[1], padding))
-        first += padding.shape[1]
-    return groups
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention within groups."""
-
-    def __init__(self, width: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.output = nn.Linear(width, width)
-
-    def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
-        """One linear layer over all tokens, attention group by group; the groups cover the tokens in order."""
-        packed = rearrange(self.query_key_value(x), "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
-        attended = []
-        for group in groups:
-            query, key, value = packed[..., group.start : group.stop, :]
-            output = F.scaled_dot_product_attention(query, key, value, attn_mask=group.attends)
-            attended.append(rearrange(output, "b h n d -> b n (h d)"))
-        return self.output(torch.cat(attended, dim=1))
 
 
 class QuickGELU(nn.Module):
@@ -90,10 +46,29 @@ class Block(nn.Module):
             nn.Linear(width, mlp_ratio * width), ACTIVATIONS[activation](), nn.Linear(mlp_ratio * width, width)
         )
 
-    def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
+    def forward(self, x: Float[Tensor, "B N D"], packing: Packing) -> Float[Tensor, "B N D"]:
         """Attention within groups, then the MLP, each added to what came in."""
-        x = x + self.attention(self.norm_attention(x), groups)
+        x = x + self.attention(self.norm_attention(x), packing)
         return x + self.mlp(self.norm_mlp(x))
+
+
+RunBlock = Callable[[Block, Tensor, Packing], Tensor]
+"""How a block is run in training."""
+
+
+def run(block: Block, x: Float[Tensor, "B N D"], packing: Packing) -> Float[Tensor, "B N D"]:
+    """As it is."""
+    return block(x, packing)
+
+
+def recomputing(run_block: RunBlock) -> RunBlock:
+    """Activation checkpointing: of a block only its input is kept, and the backward pass runs it again.
+
+    No block draws a number, so no state of a generator is kept.
+    """
+    return lambda block, x, packing: checkpoint(
+        run_block, block, x, packing, use_reentrant=False, preserve_rng_state=False
+    )
 
 
 class Transformer(nn.Module):
@@ -111,42 +86,47 @@ class Transformer(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(Block(width, num_heads, mlp_ratio, activation, norm_eps) for _ in range(num_layers))
         self.norm = nn.LayerNorm(width, eps=norm_eps)
+        self.kernel = "masked"
+        """Attention in training; answers are computed by the exact kernel."""
+        self.run_block: RunBlock = run
 
-    def forward(self, x: Float[Tensor, "B N D"], groups: list[Group]) -> Float[Tensor, "B N D"]:
-        """Each group attends within itself, in every layer."""
-        for block in self.blocks:
-            x = block(x, groups)
-        return self.norm(x)
+    def forward(self, x: Float[Tensor, "B N D"], paddings: Paddings) -> Float[Tensor, "B N D"]:
+        """Each group attends within itself, in every layer; the groups cover the tokens in order."""
+        return self.norm(self.layers(x, slice(None), paddings))
+
+    def layers(self, x: Float[Tensor, "B N D"], which: slice, paddings: Paddings) -> Float[Tensor, "B N D"]:
+        """Some of the blocks."""
+        kernel, run_block = (self.kernel, self.run_block) if self.training else ("masked", run)
+        packing = KERNELS[kernel](paddings)
+        x = packing.arrange(x)
+        for block in self.blocks[which]:
+            x = run_block(block, x, packing)
+        return packing.restore(x)
 
     def forward_joint(
-        self, x: Float[Tensor, "B N D"], paddings: list[Bool[Tensor, "B _"]], fusion_layers: int
+        self, x: Float[Tensor, "B N D"], paddings: Paddings, fusion_layers: int
     ) -> Float[Tensor, "B N D"]:
         """The joint outputs of `forward_both` alone: first layers isolated, the last `fusion_layers` joint."""
-        isolated, together = groups_of(paddings), groups_of([torch.cat(paddings, dim=1)])
         num_first = len(self.blocks) - fusion_layers
-        for number, block in enumerate(self.blocks):
-            x = block(x, isolated if number < num_first else together)
-        return self.norm(x)
+        if num_first:
+            x = self.layers(x, slice(num_first), paddings)
+        return self.norm(self.layers(x, slice(num_first, None), [torch.cat(list(paddings), dim=1)]))
 
     def forward_both(
-        self, x: Float[Tensor, "B N D"], paddings: list[Bool[Tensor, "B _"]], fusion_layers: int
+        self, x: Float[Tensor, "B N D"], paddings: Paddings, fusion_layers: int
     ) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B N D"]]:
         """Isolated and joint outputs of the same tokens in one packed call.
 
         `paddings` cuts the tokens into modalities. The first layers run isolated only; the last `fusion_layers` carry a
         second copy of the tokens, in which all modalities attend to each other.
         """
-        num_tokens = x.shape[1]
-        isolated = groups_of(paddings)
-        both = [*isolated, *groups_of([torch.cat(paddings, dim=1)], first=num_tokens)]
         num_first = len(self.blocks) - fusion_layers
-        for block in self.blocks[:num_first]:
-            x = block(x, isolated)
-        x = torch.cat([x, x], dim=1)
-        for block in self.blocks[num_first:]:
-            x = block(x, both)
-        isolated_output, joint_output = self.norm(x).split(num_tokens, dim=1)
-        return isolated_output, joint_output
+        if num_first:
+            x = self.layers(x, slice(num_first), paddings)
+        both = [*paddings, torch.cat(list(paddings), dim=1)]
+        outputs = self.norm(self.layers(torch.cat([x, x], dim=1), slice(num_first, None), both))
+        isolated, joint = outputs.chunk(2, dim=1)
+        return isolated, joint
 
 
 class Encoder(nn.Module):
@@ -168,7 +148,7 @@ class Encoder(nn.Module):
         """Outputs when each modality attends to itself only; `seen` may hold any of the modalities."""
         outputs = {}
         for tower, names in self._parts(seen):
-            outputs |= _split(tower(_tokens(seen, names), groups_of(_paddings(seen, names))), seen, names)
+            outputs |= _split(tower(_tokens(seen, names), _paddings(seen, names)), seen, names)
         return outputs
 
     def joint(self, seen: dict[str, Seen]) -> dict[str, Seen]:
@@ -185,7 +165,7 @@ class Encoder(nn.Module):
         for tower, names in self._parts(seen):
             x, paddings = _tokens(seen, names), _paddings(seen, names)
             if len(names) == 1:
-                alone = together = tower(x, groups_of(paddings))
+                alone = together = tower(x, paddings)
             else:
                 alone, together = tower.forward_both(x, paddings, self.fusion_layers)
             isolated |= _split(alone, seen, names)

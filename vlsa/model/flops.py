@@ -9,6 +9,7 @@ With N tokens of width D, MLP ratio r, and attention in groups of n_g tokens, a 
     2 N D (4 D + 2 r D) + sum_g 4 n_g^2 D        (projections and MLP; Q K^T and A V)
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vlsa.config import MODALITIES, ModelConfig, groups_of_sharing
@@ -49,6 +50,19 @@ def visible_tokens(config: ModelConfig) -> dict[str, int]:
         "audio": num_visible(audio.num_patches, audio.mask_share) + extra,
         "text": config.text.num_tokens + extra,
     }
+
+
+def encoder_tokens(config: ModelConfig) -> int:
+    """Tokens of one clip that enter the encoder in a training step: the mean over its layers.
+
+    A token of the isolated passes and the same token in the joint pass are two, at the layers where both run.
+    """
+    tokens = visible_tokens(config)
+    entering = sum(
+        (num_apart + num_together) * sum(tokens[name] for name in group)
+        for group, num_apart, num_together in _passes(config)
+    )
+    return round(entering / config.encoder.num_layers)
 
 
 def step_flops(config: ModelConfig) -> StepFlops:
@@ -100,21 +114,28 @@ def _embedding_flops(config: ModelConfig, tokens: dict[str, int]) -> int:
 
 
 def _encoder_flops(config: ModelConfig, tokens: dict[str, int]) -> int:
-    """The isolated passes in all layers, the joint pass beside them in the last; see `VLSA.encode`."""
-    encoder, objective = config.encoder, config.objective
-    joint_only = objective.matching_attention == "joint" or not objective.global_weight
+    """The isolated passes, and the joint pass beside them or after them; see `VLSA.encode`."""
+    encoder = config.encoder
     total = 0
-    for group in groups_of_sharing(encoder.shared):
+    for group, num_apart, num_together in _passes(config):
         sizes = [tokens[name] for name in group]
         apart = layer_flops(sum(sizes), sizes, encoder.width, encoder.mlp_ratio)
         together = layer_flops(sum(sizes), [sum(sizes)], encoder.width, encoder.mlp_ratio)
-        if joint_only:
-            total += (encoder.num_layers - encoder.fusion_layers) * apart + encoder.fusion_layers * together
-        elif not objective.local_weight or len(group) == 1:
-            total += encoder.num_layers * apart
-        else:
-            total += encoder.num_layers * apart + encoder.fusion_layers * together
+        total += num_apart * apart + num_together * together
     return total
+
+
+def _passes(config: ModelConfig) -> Iterator[tuple[tuple[str, ...], int, int]]:
+    """Modalities that share an encoder, with the layers of their isolated passes and of their joint pass."""
+    encoder, objective = config.encoder, config.objective
+    joint_only = objective.matching_attention == "joint" or not objective.global_weight
+    for group in groups_of_sharing(encoder.shared):
+        if joint_only:
+            yield group, encoder.num_layers - encoder.fusion_layers, encoder.fusion_layers
+        elif not objective.local_weight or len(group) == 1:
+            yield group, encoder.num_layers, 0
+        else:
+            yield group, encoder.num_layers, encoder.fusion_layers
 
 
 def _decoder_flops(config: ModelConfig, tokens: dict[str, int], hidden: dict[str, int]) -> int:

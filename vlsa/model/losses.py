@@ -2,29 +2,56 @@
 
 Paper: VLSA (arXiv 2405.07202), Eq. 5 (local-patch masked modelling, LPMM) and Eq. 1, 6, 7 (global audio matching,
 GAM). Each term is normalised by what is present: a clip without a modality counts neither above nor below the line.
-Axes: B clips, M decoded patches, P values of a patch, L words, D width.
+
+A batch may be cut, into chunks or over processes. Each term is then the sum over the clips at hand divided by the
+count of the whole batch, so that the parts add up to the loss of the whole.
+Axes: B clips at hand, G clips of the whole batch, M decoded patches, P values of a patch, L words, D width.
 """
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Everyone:
+    """Two globals of each clip of the whole batch; the clips at hand are the rows from `first` on."""
+
+    one: Float[Tensor, "G D"]
+    other: Float[Tensor, "G D"]
+    present: Bool[Tensor, " G"]
+    """Clips that have both."""
+    first: int = 0
+
+    def rows(self, num_clips: int) -> Int[Tensor, " B"]:
+        """Where the clips at hand stand in the whole batch."""
+        return self.first + torch.arange(num_clips, device=self.present.device)
+
+
 def patch_loss(
-    rebuilt: Float[Tensor, "B M P"], target: Float[Tensor, "B M P"], padding: Bool[Tensor, "B M"]
+    rebuilt: Float[Tensor, "B M P"],
+    target: Float[Tensor, "B M P"],
+    padding: Bool[Tensor, "B M"],
+    count: Num[Tensor, ""] | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean squared error of the hidden patches that are real (Eq. 5, L_v and L_a)."""
+    """Mean squared error of the hidden patches that are real (Eq. 5, L_v and L_a); `count` of them in all."""
     error = (rebuilt.float() - target.float()).square().mean(dim=-1)
-    return _mean_where(error, ~padding)
+    return _mean_where(error, ~padding, count)
 
 
 def word_loss(
-    logits: Float[Tensor, "B L vocabulary"], words: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"]
+    logits: Float[Tensor, "B L vocabulary"],
+    words: Int[Tensor, "B L"],
+    mask: Bool[Tensor, "B L"],
+    count: Num[Tensor, ""] | None = None,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of the hidden words, nats a word (Eq. 5, L_t)."""
-    error = F.cross_entropy(logits.float().transpose(1, 2), words, reduction="none")
-    return _mean_where(error, mask)
+    """Cross-entropy of the hidden words, nats a word (Eq. 5, L_t); `count` of them in all."""
+    # Rows of a matrix: with the classes in the middle PyTorch would copy the largest tensor of a step.
+    error = F.cross_entropy(logits.float().flatten(0, 1), words.flatten(), reduction="none")
+    return _mean_where(error, mask.flatten(), count)
 
 
 def mean_pool(tokens: Float[Tensor, "B N D"], padding: Bool[Tensor, "B N"]) -> Float[Tensor, "B D"]:
@@ -38,19 +65,23 @@ def contrastive_loss(
     other: Float[Tensor, "B D"],
     scale: Float[Tensor, ""],
     present: Bool[Tensor, " B"],
+    everyone: Everyone | None = None,
 ) -> Float[Tensor, ""]:
     """Symmetric InfoNCE, nats a clip (Eq. 7, first two terms).
 
     Row i of both comes from clip i, unit length along D; `scale` is 1 / tau; clips that are not `present` in both are
-    neither queries nor negatives.
+    neither queries nor negatives. With `everyone` the clips at hand are told from all of the batch (the local form of
+    the loss: each process computes its own rows, B x G logits).
     """
-    logits = (scale * audio @ other.T).float()  # B B
-    absent = ~present
-    logits = logits.masked_fill(absent[:, None] | absent[None, :], torch.finfo(logits.dtype).min)
-    target = torch.arange(len(audio), device=audio.device)
-    forth = F.cross_entropy(logits, target, reduction="none")
-    back = F.cross_entropy(logits.T, target, reduction="none")
-    return _mean_where(forth + back, present)
+    everyone = everyone or Everyone(audio, other, present)
+    target = everyone.rows(len(audio))
+    absent = ~present[:, None] | ~everyone.present[None, :]
+    error = torch.zeros_like(present, dtype=torch.float32)
+    for rows, columns in ((audio, everyone.other), (other, everyone.one)):
+        logits = (scale * rows @ columns.T).float()  # B G
+        logits = logits.masked_fill(absent, torch.finfo(logits.dtype).min)
+        error = error + F.cross_entropy(logits, target, reduction="none")
+    return _mean_where(error, present, everyone.present.sum())
 
 
 def sigmoid_loss(
@@ -59,29 +90,33 @@ def sigmoid_loss(
     scale: Float[Tensor, ""],
     bias: Float[Tensor, ""],
     present: Bool[Tensor, " B"],
+    everyone: Everyone | None = None,
 ) -> Float[Tensor, ""]:
     """Each pair of the batch as a yes or a no, nats a clip (SigLIP, arXiv 2303.15343, Eq. 1); arguments as above."""
-    logits = (scale * one @ other.T + bias).float()  # B B
-    sign = 2 * torch.eye(len(one), device=one.device) - 1
-    counted = present[:, None] & present[None, :]
-    return torch.where(counted, F.softplus(-sign * logits), 0.0).sum() / present.sum().clamp(min=1)
+    everyone = everyone or Everyone(one, other, present)
+    logits = (scale * one @ everyone.other.T + bias).float()  # B G
+    own = everyone.rows(len(one))[:, None] == torch.arange(logits.shape[1], device=logits.device)
+    counted = present[:, None] & everyone.present[None, :]
+    errors = F.softplus(torch.where(own, -logits, logits))
+    return torch.where(counted, errors, 0.0).sum() / everyone.present.sum().clamp(min=1)
 
 
-def hard_negatives(
-    logits: Float[Tensor, "B B"], present: Bool[Tensor, " B"], generator: torch.Generator | None = None
-) -> Int[Tensor, " B"]:
+def hard_negatives(logits: Float[Tensor, "B G"], everyone: Everyone, uniform: Float[Tensor, " B"]) -> Int[Tensor, " B"]:
     """For each row a wrong column, drawn with probability softmax(logits) over the others that are present.
 
-    Drawn in float32 by the Gumbel-max rule, so that the device is not waited for; as ALBEF (arXiv 2107.07651, section
-    3.3) mines them. A row with no other clip to choose from gets itself, which the caller must not count.
+    As ALBEF (arXiv 2107.07651, section 3.3) mines them; drawn in float32 where the sum of the probabilities passes a
+    `uniform` number, so that the device is not waited for. A row with no other clip to choose from gets itself, which
+    the caller must not count.
     """
-    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    uniform = torch.rand(logits.shape, generator=generator).clamp(min=1e-20).to(logits.device, non_blocking=True)
-    noisy = logits.float() - (-uniform.log()).log()
-    lowest = torch.finfo(noisy.dtype).min
-    noisy = noisy.masked_fill(~present[None, :], lowest).masked_fill(own, lowest)
-    alone = (~present[None, :] | own).all(dim=1)
-    return torch.where(alone, torch.arange(len(logits), device=logits.device), noisy.argmax(dim=1))
+    rows = everyone.rows(len(logits))
+    own = rows[:, None] == torch.arange(logits.shape[1], device=logits.device)
+    wrong = ~everyone.present[None, :] | own
+    allowed = logits.float().masked_fill(wrong, torch.finfo(torch.float32).min)
+    passed = allowed.softmax(dim=1).cumsum(dim=1)  # B G
+    drawn = (passed <= uniform[:, None] * passed[:, -1:]).sum(dim=1).clamp(max=logits.shape[1] - 1)
+    # A sum that rounds may stop beside a column of no probability.
+    drawn = torch.where(wrong.gather(1, drawn[:, None])[:, 0], allowed.argmax(dim=1), drawn)
+    return torch.where(wrong.all(dim=1), rows, drawn)
 
 
 def matching_loss(
@@ -89,13 +124,21 @@ def matching_loss(
     logits_false: Float[Tensor, " negatives"],
     present_true: Bool[Tensor, " B"],
     present_false: Bool[Tensor, " negatives"],
+    counts: tuple[Num[Tensor, ""], Num[Tensor, ""]] | None = None,
 ) -> Float[Tensor, ""]:
-    """Binary cross-entropy of true against re-paired globals, nats a pair (Eq. 7, third term); ln 2 is chance."""
+    """Binary cross-entropy of true against re-paired globals, nats a pair (Eq. 7, third term); ln 2 is chance.
+
+    `counts`: true and false pairs of the whole batch.
+    """
+    num_true, num_false = counts or (None, None)
     is_true = F.softplus(-logits_true.float())
     is_false = F.softplus(logits_false.float())
-    return 0.5 * (_mean_where(is_true, present_true) + _mean_where(is_false, present_false))
+    return 0.5 * (_mean_where(is_true, present_true, num_true) + _mean_where(is_false, present_false, num_false))
 
 
-def _mean_where(values: Float[Tensor, "*S"], keep: Bool[Tensor, "*S"]) -> Float[Tensor, ""]:
-    """Mean of the kept values; 0 when there are none."""
-    return torch.where(keep, values, 0.0).sum() / keep.sum().clamp(min=1)
+def _mean_where(
+    values: Float[Tensor, "*S"], keep: Bool[Tensor, "*S"], count: Num[Tensor, ""] | None = None
+) -> Float[Tensor, ""]:
+    """Mean of the kept values, 0 when there are none; with `count`, their part of a mean over so many."""
+    count = keep.sum() if count is None else count
+    return torch.where(keep, values, 0.0).sum() / count.clamp(min=1)

@@ -2,19 +2,21 @@
 
 Paper: VLSA (arXiv 2405.07202), section 3.3, Eq. 1, 6, 7. Reads encoder outputs; used by vlsa.py. With the pair
 video-text alone this is video-text matching (VTM), which the paper sets against GAM (Figure 5).
-Axes: B clips, D width.
+Axes: B clips of this process, G clips of the whole batch, D width.
 """
 
 import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from vlsa.config import MODALITIES, ModelConfig
 from vlsa.model import losses
-from vlsa.model.state import Globals, Seen
+from vlsa.model.gathered import first_row, gather_rows
+from vlsa.model.losses import Everyone
+from vlsa.model.state import Globals, PairNoise, Seen
 
 MAX_SCALE = 100.0
 """Ceiling of a learned 1 / tau."""
@@ -31,7 +33,8 @@ class GlobalMatching(nn.Module):
         pairs = objective.pairs if objective.global_weight and objective.matching_weight else ()
         self.layers = nn.ModuleDict({pair: nn.Linear(num_features, 1) for pair in pairs})
         log_scale = torch.tensor(math.log(1 / objective.temperature))
-        self.log_scale = nn.Parameter(log_scale, requires_grad=objective.learn_temperature)
+        learned = objective.learn_temperature and bool(objective.global_weight)
+        self.log_scale = nn.Parameter(log_scale, requires_grad=learned)
         sigmoid = objective.contrast == "sigmoid"
         self.bias = nn.Parameter(torch.tensor(objective.sigmoid_bias)) if sigmoid else None
         tokens = objective.pooling == "token"
@@ -43,7 +46,7 @@ class GlobalMatching(nn.Module):
 
     def _with_token(self, name: str, part: Seen) -> Seen:
         assert self.tokens is not None
-        token = self.tokens[MODALITIES.index(name)].expand(len(part.tokens), 1, -1)
+        token = self.tokens[MODALITIES.index(name)].expand(part.tokens.shape[0], 1, -1)
         absent = part.padding.all(dim=1, keepdim=True)
         return Seen(torch.cat([token, part.tokens], dim=1), torch.cat([absent, part.padding], dim=1))
 
@@ -65,49 +68,80 @@ class GlobalMatching(nn.Module):
             return losses.mean_pool(part.tokens, part.padding)
         return part.tokens[:, 0].float() * ~part.padding[:, :1]
 
-    def forward(self, globals_: Globals, generator: torch.Generator | None = None) -> dict[str, Float[Tensor, ""]]:
-        """Eq. 7: for each pair of modalities, contrast both ways and matching. Re-pairing is drawn from `generator`."""
+    def forward(self, globals_: Globals, noise: PairNoise) -> dict[str, Float[Tensor, ""]]:
+        """Eq. 7: for each pair of modalities, contrast both ways and matching.
+
+        With several processes the globals are those of this one's clips, which are told from everyone's; the terms of
+        all processes add up to those of the whole batch.
+        """
+        first = first_row(len(next(iter(globals_.vectors.values()))))
+        vectors = {name: gather_rows(part) for name, part in globals_.vectors.items()}
+        present = {name: gather_rows(part) for name, part in globals_.present.items()}
         terms = {}
-        num_clips = len(next(iter(globals_.vectors.values())))
-        shift = int(torch.randint(1, max(num_clips, 2), (), generator=generator))
-        for pair in self.objective.pairs:
+        for number, pair in enumerate(self.objective.pairs):
             one, other = pair.split("-")
-            vectors = globals_.vectors[one], globals_.vectors[other]
-            present = globals_.present[one], globals_.present[other]
+            everyone = Everyone(vectors[one], vectors[other], present[one] & present[other], first)
+            own = globals_.vectors[one], globals_.vectors[other]
+            both = globals_.present[one] & globals_.present[other]
             name = pair.replace("-", "_")
-            terms[f"global_contrast_{name}"] = self._contrast(*vectors, present[0] & present[1])
-            if self.objective.matching_weight:
-                terms[f"global_match_{name}"] = self._matching(pair, vectors, present, shift, generator)
+            terms[f"global_contrast_{name}"] = self._contrast(*own, both, everyone)
+            if self.objective.matching_weight and noise.partners is None:
+                terms[f"global_match_{name}"] = self._match_shifted(
+                    pair, own, both, everyone, (present[one], present[other]), noise.shift
+                )
+            elif self.objective.matching_weight:
+                terms[f"global_match_{name}"] = self._match_likest(pair, own, both, everyone, noise.partners[:, number])
         return terms
 
     def _contrast(
-        self, one: Float[Tensor, "B D"], other: Float[Tensor, "B D"], present: Bool[Tensor, " B"]
+        self,
+        one: Float[Tensor, "B D"],
+        other: Float[Tensor, "B D"],
+        present: Bool[Tensor, " B"],
+        everyone: Everyone,
     ) -> Float[Tensor, ""]:
         if self.bias is None:
-            return losses.contrastive_loss(one, other, self.scale, present)
-        return losses.sigmoid_loss(one, other, self.scale, self.bias, present)
+            return losses.contrastive_loss(one, other, self.scale, present, everyone)
+        return losses.sigmoid_loss(one, other, self.scale, self.bias, present, everyone)
 
-    def _matching(
+    def _match_shifted(
         self,
         pair: str,
-        vectors: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
-        present: tuple[Bool[Tensor, " B"], Bool[Tensor, " B"]],
-        shift: int,
-        generator: torch.Generator | None,
+        own: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
+        both: Bool[Tensor, " B"],
+        everyone: Everyone,
+        present: tuple[Bool[Tensor, " G"], Bool[Tensor, " G"]],
+        shift: Int[Tensor, ""],
     ) -> Float[Tensor, ""]:
-        """True pairs against pairs re-paired by a rotation of the batch, or against the likest wrong partners."""
-        (one, other), (has_one, has_other) = vectors, present
-        both = has_one & has_other
-        if self.objective.hard_negatives:
-            logits = (self.scale * one @ other.T).detach()
-            for_one = losses.hard_negatives(logits, both, generator)
-            for_other = losses.hard_negatives(logits.T, both, generator)
-            false = torch.cat([self.match(pair, one, other[for_one]), self.match(pair, one[for_other], other)])
-            is_false = (both & (both.sum() > 1)).repeat(2)
-        else:
-            false = self.match(pair, one, other.roll(shift, dims=0))
-            is_false = has_one & has_other.roll(shift) & (len(one) > 1)
-        return losses.matching_loss(self.match(pair, one, other), false, both, is_false)
+        """True pairs against pairs re-paired by a rotation of the whole batch."""
+        num_clips = len(everyone.one)
+        partner = (torch.arange(num_clips, device=shift.device) - shift) % num_clips
+        is_false = present[0] & present[1][partner] & (num_clips > 1)
+        rows = everyone.rows(len(both))
+        false = self.match(pair, own[0], everyone.other[partner[rows]])
+        counts = everyone.present.sum(), is_false.sum()
+        return losses.matching_loss(self.match(pair, *own), false, both, is_false[rows], counts)
+
+    def _match_likest(
+        self,
+        pair: str,
+        own: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
+        both: Bool[Tensor, " B"],
+        everyone: Everyone,
+        uniform: Float[Tensor, "B 2"],
+    ) -> Float[Tensor, ""]:
+        """True pairs against the likest wrong partners in the whole batch."""
+        one, other = own
+        logits_one, logits_other = (self.scale * one @ everyone.other.T), (self.scale * other @ everyone.one.T)
+        for_one = losses.hard_negatives(logits_one.detach(), everyone, uniform[:, 0])
+        for_other = losses.hard_negatives(logits_other.detach(), everyone, uniform[:, 1])
+        false = torch.cat(
+            [self.match(pair, one, everyone.other[for_one]), self.match(pair, everyone.one[for_other], other)]
+        )
+        num_pairs = everyone.present.sum()
+        is_false = (both & (num_pairs > 1)).repeat(2)
+        counts = num_pairs, 2 * num_pairs * (num_pairs > 1)
+        return losses.matching_loss(self.match(pair, one, other), false, both, is_false, counts)
 
     def match(self, pair: str, one: Float[Tensor, "B D"], other: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         """Logit that two globals belong to one clip: one fully connected layer (Eq. 7).

@@ -155,7 +155,7 @@ class Embedding(nn.Module):
         self, patches: Float[Tensor, "B K P"], indices: Int[Tensor, "B K"] | None = None
     ) -> Float[Tensor, "B K D"]:
         """Tokens of the patches of a spectrogram: of all, or of those that stand at some indices."""
-        places = self.positions.audio.expand(len(patches), -1, -1)
+        places = self.positions.audio.expand(patches.shape[0], -1, -1)
         return self._normed("audio", self.audio(patches) + _at(places, indices) + self.modality[1])
 
     def embed_text(self, words: Int[Tensor, "B L"]) -> Float[Tensor, "B L D"]:

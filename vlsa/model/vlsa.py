@@ -11,6 +11,8 @@ Reads `Batch` of data/; feeds pretrain/loop.py (`Losses`) and retrieve/ (`encode
 Axes: B clips, V frames, I patches of a frame, K visible tokens, N tokens, L words, D width.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int, UInt8
@@ -22,8 +24,10 @@ from vlsa.data.spectrogram import LogSpectrogram
 from vlsa.model import losses, masking, patches
 from vlsa.model.decoder import Decoder, Hidden, Rebuilt, Visible
 from vlsa.model.encoder import Encoder
+from vlsa.model.gathered import sum_over_processes
 from vlsa.model.matching import GlobalMatching
-from vlsa.model.state import Content, Globals, Losses, Masks, Seen, SpecialWords
+from vlsa.model.noise import draw_noise
+from vlsa.model.state import Content, Globals, Losses, MaskNoise, Masks, Noise, PairNoise, Parts, Seen, SpecialWords
 
 CALIBRATION_CLIPS = 256
 """As many clips of a batch are enough for two means and two deviations, and fit into memory as floats."""
@@ -43,24 +47,62 @@ class VLSA(nn.Module):
         self.encoder = Encoder(config.encoder)
         self.decoder = Decoder(config) if config.objective.local_weight else None
         self.matching = GlobalMatching(config)
+        self.precision = torch.float32
         self.apply(_initialise)
 
     # ---- a training step ------------------------------------------------------------------------------------------
 
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Losses:
         """Loss of a batch (Eq. 8). All randomness (masks, re-pairing) comes from `generator`, a CPU generator."""
-        objective = self.config.objective
+        return self.step(batch, self.draw_noise(len(batch), generator).to(batch.video.device))
+
+    def step(self, batch: Batch, noise: Noise) -> Losses:
+        """Loss of a batch (Eq. 8), a function of tensors alone: the device is never waited for.
+
+        With several processes: this one's part of the loss of all their clips.
+        """
         content = self.content(batch)
-        masks = self.draw_masks(content, generator)
-        seen = self.visible_tokens(content, masks)
-        isolated, joint = self.encode(seen)
-        terms = {}
-        if self.decoder:
-            terms |= self.local_losses(content, masks, joint)
-        if objective.global_weight:
-            terms |= self.matching(self.matching.pool(isolated), generator)
+        masks = self.draw_masks(content, noise.masks)
+        parts = self.parts(content, masks, sum_over_processes(self.counts(content, masks)))
+        return self.losses(parts.terms | self.global_losses(parts.globals, noise.pairs), parts.globals)
+
+    def parts(self, content: Content, masks: Masks, counts: Float[Tensor, " 3"]) -> Parts:
+        """What each clip gives by itself: its part of LPMM, a mean over the `counts` of all clips, and its globals."""
+        with self.low_precision():
+            isolated, joint = self.encode(self.visible_tokens(content, masks))
+            rebuilt = self.rebuild(content, masks, joint) if self.decoder else None
+        terms = self.local_losses(content, masks, rebuilt, counts) if rebuilt else {}
+        return Parts(terms, self.matching.pool(isolated))
+
+    def look(self, batch: Batch, noise: MaskNoise) -> tuple[Globals, Float[Tensor, " 3"]]:
+        """The globals of some clips as `parts` finds them, and the counts of what LPMM hides of them."""
+        content = self.content(batch)
+        masks = self.draw_masks(content, noise)
+        with self.low_precision():
+            seen = self.matching.add_tokens(self.visible_tokens(content, masks))
+            isolated = self.encoder.joint(seen) if self.is_joint else self.encoder.isolated(seen)
+        return self.matching.pool(isolated), self.counts(content, masks)
+
+    def global_losses(self, globals_: Globals, noise: PairNoise) -> dict[str, Float[Tensor, ""]]:
+        """GAM (Eq. 7), if it is trained: clips told apart by their globals."""
+        return self.matching(globals_, noise) if self.config.objective.global_weight else {}
+
+    def losses(self, terms: dict[str, Float[Tensor, ""]], globals_: Globals | None = None) -> Losses:
+        """The terms weighed and summed (Eq. 8), with the globals that they are of."""
         total = sum((self.weight(name) * term for name, term in terms.items()), torch.zeros(()))
-        return Losses(total, terms)
+        return Losses(total, terms, globals_.detach() if globals_ else None)
+
+    def low_precision(self) -> AbstractContextManager[object]:
+        """Matrix products in bfloat16 where `compute.precision` asks for it; losses are computed outside."""
+        if self.precision == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.pixel_scale.device.type, self.precision)
+
+    def draw_noise(
+        self, num_clips: int, generator: torch.Generator | None = None, rows: tuple[int, int] | None = None
+    ) -> Noise:
+        """All the randomness of a step of G clips, of which these `rows` (start, stop) are at hand; all by default."""
+        return draw_noise(self.config, num_clips, generator, rows)
 
     def weight(self, term: str) -> float:
         """What a term of the loss counts (Eq. 8): lambda for GAM; matching within it may have a weight of its own."""
@@ -75,7 +117,7 @@ class VLSA(nn.Module):
 
         Without it dim footage or quiet sound enters as one large constant. The scales travel in the checkpoint.
         """
-        batch = batch.first(CALIBRATION_CLIPS)
+        batch = batch.rows(0, CALIBRATION_CLIPS)
         frames = batch.video[~batch.frame_padding].float() / 255
         if len(frames):
             self.pixel_scale.copy_(torch.stack([frames.mean(), frames.std().clamp(min=1e-3)]))
@@ -113,25 +155,22 @@ class VLSA(nn.Module):
             word_padding=batch.word_padding,
         )
 
-    def draw_masks(self, content: Content, generator: torch.Generator | None = None) -> Masks:
+    def draw_masks(self, content: Content, noise: MaskNoise) -> Masks:
         """Hide 75% of each frame's patches, 75% of the audio patches, 15% of the words (section 3.2)."""
-        config, device = self.config, content.video.device
-
-        def noise(like: Tensor) -> Tensor:
-            return torch.rand(like.shape, generator=generator).to(device, non_blocking=True)
-
-        frames = rearrange(content.video_padding, "b (v i) -> b v i", i=config.video.patches_per_frame)
+        config, num_groups = self.config, self.config.video.num_frames
+        frames = rearrange(content.video_padding, "b (v i) -> b v i", v=num_groups)
         bands = rearrange(content.audio_padding, "b n -> b 1 n")
-        visible_video = masking.visible_patches(noise(frames), frames, config.video.mask_share)
-        visible_audio = masking.visible_patches(noise(bands), bands, config.audio.mask_share)
+        video_noise = rearrange(noise.visible_video, "b (v i) -> b v i", v=num_groups)
+        visible_video = masking.visible_patches(video_noise, frames, config.video.mask_share)
+        visible_audio = masking.visible_patches(noise.visible_audio[:, None], bands, config.audio.mask_share)
         share = config.decoder.decoded_share
         ends = (content.words == self.special_words.start) | (content.words == self.special_words.stop)
         return Masks(
             visible_video=visible_video,
             visible_audio=visible_audio,
-            hidden_video=masking.some_hidden(visible_video, noise(content.video_padding), share),
-            hidden_audio=masking.some_hidden(visible_audio, noise(content.audio_padding), share),
-            hidden_words=masking.hide_words(noise(content.words), content.word_padding | ends, config.text.mask_share),
+            hidden_video=masking.some_hidden(visible_video, noise.hidden_video, share),
+            hidden_audio=masking.some_hidden(visible_audio, noise.hidden_audio, share),
+            hidden_words=masking.hide_words(noise.words, content.word_padding | ends, config.text.mask_share),
         )
 
     def visible_tokens(self, content: Content, masks: Masks) -> dict[str, Seen]:
@@ -158,9 +197,8 @@ class VLSA(nn.Module):
         With matching_attention="joint", or when only one of the two is trained, there is one pass, which serves as
         both.
         """
-        objective = self.config.objective
         seen = self.matching.add_tokens(seen)
-        if objective.matching_attention == "joint" or not objective.global_weight:
+        if self.is_joint:
             isolated = joint = self.encoder.joint(seen)
         elif not self.decoder:
             isolated = joint = self.encoder.isolated(seen)
@@ -168,17 +206,28 @@ class VLSA(nn.Module):
             isolated, joint = self.encoder.both(seen)
         return isolated, self.matching.without_tokens(joint)
 
-    def local_losses(self, content: Content, masks: Masks, joint: dict[str, Seen]) -> dict[str, Float[Tensor, ""]]:
-        """LPMM (Eq. 5): hidden patches and words of each modality, rebuilt from what is visible of all."""
-        rebuilt = self.rebuild(content, masks, joint)
+    def counts(self, content: Content, masks: Masks) -> Float[Tensor, " 3"]:
+        """Hidden patches of picture and sound that are real and decoded, and hidden words: what LPMM is a mean over."""
+        real_video = ~content.video_padding.gather(1, masks.hidden_video)
+        real_audio = ~content.audio_padding.gather(1, masks.hidden_audio)
+        return torch.stack([real_video.sum(), real_audio.sum(), masks.hidden_words.sum()]).float()
+
+    def local_losses(
+        self, content: Content, masks: Masks, rebuilt: Rebuilt, counts: Float[Tensor, " 3"] | None = None
+    ) -> dict[str, Float[Tensor, ""]]:
+        """LPMM (Eq. 5): hidden patches and words of each modality, rebuilt from what is visible of all.
+
+        `counts`: of the whole batch, when these are a part of its clips.
+        """
+        video, audio, words = self.counts(content, masks) if counts is None else counts
         video_target = self.target(self.pixels(content.video, masks.hidden_video))
         audio_target = self.target(masking.gather_tokens(content.audio, masks.hidden_audio))
         video_padding = content.video_padding.gather(1, masks.hidden_video)
         audio_padding = content.audio_padding.gather(1, masks.hidden_audio)
         return {
-            "local_video": losses.patch_loss(rebuilt.video, video_target, video_padding),
-            "local_audio": losses.patch_loss(rebuilt.audio, audio_target, audio_padding),
-            "local_text": losses.word_loss(rebuilt.words, content.words, masks.hidden_words),
+            "local_video": losses.patch_loss(rebuilt.video, video_target, video_padding, video),
+            "local_audio": losses.patch_loss(rebuilt.audio, audio_target, audio_padding, audio),
+            "local_text": losses.word_loss(rebuilt.words, content.words, masks.hidden_words, words),
         }
 
     def rebuild(self, content: Content, masks: Masks, joint: dict[str, Seen]) -> Rebuilt:
@@ -196,6 +245,12 @@ class VLSA(nn.Module):
     def target(self, hidden: Float[Tensor, "B M P"]) -> Float[Tensor, "B M P"]:
         """What the decoder has to rebuild of a patch."""
         return patches.normalise_patches(hidden) if self.config.objective.normalise_targets else hidden
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether the joint pass is the only one."""
+        objective = self.config.objective
+        return objective.matching_attention == "joint" or not objective.global_weight
 
     # ---- answers --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
     RUN/checkpoints/step-00000600/model.safetensors      weights; settings and tokenizer in its header
     RUN/checkpoints/step-00000600/training.safetensors   AdamW's moments; the step and the data in its header
 
+Under FSDP2 each process writes the rows that it holds (parts.py); any number of processes reads them.
 Reads what loop.py trains; feeds retrieve/encoders.py and a resumed loop.py. A model.safetensors alone is a whole model.
 """
 
@@ -11,24 +12,27 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from vlsa.config import Config
 from vlsa.data.tokenizer import Tokenizer
+from vlsa.distributed import from_main, rank, wait_for_all
 from vlsa.errors import CheckpointError, ConfigError
 from vlsa.model.state import SpecialWords
 from vlsa.model.vlsa import VLSA
+from vlsa.pretrain import parts
 from vlsa.settings import from_dict, to_dict
 
 FORMAT, VERSION = "vlsa-model", "2"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class TrainingState:
     """Fingerprint of the training clips."""
     seconds: float
     """Training time so far."""
+    first_loss: float | None = None
+    """Loss of the run's first step, against which divergence is told."""
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
@@ -55,10 +61,22 @@ def checkpoints(run_path: str | Path) -> list[Path]:
     return sorted(path for path in Path(run_path).glob("checkpoints/step-*") if path.suffix != ".partial")
 
 
+def agreed(run_path: str | Path) -> list[Path]:
+    """`checkpoints`, for each process. Raises CheckpointError where one sees others than rank 0 does."""
+    saved = checkpoints(run_path)
+    names = [path.name for path in saved]
+    if from_main(names) != names:
+        raise CheckpointError(
+            f"{run_path}: holds other checkpoints on this machine than on that of rank 0; the processes would train "
+            "different models. Name a folder that all machines share."
+        )
+    return saved
+
+
 @contextmanager
 def unchanged(run_path: str | Path, saved: list[Path]) -> Iterator[None]:
     """Raises CheckpointError when the run has other checkpoints than were found before its folder was held."""
-    if checkpoints(run_path) != saved:
+    if rank() == 0 and checkpoints(run_path) != saved:
         raise CheckpointError(
             f"{run_path}: another process went on with this run meanwhile; its steps would be lost. "
             "Run the same command again: it goes on from there."
@@ -77,6 +95,8 @@ def save(
 ) -> Path:
     """Write a checkpoint under a temporary name, read it back, rename it; keep the newest `num_kept`.
 
+    Of several processes all must ask: rank 0 writes, and each its part of what is in parts.
+
     Raises CheckpointError when the disk refuses or gives back other bytes.
     """
     path = Path(run_path) / "checkpoints" / f"step-{state.step:08d}"
@@ -88,28 +108,38 @@ def save(
         "tokenizer": tokenizer.to_json(),
     }
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        _save_checked(model.state_dict(), partial / MODEL_FILE, header)
-        training = {"step": str(state.step), "data": state.data, "seconds": str(state.seconds)}
-        _save_checked(_moments(model, optimizer), partial / TRAINING_FILE, training)
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(partial, path)
-        _sync(path.parent)
+        if rank() == 0:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+        wait_for_all()
+        parts.write(model.state_dict(), partial / MODEL_FILE, header)
+        training = {name: str(value) for name, value in asdict(state).items() if value is not None}
+        parts.write(_moments(model, optimizer), partial / TRAINING_FILE, training)
+        wait_for_all()
+        if rank() == 0:
+            _put_in_place(partial, path, num_kept)
     except (OSError, SafetensorError) as error:  # a full disk is the latter
         raise CheckpointError(
             f"{path}: could not be written ({error}); training up to step {state.step} would be lost. "
             "Free some space or fix the rights, then run the same command again."
         ) from error
-    for old in checkpoints(run_path)[:-num_kept]:
-        shutil.rmtree(old)
+    wait_for_all()
     return path
+
+
+def _put_in_place(partial: Path, path: Path, num_kept: int) -> None:
+    parts.sync(partial)
+    shutil.rmtree(path, ignore_errors=True)
+    os.replace(partial, path)
+    parts.sync(path.parent)
+    for old in checkpoints(path.parents[1])[:-num_kept]:
+        shutil.rmtree(old)
 
 
 def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
     """Model, tokenizer and settings of a run, a checkpoint, or a model.safetensors. Raises CheckpointError."""
     path = model_file(path)
-    weights, header = _load(path)
+    weights, _, header = parts.read(path)
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path}: no VLSA model in it; its weights have no settings. Give the folder of a run.")
     if header.get("version") != VERSION:
@@ -134,9 +164,9 @@ def _parse_settings(header: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(header["config"])
     except (KeyError, ValueError, RecursionError) as error:
-        raise _damaged(path, "no settings in its header") from error
+        raise parts.damaged(path, "no settings in its header") from error
     if not isinstance(settings, dict):
-        raise _damaged(path, "no settings in its header")
+        raise parts.damaged(path, "no settings in its header")
     return settings
 
 
@@ -155,31 +185,31 @@ def load_weights(model: VLSA, weights: dict[str, Tensor], path: Path) -> None:
 
 def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> TrainingState:
     """Put AdamW's moments back and say how far the run was. Raises CheckpointError."""
-    moments, header = _load(path / TRAINING_FILE)
-    parameters = dict(_trained(model))
-    expected = {f"{kind}/{name}" for name in parameters for kind in ("exp_avg", "exp_avg_sq")}
-    fit = expected == moments.keys() and all(
-        moments[f"{kind}/{name}"].shape == parameter.shape
-        for name, parameter in parameters.items()
-        for kind in ("exp_avg", "exp_avg_sq")
-    )
-    if not fit:
-        raise CheckpointError(
-            f"{path / TRAINING_FILE}: moments of another model; training cannot go on. Start a new run."
-        )
+    path = parts.find(path / TRAINING_FILE) or path / TRAINING_FILE
+    parameters = {f"{kind}/{name}": parameter for name, parameter in _trained(model) for kind in MOMENTS}
+    wanted = {name: parts.row_range(parameter) for name, parameter in parameters.items()}
+    moments, shapes, header = parts.read(path, wanted)
+    if shapes != {name: tuple(parameter.shape) for name, parameter in parameters.items()}:
+        raise CheckpointError(f"{path}: moments of another model; training cannot go on. Start a new run.")
     try:
-        state = TrainingState(int(header["step"]), header["data"], float(header["seconds"]))
+        first_loss = float(header["first_loss"]) if "first_loss" in header else None
+        state = TrainingState(int(header["step"]), header["data"], float(header["seconds"]), first_loss)
     except (KeyError, ValueError) as error:
-        raise _damaged(path / TRAINING_FILE, f"its header: {error}") from error
+        raise parts.damaged(path, f"its header: {error}") from error
     if state.step < 0:
-        raise _damaged(path / TRAINING_FILE, f"its header: step {state.step}")
-    for name, parameter in parameters.items():
-        optimizer.state[parameter] = {
-            "step": torch.tensor(float(state.step), device=parameter.device),  # a fused update wants it there
-            "exp_avg": moments[f"exp_avg/{name}"].to(parameter.device),
-            "exp_avg_sq": moments[f"exp_avg_sq/{name}"].to(parameter.device),
-        }
+        raise parts.damaged(path, f"its header: step {state.step}")
+    for name, parameter in _trained(model):
+        step = torch.tensor(float(state.step), device=parameter.device)  # a fused update wants it there
+        kept = {kind: _as_part(moments[f"{kind}/{name}"], parameter) for kind in MOMENTS}
+        optimizer.state[parameter] = {"step": step, **kept}
     return state
+
+
+def _as_part(rows: Tensor, parameter: Tensor) -> Tensor:
+    """A moment of a parameter of which this process may hold some rows."""
+    moment = torch.zeros_like(parameter)
+    (moment.to_local() if isinstance(moment, DTensor) else moment).copy_(rows)
+    return moment
 
 
 def _trained(model: VLSA) -> list[tuple[str, torch.nn.Parameter]]:
@@ -191,20 +221,23 @@ def _moments(model: VLSA, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
     for name, parameter in _trained(model):
         state = optimizer.state[parameter]
         # A parameter that the objective does not touch has no moments yet: they are zero.
-        for kind in ("exp_avg", "exp_avg_sq"):
-            moments[f"{kind}/{name}"] = state.get(kind, torch.zeros_like(parameter))
+        for kind in MOMENTS:
+            moments[f"{kind}/{name}"] = state[kind] if kind in state else torch.zeros_like(parameter)
     return moments
 
 
 def model_file(path: str | Path) -> Path:
-    """The weights that `load_model` would read: those of a run's newest checkpoint, say. Raises CheckpointError."""
+    """The weights that `load_model` would read: those of a run's newest checkpoint, say; of parts, one of them.
+
+    Raises CheckpointError.
+    """
     path = Path(path)
     if path.is_file():
         return path
-    if (path / MODEL_FILE).is_file():
-        return path / MODEL_FILE
+    if found := parts.find(path / MODEL_FILE):
+        return found
     if path.parent.name == "checkpoints" and path.is_dir():
-        raise _damaged(path, f"no {MODEL_FILE} in it")
+        raise parts.damaged(path, f"no {MODEL_FILE} in it")
     saved = checkpoints(path)
     if not saved:
         what = "no checkpoint in it yet" if path.is_dir() else "no such run"
@@ -212,44 +245,4 @@ def model_file(path: str | Path) -> Path:
             f"{path}: {what}; there is no model to load. "
             f"Train one: vlsa pretrain --recipe tiny --data STORE --out {path}"
         )
-    return saved[-1] / MODEL_FILE
-
-
-def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise CheckpointError(
-            f"{path}: its name is not UTF-8; the library that reads weights takes no other. Rename the folder."
-        ) from error
-    try:
-        with safe_open(path, "pt") as file:
-            header = dict(file.metadata() or {})
-        return load_file(path), header
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, what: object) -> CheckpointError:
-    remedy = "Copy it again."
-    folder = path if path.is_dir() else path.parent
-    if folder.parent.name == "checkpoints":  # elsewhere the folder may hold anything
-        remedy += f" Delete the folder {folder} to go back to the checkpoint before it."
-    return CheckpointError(f"{path}: damaged or cut short ({what}); its weights cannot be trusted. {remedy}")
-
-
-def _save_checked(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(tensors, path, header)
-    _sync(path)
-    back, _ = _load(path)
-    if any(not torch.equal(tensor, back[name]) for name, tensor in tensors.items() if not tensor.isnan().any()):
-        raise CheckpointError(f"{path}: the disk gave back other bytes than were written; check the disk.")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return parts.find(saved[-1] / MODEL_FILE) or saved[-1] / MODEL_FILE

@@ -16,6 +16,7 @@ from vlsa.errors import CheckpointError, ConfigError
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import load_model, load_weights, model_file
 from vlsa.pretrain.loop import Initialise
+from vlsa.pretrain.parts import all_parts
 from vlsa.settings import nearest, override
 
 PAIRS: dict[str, Pair] = {"text-video": "video-text", "text-audio": "audio-text", "audio-video": "audio-video"}
@@ -63,7 +64,8 @@ def finetune_config(
         evaluate_every_steps=0,
         sound_shift_seconds=0.0,
     )
-    return Config(recipe=f"{pretrained.recipe}, fine-tuned", model=contrast_only(pretrained.model, pairs), train=train)
+    model = contrast_only(pretrained.model, pairs)
+    return replace(pretrained, recipe=f"{pretrained.recipe}, fine-tuned", model=model, train=train)
 
 
 def changed(config: Config, assignments: list[str]) -> Config:
@@ -111,7 +113,8 @@ def contrast_only(model: ModelConfig, pairs: tuple[Pair, ...]) -> ModelConfig:
 def start_from(run_path: str | Path) -> tuple[str, Initialise]:
     """The name of a run's weights for `train.init`, and what puts them into a fresh model. Raises CheckpointError."""
     path = model_file(run_path)
-    name = f"vlsa:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+    content = b"".join(part.read_bytes() for part in all_parts(path))
+    name = f"vlsa:{hashlib.sha256(content).hexdigest()[:16]}"
     pretrained, _, _ = load_model(path)
     weights = pretrained.state_dict()
 

@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: metrics.jsonl for programs, TensorBoard event files for people.
+"""What a run writes down as it goes: metrics.jsonl for programs, and what trackers.py makes of it for people.
 
 Fed by loop.py, which holds the folder of the run meanwhile (`only_writer`); read by serve/curves.py. A
 resumed run first drops the lines of steps that it will do again.
@@ -6,9 +6,9 @@ resumed run first drops the lines of steps that it will do again.
 
 import fcntl
 import json
-import logging
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -16,31 +16,42 @@ from typing import Any
 
 from vlsa.config import Config
 from vlsa.data.manifest import write_atomically
+from vlsa.distributed import rank
 from vlsa.errors import CheckpointError, ConfigError
+from vlsa.pretrain.trackers import open_trackers
 from vlsa.settings import to_dict
 
 METRICS_FILE, SETTINGS_FILE = "metrics.jsonl", "config.json"
 
 
 class Journal:
-    """Appends to RUN/metrics.jsonl (one JSON object a line, with its step) and to RUN/events.out.tfevents.*"""
+    """Appends to RUN/metrics.jsonl (one JSON object a line, with its step), and tells the trackers.
 
-    def __init__(self, run_path: Path, config: Config, first_step: int) -> None:
+    TensorBoard is one where it is installed; `trackers` names more. Of several processes rank 0 writes; what the others
+    say is dropped. Raises ConfigError as `open_trackers`.
+    """
+
+    def __init__(self, run_path: Path, config: Config, first_step: int, trackers: Sequence[str] = ()) -> None:
+        self._file, self._trackers = None, []
+        if rank() > 0:
+            return
         run_path.mkdir(parents=True, exist_ok=True)
         write_atomically(run_path / SETTINGS_FILE, json.dumps(to_dict(config), indent=2).encode() + b"\n")
         self.path = run_path / METRICS_FILE
         _drop_after(self.path, first_step)
+        self._trackers = open_trackers(trackers, run_path, config, first_step)
         self._file = self.path.open("a", encoding="utf-8")
-        self._board = _board(run_path, first_step)
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        """One line of numbers to six digits, flushed."""
+        """One line of numbers to six digits, flushed. What is no number has no place in JSON, and is left out."""
+        if not self._file:
+            return
+        values = {name: value for name, value in values.items() if math.isfinite(value)}
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}  # a learning rate may be 1e-8
         self._file.write(json.dumps({"step": step, **rounded}) + "\n")
         self._file.flush()
-        if self._board:
-            for name, value in values.items():
-                self._board.add_scalar(name, value, step)
+        for tracker in self._trackers:
+            tracker.write(step, values)
 
     def __enter__(self) -> "Journal":
         return self
@@ -48,9 +59,10 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if self._board:
-            self._board.close()
+        if self._file:
+            self._file.close()
+        for tracker in self._trackers:
+            tracker.close(failed=kind is not None)
 
 
 def require_place(run_path: Path) -> None:
@@ -70,7 +82,13 @@ def require_place(run_path: Path) -> None:
 
 @contextmanager
 def only_writer(run_path: Path) -> Iterator[None]:
-    """Hold the folder of a run, made if need be. Raises CheckpointError when another process trains in it."""
+    """Hold the folder of a run, made if need be; rank 0 does for all.
+
+    Raises CheckpointError when another training has it.
+    """
+    if rank() > 0:
+        yield
+        return
     run_path.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(run_path, os.O_RDONLY)
     try:
@@ -107,12 +125,3 @@ def _parsed(line: bytes) -> Any:
 def _drop_after(path: Path, step: int) -> None:
     kept = [line for line in read_metrics(path.parent) if line["step"] <= step]
     write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
-
-
-def _board(run_path: Path, first_step: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        logging.getLogger(__name__).info("tensorboard is not installed: curves go to %s only", run_path / METRICS_FILE)
-        return None
-    return SummaryWriter(str(run_path), purge_step=first_step + 1)

@@ -3,36 +3,42 @@
 Reads clips through data/loader.py and a `VLSA`; feeds retrieve/ with checkpoints. A step is a function of (weights,
 moments, settings, step number) alone: the order of clips, their augmentation and the masks all follow from the seed
 and the step. So a run that was killed goes on from its last checkpoint and ends with the very weights of an unbroken
-run.
+run (on a GPU but for the order in which attention sums its gradients).
 Axes: B clips.
 """
 
 import hashlib
-import json
+import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from vlsa.config import Config, TextConfig
+from vlsa.config import Config
 from vlsa.data.clip import Batch, ClipSource
-from vlsa.data.loader import TrainingClips, training_batches
+from vlsa.data.loader import TrainingClips, fingerprint, first_clips, training_batches
 from vlsa.data.tokenizer import Tokenizer
-from vlsa.errors import CheckpointError, ConfigError, VlsaError
+from vlsa.distributed import any_rank, joined, num_processes, wait_for_all
+from vlsa.errors import CheckpointError
+from vlsa.model.gathered import first_row, sum_over_processes
+from vlsa.model.geometry import geometry
 from vlsa.model.state import Losses
-from vlsa.model.vlsa import VLSA
-from vlsa.pretrain import checkpoint
+from vlsa.model.vlsa import CALIBRATION_CLIPS, VLSA
+from vlsa.pretrain import checkpoint, compute, memory
+from vlsa.pretrain.changes import settings_to_go_on_with
+from vlsa.pretrain.feed import fed
+from vlsa.pretrain.guard import Guard
 from vlsa.pretrain.interrupt import stop_on_interrupt
 from vlsa.pretrain.journal import Journal, only_writer, require_place
+from vlsa.pretrain.meter import Meter, ceiling
 from vlsa.pretrain.needs import require_pairs
+from vlsa.pretrain.parallel import finish_gradients, spread, whole, whole_model
 from vlsa.pretrain.schedule import learning_rate
-from vlsa.pretrain.warm import kept_sources
-from vlsa.settings import to_dict
+from vlsa.pretrain.step import Objective, backward
 
 Evaluator = Callable[[VLSA, Tokenizer], dict[str, float]]
 """Scores of the model on held-out clips, by name."""
@@ -42,8 +48,7 @@ Initialise = Callable[[VLSA, Tokenizer], tuple[str, ...]]
 """Puts weights from elsewhere into a fresh model; returns what `train.init` is to say of them."""
 
 LOG_EVERY_STEPS = 10
-MAY_CHANGE = ("num_workers", "checkpoint_every_steps", "evaluate_every_steps", "cache_gib")
-"""Fields of `TrainConfig` that do not touch the weights, so that a resumed run may set them anew."""
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class RunSummary:
 
 @dataclass
 class Trainer:
-    """A run in progress."""
+    """A run in progress. `objective` is the model's loss, `spread_objective` if DDP or FSDP2 wrapped it."""
 
     config: Config
     model: VLSA
@@ -74,11 +79,24 @@ class Trainer:
     data: str
     step: int = 0
     seconds: float = 0.0
+    first_loss: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    spread_objective: InitVar[nn.Module | None] = None
+    objective: nn.Module = field(init=False)
+    guard: Guard = field(init=False)
+
+    def __post_init__(self, spread_objective: nn.Module | None) -> None:
+        self.objective = spread_objective or Objective(self.model)
+        compute.set_up(self.model, self.config.compute, self.device)
+        self.guard = Guard(self.device, self.config.train.diverged_at, self.first_loss)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.pixel_scale.device
 
     def save(self, run_path: Path) -> None:
         """Checkpoint of the steps done so far."""
-        state = checkpoint.TrainingState(self.step, self.data, self.seconds)
+        state = checkpoint.TrainingState(self.step, self.data, self.seconds, self.guard.first_loss)
         checkpoint.save(run_path, self.model, self.optimizer, self.tokenizer, self.config, state)
 
 
@@ -92,67 +110,91 @@ def pretrain(
     evaluator: Evaluator | None = None,
     report: Report | None = None,
     device: torch.device | str | None = None,
+    allow_changes: bool = False,
+    trackers: Sequence[str] = (),
 ) -> RunSummary:
     """Train to the last step, going on from the run's newest checkpoint if there is one.
 
     `initialise` is called on the fresh model of a new run, after its inputs were calibrated; a run that goes on has its
-    weights already.
+    weights already. `allow_changes`: a run may go on with other settings than it was begun with. `trackers`: told of
+    the numbers beside metrics.jsonl and TensorBoard. Under torchrun each process calls this, and they train one model.
 
     Ctrl-C ends after the step in hand, with a checkpoint. Raises ConfigError when the run was begun with other
-    settings or a source of train.init does not fit, CheckpointError when its newest checkpoint is damaged or of other
-    clips, or another process trains the run, StoreError when there are fewer clips than a batch or none to match,
-    VlsaError when the loss is no longer a number.
+    settings, a source of train.init does not fit, or a step does not fit into the GPU; CheckpointError when its newest
+    checkpoint is damaged or of other clips, or another process trains the run; StoreError when there are fewer clips
+    than a batch or none to match; VlsaError when the loss is no longer a number.
     """
     run_path = Path(run_path)
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     require_place(run_path)
-    saved = checkpoint.checkpoints(run_path)
     require_pairs(source, config)
-    trainer = _resume(config, source, saved[-1], device) if saved else _start(config, source, tokenizer, device)
-    resumed_from = trainer.step
-    clips = TrainingClips(source, trainer.config.model, trainer.config.train, trainer.tokenizer)
-    if not saved:
-        trainer.model.calibrate(next(iter(training_batches(clips, 0))).to(device))
-        assert bool(initialise) == bool(trainer.config.train.init), "train.init says where the first weights are from"
-        if initialise:
-            init = initialise(trainer.model, trainer.tokenizer)
-            trainer.config = replace(trainer.config, train=replace(trainer.config.train, init=init))
-    with (
-        only_writer(run_path),
-        checkpoint.unchanged(run_path, saved),
-        Journal(run_path, trainer.config, first_step=trainer.step) as journal,
-        stop_on_interrupt() as stop,
-    ):
-        for batch, waited_seconds in _timed(training_batches(clips, trainer.step)):
+    with joined(device) as (ranks, device):
+        saved = checkpoint.agreed(run_path)
+        trainer, clips = (
+            _resume(config, source, saved[-1], device, allow_changes)
+            if saved
+            else _start(config, source, tokenizer, initialise, device)
+        )
+        resumed_from = trainer.step
+        if ranks.num_restarts and ranks.main:
+            _LOG.info("started again by torchrun (%d), after step %d", ranks.num_restarts, resumed_from)
+        with (
+            only_writer(run_path),
+            checkpoint.unchanged(run_path, saved),
+            Journal(run_path, trainer.config, first_step=trainer.step, trackers=trackers) as journal,
+            stop_on_interrupt() as stop,
+        ):
+            peak_flops = ceiling(device, trainer.model.precision)
+            meter = Meter(trainer.config.model, device, num_ranks=num_processes(), peak_flops=peak_flops)
             started = time.perf_counter()
-            losses, norm = train_step(trainer, batch.to(device))
-            trainer.step += 1
-            _check_finite(trainer.step, batch.ids, losses, norm)
-            _log(trainer, journal, report, batch.ids, losses, norm, waited_seconds, started)
-            _evaluate(trainer, journal, evaluator)
-            trainer.seconds += waited_seconds + time.perf_counter() - started
-            last = trainer.step == trainer.config.train.num_steps or stop.asked
-            if last or trainer.step % trainer.config.train.checkpoint_every_steps == 0:
-                trainer.save(run_path)
-            if last:
-                break
+            for batch, waited_seconds in fed(training_batches(clips, trainer.step, device), device):
+                losses, norm = train_step(trainer, batch)
+                trainer.step += 1
+                meter.step(waited_seconds, len(batch))
+                _log(trainer, journal, report, losses, norm, meter)
+                _evaluate(trainer, journal, evaluator, meter)
+                last = any_rank(stop.asked) or trainer.step == trainer.config.train.num_steps
+                trainer.seconds += time.perf_counter() - started
+                started = time.perf_counter()
+                if last or trainer.step % trainer.config.train.checkpoint_every_steps == 0:
+                    trainer.guard.check()
+                    with meter.paused():
+                        trainer.save(run_path)
+                if last:
+                    break
     train = trainer.config.train
     return RunSummary(run_path, trainer.step, train.num_steps, resumed_from, trainer.seconds, trainer.metrics)
 
 
 def train_step(trainer: Trainer, batch: Batch) -> tuple[Losses, torch.Tensor]:
-    """One update; returns the losses before it and the norm of the gradient."""
+    """One update; returns the losses before it and the norm of the gradient. The device is not waited for.
+
+    With several processes `batch` holds this one's clips, and the losses are its part of a sum.
+    """
     train, model = trainer.config.train, trainer.model
     for group in trainer.optimizer.param_groups:
         group["lr"] = learning_rate(trainer.step, train)
     model.train()
-    losses = model(batch, step_generator(train.seed, trainer.step))
+    first, generator = first_row(len(batch)), step_generator(train.seed, trainer.step)
+    noise = model.draw_noise(len(batch) * num_processes(), generator, (first, first + len(batch))).to(trainer.device)
     trainer.optimizer.zero_grad(set_to_none=True)
-    losses.total.backward()
-    norm = nn.utils.clip_grad_norm_(model.parameters(), train.gradient_clip or math.inf)
-    trainer.optimizer.step()
-    model.matching.limit_scale()
+    try:
+        losses = backward(trainer.objective, batch, noise, trainer.config.compute.chunk_size)
+        norm = _update(trainer, batch.ids, losses)
+    except torch.OutOfMemoryError as error:
+        raise memory.too_much(trainer, batch, noise, error) from error
     return losses, norm
+
+
+def _update(trainer: Trainer, ids: tuple[str, ...], losses: Losses) -> torch.Tensor:
+    """Take the step that the gradients say, unless the guard forbids it; returns the gradient's norm."""
+    finish_gradients(trainer.objective)
+    largest_norm = trainer.config.train.gradient_clip or math.inf
+    norm = whole(nn.utils.clip_grad_norm_(trainer.model.parameters(), largest_norm))
+    loss = sum_over_processes(losses.total)
+    trainer.optimizer.found_inf = trainer.guard.watch(trainer.step + 1, ids, loss, norm, losses.total)
+    trainer.optimizer.step()
+    trainer.model.matching.limit_scale()
+    return norm
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -171,12 +213,25 @@ def build_optimizer(model: VLSA, config: Config) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.train.learning_rate, betas=config.train.betas, fused=True)
 
 
-def _start(config: Config, source: ClipSource, tokenizer: Tokenizer | None, device: torch.device) -> Trainer:
+def _start(
+    config: Config,
+    source: ClipSource,
+    tokenizer: Tokenizer | None,
+    initialise: Initialise | None,
+    device: torch.device,
+) -> tuple[Trainer, TrainingClips]:
     tokenizer = tokenizer or learn_tokenizer(config, source)
     text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
     config = replace(config, model=replace(config.model, text=text))
+    clips = TrainingClips(source, config.model, config.train, tokenizer)
     model = checkpoint.build_model(config, tokenizer).to(device)
-    return Trainer(config, model, tokenizer, build_optimizer(model, config), fingerprint(source))
+    model.calibrate(first_clips(clips, CALIBRATION_CLIPS).to(device))
+    assert bool(initialise) == bool(config.train.init), "train.init says where the first weights are from"
+    if initialise:
+        config = replace(config, train=replace(config.train, init=initialise(model, tokenizer)))
+    objective = spread(Objective(model), config.compute, device)
+    optimizer = build_optimizer(model, config)
+    return Trainer(config, model, tokenizer, optimizer, fingerprint(source), spread_objective=objective), clips
 
 
 def learn_tokenizer(config: Config, source: ClipSource) -> Tokenizer:
@@ -185,12 +240,16 @@ def learn_tokenizer(config: Config, source: ClipSource) -> Tokenizer:
     return Tokenizer.train(list(source.texts("train")) or ["a"], config.model.text.vocabulary_size)
 
 
-def _resume(config: Config, source: ClipSource, path: Path, device: torch.device) -> Trainer:
+def _resume(
+    config: Config, source: ClipSource, path: Path, device: torch.device, allow_changes: bool
+) -> tuple[Trainer, TrainingClips]:
     model, tokenizer, saved = checkpoint.load_model(path)
-    _check_same_settings(config, saved, path)
-    free = {name: getattr(config.train, name) for name in MAY_CHANGE}
-    config = replace(saved, train=replace(saved.train, **free))
-    model.to(device)
+    config = settings_to_go_on_with(config, saved, path, allow_changes=allow_changes)
+    if config.model != saved.model:
+        weights = model.state_dict()
+        model = checkpoint.build_model(config, tokenizer)
+        checkpoint.load_weights(model, weights, path)
+    objective = spread(Objective(model.to(device)), config.compute, device)
     optimizer = build_optimizer(model, config)
     state = checkpoint.load_training(path, model, optimizer)
     if state.data != fingerprint(source):
@@ -198,87 +257,42 @@ def _resume(config: Config, source: ClipSource, path: Path, device: torch.device
             f"{path}: trained on other clips than these; the run would not be one experiment. "
             "Give the same --data, or another --out."
         )
-    return Trainer(config, model, tokenizer, optimizer, state.data, state.step, state.seconds)
-
-
-def _check_same_settings(asked: Config, saved: Config, path: Path) -> None:
-    # The vocabulary of the run is the size that its texts gave.
-    text: TextConfig = replace(asked.model.text, vocabulary_size=saved.model.text.vocabulary_size)
-    train = replace(asked.train, init=kept_sources(asked.train.init, saved.train.init))
-    asked = replace(asked, model=replace(asked.model, text=text), train=train)
-    before, now = _flat(to_dict(saved)), _flat(to_dict(asked))
-    changed = [name for name in before if before[name] != now[name] and name.split(".")[-1] not in MAY_CHANGE]
-    if changed:
-        listed = ", ".join(f"{name}: {before[name]} -> {now[name]}" for name in changed)
-        raise ConfigError(
-            f"{path}: the run was begun with other settings ({listed}); its result would belong to neither. "
-            "Give the same settings, or another --out."
-        )
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
-
-
-def fingerprint(source: ClipSource) -> str:
-    """Digest of the training clips: their ids, texts and extents."""
-    facts = [(row.id, list(row.texts), row.duration_seconds, row.num_samples) for row in source.rows("train")]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-
-
-def _timed(batches: Iterable[Batch]) -> Iterator[tuple[Batch, float]]:
-    """Batches, each with the seconds that it was waited for."""
-    iterator = iter(batches)
-    while True:
-        started = time.perf_counter()
-        batch = next(iterator, None)
-        if batch is None:
-            return
-        yield batch, time.perf_counter() - started
-
-
-def _check_finite(step: int, ids: tuple[str, ...], losses: Losses, norm: torch.Tensor) -> None:
-    # At each step, before anything is saved: later steps would blame other clips, and keep spoilt weights.
-    if math.isfinite(losses.total.item()) and math.isfinite(norm.item()):
-        return
-    raise VlsaError(
-        f"step {step}: loss {losses.total.item()}, norm of its gradient {norm.item()}; the weights are spoilt. The "
-        f"clips were {', '.join(ids[:8])}{' ...' if len(ids) > 8 else ''}. Nothing of this step was saved: "
-        "lower train.learning_rate in a new run."
-    )
+    done = (state.data, state.step, state.seconds, state.first_loss)
+    trainer = Trainer(config, model, tokenizer, optimizer, *done, spread_objective=objective)
+    return trainer, TrainingClips(source, config.model, config.train, tokenizer)
 
 
 def _log(
-    trainer: Trainer,
-    journal: Journal,
-    report: Report | None,
-    ids: tuple[str, ...],
-    losses: Losses,
-    norm: torch.Tensor,
-    waited_seconds: float,
-    started: float,
+    trainer: Trainer, journal: Journal, report: Report | None, losses: Losses, norm: torch.Tensor, meter: Meter
 ) -> None:
     num_steps = trainer.config.train.num_steps
     if trainer.step % LOG_EVERY_STEPS and trainer.step != num_steps and trainer.step != 1:
         return
-    values = {"loss": losses.total.item()} | {name: term.item() for name, term in losses.terms.items()}
-    seconds = waited_seconds + time.perf_counter() - started
-    trainer.metrics = values | {
+    trainer.guard.check()
+    parts = {"loss": losses.total, **losses.terms}
+    summed = sum_over_processes(torch.stack(list(parts.values())))
+    trainer.metrics = {
+        **_on_host(dict(zip(parts, summed, strict=True))),
         "learning_rate": learning_rate(trainer.step - 1, trainer.config.train),
-        "gradient_norm": norm.item(),
-        "scale": trainer.model.matching.scale.item(),
-        "clips_per_second": len(ids) / seconds,
-        "data_wait_share": waited_seconds / seconds,
+        **_on_host({"gradient_norm": norm, "temperature": 1 / trainer.model.matching.scale.detach()}),
+        **_on_host(geometry(losses.globals, trainer.config.model.objective.pairs) if losses.globals else {}),
+        **meter.rates(),
     }
     journal.write(trainer.step, trainer.metrics)
     if report:
         report(trainer.step, num_steps, trainer.metrics)
 
 
-def _evaluate(trainer: Trainer, journal: Journal, evaluator: Evaluator | None) -> None:
+def _on_host(values: dict[str, torch.Tensor]) -> dict[str, float]:
+    return {name: value.item() for name, value in values.items()}
+
+
+def _evaluate(trainer: Trainer, journal: Journal, evaluator: Evaluator | None, meter: Meter) -> None:
     every = trainer.config.train.evaluate_every_steps
     if evaluator and every and trainer.step % every == 0:
-        journal.write(trainer.step, evaluator(trainer.model, trainer.tokenizer))
+        trainer.guard.check()
+        with meter.paused():
+            model = whole_model(trainer.model, trainer.config, trainer.tokenizer)
+            if model:
+                journal.write(trainer.step, evaluator(model, trainer.tokenizer))
+            wait_for_all()

@@ -13,6 +13,8 @@ from vlsa.settings import nearest
 SHARINGS: tuple[Sharing, ...] = typing.get_args(Sharing)
 RECIPES: dict[str, Callable[[], Config]] = {
     "paper": sizes.paper,
+    "huge": sizes.huge,
+    "large": sizes.large,
     "base": sizes.base,
     "small": sizes.small,
     "tiny": sizes.tiny,
@@ -30,6 +32,9 @@ VARIANTS: dict[str, Callable[[Config], Config]] = {
     "learned-temperature": variants.learned_temperature,
     "partial-decoding": variants.partial_decoding,
     "late-fusion": variants.late_fusion,
+    "exact": variants.exact,
+    "fast": variants.fast,
+    "fastest": variants.fastest,
     "best": variants.best,
     **{f"encoder-{shared}": partial(variants.shared_encoder, shared=shared) for shared in SHARINGS},
     **{f"decoder-{shared}": partial(variants.shared_decoder, shared=shared) for shared in SHARINGS},

@@ -126,6 +126,39 @@ def late_fusion(config: Config) -> Config:
     return replace(config, model=replace(config.model, encoder=encoder))
 
 
+def exact(config: Config) -> Config:
+    """The joint pass in all layers and every hidden patch decoded, as in the paper, at any size.
+
+    Command: `vlsa pretrain --recipe tiny/exact --data STORE --out RUN`. Cost: `paper` is so already; twice `base`'s.
+    Expected: what `fast` is measured against.
+    """
+    return _shortened(config, config.model.encoder.num_layers, 1.0, config.model.decoder.num_layers)
+
+
+def fast(config: Config) -> Config:
+    """The last quarter of the layers joint and a quarter of the hidden patches decoded (beyond the paper).
+
+    Command: `vlsa pretrain --recipe paper/fast --data STORE --out RUN`. Cost: half of `paper`'s FLOPs. Expected: the
+    same retrieval (docs/log.md, 16).
+    """
+    return late_fusion(partial_decoding(config))
+
+
+def fastest(config: Config) -> Config:
+    """One joint layer, a tenth of the hidden patches decoded, a decoder of a quarter the depth (beyond the paper).
+
+    Command: `vlsa pretrain --recipe paper/fastest --data STORE --out RUN`. Cost: a third of `paper`'s FLOPs, of which
+    five sixths are the isolated passes. Expected: docs/log.md, 16.
+    """
+    return _shortened(config, 1, 0.1, max(config.model.decoder.num_layers // 4, 1))
+
+
+def _shortened(config: Config, fusion_layers: int, decoded_share: float, decoder_layers: int) -> Config:
+    encoder: EncoderConfig = replace(config.model.encoder, fusion_layers=fusion_layers)
+    decoder: DecoderConfig = replace(config.model.decoder, decoded_share=decoded_share, num_layers=decoder_layers)
+    return replace(config, model=replace(config.model, encoder=encoder, decoder=decoder))
+
+
 def best(config: Config) -> Config:
     """A video-text pair and a learned temperature together (beyond the paper): for finding pictures by words.
 

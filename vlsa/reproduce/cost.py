@@ -140,7 +140,7 @@ def measure_cost(
     batch = made_batch(config, batch_size).to(where)
     step_seconds = _step_seconds(config, model, tokenizer, batch, num_steps)
     model.eval()
-    one = batch.first(1)
+    one = batch.rows(0, 1)
     gallery = torch.nn.functional.normalize(torch.randn(GALLERY, config.model.encoder.width, device=where), dim=-1)
     encode = _seconds(lambda: (model.encode_video(one), model.encode_audio(one)), num_steps)
     return Cost(

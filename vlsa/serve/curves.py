@@ -1,10 +1,11 @@
-"""The picture of a training run: loss, its terms, and retrieval on held-out clips where it was measured.
+"""The picture of a training run: loss, its terms, retrieval on held-out clips, the shape of the space, and speed.
 
-Reads a run's metrics.jsonl (a JSON object a line: "step", "loss", "local_*", "global_*", "text_to_video/r10" ...);
-feeds report.py.
+Reads a run's metrics.jsonl (a JSON object a line: "step", "loss", "local_*", "global_*", "text_to_video/r10" ...); what
+was not measured has no panel. docs/training.md says how to read them. Feeds report.py.
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,53 +61,91 @@ def averaged(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.add.reduceat(steps, starts) / counts, np.add.reduceat(values, starts) / counts
 
 
+@dataclass(frozen=True)
+class Panel:
+    """One of the small pictures; `floor` is where its vertical axis begins, None for where the curves do."""
+
+    title: str
+    curves: Series
+    marker: str = "-"
+    floor: float | None = None
+
+
 def draw_curves(metrics_path: str | Path, png_path: str | Path) -> Path:
     """Draw a metrics.jsonl as one PNG and return its path. Raises VlsaError when there is nothing to draw."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     series = read_series(metrics_path)
-    panels = [panel for panel in _panels(series) if panel[1]]
-    num_columns = min(len(panels), 2)
-    num_rows = -(-len(panels) // num_columns)
+    drawn = [panel for panel in panels(series) if panel.curves]
+    last_step = max(int(steps[-1]) for steps, _ in series.values())
+    num_columns = min(len(drawn), 2 if len(drawn) <= 4 else 3)
+    num_rows = -(-len(drawn) // num_columns)
     figure = Figure(figsize=(4.6 * num_columns, 3.0 * num_rows), layout="constrained")
     FigureCanvasAgg(figure)
-    for place, (title, curves, marker) in enumerate(panels, 1):
-        axes = figure.add_subplot(num_rows, num_columns, place)
-        for name, (steps, values) in curves.items():
-            axes.plot(*averaged(steps, values), marker, label=name, linewidth=1.6, markersize=3)
-        _dress(axes, title, num_curves=len(curves))
+    for place, panel in enumerate(drawn, 1):
+        _draw(figure.add_subplot(num_rows, num_columns, place), panel, last_step)
     figure.savefig(png_path, dpi=150)
     return Path(png_path)
 
 
-def _panels(series: Series) -> list[tuple[str, Series, str]]:
-    """Title, curves and line style of each panel."""
-    local = {name.removeprefix("local_"): points for name, points in series.items() if name.startswith("local_")}
-    matching = {
-        name.removeprefix("global_").replace("_", " "): points
-        for name, points in series.items()
-        if name.startswith("global_")
-    }
-    recall = {
-        direction_label(name): (series[f"{name}/r10"][0], 100 * series[f"{name}/r10"][1])
-        for name in DIRECTIONS
-        if f"{name}/r10" in series
-    }
-    total = {"loss": series["loss"]} if "loss" in series else {}
+def panels(series: Series) -> list[Panel]:
+    """What is learned first, then how well, then how fast. A panel without curves was not measured."""
+    recall = {direction_label(name): _percent(series[f"{name}/r10"]) for name in DIRECTIONS if f"{name}/r10" in series}
+    shares = {"data_wait_share": "waiting for data", "mfu": "model FLOPs utilisation"}
     return [
-        ("loss", total, "-"),
-        ("rebuilding what was hidden (LPMM)", local, "-"),
-        ("matching (GAM)", matching, "-"),
-        ("R@10 on held-out clips, %", recall, "-o"),
+        Panel("loss", _named(series, "loss")),
+        Panel("rebuilding what was hidden (LPMM)", _beginning(series, "local_")),
+        Panel("matching (GAM)", _beginning(series, "global_")),
+        Panel("R@10 on held-out clips, %", recall, "-o", floor=0),
+        Panel("alignment: squared distance of true pairs", _beginning(series, "alignment_")),
+        Panel("uniformity: 0 collapsed, -4 spread out", _beginning(series, "uniformity_")),
+        Panel("norm of the gradient", _named(series, "gradient_norm"), floor=0),
+        Panel("temperature", _temperature(series)),
+        Panel("clips a second", _named(series, "clips_per_second"), floor=0),
+        Panel("share of the time or of the device, %", _shares(series, shares), floor=0),
     ]
 
 
-def _dress(axes: Any, title: str, num_curves: int) -> None:
-    axes.set_title(title, fontsize=10, loc="left")
+def _named(series: Series, name: str) -> Series:
+    return {name: series[name]} if name in series else {}
+
+
+def _beginning(series: Series, prefix: str) -> Series:
+    return {
+        name.removeprefix(prefix).replace("_", " "): points
+        for name, points in series.items()
+        if name.startswith(prefix)
+    }
+
+
+def _percent(points: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return points[0], 100 * points[1]
+
+
+def _shares(series: Series, labels: dict[str, str]) -> Series:
+    return {label: _percent(series[name]) for name, label in labels.items() if name in series}
+
+
+def _temperature(series: Series) -> Series:
+    """Where it is learned; one that stands still says nothing. Older runs wrote its inverse, the scale."""
+    steps, values = series.get("temperature") or series.get("scale") or (np.empty(0), np.empty(0))
+    if not len(values) or np.ptp(values) <= 1e-5 * values.max():
+        return {}
+    return {"temperature": (steps, values if "temperature" in series else 1 / values)}
+
+
+def _draw(axes: Any, panel: Panel, last_step: int) -> None:
+    for name, (steps, values) in panel.curves.items():
+        axes.plot(*averaged(steps, values), panel.marker, label=name, linewidth=1.6, markersize=3)
+    axes.set_xlim(-0.02 * last_step, 1.02 * last_step)  # the same in all panels, so that they can be compared
+    if panel.floor is not None:
+        axes.set_ylim(bottom=panel.floor)
+    axes.set_title(panel.title, fontsize=10, loc="left")
     axes.set_xlabel("step", fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if num_curves > 1:
-        axes.legend(fontsize=7, frameon=False)
+    if len(panel.curves) > 1 or panel.title.startswith("share"):
+        num_columns = 2 if len(panel.curves) > 4 else 1
+        axes.legend(fontsize=7, ncols=num_columns, edgecolor="none", framealpha=0.8)

@@ -15,10 +15,11 @@ from vlsa.data.loader import (
     MemoryClips,
     StepSampler,
     TrainingClips,
+    first_clips,
     read_tensors,
     training_batches,
 )
-from vlsa.errors import StoreError
+from vlsa.errors import ConfigError, StoreError
 
 
 def training_clips(tokenizer, num_clips: int = 10, **train) -> TrainingClips:
@@ -60,6 +61,28 @@ def test_each_epoch_and_each_seed_has_an_order_of_its_own():
 def test_a_resumed_sampler_goes_on_where_it_was(first_step):
     assert keys(first_step, num_steps=6) == keys(num_steps=6)[first_step:]
     assert len(StepSampler(10, tiny_run(num_steps=6).train, first_step)) == 6 - first_step
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2, 4])
+def test_ranks_share_each_batch_in_order(num_ranks):
+    train = tiny_run(num_steps=6, batch_size=4).train
+    whole = list(StepSampler(10, train, 1))
+    parts = [list(StepSampler(10, train, 1, rank=rank, num_ranks=num_ranks)) for rank in range(num_ranks)]
+    assert [[key for part in step for key in part] for step in zip(*parts, strict=True)] == whole
+    assert {len(keys) for part in parts for keys in part} == {4 // num_ranks}
+
+
+@pytest.mark.parametrize(("batch_size", "hint"), [(6, "4 or 8"), (3, "4")])
+def test_a_batch_that_ranks_cannot_share_says_which_they_can(batch_size, hint):
+    with pytest.raises(ConfigError, match=rf"cannot share it evenly.*Try train.batch_size={hint}, or another"):
+        StepSampler(10, tiny_run(batch_size=batch_size).train, 0, num_ranks=4)
+
+
+def test_the_first_clips_are_those_of_the_first_step(tokenizer):
+    clips = training_clips(tokenizer)
+    first = next(iter(training_batches(clips, 0)))
+    assert first_clips(clips, 2).ids == first.ids[:2]
+    assert torch.equal(first_clips(clips, 256).sound, first.sound)
 
 
 def test_a_resumed_run_sees_the_same_tensors(tokenizer):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny import generator
 
-from vlsa.model.encoder import Group, QuickGELU, Transformer, groups_of
+from vlsa.model.attention import Masked
+from vlsa.model.encoder import QuickGELU, Transformer
 
 WIDTH, LENGTHS = 32, (5, 4, 3)
 
@@ -28,7 +29,7 @@ def test_each_option_of_a_block_has_an_effect(tokens, option, value):
     plain, other = Transformer(2, WIDTH, 4, 2), Transformer(2, WIDTH, 4, 2, **{option: value})
     other.load_state_dict(plain.state_dict())
     padding = torch.zeros(4, 12, dtype=torch.bool)
-    assert (plain(tokens, groups_of([padding])) - other(tokens, groups_of([padding]))).abs().max() > 1e-3
+    assert (plain(tokens, [padding]) - other(tokens, [padding])).abs().max() > 1e-3
 
 
 @pytest.fixture
@@ -45,16 +46,6 @@ def paddings() -> list[torch.Tensor]:
     return paddings
 
 
-def test_groups_follow_one_another():
-    groups = groups_of([torch.zeros(1, 5, dtype=torch.bool), torch.zeros(1, 2, dtype=torch.bool)], first=3)
-    assert [(group.start, group.stop) for group in groups] == [(3, 8), (8, 10)]
-
-
-def test_padding_is_not_attended_except_by_a_clip_that_has_nothing_else():
-    group = Group(0, 2, torch.tensor([[False, True], [True, True]]))
-    assert group.attends[:, 0, 0].tolist() == [[True, False], [True, True]]
-
-
 @pytest.mark.parametrize("fusion_layers", [1, 2, 3])
 def test_the_joint_pass_by_itself_is_that_of_a_packed_call(encoder, tokens, paddings, fusion_layers):
     _, joint = encoder.forward_both(tokens, paddings, fusion_layers)
@@ -67,15 +58,13 @@ def test_the_isolated_outputs_of_a_packed_call_are_those_of_calls_by_themselves(
     encoder, tokens, paddings, fusion_layers
 ):
     isolated, _ = encoder.forward_both(tokens, paddings, fusion_layers)
-    alone = [
-        encoder(part, groups_of([padding])) for part, padding in zip(tokens.split(LENGTHS, 1), paddings, strict=True)
-    ]
+    alone = [encoder(part, [padding]) for part, padding in zip(tokens.split(LENGTHS, 1), paddings, strict=True)]
     torch.testing.assert_close(isolated, torch.cat(alone, dim=1), atol=1e-5, rtol=1e-5)
 
 
 def test_the_joint_outputs_of_a_packed_call_are_those_of_one_call_over_all(encoder, tokens, paddings):
     _, joint = encoder.forward_both(tokens, paddings, fusion_layers=3)
-    together = encoder(tokens, groups_of([torch.cat(paddings, dim=1)]))
+    together = encoder(tokens, [torch.cat(paddings, dim=1)])
     torch.testing.assert_close(joint, together, atol=1e-5, rtol=1e-5)
 
 
@@ -83,8 +72,8 @@ def test_with_fewer_fusion_layers_the_first_run_isolated_and_the_last_joint(enco
     _, joint = encoder.forward_both(tokens, paddings, fusion_layers=1)
     x = tokens
     for block in encoder.blocks[:2]:
-        x = block(x, groups_of(paddings))
-    x = encoder.norm(encoder.blocks[2](x, groups_of([torch.cat(paddings, dim=1)])))
+        x = block(x, Masked.of(paddings))
+    x = encoder.norm(encoder.blocks[2](x, Masked.of([torch.cat(paddings, dim=1)])))
     torch.testing.assert_close(joint, x, atol=1e-5, rtol=1e-5)
 
 

@@ -7,7 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from vlsa.config import ModelConfig
-from vlsa.model.flops import encode_flops, layer_flops, step_flops
+from vlsa.model.flops import encode_flops, encoder_tokens, layer_flops, step_flops
 from vlsa.recipes import recipe
 
 
@@ -43,7 +43,7 @@ def test_a_step_costs_what_torch_counts(config: ModelConfig, tokenizer, clips):
     spectrogram = counted(lambda: model.spectrogram(batch.sound))
     whole = counted(lambda: model(batch, generator())) - spectrogram
     num_clips, width, pairs = len(batch), config.encoder.width, len(config.objective.pairs)
-    contrast = pairs * (2 * num_clips**2 * width + 2 * 2 * num_clips * width) if config.objective.global_weight else 0
+    contrast = pairs * 2 * 2 * width * (num_clips**2 + num_clips) if config.objective.global_weight else 0
     assert whole - contrast == num_clips * step_flops(config).forward
 
 
@@ -62,6 +62,23 @@ def test_encoding_costs_what_torch_counts(config, tokenizer, batch, name):
     with torch.no_grad():
         whole = counted(lambda: getattr(model, f"encode_{name}")(batch))
     assert whole - spectrogram == len(batch) * encode_flops(config)[name]
+
+
+@pytest.mark.parametrize("config", CASES.values(), ids=CASES)
+def test_the_tokens_that_enter_the_encoder_are_those_its_layers_are_given(config: ModelConfig, tokenizer, clips):
+    """Each layer's MLP is called with all tokens of its passes; their mean over the layers is counted."""
+    model, batch = make_model(config, tokenizer), make_batch(clips, config, tokenizer)
+    rows = []
+    for tower in model.encoder.towers.values():
+        for block in tower.blocks:
+            block.mlp.register_forward_hook(lambda _mlp, inputs, _output: rows.append(inputs[0][..., 0].numel()))
+    model(batch, generator())
+    assert encoder_tokens(config) == round(sum(rows) / len(batch) / config.encoder.num_layers)
+
+
+def test_the_tokens_of_the_paper_go_through_the_encoder_twice():
+    """By hand: a quarter of 8 x 196 patches of picture and of 256 of sound, and 40 words; apart and together."""
+    assert encoder_tokens(recipe("paper").model) == 2 * (8 * 49 + 64 + 40)
 
 
 def test_a_layer_has_the_closed_form():

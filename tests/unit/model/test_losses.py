@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from vlsa.model.losses import (
+    Everyone,
     contrastive_loss,
     hard_negatives,
     matching_loss,
@@ -163,10 +164,16 @@ def test_absent_clips_are_in_no_pair_of_the_sigmoid_loss():
     assert whole.item() == pytest.approx(kept.item(), rel=1e-6)
 
 
+def draw(logits: torch.Tensor, present: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Hard negatives of a batch that one process holds."""
+    anything = torch.zeros(len(logits), 1)
+    return hard_negatives(logits, Everyone(anything, anything, present), torch.rand(len(logits), generator=rng))
+
+
 def test_hard_negatives_are_drawn_by_likeness_and_never_the_clip_itself():
     logits = torch.tensor([[9.0, math.log(3.0), 0.0], [0.0, 9.0, 0.0], [50.0, 0.0, 9.0]])
     rng, present = torch.Generator().manual_seed(0), torch.ones(3, dtype=torch.bool)
-    drawn = torch.stack([hard_negatives(logits, present, rng) for _ in range(4000)])
+    drawn = torch.stack([draw(logits, present, rng) for _ in range(4000)])
     assert (drawn != torch.arange(3)).all()
     assert (drawn[:, 0] == 1).float().mean().item() == pytest.approx(0.75, abs=0.03)
     assert (drawn[:, 1] == 0).float().mean().item() == pytest.approx(0.5, abs=0.03)
@@ -176,15 +183,22 @@ def test_hard_negatives_are_drawn_by_likeness_and_never_the_clip_itself():
 def test_hard_negatives_are_present_and_a_batch_of_one_has_none():
     logits = torch.zeros(4, 4)
     present = torch.tensor([True, False, True, False])
-    drawn = hard_negatives(logits, present, torch.Generator().manual_seed(0))
+    drawn = draw(logits, present, torch.Generator().manual_seed(0))
     assert drawn[[0, 2]].tolist() == [2, 0]
-    assert hard_negatives(torch.zeros(1, 1), torch.ones(1, dtype=torch.bool)).tolist() == [0]
+    assert draw(torch.zeros(1, 1), torch.ones(1, dtype=torch.bool), torch.Generator()).tolist() == [0]
 
 
 def test_hard_negatives_in_half_precision_are_drawn_in_full():
-    """In float16 all of these noisy scores would overflow to one value."""
-    logits = torch.full((3, 3), 60_000.0, dtype=torch.float16)
-    drawn = [
-        hard_negatives(logits, torch.ones(3, dtype=torch.bool), torch.Generator().manual_seed(n)) for n in range(20)
-    ]
-    assert len({tuple(one.tolist()) for one in drawn}) > 1
+    """In float16 a sum of many small probabilities stops growing; and large logits overflow."""
+    num_clips = 6000
+    everyone = Everyone(*torch.zeros(2, num_clips, 1), torch.ones(num_clips, dtype=torch.bool))
+    logits = torch.full((3, num_clips), 60_000.0, dtype=torch.float16)
+    drawn = hard_negatives(logits, everyone, torch.tensor([0.25, 0.5, 0.95]))
+    assert drawn.tolist() == pytest.approx([1500, 3000, 5700], abs=3)
+
+
+def test_a_number_at_either_end_draws_a_clip_that_is_there():
+    present = torch.tensor([False, True, True, False, False])
+    everyone = Everyone(*torch.zeros(2, 5, 1), present)
+    for uniform, drawn in ((0.0, 1), (0.75, 2), (1.0, 1)):  # the last is beyond the sum: the likest clip stands in
+        assert hard_negatives(torch.zeros(1, 5), everyone, torch.tensor([uniform])).tolist() == [drawn]

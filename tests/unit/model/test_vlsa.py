@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from tiny import change, generator, make_model, mask_of, some_rows, without
+from tiny import change, generator, make_model, mask_of, masks_of, some_rows, without
 
 from vlsa.model import masking
 from vlsa.model.decoder import Rebuilt
@@ -96,7 +96,7 @@ def test_the_weights_follow_from_the_seed(config, tokenizer):
 
 def test_masks_have_the_shares_of_the_paper(model, batch):
     content = model.content(batch)
-    masks = model.draw_masks(content, generator())
+    masks = masks_of(model, content)
     video = mask_of(masks.visible_video, 32).reshape(6, 2, 16)
     assert video.sum(dim=-1).eq(12).all()
     assert len({tuple(frame.tolist()) for frame in video.reshape(12, 16)}) > 9  # each frame of each clip by itself
@@ -108,13 +108,13 @@ def test_masks_have_the_shares_of_the_paper(model, batch):
 def test_start_stop_and_padding_are_never_hidden(model, batch, tokenizer):
     content = model.content(batch)
     for seed in range(20):
-        hidden = batch.words[model.draw_masks(content, generator(seed)).hidden_words]
+        hidden = batch.words[masks_of(model, content, seed).hidden_words]
         assert not torch.isin(hidden, torch.tensor([tokenizer.start_id, tokenizer.stop_id, tokenizer.padding_id])).any()
 
 
 def test_what_is_hidden_does_not_reach_the_encoder(model, batch):
     content = model.content(batch)
-    masks = model.draw_masks(content, generator())
+    masks = masks_of(model, content)
     before = model.visible_tokens(content, masks)
     video = content.video.masked_fill(mask_of(masks.visible_video, 32)[..., None], 77)
     audio = content.audio.masked_fill(mask_of(masks.visible_audio, 32)[..., None], 77.0)
@@ -126,7 +126,7 @@ def test_what_is_hidden_does_not_reach_the_encoder(model, batch):
 
 def test_hidden_words_enter_as_the_mask_token(model, batch, tokenizer):
     content = model.content(batch)
-    masks = model.draw_masks(content, generator())
+    masks = masks_of(model, content)
     words = content.words.where(~masks.hidden_words, tokenizer.mask_id)
     expected = model.embedding.embed_text(words)
     assert torch.equal(model.visible_tokens(content, masks)["text"].tokens, expected)
@@ -136,14 +136,16 @@ def test_hidden_words_enter_as_the_mask_token(model, batch, tokenizer):
 def test_a_perfect_decoder_has_no_loss(model, batch, monkeypatch):
     """The target of a decoded patch is that patch, and nothing else is scored."""
     content = model.content(batch)
-    masks = model.draw_masks(content, generator())
+    masks = masks_of(model, content)
     joint = model.encode(model.visible_tokens(content, masks))[1]
     pixels = masking.gather_tokens(model.pixels(content.video), masks.hidden_video)
     sound = masking.gather_tokens(content.audio, masks.hidden_audio)
     logits = 50 * torch.nn.functional.one_hot(batch.words, 150).float()
     rebuilt = Rebuilt(normalise_patches(pixels), normalise_patches(sound), logits)
     monkeypatch.setattr(model.decoder, "forward", lambda *_: rebuilt)
-    assert all(term.item() < 1e-6 for term in model.local_losses(content, masks, joint).values())
+    assert all(
+        term.item() < 1e-6 for term in model.local_losses(content, masks, model.rebuild(content, masks, joint)).values()
+    )
 
 
 # --- scales

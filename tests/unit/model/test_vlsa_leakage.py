@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from tiny import change, generator, make_model, tiny_config
+from tiny import change, make_model, masks_of, tiny_config
 
 from vlsa.config import MODALITIES
 from vlsa.data.clip import Batch
@@ -27,7 +27,7 @@ def with_shuffled(batch: Batch, modality: str) -> Batch:
 def training_globals(model: VLSA, batch: Batch) -> Globals:
     """The globals that GAM sees, with the masks of seed 0. (Word masks depend on the words, so they move with them.)"""
     content = model.content(batch)
-    masks = model.draw_masks(content, generator())
+    masks = masks_of(model, content)
     return model.matching.pool(model.encode(model.visible_tokens(content, masks))[0])
 
 
@@ -81,7 +81,7 @@ def test_with_joint_matching_the_others_do_move(config, tokenizer, batch, shuffl
 def test_no_gradient_flows_from_one_modality_to_the_globals_of_another(model, batch):
     content = model.content(batch)
     content = dataclasses.replace(content, audio=content.audio.requires_grad_())
-    masks = model.draw_masks(content, generator())
+    masks = masks_of(model, content)
     globals_ = model.matching.pool(model.encode(model.visible_tokens(content, masks))[0])
     own, others = globals_.vectors["audio"], globals_.vectors["video"].sum() + globals_.vectors["text"].sum()
     (own_gradient,) = torch.autograd.grad(own.square().mul(torch.arange(32.0)).sum(), content.audio, retain_graph=True)

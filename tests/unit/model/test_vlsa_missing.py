@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import generator, make_batch, plain_clip, some_rows, without
+from tiny import generator, make_batch, masks_of, plain_clip, some_rows, without
 
 from vlsa.config import MODALITIES
 from vlsa.data.clip import Batch
@@ -23,13 +23,20 @@ def values(losses: Losses) -> dict[str, float]:
     return {name: term.item() for name, term in losses.terms.items()}
 
 
+def match(model, globals_, seed=0):
+    """GAM of some globals."""
+    num_clips = len(globals_.vectors["audio"])
+    return model.matching(globals_, model.draw_noise(num_clips, generator(seed)).pairs)
+
+
 def terms_of(model: VLSA, batch: Batch, rows: list[int]) -> dict[str, float]:
     """Terms of some clips, with the masks that they have in the whole batch."""
     content = model.content(batch)
-    masks = some_rows(model.draw_masks(content, generator()), rows)
+    masks = some_rows(masks_of(model, content), rows)
     content = some_rows(content, rows)
     isolated, joint = model.encode(model.visible_tokens(content, masks))
-    terms = model.local_losses(content, masks, joint) | model.matching(model.matching.pool(isolated), generator(1))
+    terms = model.local_losses(content, masks, model.rebuild(content, masks, joint))
+    terms |= match(model, model.matching.pool(isolated), seed=1)
     return {name: term.item() for name, term in terms.items()}
 
 
@@ -64,11 +71,11 @@ def test_local_terms_are_means_over_the_clips_that_have_the_modality(model, batc
 def test_a_silent_clip_still_trains_its_picture_and_words(model, batch):
     silent = without(batch, "audio", 2)
     content = model.content(silent)
-    masks = model.draw_masks(content, generator())
+    masks = masks_of(model, content)
     joint = model.encode(model.visible_tokens(content, masks))[1]
     joint["video"].tokens.retain_grad()
     joint["text"].tokens.retain_grad()
-    terms = model.local_losses(content, masks, joint)
+    terms = model.local_losses(content, masks, model.rebuild(content, masks, joint))
     (terms["local_video"] + terms["local_text"]).backward()
     assert joint["video"].tokens.grad[2].abs().sum() > 0
     assert joint["text"].tokens.grad[2].abs().sum() > 0
@@ -124,10 +131,10 @@ def test_repairing_takes_no_absent_sound_for_a_negative(model, batch):
     audio, video = globals_.vectors["audio"], globals_.vectors["video"]
     true, false = (model.matching.match("audio-video", audio, video.roll(shift, dims=0)) for shift in (0, 1))
     expected = 0.5 * (torch.nn.functional.softplus(-true).mean() + torch.nn.functional.softplus(false).mean())
-    loss = model.matching(globals_, generator())["global_match_audio_video"]
+    loss = match(model, globals_)["global_match_audio_video"]
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     one_silent = model.globals(without(two, "audio", 0))
-    loss = model.matching(one_silent, generator())["global_match_audio_video"]
+    loss = match(model, one_silent)["global_match_audio_video"]
     expected = 0.5 * (torch.nn.functional.softplus(-true[1]) + torch.nn.functional.softplus(false[1]))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
@@ -141,7 +148,7 @@ def test_repairing_takes_no_absent_picture_for_a_negative(model, batch):
         model.matching.match("audio-video", audio, video.roll(1, dims=0))[0],
     )
     expected = 0.5 * (torch.nn.functional.softplus(-true) + torch.nn.functional.softplus(false))
-    loss = model.matching(blind, generator())["global_match_audio_video"]
+    loss = match(model, blind)["global_match_audio_video"]
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from tiny import change, generator, make_model, tiny_config, without
+from tiny import change, generator, make_model, masks_of, tiny_config, without
 
 from vlsa.data.clip import Batch
 from vlsa.data.tokenizer import Tokenizer
@@ -121,7 +121,7 @@ def test_an_encoder_of_its_own_has_weights_of_its_own(config, tokenizer, shared)
 def test_in_the_joint_pass_a_modality_reaches_those_that_share_its_encoder(config, tokenizer, batch, shared):
     model = make_model(change(config, "encoder", shared=shared), tokenizer)
     content = model.content(batch)
-    seen = model.visible_tokens(content, model.draw_masks(content, generator()))
+    seen = model.visible_tokens(content, masks_of(model, content))
     before = model.encode(seen)
     for name, part in seen.items():
         other = seen | {name: dataclasses.replace(part, tokens=part.tokens.flip(0))}
@@ -134,7 +134,7 @@ def test_in_the_joint_pass_a_modality_reaches_those_that_share_its_encoder(confi
 def test_a_global_token_is_what_is_pooled_and_never_what_is_rebuilt(tokenizer, batch):
     model = make_model(tiny_config(pooling="token"), tokenizer)
     content = model.content(batch)
-    seen = model.visible_tokens(content, model.draw_masks(content, generator()))
+    seen = model.visible_tokens(content, masks_of(model, content))
     isolated, joint = model.encode(seen)
     assert {name: part.tokens.shape[1] for name, part in joint.items()} == {
         n: p.tokens.shape[1] for n, p in seen.items()
@@ -169,7 +169,7 @@ def test_without_the_local_objective_there_is_no_decoder(tokenizer):
 
 def test_decoding_a_part_decodes_that_part(config, tokenizer, batch):
     model = make_model(change(config, "decoder", decoded_share=0.25), tokenizer)
-    masks = model.draw_masks(model.content(batch), generator())
+    masks = masks_of(model, model.content(batch))
     assert masks.hidden_video.shape == (6, 6)  # a quarter of the 24 hidden of 32
     assert masks.hidden_audio.shape == (6, 6)
 

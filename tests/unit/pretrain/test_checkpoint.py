@@ -17,7 +17,7 @@ from vlsa.config import Config
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError
 from vlsa.model.vlsa import VLSA
-from vlsa.pretrain import checkpoint
+from vlsa.pretrain import checkpoint, parts
 from vlsa.pretrain.checkpoint import MODEL_FILE, TRAINING_FILE, TrainingState, build_model, checkpoints, load_model
 from vlsa.pretrain.loop import build_optimizer
 
@@ -159,7 +159,7 @@ def test_a_disk_that_gives_back_other_bytes_is_found(run, monkeypatch):
         wrong = {name: tensor + 1 for name, tensor in tensors.items()}
         save_file(wrong, path, header)
 
-    monkeypatch.setattr(checkpoint, "save_file", lying)
+    monkeypatch.setattr(parts, "save_file", lying)
     assert "the disk gave back other bytes" in message_of(lambda: run.save(1))
     assert checkpoints(run.path) == []
 

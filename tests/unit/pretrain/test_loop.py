@@ -9,8 +9,8 @@ import pytest
 import torch
 from tiny import make_batch, plain_clip, tiny_clips, tiny_config, tiny_run, tiny_source
 
-from vlsa.config import Config
-from vlsa.data.loader import MemoryClips
+from vlsa.config import ComputeConfig, Config
+from vlsa.data.loader import MemoryClips, fingerprint
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError, ConfigError, StoreError, VlsaError
 from vlsa.model.state import Losses
@@ -18,7 +18,7 @@ from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import checkpoints, load_model
 from vlsa.pretrain.journal import only_writer, read_metrics
-from vlsa.pretrain.loop import build_optimizer, fingerprint, pretrain, step_generator, train_step
+from vlsa.pretrain.loop import build_optimizer, pretrain, step_generator, train_step
 
 
 def with_model(config: Config, group: str, **values) -> Config:
@@ -198,7 +198,7 @@ def test_a_resume_with_changed_settings_is_refused_with_the_list(begun):
         "model.encoder.fusion_layers: 2 -> 3",
         "train.num_steps: 2 -> 8",
         "train.learning_rate: 0.001 -> 0.002",
-        "Give the same settings, or another --out.",
+        "Give the same settings, or another --out; --allow-changes goes on all the same.",
     ):
         assert part in message
     assert message.count("->") == 4
@@ -207,7 +207,25 @@ def test_a_resume_with_changed_settings_is_refused_with_the_list(begun):
 
 def test_settings_that_do_not_touch_the_weights_may_change(begun):
     config = tiny_run(num_steps=2, checkpoint_every_steps=7, evaluate_every_steps=3)
+    config = dataclasses.replace(config, compute=ComputeConfig(chunk_size=2, recompute=True))
     assert pretrain(config, tiny_source(), begun).finished
+    precise = dataclasses.replace(config, compute=ComputeConfig(precision="bfloat16"))
+    with pytest.raises(ConfigError, match=r"compute\.precision: auto -> bfloat16"):
+        pretrain(precise, tiny_source(), begun)
+
+
+def test_a_run_goes_on_with_other_settings_when_told_to_and_says_so(begun, caplog):
+    changed = tiny_run(num_steps=4, learning_rate=2e-3)
+    summary = pretrain(changed, tiny_source(), begun, allow_changes=True)
+    assert (summary.resumed_from, summary.step) == (2, 4)
+    assert load_model(begun)[2].train.learning_rate == 2e-3
+    assert "goes on with other settings: train.num_steps: 2 -> 4, train.learning_rate: 0.001 -> 0.002" in caplog.text
+    plain = with_model(changed, "objective", pairs=("audio-video",), matching_weight=0.0)
+    wider = with_model(changed, "encoder", width=64)
+    with pytest.raises(CheckpointError, match=r"matching\.layers\.\S+ among them"):
+        pretrain(plain, tiny_source(), begun, allow_changes=True)
+    with pytest.raises(CheckpointError, match="do not fit the model"):
+        pretrain(wider, tiny_source(), begun, allow_changes=True)
 
 
 @pytest.mark.parametrize("what", ["fewer", "texts", "sound"])
@@ -261,10 +279,10 @@ def test_a_damaged_checkpoint_stops_the_resume_with_the_way_back(begun):
 @pytest.mark.parametrize("spoilt", ["loss", "gradient"])
 def test_a_loss_that_is_no_number_stops_at_its_step_with_its_clips_and_is_not_saved(tmp_path, monkeypatch, spoilt):
     batches = []
-    forward = VLSA.forward
+    step = VLSA.step
 
-    def spoil(self, batch, generator=None):
-        losses = forward(self, batch, generator)
+    def spoil(self, batch, noise):
+        losses = step(self, batch, noise)
         batches.append(batch.ids)
         if len(batches) != 5:
             return losses
@@ -272,7 +290,7 @@ def test_a_loss_that_is_no_number_stops_at_its_step_with_its_clips_and_is_not_sa
         poison = zero * math.nan if spoilt == "loss" else zero.sqrt()  # the root of 0 is 0, its slope is not a number
         return Losses(losses.total + poison, losses.terms)
 
-    monkeypatch.setattr(VLSA, "forward", spoil)
+    monkeypatch.setattr(VLSA, "step", spoil)
     with pytest.raises(VlsaError, match=r"^step 5: .*lower train\.learning_rate in a new run\.$") as caught:
         pretrain(tiny_run(num_steps=30, checkpoint_every_steps=1), tiny_source(), tmp_path)
     assert all(clip_id in str(caught.value) for clip_id in batches[-1])

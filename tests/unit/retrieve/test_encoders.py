@@ -10,7 +10,7 @@ from PIL import Image
 from tiny import make_model
 
 from vlsa.config import AudioConfig, Config, EncoderConfig, ModelConfig, TextConfig, VideoConfig
-from vlsa.data.clip import Clip
+from vlsa.data.clip import Batch, Clip
 from vlsa.data.tokenizer import Tokenizer
 from vlsa.errors import CheckpointError, MediaError, VlsaError
 from vlsa.model.state import SpecialWords
@@ -20,6 +20,7 @@ from vlsa.pretrain.checkpoint import TrainingState
 from vlsa.retrieve import encoders
 from vlsa.retrieve.build import build_index
 from vlsa.retrieve.encoders import VlsaEncoder
+from vlsa.retrieve.encoding import words_batch
 from vlsa.retrieve.index import Index
 from vlsa.retrieve.windows import MAX_WINDOWS, window_starts
 
@@ -77,6 +78,26 @@ def test_a_row_does_not_depend_on_its_neighbours_or_the_batch_size(encoder):
     np.testing.assert_allclose(encoder.encode_video(clips), alone, atol=1e-6)
     short, long = "a dog", "a bell rings twice"
     np.testing.assert_allclose(encoder.encode_text([short, long])[0], encoder.encode_text([short])[0], atol=1e-6)
+
+
+def test_texts_are_encoded_at_their_own_length_in_like_company_and_come_back_in_their_order(encoder, monkeypatch):
+    texts = ["a bell rings twice", "rain", "a dog barks", "a dog", "rain on a roof", "☃"]
+    whole = torch.cat([encoder.model.encode_text(_padded_to_the_end(encoder, text)) for text in texts]).detach()
+    forward, lengths = encoder.forward, []
+    monkeypatch.setattr(
+        encoder, "forward", lambda kind, batch: lengths.append(batch.words.shape) or forward(kind, batch)
+    )
+    np.testing.assert_allclose(encoder.encode_text(texts), whole, atol=1e-6)
+    pieces = sorted((~encoder.tokenizer.encode(text, 8)[1]).sum().item() for text in texts)
+    assert lengths == [(3, pieces[2]), (3, pieces[-1])]
+    assert pieces[2] < pieces[-1] <= 8
+
+
+def _padded_to_the_end(encoder: VlsaEncoder, text: str) -> Batch:
+    """A text as a batch of one with all the padding that the settings allow."""
+    batch = words_batch([text], encoder.config, encoder.tokenizer)
+    words, padding = encoder.tokenizer.encode(text, encoder.config.text.num_tokens)
+    return dataclasses.replace(batch, words=words[None], word_padding=padding[None])
 
 
 def test_each_modality_is_encoded_by_itself(encoder):

@@ -5,9 +5,12 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import tiny_clips
 
+from vlsa.data.loader import MemoryClips
 from vlsa.errors import VlsaError
-from vlsa.serve.curves import MOST_POINTS, averaged, draw_curves, read_series
+from vlsa.retrieve.evaluate import Evaluator
+from vlsa.serve.curves import MOST_POINTS, averaged, draw_curves, panels, read_series
 
 
 def write_metrics(path, records) -> None:
@@ -59,3 +62,62 @@ def test_losses_and_retrieval_are_drawn_in_one_picture(tmp_path):
     assert np.asarray(picture.convert("L")).std() > 5  # something is drawn
     assert picture.size[0] > 1000
     assert picture.size[1] > 700
+
+
+def series(**values: list[float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    return {name: (np.arange(1, len(points) + 1), np.array(points)) for name, points in values.items()}
+
+
+def drawn(**values: list[float]) -> dict[str, list[str]]:
+    """Titles of the panels that hold something, with their curves."""
+    return {panel.title: list(panel.curves) for panel in panels(series(**values)) if panel.curves}
+
+
+def test_every_value_that_training_writes_has_its_place():
+    one = [1.0, 2.0]
+    assert drawn(
+        loss=one,
+        alignment_audio_text=one,
+        uniformity_audio=one,
+        uniformity_text=one,
+        gradient_norm=one,
+        temperature=one,
+        clips_per_second=one,
+        data_wait_share=one,
+        mfu=one,
+        learning_rate=one,  # set, not found
+    ) == {
+        "loss": ["loss"],
+        "alignment: squared distance of true pairs": ["audio text"],
+        "uniformity: 0 collapsed, -4 spread out": ["audio", "text"],
+        "norm of the gradient": ["gradient_norm"],
+        "temperature": ["temperature"],
+        "clips a second": ["clips_per_second"],
+        "share of the time or of the device, %": ["waiting for data", "model FLOPs utilisation"],
+    }
+
+
+def test_shares_are_drawn_in_percent():
+    panel = next(panel for panel in panels(series(mfu=[0.5, 0.25])) if panel.curves)
+    assert panel.curves["model FLOPs utilisation"][1].tolist() == [50.0, 25.0]
+
+
+def test_a_temperature_that_nobody_learns_is_not_drawn_and_an_older_run_s_scale_is_turned_over():
+    assert drawn(temperature=[0.07, 0.07]) == drawn(scale=[14.2857, 14.2857]) == {}
+    panel = next(panel for panel in panels(series(scale=[10.0, 20.0])) if panel.curves)
+    assert panel.curves["temperature"][1].tolist() == [0.1, 0.05]
+
+
+def test_the_scores_that_the_loop_writes_on_its_way_are_drawn(model, tokenizer):
+    scores = Evaluator(MemoryClips({"test": tiny_clips(3, "test")}))(model, tokenizer)
+    (curves,) = drawn(**{name: [value] for name, value in scores.items()}).values()
+    assert len(curves) == 7
+    assert "text → video" in curves
+
+
+def test_a_run_with_everything_is_drawn_in_rows_of_three(tmp_path):
+    names = ("loss", "local_video", "global_match_audio_text", "alignment_audio_text", "mfu", "gradient_norm")
+    write_metrics(tmp_path / "m.jsonl", [{"step": k, **dict.fromkeys(names, 1 / k)} for k in range(1, 9)])
+    with Image.open(draw_curves(tmp_path / "m.jsonl", tmp_path / "m.png")) as picture:
+        width, height = picture.size
+    assert width / height == pytest.approx(3 * 4.6 / (2 * 3.0), rel=0.01)

@@ -137,7 +137,7 @@ def test_no_clips_asked_for_is_refused(encoder, tmp_path):
 
 def test_the_command_prints_numbers_and_files_and_notes_go_to_stderr(encoder, tmp_path, monkeypatch):
     monkeypatch.setattr("vlsa.jobs.measuring.open_clips", lambda _: clips_of(tiny_clips(4)))
-    monkeypatch.setattr(encoders, "load", lambda _: encoder(local_weight=0.0))
+    monkeypatch.setattr(encoders, "load_run", lambda _: encoder(local_weight=0.0))
     line = f"vlsa show run --data store --out {tmp_path} --clips 1"
     result = call(line)
     assert result.exit_code == 0, result.output

@@ -111,7 +111,8 @@ def rebuild_batch(
 
 def _hide(model: VLSA, content: Content, generator: torch.Generator | None) -> Masks:
     """Masks as in training, with all that is hidden to be decoded."""
-    masks = model.draw_masks(content, generator)
+    noise = model.draw_noise(len(content.video), generator).to(content.video.device)
+    masks = model.draw_masks(content, noise.masks)
     none = torch.zeros_like(content.video_padding), torch.zeros_like(content.audio_padding)
     return replace(
         masks,

@@ -1,0 +1,101 @@
+"""One model over several processes: a copy in each (DDP), or a part of each weight in each (FSDP2).
+
+Both are PyTorch's, and both give the gradient of the whole batch: bit for bit the same on two processes. Reads
+`ComputeConfig.sharding`; used by loop.py. With one process nothing is wrapped.
+"""
+
+import inspect
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
+
+from vlsa.config import ComputeConfig, Config
+from vlsa.data.tokenizer import Tokenizer
+from vlsa.distributed import num_processes, rank
+from vlsa.model.encoder import Block
+from vlsa.model.vlsa import VLSA
+from vlsa.pretrain.checkpoint import build_model
+from vlsa.pretrain.step import Objective
+
+
+def spread(objective: Objective, compute: ComputeConfig, device: torch.device) -> nn.Module:
+    """The objective for all processes, as the settings ask; to be called before the optimizer is made.
+
+    FSDP2 replaces the weights by their parts, block by block; rank 0's weights are everyone's under DDP.
+    """
+    if num_processes() == 1:
+        return objective
+    if compute.sharding == "shard":
+        return _sharded(objective, device)
+    # Buckets are rebuilt after the first step unless parameters may be unused; sums would then fall in another order,
+    # and a run that goes on would not end with the bits of an unbroken one.
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in _options(DistributedDataParallel) else None
+    return DistributedDataParallel(
+        objective,
+        find_unused_parameters=True,
+        gradient_as_bucket_view=True,
+        **{buffers or "broadcast_buffers": False},  # they are constants
+    )
+
+
+def _options(called: type) -> Iterable[str]:
+    return inspect.signature(called).parameters
+
+
+def _sharded(objective: Objective, device: torch.device) -> nn.Module:
+    mesh = init_device_mesh(device.type, (num_processes(),))
+    for module in objective.modules():
+        if isinstance(module, Block):
+            fully_shard(module, mesh=mesh)
+    fully_shard(objective, mesh=mesh, ignored_params=set(undivided(objective)))
+    for name in ("look", "contrast"):
+        register_fsdp_forward_method(objective, name)
+    return objective
+
+
+def is_sharded(module: nn.Module) -> bool:
+    """Whether FSDP2 holds its weights."""
+    return isinstance(module, FSDPModule)
+
+
+def undivided(module: nn.Module) -> list[nn.Parameter]:
+    """Single numbers, of which FSDP2 makes no parts: each process keeps them whole."""
+    return [parameter for parameter in module.parameters() if parameter.ndim == 0]
+
+
+def finish_gradients(objective: nn.Module) -> None:
+    """After the backward pass: mean over processes of the gradients that FSDP2 leaves alone."""
+    if is_sharded(objective):
+        for parameter in undivided(objective):
+            if parameter.grad is not None:
+                dist.all_reduce(parameter.grad)
+                parameter.grad /= num_processes()
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor of which each process may hold a part; all must ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def whole_model(model: VLSA, config: Config, tokenizer: Tokenizer) -> VLSA | None:
+    """On rank 0 a model with all the weights, for evaluation; None elsewhere. All ranks must ask.
+
+    Of a sharded model it is a copy, made weight by weight.
+    """
+    parts = model.state_dict()
+    if not any(isinstance(part, DTensor) for part in parts.values()):
+        return model if rank() == 0 else None
+    copy = build_model(config, tokenizer).to(model.pixel_scale.device) if rank() == 0 else None
+    into = copy.state_dict() if copy else {}
+    for name, part in parts.items():
+        weight = whole(part)
+        if copy:
+            into[name].copy_(weight)
+    return cast(VLSA, copy)

@@ -1,0 +1,131 @@
+"""The folder of an exported model: its files, and the facts that make them a model.
+
+    FOLDER/video.onnx  FOLDER/audio.onnx  FOLDER/text.onnx  FOLDER/tokenizer.json
+    FOLDER/export.json       settings, origin, precision, and a digest of each other file
+
+Written by write.py, read by encoder.py; `is_export` tells encoders.py whether a path is one.
+"""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from vlsa.config import ModelConfig
+from vlsa.data.manifest import write_atomically
+from vlsa.errors import CheckpointError, ConfigError, VlsaError
+from vlsa.settings import from_dict, to_dict
+
+FORMAT, VERSION = "vlsa-onnx", 1
+FACTS_FILE, TOKENIZER_FILE = "export.json", "tokenizer.json"
+
+INPUTS = {
+    "video": ("video", "frame_seconds", "frame_padding"),
+    "audio": ("sound", "num_samples"),
+    "text": ("words", "word_padding"),
+}
+"""What each file takes: fields of data/clip.py:Batch under their own names and types."""
+OUTPUT = "vectors"
+OWN_FILES = {FACTS_FILE, TOKENIZER_FILE, *(f"{name}.onnx{end}" for name in INPUTS for end in ("", ".data"))}
+"""All that may be in the folder; weights beyond 2 GB lie beside their file, in .data."""
+
+Precision = Literal["float32", "int8"]
+
+
+@dataclass(frozen=True)
+class ExportFacts:
+    """What export.json says."""
+
+    config: ModelConfig
+    precision: Precision
+    """Of the weights in matrix products."""
+    about: Mapping[str, Any]
+    """The run, its checkpoint, recipe and training seed."""
+    fingerprint: str
+    """That of the run for float32, whose vectors are the run's own; another for int8."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each other file, by name."""
+
+
+def model_file(modality: str) -> str:
+    """Name of the file that encodes a modality."""
+    return f"{modality}.onnx"
+
+
+def is_export(path: str | Path) -> bool:
+    """Whether a path is the folder of an exported model, sound or not."""
+    return (Path(path) / FACTS_FILE).is_file()
+
+
+def library(name: str) -> ModuleType:
+    """One of the libraries of the extra `export`. Raises VlsaError when it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise VlsaError(
+            f"{name}: cannot be imported ({error}); exported models need it. pip install 'vlsa[export]'"
+        ) from error
+
+
+def write_facts(folder: Path, facts: ExportFacts, names: Iterable[str]) -> None:
+    """Write export.json, with the digests of the files that are there by now."""
+    values = {**asdict(facts), "config": to_dict(facts.config)}
+    values["digests"] = {name: digest(folder / name) for name in sorted(names)}
+    write_atomically(
+        folder / FACTS_FILE, json.dumps({"format": FORMAT, "version": VERSION, **values}, indent=2).encode()
+    )
+
+
+def read_facts(folder: str | Path) -> ExportFacts:
+    """Read export.json. Raises CheckpointError: not an export, of another version, or damaged."""
+    path = Path(folder) / FACTS_FILE
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder}: no exported model, {FACTS_FILE} is not there; nothing can be encoded with it. "
+            "Make one: vlsa export onnx RUN --out FOLDER"
+        )
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        kind = values.pop("format"), values.pop("version")
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    if kind != (FORMAT, VERSION):
+        raise CheckpointError(
+            f"{path}: {kind[0]} {kind[1]}, this vlsa reads {FORMAT} {VERSION}; it would be misread. "
+            "Use the vlsa that wrote it, or export the run again."
+        )
+    try:
+        facts = ExportFacts(**{**values, "config": from_dict(ModelConfig, values["config"])})
+        assert facts.digests.keys() >= {TOKENIZER_FILE, *map(model_file, INPUTS)}
+        return facts
+    except (ConfigError, TypeError, KeyError, AttributeError, AssertionError) as error:
+        raise _damaged(path, error) from error
+
+
+def check_file(folder: str | Path, name: str, facts: ExportFacts) -> Path:
+    """The path of a file of the export. Raises CheckpointError when it is missing or not as it was written."""
+    path = Path(folder) / name
+    try:
+        same = digest(path) == facts.digests[name]
+    except OSError as error:
+        raise _damaged(path, error.strerror) from error
+    if not same:
+        raise _damaged(path, "other bytes than were written")
+    return path
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _damaged(path: Path, what: object) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: missing, damaged or cut short ({what}); its vectors could not be trusted. "
+        "Copy the folder again, or export the run again: vlsa export onnx RUN --out FOLDER"
+    )
