@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from records import finish
+from records import above_zero, finish, told
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -57,7 +57,7 @@ def main() -> int:
     """Measure, print, and end with the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="paper", help="ours")
-    parser.add_argument("--threads", type=int, default=2, help="of each model")
+    parser.add_argument("--threads", type=above_zero(int), default=2, help="of each model")
     parser.add_argument(
         "--seconds",
         type=float,
@@ -68,6 +68,9 @@ def main() -> int:
     parser.add_argument("--pe-av", help="folder or name of a PE-AV checkpoint, for its settings")
     parser.add_argument("--out", type=Path, help="append the record to this file")
     options = parser.parse_args()
+    unknown = sorted(set(options.models.split(",")) - {"ours", "clip", "clap", "pe-av"})
+    if unknown:
+        parser.error(f"--models {','.join(unknown)}: no such model. Known: ours, clip, clap, pe-av.")
     warnings.simplefilter("ignore")
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -280,4 +283,4 @@ def record(options: argparse.Namespace, results: dict[str, dict[str, Any]]) -> d
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(main))

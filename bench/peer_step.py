@@ -92,17 +92,16 @@ def peer(job: Job, masked: bool = True, compiled: str = "layers") -> Results:
 
 
 def closing(config: Config, measured: dict[str, Results]) -> list[str]:
-    """Ours over the fastest peer that computes the same model, and over the bound."""
+    """Ours over the fastest peer that computes the same model, and over the bound; of `paper` alone."""
     ours = measured.get("ours", {}).get("clips_per_second")
     speeds = {name: part["clips_per_second"] for name, part in measured.items() if "clips_per_second" in part}
     same = {name: speed for name, speed in speeds.items() if name in MASKED}
-    if not ours or not same:
+    if not ours or not same or config.recipe != "paper":
         return []
     best = max(same, key=lambda name: same[name])
     ratio = ours / same[best]
-    lines = [f"ours is {ratio:.2f} times as fast as {best}"]
-    if config.recipe == "paper":
-        lines = [f"aim: at least {AIM} times the peer: {lines[0]}, {'met' if ratio >= AIM else 'NOT met'}"]
+    met = "met" if ratio >= AIM else "NOT met"
+    lines = [f"aim: at least {AIM} times the peer: ours is {ratio:.2f} times as fast as {best}, {met}"]
     if "peer-unmasked" in speeds:
         lines.append(f"and {ours / speeds['peer-unmasked']:.2f} times as fast as the bound without masks")
     return lines
@@ -110,7 +109,7 @@ def closing(config: Config, measured: dict[str, Results]) -> list[str]:
 
 FITS = fitting("bfloat16", exact)
 CASES = (
-    Case("ours", "our step, the recipe as it is", partial(on_device, settings=FLASH, changes=(exact,)), FITS),
+    Case("ours", "our step, variant exact", partial(on_device, settings=FLASH, changes=(exact,)), FITS),
     Case("peer", "transformers' layers, compiled", peer, FITS),
     Case("peer-unmasked", "the same, padded words attended to", partial(peer, masked=False), FITS),
     Case("peer-eager", "not compiled", partial(peer, compiled=""), FITS),

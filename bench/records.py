@@ -1,10 +1,14 @@
 """How every bench ends: one JSON record as the last line of stdout, appended to a file when one is named."""
 
+import argparse
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +61,31 @@ def code_digest() -> str:
     for path in sorted([*(ROOT / "vlsa").rglob("*.py"), *(ROOT / "bench").glob("*.py")]):
         digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def told(main: Callable[[], int]) -> int:
+    """The status of a bench's `main`; what its user can mend is a line and status 2."""
+    from vlsa.errors import VlsaError
+
+    try:
+        return main()
+    except VlsaError as error:
+        line = " ".join(str(error).split())
+    except OSError as error:
+        if error.filename is None:
+            raise
+        line = f"{error.filename}: cannot be read or written ({error.strerror}); the results would be lost."
+    print(line, file=sys.stderr)
+    return 2
+
+
+def above_zero(kind: type) -> Callable[[str], Any]:
+    """A number of that kind above 0, for argparse."""
+
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not (value > 0 and math.isfinite(value)):
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    return number

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import torch
 from ceilings import measure as measure_ceilings
-from records import ROOT, append, circumstances, finish, read
+from records import ROOT, above_zero, append, circumstances, finish, read, told
 
 from vlsa.config import Config
 from vlsa.errors import VlsaError
@@ -84,7 +84,10 @@ def ceilings_case() -> Case:
 
 def main(bench: Bench) -> int:
     """Measure all cases and end with the record; or one case, in a process that `main` began."""
-    options = _parser(bench).parse_args()
+    return told(lambda: _main(bench, _parser(bench).parse_args()))
+
+
+def _main(bench: Bench, options: argparse.Namespace) -> int:
     cases = {case.name: case for case in (ceilings_case(), *bench.cases)}
     if options.case:
         return _one(cases[options.case], options)
@@ -101,10 +104,12 @@ def _parser(bench: Bench) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=bench.question, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", help="recipe to measure (paper; tiny with --small)")
     parser.add_argument("--only", help="cases to measure, with commas between")
-    parser.add_argument("--steps", type=int, default=10, help="steps that are timed in each case, if time allows")
+    parser.add_argument(
+        "--steps", type=above_zero(int), default=10, help="steps that are timed in each case, if time allows"
+    )
     parser.add_argument("--seconds", type=float, default=1200.0, help="no case begins after so long")
     parser.add_argument("--small", action="store_true", help="a few clips and steps in one process, to try the bench")
-    parser.add_argument("--batch-size", type=int, help="clips to begin with, in place of what should fit")
+    parser.add_argument("--batch-size", type=above_zero(int), help="clips to begin with, in place of what should fit")
     parser.add_argument("--set", dest="assignments", action="append", default=[], help="a.b=c, changes a setting")
     parser.add_argument("--again", action="store_true", help="measure also what the results file holds")
     parser.add_argument("--out", type=Path, help="results file: a line a case, and one at the end")
@@ -135,6 +140,9 @@ def _one(case: Case, options: argparse.Namespace) -> int:
 
 def _all(bench: Bench, cases: Sequence[Case], options: argparse.Namespace) -> int:
     config, facts = _config(options), circumstances()
+    if options.out:  # found out before anything is measured
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.open("a").close()
     about = {"bench": bench.name, "recipe": config.recipe, "small": options.small, "set": options.assignments, **facts}
     saved = {} if options.again else _saved(about, options.out)
     stop = time.monotonic() + options.seconds
@@ -149,6 +157,7 @@ def _all(bench: Bench, cases: Sequence[Case], options: argparse.Namespace) -> in
                 append({**about, "case": case.name, "says": case.says, "results": results}, options.out)
         measured[case.name] = results
         print(row(case, results), flush=True)
+    print(LEGEND)
     print("\n--small: these times say nothing\n" if options.small else "")
     print("\n".join(bench.closing(config, measured)), flush=True)
     return finish({**about, "case": "all", "results": measured}, options.out)
@@ -226,6 +235,9 @@ def _shares(results: Results, ceilings: Results, config: Config) -> Results:
 
 
 HEAD = f"{'case':<18}{'clips':>6}{'ms/step':>9}{'clips/s':>9}{'MFU':>8}{'gap':>7}{'GiB':>7}{'hours':>9}  what it is"
+LEGEND = (
+    "MFU = share of the measured bfloat16 product; gap = time over the floor; hours = the whole recipe on one of it"
+)
 
 
 def row(case: Case, results: Results) -> str:

@@ -19,7 +19,8 @@ in all, however many clips there are. Each further chunk of a batch reads the co
 
     python bench/step_cost.py --recipe paper --tflops 798 --terabytes-per-second 3.0
 
-The rates default to what was measured on one H100; the last line of stdout is one JSON record.
+The default rates are assumed: near what is reported in public for one H100, and not measured by us. The last line of
+stdout is one JSON record.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from records import finish
+from records import finish, told
 
 from vlsa.config import ModelConfig
 from vlsa.model.flops import step_flops, visible_tokens
@@ -164,4 +165,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(main))

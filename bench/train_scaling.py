@@ -31,7 +31,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from records import circumstances, finish
+from records import above_zero, circumstances, finish, told
 from step_cost import num_weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -254,7 +254,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def numbers(text: str) -> list[int]:
     """Of a list with commas; none of an empty text."""
-    return [int(part) for part in text.split(",") if part]
+    return [above_zero(int)(part) for part in text.split(",") if part]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -263,14 +263,16 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--ranks", type=numbers, default=[1, 2, 4], help="processes to count in; '' counts nothing")
     options.add_argument("--recipe", default="paper", help="predicted for")
     options.add_argument("--gpus", type=numbers, default=[8, 64, 512])
-    options.add_argument("--clips", type=int, default=256, help="a GPU and step")
-    options.add_argument("--step-seconds", type=float, help="measured on one GPU; else by FLOPs at --tflops")
+    options.add_argument("--clips", type=above_zero(int), default=256, help="a GPU and step")
     options.add_argument(
-        "--tflops", type=float, default=350.0, help="that a GPU reaches, if --step-seconds is not given"
+        "--step-seconds", type=above_zero(float), help="measured on one GPU; else by FLOPs at --tflops"
     )
-    options.add_argument("--gpus-per-node", type=int, default=8)
-    options.add_argument("--nvlink-gigabytes", type=float, default=450.0, help="a second, one direction")
-    options.add_argument("--network-gigabits", type=float, default=400.0, help="a second, of each GPU")
+    options.add_argument(
+        "--tflops", type=above_zero(float), default=350.0, help="that a GPU reaches, if --step-seconds is not given"
+    )
+    options.add_argument("--gpus-per-node", type=above_zero(int), default=8)
+    options.add_argument("--nvlink-gigabytes", type=above_zero(float), default=450.0, help="a second, one direction")
+    options.add_argument("--network-gigabits", type=above_zero(float), default=400.0, help="a second, of each GPU")
     options.add_argument("--latency-us", type=float, default=15.0, help="of a collective, times log2 of the GPUs")
     options.add_argument("--out", type=Path)
     return options
@@ -307,4 +309,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(main))

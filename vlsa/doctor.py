@@ -64,7 +64,7 @@ def examine(folder: Path | None = None) -> list[Check]:
 
 def check_python() -> Check:
     """The interpreter."""
-    found = f"{platform.python_version()}, {usable_cores()} cores"
+    found = f"{platform.python_version()}, {_counted(usable_cores(), 'core')}"
     if sys.version_info < OLDEST_PYTHON:
         return Check("python", "missing", found, "install Python 3.11 or newer, and make the environment with it")
     return Check("python", "ok", found)
@@ -74,16 +74,20 @@ def check_torch() -> Check:
     """PyTorch, and the threads that it would use."""
 
     def describe(torch: Any) -> str:
-        return f"{torch.__version__}, {torch.get_num_threads()} threads"
+        return f"{torch.__version__}, {_counted(torch.get_num_threads(), 'thread')}"
 
     return check_library("torch", "trains and encodes", "", describe=describe)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
 
 
 def check_core() -> Check:
     """What the training core needs beside PyTorch."""
     missing = [name for name in CORE if _why_missing(name)]
     if missing:
-        return Check("training core", "missing", f"without {', '.join(missing)}", "pip install vlsa")
+        return Check("training core", "missing", f"without {', '.join(missing)}", "pip install .")
     return Check("training core", "ok", ", ".join(CORE))
 
 
@@ -118,7 +122,7 @@ def check_library(
     """Whether a library can be imported, not merely found. `extra` of this package brings it."""
     why = _why_missing(name)
     if why:
-        package = f"'vlsa[{extra}]'" if extra else "vlsa"
+        package = f"'.[{extra}]'" if extra else "."
         return Check(name, "missing", why, f"{use}: pip install {package}", needed)
     module = importlib.import_module(name)
     return Check(name, "ok", describe(module) if describe else importlib.metadata.version(name), needed=needed)
@@ -151,6 +155,7 @@ def check_gpu() -> Check:
         return Check("GPU", "weak", "none", "the tiny recipe trains without; larger ones need one", needed=False)
     facts = torch.cuda.get_device_properties(0)
     found = f"{torch.cuda.device_count()} x {facts.name}, {facts.total_memory // GIB} GiB"
+    found += f", compute capability {facts.major}.{facts.minor}"
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         return Check("GPU", "weak", found, "no bfloat16: training is in float32, several times slower", needed=False)
     if not importlib.import_module("vlsa.pretrain.compute").has_compiler():

@@ -37,7 +37,9 @@ def set_up() -> None:
     logger = logging.getLogger("vlsa")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO if started().main else logging.ERROR)
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of each try; we tell of the outcome
+    # It tells of each try; we tell of the outcome. Its level is set anew when it is imported, from the environment.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
         os.environ.setdefault("PYTHONWARNINGS", "ignore")  # for worker processes

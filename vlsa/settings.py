@@ -15,6 +15,8 @@ from vlsa.config import require
 from vlsa.errors import ConfigError
 
 C = TypeVar("C")
+NEEDED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+"""What a setting of a type is called in an error."""
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -94,7 +96,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     require(
         isinstance(value, hint) and (hint is bool or not isinstance(value, bool)),
-        f"{where}={value!r}: a value of type {hint.__name__} is needed.",
+        f"{where}={value!r}: {NEEDED[hint]} is needed.",
     )
     return value
 

@@ -51,3 +51,4 @@ def test_ours_is_set_against_the_fastest_peer_that_is_the_same_model(ours, told)
     lines = peer_closing(PAPER, measured(**speeds))
     assert lines[0].endswith(told)
     assert lines[1] == f"and {ours / 250:.2f} times as fast as the bound without masks"
+    assert peer_closing(recipe("tiny"), measured(**speeds)) == []  # a tiny size says nothing about speed

@@ -1,5 +1,6 @@
 """Cases of a bench: halved till they fit, kept once measured, failed without taking the others along."""
 
+import argparse
 import json
 import sys
 from types import SimpleNamespace
@@ -149,3 +150,20 @@ def test_a_row_says_what_did_not_fit():
     row = running.row(case(), RESULTS | shares | {"does_not_fit": [8]})
     assert " ".join(row.split()) == "plain 4 500.0 8.0 8.0% 2.00 3.0 14,222 as it is; [8] do not fit"
     assert running.row(case(), {"failed": "it broke"}).split(maxsplit=1)[1] == "failed: it broke"
+
+
+def test_what_the_user_can_mend_is_a_line(capsys, tmp_path):
+    def unknown() -> int:
+        raise ConfigError("--recipe nope: no such recipe.")
+
+    assert records.told(unknown) == 2
+    assert capsys.readouterr().err == "--recipe nope: no such recipe.\n"
+    assert records.told(lambda: len((tmp_path / "gone").read_text())) == 2
+    assert "gone: cannot be read or written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf"])
+def test_numbers_that_must_be_above_zero_are(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not above 0"):
+        records.above_zero(float)(text)
+    assert records.above_zero(int)("3") == 3

@@ -62,7 +62,7 @@ def test_each_command_says_what_it_did_and_what_comes_next(told):
     assert f"{NUM_TRAIN} clips to learn from and {NUM_TEST} held out" in told["make-world"]
     assert "Next: vlsa prepare world STORE --recipe tiny" in told["make-world"]
     assert f"({NUM_TRAIN} train, {NUM_TEST} test)" in told["prepare"]
-    assert f"is finished, {NUM_STEPS} steps" in told["pretrain"]
+    assert f": finished: {NUM_STEPS} steps" in told["pretrain"]
     assert "Next: vlsa evaluate run --data store" in told["pretrain"]
     assert f"{NUM_TRAIN + NUM_TEST} clips" in told["index"]
 
@@ -171,7 +171,7 @@ def wait_for_a_step(metrics: Path) -> None:
 
 def test_the_same_command_again_does_nothing_twice(told, place, monkeypatch):
     monkeypatch.chdir(place)
-    assert "was finished already" in call(example("pretrain")).stdout
+    assert ": finished already: " in call(example("pretrain")).stdout
     assert "0 files indexed now" in call(example("index")).stdout
 
 

@@ -113,6 +113,24 @@ def test_a_batch_that_processes_cannot_share_is_told_once(tmp_path):
     assert "Traceback" not in done.stderr.partition("failed (exitcode: 2)")[0]  # torchrun's own comes after it
 
 
+STARTED_OTHERWISE = """
+import sys
+from vlsa import cli
+from vlsa.ranks import started
+
+cli.main(sys.argv[1:] + ["--set", f"train.learning_rate={started().rank + 1}e-4"])
+"""
+
+
+def test_a_process_that_was_started_otherwise_ends_the_job(tmp_path):
+    done = torchrun(script(tmp_path, STARTED_OTHERWISE), *command(tmp_path / "run", batch_size=4, num_steps=2)[2:])
+    (line,) = lines_of_ours(done)
+    assert line.startswith(
+        "vlsa: rank 1: started otherwise than rank 0 (train.learning_rate: 0.0001 there, 0.0002 here)"
+    )
+    assert checkpoints(tmp_path / "run") == []
+
+
 NOT_A_NUMBER = """
 import sys
 import torch
@@ -184,7 +202,7 @@ def test_ctrl_c_ends_all_processes_after_the_step_with_one_checkpoint(tmp_path):
 def test_a_finished_run_prints_its_answer_once(tmp_path):
     done = torchrun(*command(tmp_path / "run", batch_size=4, num_steps=1), num_ranks=2)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("is finished, 1 steps") == 1
+    assert done.stdout.count(": finished: 1 step in") == 1
     assert done.stdout.count("Next: vlsa evaluate") == 1
     evaluated = [sys.executable, "-m", "vlsa.cli", "evaluate", str(tmp_path / "run"), "--data", WORLD[1]]
     assert subprocess.run(evaluated, env=environment(), capture_output=True, check=False).returncode == 0

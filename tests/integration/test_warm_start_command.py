@@ -50,7 +50,7 @@ def test_the_line_that_is_printed_about_a_misfit_can_be_typed_and_the_run_goes_o
     assert [source.partition("#")[0] for source in settings["train"]["init"]] == ["vit", "bert"]
     assert settings["model"]["text"]["vocabulary_size"] == len(PIECES)  # that of BERT
     again, _ = run(line, place)
-    assert "was finished already" in again
+    assert ": finished already: " in again
     assert "begins from" not in again
     assert "train.init" in refused(line.replace(" --init bert", ""), place)
 

@@ -202,7 +202,7 @@ def run_of_ten_steps(monkeypatch, *, resumed_from: int, can_measure: bool) -> st
 
 def test_a_run_that_went_on_says_from_where(monkeypatch):
     shown = run_of_ten_steps(monkeypatch, resumed_from=4, can_measure=True)
-    assert "10 steps in 5 s of training, gone on with after step 4, loss 1.500" in shown
+    assert "10 steps in 5 s of training, resumed at step 4, loss 1.500" in shown
     assert "Next: vlsa evaluate run --data store" in shown
 
 

@@ -39,7 +39,7 @@ def test_a_missing_library_names_the_extra_that_brings_it(monkeypatch):
     without(monkeypatch, "av", ModuleNotFoundError("No module named 'av'", name="av"))
     check = doctor.check_media()
     assert (check.state, check.found, check.blocks) == ("missing", "not installed", True)
-    assert check.advice == "reads media: pip install 'vlsa[media]'"
+    assert check.advice == "reads media: pip install '.[media]'"
 
 
 def test_a_library_whose_native_part_does_not_load_is_missing_with_the_reason(monkeypatch):
@@ -47,6 +47,14 @@ def test_a_library_whose_native_part_does_not_load_is_missing_with_the_reason(mo
     check = next(check for check in doctor.check_search() if check.name == "lancedb")
     assert check.blocks
     assert "libgomp" in check.found
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, ", 1 thread"), (2, ", 2 threads")])
+def test_one_thread_is_not_threads(monkeypatch, number, said):
+    import torch
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: number)
+    assert doctor.check_torch().found.endswith(said)
 
 
 def test_a_missing_library_of_the_core_is_named(monkeypatch):
@@ -60,7 +68,7 @@ def test_what_is_only_for_pictures_does_not_block(monkeypatch):
     check = next(check for check in doctor.examine() if check.name == "matplotlib")
     assert check.state == "missing"
     assert not check.blocks
-    assert "vlsa[curves]" in check.advice
+    assert ".[curves]" in check.advice
 
 
 def test_a_media_library_that_cannot_write_mp4_is_weak(monkeypatch):
@@ -103,14 +111,14 @@ def test_a_gpu_that_cannot_do_all_that_is_fast_is_weak_and_says_why(monkeypatch,
 
     from vlsa.pretrain import compute
 
-    card = SimpleNamespace(name="NVIDIA H100", total_memory=80 * 2**30)
+    card = SimpleNamespace(name="NVIDIA H100", total_memory=80 * 2**30, major=9, minor=0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bfloat16)
     monkeypatch.setattr(compute, "has_compiler", lambda: compiler)
     check = doctor.check_gpu()
-    assert check.found.startswith("2 x NVIDIA H100, 80 GiB")
+    assert check.found.startswith("2 x NVIDIA H100, 80 GiB, compute capability 9.0")
     assert check.state == state
     assert told in check.advice
     assert not check.blocks

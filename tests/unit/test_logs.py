@@ -2,6 +2,8 @@
 
 import io
 import logging
+import os
+import subprocess
 import sys
 import warnings
 
@@ -115,6 +117,7 @@ def test_brackets_in_a_files_name_are_shown_as_they_are(monkeypatch):
 def test_notes_of_ours_reach_stderr_and_warnings_of_libraries_do_not(capsys, monkeypatch):
     monkeypatch.setattr(sys, "warnoptions", [])
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    monkeypatch.setenv("HF_HUB_VERBOSITY", "error")
     logger = logging.getLogger("vlsa")
     before = logger.handlers, logger.propagate, logger.level
     with warnings.catch_warnings():
@@ -124,6 +127,14 @@ def test_notes_of_ours_reach_stderr_and_warnings_of_libraries_do_not(capsys, mon
     logger.handlers, logger.propagate = before[:2]
     logger.setLevel(before[2])
     assert capsys.readouterr().err == "vlsa: curves go to a file\n"
+
+
+def test_the_hubs_library_is_quiet_although_it_sets_its_level_when_it_is_imported():
+    level = "logging.getLogger('huggingface_hub.utils._http').getEffectiveLevel()"
+    code = f"import logging; from vlsa.logs import set_up; set_up(); import huggingface_hub.utils; print({level})"
+    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_VERBOSITY"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert int(done.stdout) == logging.ERROR
 
 
 @pytest.mark.parametrize(

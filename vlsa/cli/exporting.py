@@ -41,7 +41,7 @@ def onnx(
 
     OUT holds video.onnx, audio.onnx, text.onnx, tokenizer.json and export.json. It serves wherever a run is taken for
     encoding: vlsa evaluate, index and search. In float32 its vectors are the run's to 1e-4, else nothing is written; an
-    index of the run can be searched with it. Needs pip install 'vlsa[export]'.
+    index of the run can be searched with it. Needs pip install '.[export]'.
     """
     written = jobs.export_onnx(run, out, int8=int8)
     if json:

@@ -59,7 +59,10 @@ def prepare(
     ],
     store: Annotated[Path, typer.Argument(help="Where the clips are kept, ready for training.", metavar="STORE")],
     recipe: Annotated[
-        str | None, typer.Option(help="Keep what this recipe needs: tiny or paper.", show_default="paper")
+        str | None,
+        typer.Option(
+            help="Keep what this recipe needs: tiny, small, base, large, huge or paper.", show_default="paper"
+        ),
     ] = None,
     short_side: Annotated[int | None, typer.Option(help="Short side of the pictures kept, in px.")] = None,
     frames_per_second: Annotated[float | None, typer.Option(help="Pictures kept of each second.")] = None,

@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain.", metavar="RUN")],
+    run: Annotated[Path, typer.Argument(help="A run, or an export of it.", metavar="RUN")],
     source: Annotated[
         Path, typer.Argument(help="What is to be found: a folder of media, or a store.", metavar="FOLDER_OR_STORE")
     ],

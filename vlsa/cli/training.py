@@ -22,7 +22,8 @@ ReportTo = Annotated[
     typer.Option(
         "--report-to",
         metavar="TRACKER",
-        help="Send the numbers to wandb or mlflow too (extras of those names); may be repeated.",
+        help="Send the numbers to wandb or mlflow too (extras of those names); may be repeated. tensorboard is "
+        "always on where it is installed.",
     ),
 ]
 AllowChanges = Annotated[
@@ -80,7 +81,11 @@ def pretrain(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
     ] = None,
     vocabulary: Annotated[
-        Path | None, typer.Option(help="A published vocab.txt; tiny learns its own from the captions.")
+        Path | None,
+        typer.Option(
+            help="BERT's vocab.txt, for base and larger; without it they fetch it from the hub, as bert-base-uncased. "
+            "tiny and small learn their own words from the captions."
+        ),
     ] = None,
     init: Annotated[
         list[str] | None,
@@ -127,9 +132,10 @@ def _print_warm_start(report: "WarmStart") -> None:
 def print_run(out: Path, summary: "RunSummary") -> None:
     """What was done, as a sentence."""
     loss = f", loss {summary.metrics['loss']:.3f}" if "loss" in summary.metrics else ""
-    done = "was finished already" if summary.resumed_from == summary.step else "is finished"
-    resumed = f", gone on with after step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
-    print_text(f"{out}: {done}, {summary.step} steps in {duration(summary.seconds)} of training{resumed}{loss}.")
+    done = "finished already" if summary.resumed_from == summary.step else "finished"
+    resumed = f", resumed at step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
+    steps = f"{summary.step} step" + "s" * (summary.step != 1)
+    print_text(f"{out}: {done}: {steps} in {duration(summary.seconds)} of training{resumed}{loss}.")
 
 
 def finetune(
@@ -169,7 +175,7 @@ def finetune(
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
+    run: Annotated[Path, typer.Argument(help="A run, one of its checkpoints, or an export of it.", metavar="RUN")],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Also write everything that was measured here, as JSON.")] = None,

@@ -47,6 +47,11 @@ class TrainConfig:
         require(
             self.seed < 2**63, f"train.seed={self.seed} is beyond 63 bits: no generator takes it. Try train.seed=0."
         )
+        require(
+            self.diverged_at == 0 or self.diverged_at > 1,
+            f"train.diverged_at={self.diverged_at}: the first step itself would count as diverged. "
+            "Set train.diverged_at=10, or 0 for never.",
+        )
         for beta in self.betas:
             require(0 <= beta < 1, f"train.betas={list(self.betas)} must lie in [0, 1). Try [0.9, 0.95].")
         require(self.learning_rate > 0, f"train.learning_rate={self.learning_rate} must be above 0. Try 1e-4.")

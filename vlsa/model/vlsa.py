@@ -1,6 +1,6 @@
 """VLSA: one transformer for video, sound and words. READ THIS FIRST.
 
-Paper: Unified Video-Language Pre-training with Synchronized Audio (arXiv 2405.07202). A training step is `forward`:
+Paper: Unified Video-Language Pre-training with Synchronized Audio (arXiv 2405.07202). A training step is `step`:
 
 1. patches and words become tokens; most patches are left out, some words become [MASK]       (section 3.2)
 2. the shared encoder runs once, packed: each modality by itself, and all of them together      (Eq. 3-4)

@@ -8,6 +8,7 @@ Reads what loop.py trains; feeds retrieve/encoders.py and a resumed loop.py. A m
 """
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from vlsa.errors import CheckpointError, ConfigError
 from vlsa.model.state import SpecialWords
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import parts
+from vlsa.pretrain.journal import EXPORT_FILE
 from vlsa.settings import from_dict, to_dict
 
 FORMAT, VERSION = "vlsa-model", "2"
@@ -106,6 +108,7 @@ def save(
         "version": VERSION,
         "config": json.dumps(to_dict(config)),
         "tokenizer": tokenizer.to_json(),
+        "step": str(state.step),
     }
     try:
         if rank() == 0:
@@ -185,7 +188,7 @@ def load_weights(model: VLSA, weights: dict[str, Tensor], path: Path) -> None:
 
 def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> TrainingState:
     """Put AdamW's moments back and say how far the run was. Raises CheckpointError."""
-    path = parts.find(path / TRAINING_FILE) or path / TRAINING_FILE
+    folder, path = path, parts.find(path / TRAINING_FILE) or path / TRAINING_FILE
     parameters = {f"{kind}/{name}": parameter for name, parameter in _trained(model) for kind in MOMENTS}
     wanted = {name: parts.row_range(parameter) for name, parameter in parameters.items()}
     moments, shapes, header = parts.read(path, wanted)
@@ -196,13 +199,21 @@ def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> Trai
         state = TrainingState(int(header["step"]), header["data"], float(header["seconds"]), first_loss)
     except (KeyError, ValueError) as error:
         raise parts.damaged(path, f"its header: {error}") from error
-    if state.step < 0:
-        raise parts.damaged(path, f"its header: step {state.step}")
+    if not (0 <= state.step < 2**63 and math.isfinite(state.seconds) and math.isfinite(first_loss or 0.0)):
+        raise parts.damaged(path, f"its header: {state.step} steps, {state.seconds} s, first loss {first_loss}")
+    _require_one_save(folder, state.step)
     for name, parameter in _trained(model):
         step = torch.tensor(float(state.step), device=parameter.device)  # a fused update wants it there
         kept = {kind: _as_part(moments[f"{kind}/{name}"], parameter) for kind in MOMENTS}
         optimizer.state[parameter] = {"step": step, **kept}
     return state
+
+
+def _require_one_save(folder: Path, step: int) -> None:
+    """Raises CheckpointError for moments of another step than the weights, or than the folder's name says."""
+    of_weights = parts.header(model_file(folder)).get("step", str(step))  # before 0.3 there was none
+    if (of_weights, folder.name) != (str(step), f"step-{step:08d}"):
+        raise parts.damaged(folder, f"weights of step {of_weights}, moments of step {step}, folder {folder.name}")
 
 
 def _as_part(rows: Tensor, parameter: Tensor) -> Tensor:
@@ -239,6 +250,11 @@ def model_file(path: str | Path) -> Path:
     if path.parent.name == "checkpoints" and path.is_dir():
         raise parts.damaged(path, f"no {MODEL_FILE} in it")
     saved = checkpoints(path)
+    if not saved and (path / EXPORT_FILE).exists():
+        raise CheckpointError(
+            f"{path}: a model exported for encoding; this needs its weights in PyTorch, which are not in there. "
+            "Give the run that it was exported from."
+        )
     if not saved:
         what = "no checkpoint in it yet" if path.is_dir() else "no such run"
         raise CheckpointError(

@@ -15,6 +15,7 @@ from torch.distributed.fsdp import FSDPModule
 
 from vlsa.config import ComputeConfig
 from vlsa.config.checks import require
+from vlsa.errors import ConfigError
 from vlsa.model.attention import Attention, Packing
 from vlsa.model.encoder import Block, RunBlock, Transformer, recomputing, run
 from vlsa.model.vlsa import VLSA
@@ -103,7 +104,25 @@ def _static(function: RunBlock) -> RunBlock:
     from torch._dynamo import config
 
     config.recompile_limit = max(config.recompile_limit, MOST_GRAPHS)
-    return torch.compile(function, dynamic=False, fullgraph=True)
+    return told(torch.compile(function, dynamic=False, fullgraph=True))
+
+
+def told(compiled: RunBlock) -> RunBlock:
+    """A compiled block that raises ConfigError where it cannot be compiled: no compiler, or one that fails."""
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    def run_block(block: Block, x: Tensor, packing: Packing) -> Tensor:
+        try:
+            return compiled(block, x, packing)
+        except BackendCompilerFailed as error:
+            cause = error.inner_exception
+            reason = f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"
+            raise ConfigError(
+                f"compute.compile=blocks: torch.compile cannot make its kernels here ({reason[:200]}); no step can be "
+                "taken so. Install a compiler for C++ (g++), or set compute.compile=off: the same result."
+            ) from error
+
+    return run_block
 
 
 def _forward(block: Block, x: Tensor, packing: Packing) -> Tensor:

@@ -22,6 +22,8 @@ from vlsa.pretrain.trackers import open_trackers
 from vlsa.settings import to_dict
 
 METRICS_FILE, SETTINGS_FILE = "metrics.jsonl", "config.json"
+EXPORT_FILE = "export.json"
+"""Of retrieve/exported/folder.py, which comes after this."""
 
 
 class Journal:
@@ -66,7 +68,13 @@ class Journal:
 
 
 def require_place(run_path: Path) -> None:
-    """Raises ConfigError for a folder where a run cannot lie: its settings would replace those of something else."""
+    """Raises ConfigError for a folder where a run cannot lie: it would take the place of something else."""
+    if run_path.is_file():
+        raise ConfigError(f"{run_path}: is a file; a run is a folder. Name another --out.")
+    if (run_path / EXPORT_FILE).exists():
+        raise ConfigError(
+            f"{run_path}: holds an exported model, which would go on to answer in place of the run. Name another --out."
+        )
     try:
         str(run_path).encode()
         held = json.loads((run_path / SETTINGS_FILE).read_bytes())

@@ -29,7 +29,7 @@ from vlsa.model.geometry import geometry
 from vlsa.model.state import Losses
 from vlsa.model.vlsa import CALIBRATION_CLIPS, VLSA
 from vlsa.pretrain import checkpoint, compute, memory
-from vlsa.pretrain.changes import settings_to_go_on_with
+from vlsa.pretrain.changes import require_same, require_steps_left, settings_to_go_on_with
 from vlsa.pretrain.feed import fed
 from vlsa.pretrain.guard import Guard
 from vlsa.pretrain.interrupt import stop_on_interrupt
@@ -129,6 +129,7 @@ def pretrain(
     require_pairs(source, config)
     with joined(device) as (ranks, device):
         saved = checkpoint.agreed(run_path)
+        require_same(config, fingerprint(source), tokenizer)
         trainer, clips = (
             _resume(config, source, saved[-1], device, allow_changes)
             if saved
@@ -252,6 +253,7 @@ def _resume(
     objective = spread(Objective(model.to(device)), config.compute, device)
     optimizer = build_optimizer(model, config)
     state = checkpoint.load_training(path, model, optimizer)
+    require_steps_left(config, state.step, path)
     if state.data != fingerprint(source):
         raise CheckpointError(
             f"{path}: trained on other clips than these; the run would not be one experiment. "

@@ -39,6 +39,8 @@ def all_parts(path: Path) -> list[Path]:
     if not name:
         return [path]
     whole, num_parts = path.with_name(name[1] + path.suffix), int(name[2])
+    if not num_parts:
+        raise damaged(path, "of 0 parts")
     paths = [part_path(whole, number, num_parts) for number in range(num_parts)]
     gone = next((part for part in paths if not part.is_file()), None)
     if gone:
@@ -108,6 +110,7 @@ def read(
     pieces: dict[str, list[tuple[int, Tensor]]] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     headers = []
+    part = path
     try:
         for part in all_parts(path):
             with safe_open(part, "pt") as file:
@@ -122,11 +125,20 @@ def read(
                     piece = file.get_tensor(name) if rows is None else _cut(stored, first, shape[0], rows)
                     pieces.setdefault(name, []).append((first, piece))
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise damaged(path, error) from error
+        raise damaged(part, error) from error
     if any(_common(header) != _common(headers[0]) for header in headers):
         raise damaged(path, "its parts are not of one save")
     whole = {name: rows or (0, shapes[name][0]) for name, rows in _ranges(shapes, wanted or {}).items()}
     return {name: _joined(pieces[name], whole.get(name), path) for name in pieces}, shapes, headers[0]
+
+
+def header(path: Path) -> dict[str, str]:
+    """That of a file, or of any of its parts. Raises CheckpointError."""
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise damaged(path, error) from error
 
 
 def _cut(stored: Any, first: int, num_rows: int, rows: tuple[int, int]) -> Tensor:

@@ -11,9 +11,11 @@ import logging
 import os
 import queue
 import secrets
+import textwrap
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
@@ -31,6 +33,10 @@ PATIENCE_SECONDS = 60.0
 """How long the end of a run waits for a tracker."""
 MOST_PARAMETERS = 100
 """That MLflow takes at once."""
+LONGEST_REASON = 200
+"""Characters of a library's message that are told."""
+FEW_TRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""While a person waits: half a minute until a silent server is given up, in place of a quarter of an hour."""
 
 log = logging.getLogger(__name__)
 
@@ -116,15 +122,21 @@ class WeightsAndBiases:
 class MLflow:
     """A run of an MLflow experiment, on the server or in the store that MLFLOW_TRACKING_URI names."""
 
-    module, extra, advice = "mlflow", "mlflow", "Set MLFLOW_TRACKING_URI to a server that answers."
+    module, extra, advice = (
+        "mlflow",
+        "mlflow",
+        "Set MLFLOW_TRACKING_URI to a server that answers. A database (sqlite:///runs.db) needs the whole package: "
+        "pip install mlflow. A folder (file:runs) needs MLFLOW_ALLOW_FILE_STORE=true.",
+    )
 
     def __init__(self, start: Start) -> None:
         from mlflow import MlflowClient
         from mlflow.entities import Metric
 
         self._client, self._metric = MlflowClient(), Metric
-        self.id = start.id or self._begin(start)
-        self._client.update_run(self.id, status="RUNNING")
+        with _few_tries():
+            self.id = start.id or self._begin(start)
+            self._client.update_run(self.id, status="RUNNING")
         log.info("mlflow: run %s at %s", self.id, self._client.tracking_uri)
 
     def _begin(self, start: Start) -> str:
@@ -147,6 +159,18 @@ class MLflow:
     def close(self, failed: bool) -> None:
         """Say that the run is over."""
         self._client.set_terminated(self.id, "FAILED" if failed else "FINISHED")
+
+
+@contextmanager
+def _few_tries() -> Iterator[None]:
+    """The run waits for MLflow's server meanwhile; what the user has set stands."""
+    ours = {name: value for name, value in FEW_TRIES.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
 
 
 TRACKERS: dict[str, type[Tracker]] = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases, "mlflow": MLflow}
@@ -192,7 +216,7 @@ def require_trackers(names: Sequence[str]) -> None:
         if not _is_installed(TRACKERS[name].module):
             raise ConfigError(
                 f"--report-to {name}: {TRACKERS[name].module} is not installed; nobody could watch the run there. "
-                f"pip install 'vlsa[{TRACKERS[name].extra}]'"
+                f"pip install '.[{TRACKERS[name].extra}]'"
             )
 
 
@@ -238,13 +262,14 @@ def _is_installed(module: str) -> bool:
 
 def _first_line(error: Exception) -> str:
     text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return text[:200].strip().rstrip(".")
+    whole = text.strip().rstrip(".")
+    return whole if len(whole) <= LONGEST_REASON else textwrap.shorten(whole, LONGEST_REASON, placeholder=" ...")
 
 
 def _read_ids(path: Path) -> dict[str, str]:
     try:
         ids = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return {name: id_ for name, id_ in ids.items() if isinstance(id_, str)} if isinstance(ids, dict) else {}
 

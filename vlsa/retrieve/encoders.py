@@ -18,7 +18,6 @@ from jaxtyping import Float32
 
 from vlsa.data.clip import Batch
 from vlsa.data.tokenizer import Tokenizer
-from vlsa.errors import CheckpointError
 from vlsa.retrieve.embed import ClipEncoder
 from vlsa.retrieve.encoding import Media, MediaEncoder
 from vlsa.retrieve.exported.folder import is_export
@@ -70,12 +69,6 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None) -> 
     device: None = the GPU if there is one.
     """
     from vlsa.pretrain.checkpoint import load_model, model_file
-
-    if is_export(run_path):
-        raise CheckpointError(
-            f"{run_path}: a model exported for encoding; this needs its weights in PyTorch, which are not in there. "
-            "Give the run that it was exported from."
-        )
 
     model, tokenizer, config = load_model(run_path)
     model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -1,11 +1,13 @@
 """The picture of a training run: loss, its terms, retrieval on held-out clips, the shape of the space, and speed.
 
 Reads a run's metrics.jsonl (a JSON object a line: "step", "loss", "local_*", "global_*", "text_to_video/r10" ...); what
-was not measured has no panel. docs/training.md says how to read them. Feeds report.py.
+was not measured has no panel. The batch size in the config.json beside it says where chance is. docs/training.md says
+how to read the curves. Feeds report.py.
 """
 
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,19 @@ Series = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name -> steps and values, the last line for a step counting."""
 MOST_POINTS = 120
 """Longer curves are averaged to about so many points."""
+ORDER = ("text", "audio", "video", "media")
+COLOURS = {
+    frozenset({"video"}): "#1f6fb4",
+    frozenset({"audio"}): "#d9480f",
+    frozenset({"text"}): "#2b8a3e",
+    frozenset({"audio", "video"}): "#7b3fa0",
+    frozenset({"audio", "text"}): "#a67c00",
+    frozenset({"text", "video"}): "#0f8f9c",
+    frozenset({"text", "media"}): "#c2255c",
+}
+"""Of a modality or a pair, in all panels; both directions of a retrieval have that of their pair."""
+PLAIN = "#343a40"
+"""What is of no modality."""
 
 
 def read_series(path: str | Path) -> Series:
@@ -63,12 +78,17 @@ def averaged(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the small pictures; `floor` is where its vertical axis begins, None for where the curves do."""
+    """One of the small pictures."""
 
     title: str
     curves: Series
-    marker: str = "-"
+    unit: str = ""
+    """Of the vertical axis."""
+    marker: str = ""
     floor: float | None = None
+    """Where the vertical axis begins; None for where the curves do."""
+    chance: dict[str, float] = field(default_factory=dict)
+    """What guessing scores, by what is guessed."""
 
 
 def draw_curves(metrics_path: str | Path, png_path: str | Path) -> Path:
@@ -77,7 +97,8 @@ def draw_curves(metrics_path: str | Path, png_path: str | Path) -> Path:
     from matplotlib.figure import Figure
 
     series = read_series(metrics_path)
-    drawn = [panel for panel in panels(series) if panel.curves]
+    batch_size = contrasted_clips(Path(metrics_path).parent / "config.json")
+    drawn = [panel for panel in panels(series, batch_size) if panel.curves]
     last_step = max(int(steps[-1]) for steps, _ in series.values())
     num_columns = min(len(drawn), 2 if len(drawn) <= 4 else 3)
     num_rows = -(-len(drawn) // num_columns)
@@ -89,21 +110,31 @@ def draw_curves(metrics_path: str | Path, png_path: str | Path) -> Path:
     return Path(png_path)
 
 
-def panels(series: Series) -> list[Panel]:
+def contrasted_clips(config_path: Path) -> int | None:
+    """Clips of a batch, among which a partner is guessed; None where no settings say so, or it is not guessed."""
+    try:
+        config = json.loads(config_path.read_bytes())
+        guessed = config["model"]["objective"]["contrast"] == "softmax"
+        return int(config["train"]["batch_size"]) if guessed else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def panels(series: Series, batch_size: int | None = None) -> list[Panel]:
     """What is learned first, then how well, then how fast. A panel without curves was not measured."""
     recall = {direction_label(name): _percent(series[f"{name}/r10"]) for name in DIRECTIONS if f"{name}/r10" in series}
-    shares = {"data_wait_share": "waiting for data", "mfu": "model FLOPs utilisation"}
+    shares = {"data_wait_share": "waiting for data, %", "mfu": "MFU, %"}
     return [
         Panel("loss", _named(series, "loss")),
-        Panel("rebuilding what was hidden (LPMM)", _beginning(series, "local_")),
-        Panel("matching (GAM)", _beginning(series, "global_")),
-        Panel("R@10 on held-out clips, %", recall, "-o", floor=0),
-        Panel("alignment: squared distance of true pairs", _beginning(series, "alignment_")),
-        Panel("uniformity: 0 collapsed, -4 spread out", _beginning(series, "uniformity_")),
+        Panel("rebuilding what was hidden (LPMM)", _beginning(series, "local_"), "squared error; words: nats"),
+        Panel("matching (GAM)", _beginning(series, "global_"), "nats", chance=_chance(series, batch_size)),
+        Panel("R@10 on held-out clips", recall, "%", "o", floor=0),
+        Panel("alignment of true pairs", _beginning(series, "alignment_"), "squared distance"),
+        Panel("uniformity: 0 collapsed, -4 spread out", _beginning(series, "uniformity_"), "log of a mean"),
         Panel("norm of the gradient", _named(series, "gradient_norm"), floor=0),
         Panel("temperature", _temperature(series)),
-        Panel("clips a second", _named(series, "clips_per_second"), floor=0),
-        Panel("share of the time or of the device, %", _shares(series, shares), floor=0),
+        Panel("speed", _named(series, "clips_per_second"), "clips/s", floor=0),
+        Panel("waiting for data, model FLOPs utilisation", _shares(series, shares), "%", floor=0),
     ]
 
 
@@ -127,6 +158,24 @@ def _shares(series: Series, labels: dict[str, str]) -> Series:
     return {label: _percent(series[name]) for name, label in labels.items() if name in series}
 
 
+def _chance(series: Series, batch_size: int | None) -> dict[str, float]:
+    """Of the terms that were measured: both ways among a batch's clips, and yes or no."""
+    chance = {}
+    if batch_size and any(name.startswith("global_contrast_") for name in series):
+        chance["contrast"] = 2 * math.log(batch_size)
+    if any(name.startswith("global_match_") for name in series):
+        chance["match"] = math.log(2)
+    return chance
+
+
+def style(name: str) -> tuple[str, str]:
+    """Colour and line of a curve; dashed are matching, and the second direction of a pair."""
+    words = [word for word in name.split() if word in ORDER]
+    second = "→" in name and ORDER.index(words[0]) > ORDER.index(words[-1])
+    dashed = second or name.startswith(("match ", "MFU"))
+    return COLOURS.get(frozenset(words), PLAIN), "--" if dashed else "-"
+
+
 def _temperature(series: Series) -> Series:
     """Where it is learned; one that stands still says nothing. Older runs wrote its inverse, the scale."""
     steps, values = series.get("temperature") or series.get("scale") or (np.empty(0), np.empty(0))
@@ -137,15 +186,21 @@ def _temperature(series: Series) -> Series:
 
 def _draw(axes: Any, panel: Panel, last_step: int) -> None:
     for name, (steps, values) in panel.curves.items():
-        axes.plot(*averaged(steps, values), panel.marker, label=name, linewidth=1.6, markersize=3)
+        colour, line = style(name)
+        axes.plot(*averaged(steps, values), line, color=colour, marker=panel.marker, label=name, lw=1.6, ms=3)
+    for name, value in panel.chance.items():
+        axes.axhline(value, color=PLAIN, linestyle=":", linewidth=0.9)
+        axes.annotate(f"chance, {name}", (last_step, value), fontsize=7, color=PLAIN, ha="right", va="bottom")
     axes.set_xlim(-0.02 * last_step, 1.02 * last_step)  # the same in all panels, so that they can be compared
     if panel.floor is not None:
         axes.set_ylim(bottom=panel.floor)
     axes.set_title(panel.title, fontsize=10, loc="left")
     axes.set_xlabel("step", fontsize=9)
+    axes.set_ylabel(panel.unit, fontsize=9)
+    axes.xaxis.get_major_locator().set_params(integer=True)  # there is no half step
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if len(panel.curves) > 1 or panel.title.startswith("share"):
+    if len(panel.curves) > 1 or panel.unit == "%":
         num_columns = 2 if len(panel.curves) > 4 else 1
-        axes.legend(fontsize=7, ncols=num_columns, edgecolor="none", framealpha=0.8)
+        axes.legend(fontsize=7, ncols=num_columns, handlelength=2.8, edgecolor="none", framealpha=0.8)

@@ -111,7 +111,7 @@ def _check_libraries() -> None:
     missing = [name for module, name in LIBRARIES.items() if importlib.util.find_spec(module) is None]
     if missing:
         raise ConfigError(
-            f"figures: {' and '.join(missing)} not installed; nothing can be drawn. Run pip install 'vlsa[figures]'."
+            f"figures: {' and '.join(missing)} not installed; nothing can be drawn. Run pip install '.[figures]'."
         )
 
 

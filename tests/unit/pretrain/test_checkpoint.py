@@ -274,7 +274,17 @@ def test_a_header_that_lacks_something_is_told(run, name, says):
     assert says in message_of(lambda: load_model(path))
 
 
-@pytest.mark.parametrize("damage", [{"step": "x"}, {"step": "-1"}, {"seconds": "x"}])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"step": "x"},
+        {"step": "-1"},
+        {"step": "9" * 400},
+        {"seconds": "x"},
+        {"seconds": "inf"},
+        {"first_loss": "nan"},
+    ],
+)
 def test_a_training_header_that_cannot_be_is_told(run, damage):
     folder = run.save(1)
     rewrite(folder / TRAINING_FILE, lambda tensors, header: header.update(damage))
@@ -294,3 +304,23 @@ def test_a_checkpoint_without_its_model_shows_the_way_back(run):
     folder = run.save(1)
     (folder / MODEL_FILE).unlink()
     assert f"Delete the folder {folder}" in message_of(lambda: load_model(folder))
+
+
+def test_weights_and_moments_of_two_saves_are_told(run):
+    first, second = run.save(1), run.save(2)
+    shutil.copy(first / MODEL_FILE, second)
+    told = message_of(lambda: checkpoint.load_training(second, run.model, run.optimizer))
+    assert "weights of step 1, moments of step 2" in told and f"Delete the folder {second}" in told
+
+
+def test_a_checkpoint_whose_folder_was_renamed_is_told(run):
+    folder = run.save(1)
+    renamed = folder.rename(folder.with_name("step-00000009"))
+    told = message_of(lambda: checkpoint.load_training(renamed, run.model, run.optimizer))
+    assert "moments of step 1, folder step-00000009" in told
+
+
+def test_weights_saved_before_their_header_had_a_step_go_on(run):
+    folder = run.save(1)
+    rewrite(folder / MODEL_FILE, lambda tensors, header: header.pop("step"))
+    assert checkpoint.load_training(folder, run.model, run.optimizer).step == 1

@@ -11,6 +11,8 @@ from tiny import generator, make_batch, make_model, tiny_clips, tiny_config, tin
 
 from vlsa.config import ComputeConfig
 from vlsa.errors import ConfigError
+from vlsa.model.attention import Masked
+from vlsa.model.encoder import Block
 from vlsa.pretrain import compute, loop
 from vlsa.pretrain.compute import attention, compiles, precision, set_up, transformers
 
@@ -129,6 +131,18 @@ def test_a_step_waits_for_nothing(tokenizer, settings, objective, monkeypatch):
             value.item()
     with pytest.raises((RuntimeError, NotImplementedError)):
         trainer.guard.check()
+
+
+def test_a_block_that_cannot_be_compiled_is_a_line_with_the_reason():
+    def backend(_graph, _inputs):
+        raise RuntimeError("No working C++ compiler found\nin this place")
+
+    run_block = compute.told(torch.compile(lambda _block, x, _packing: x + 1, backend=backend))
+    with pytest.raises(
+        ConfigError, match=r"cannot make its kernels here \(.*No working C\+\+ compiler.*=off"
+    ) as caught:
+        run_block(Block(32, 4, 4), torch.zeros(1, 2, 32), Masked.of([torch.zeros(1, 2, dtype=torch.bool)]))
+    assert "\n" not in str(caught.value)
 
 
 COMPILED = """

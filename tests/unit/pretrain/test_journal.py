@@ -11,7 +11,9 @@ from tiny import tiny_run
 
 from vlsa.config import Config
 from vlsa.errors import ConfigError
+from vlsa.pretrain import journal
 from vlsa.pretrain.journal import METRICS_FILE, Journal, read_metrics, require_place
+from vlsa.retrieve.exported.folder import FACTS_FILE
 from vlsa.settings import from_dict
 
 
@@ -114,3 +116,12 @@ def test_a_folder_whose_settings_a_kill_cut_short_is_a_place_for_its_run(tmp_pat
 def test_a_folder_whose_name_is_not_utf_8_is_told_before_anything_is_written(tmp_path):
     with pytest.raises(ConfigError, match="its name is not UTF-8"):
         require_place(tmp_path / os.fsdecode(b"\xff"))
+
+
+def test_a_file_or_an_exported_model_is_no_place_for_a_run(tmp_path):
+    (tmp_path / "export.json").write_text("{}")
+    with pytest.raises(ConfigError, match="holds an exported model.* Name another --out"):
+        require_place(tmp_path)
+    with pytest.raises(ConfigError, match="is a file; a run is a folder"):
+        require_place(tmp_path / "export.json")
+    assert journal.EXPORT_FILE == FACTS_FILE

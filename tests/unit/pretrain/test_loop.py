@@ -228,6 +228,15 @@ def test_a_run_goes_on_with_other_settings_when_told_to_and_says_so(begun, caplo
         pretrain(wider, tiny_source(), begun, allow_changes=True)
 
 
+def test_changes_that_would_not_be_carried_out_are_refused_even_when_told_to(begun):
+    settings = (begun / "config.json").read_bytes()
+    with pytest.raises(ConfigError, match=r"2 steps are done, more than train\.num_steps=1.*Set train\.num_steps=2"):
+        pretrain(tiny_run(num_steps=1), tiny_source(), begun, allow_changes=True)
+    with pytest.raises(ConfigError, match=r"begun from no other weights, not \['public/model'\], which would not be"):
+        pretrain(tiny_run(num_steps=2, init=("public/model",)), tiny_source(), begun, allow_changes=True)
+    assert (begun / "config.json").read_bytes() == settings
+
+
 @pytest.mark.parametrize("what", ["fewer", "texts", "sound"])
 def test_a_resume_with_other_clips_is_refused(begun, what):
     clips = tiny_clips(10)

@@ -201,10 +201,25 @@ def test_parts_that_do_not_make_a_whole_are_told(saved):
         load_model(saved)
 
 
-def test_parts_of_two_saves_are_told(folder, saved):
-    shutil.copy(checkpoints(folder / "shard")[0] / "training-00002-of-00002.safetensors", saved)
+@pytest.mark.parametrize("name", ["model", "training"])
+def test_parts_of_two_saves_are_told(folder, saved, name):
+    shutil.copy(checkpoints(folder / "shard")[0] / f"{name}-00002-of-00002.safetensors", saved)
     with pytest.raises(CheckpointError, match="its parts are not of one save"):
-        parts.read(saved / "training-00001-of-00002.safetensors")
+        parts.read(saved / f"{name}-00001-of-00002.safetensors")
+
+
+def test_the_part_that_is_cut_short_is_the_one_that_is_named(saved):
+    path = saved / "model-00002-of-00002.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=r"model-00002-of-00002\.safetensors: damaged or cut short"):
+        load_model(saved)
+
+
+def test_a_part_of_none_is_told(saved):
+    path = saved / "model-00001-of-00000.safetensors"
+    path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="of 0 parts"):
+        load_model(path)
 
 
 @pytest.mark.parametrize("rows", [(0, 3), (2, 7), (5, 5), (6, 9), (0, 9)])

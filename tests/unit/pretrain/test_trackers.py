@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import struct
 import threading
 import time
@@ -146,6 +147,16 @@ def test_a_server_that_is_not_there_stops_a_new_run_in_a_line(tmp_path, monkeypa
     assert "\n" not in str(caught.value)
 
 
+def test_a_server_is_asked_a_few_times_unless_the_user_says_otherwise(monkeypatch):
+    names = list(trackers.FEW_TRIES)
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(names[0], "5")
+    with trackers._few_tries():
+        assert [os.environ[name] for name in names] == ["5", trackers.FEW_TRIES[names[1]]]
+    assert [os.environ.get(name) for name in names] == ["5", None]
+
+
 # --- any of them
 
 
@@ -256,6 +267,16 @@ def test_a_spoilt_list_of_names_means_a_new_run_there(tmp_path, noted, spoilt):
     assert noted.starts[0].id is None
 
 
+def test_the_reason_of_a_library_is_cut_between_words(tmp_path, noted, monkeypatch):
+    def refuse(self, start) -> None:
+        raise RuntimeError("somewhere " * 40)
+
+    monkeypatch.setattr(noted, "__init__", refuse)
+    with pytest.raises(ConfigError, match=r"\(somewhere (somewhere )+\.\.\.\); nobody") as caught:
+        write_steps(tmp_path, 0)
+    assert len(str(caught.value)) < 320
+
+
 def test_an_unknown_tracker_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"--report-to wandbb: no such tracker\. .*wandb"):
         require_trackers(["wandbb"])
@@ -265,7 +286,7 @@ def test_an_unknown_tracker_is_refused_with_the_known_ones():
 def test_a_missing_library_is_named_with_its_extra(monkeypatch, name, extra):
     monkeypatch.setattr(trackers, "_is_installed", lambda module: False)
     assert TRACKERS[name].extra == extra
-    with pytest.raises(ConfigError, match=rf"{name} is not installed; .* pip install 'vlsa\[{extra}\]'$"):
+    with pytest.raises(ConfigError, match=rf"{name} is not installed; .* pip install '\.\[{extra}\]'$"):
         require_trackers([name])
 
 

@@ -210,6 +210,15 @@ def test_an_export_is_replaced_and_leaves_nothing_else(run_path, copy):
 
 
 @pytest.mark.usefixtures("written_before")
+def test_a_link_to_an_export_goes_on_pointing_at_what_replaces_it(run_path, copy):
+    (copy / "video.onnx").write_bytes(b"old")
+    (copy.parent / "link").symlink_to("copy")
+    write.export_onnx(run_path, copy.parent / "link")
+    assert (copy.parent / "link").is_symlink()
+    assert len((copy / "video.onnx").read_bytes()) > 3
+
+
+@pytest.mark.usefixtures("written_before")
 def test_a_damaged_export_is_replaced_by_the_command_that_its_error_names(run_path, copy):
     (copy / "export.json").write_text("{")
     write.export_onnx(run_path, copy)
@@ -241,8 +250,8 @@ def test_a_run_that_is_not_there_is_one_line(tmp_path):
 
 def test_without_the_libraries_the_extra_is_named(exported, run_path, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert "pip install 'vlsa[export]'" in refusal(f"vlsa export onnx {run_path} --out {tmp_path / 'out'}")
-    with pytest.raises(VlsaError, match=r"onnxruntime: cannot be imported.*vlsa\[export\]"):
+    assert "pip install '.[export]'" in refusal(f"vlsa export onnx {run_path} --out {tmp_path / 'out'}")
+    with pytest.raises(VlsaError, match=r"onnxruntime: cannot be imported.*'\.\[export\]'"):
         encoders.load(exported)
 
 
@@ -274,6 +283,16 @@ def test_facts_that_are_not_an_exports_are_one_line(copy, text, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("change", [{"about": None}, {"fingerprint": "0" * 16}, {"config": {}}, {"more": 1}])
+def test_facts_that_were_edited_are_told(copy, change):
+    facts = json.loads((copy / "export.json").read_text())
+    (copy / "export.json").write_text(json.dumps(facts))
+    encoders.load(copy)
+    (copy / "export.json").write_text(json.dumps(facts | change))
+    with pytest.raises(CheckpointError, match="other facts than were written"):
+        encoders.load(copy)
+
+
 def test_a_folder_that_is_no_export_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"no exported model.*vlsa export onnx RUN --out FOLDER"):
         OnnxEncoder.open(tmp_path)
@@ -292,6 +311,11 @@ def test_an_answer_that_is_not_the_runs_is_refused(tmp_path):
     for wrong in (bad, good * np.nan):
         with pytest.raises(VlsaError, match=r"audio\.onnx: answers differ"):
             write._compared("audio", tmp_path / "audio.onnx", wrong, good, "float32")
+    with pytest.raises(VlsaError, match=r"audio\.onnx: answers differ"):
+        write._compared("audio", tmp_path / "audio.onnx", good * np.nan, good, "int8")
+    for precision in ("float32", "int8"):
+        with pytest.raises(VlsaError, match=r"the run's own vectors are not finite.* export an earlier checkpoint"):
+            write._compared("audio", tmp_path / "audio.onnx", good, good * np.nan, precision)
     assert write._compared("audio", tmp_path / "audio.onnx", good, good, "float32").max_difference == 0
 
 

@@ -1,16 +1,19 @@
 """Training curves: what is read of metrics.jsonl, and that a picture comes of it."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 from PIL import Image
 from tiny import tiny_clips
 
+from vlsa.config import Config
 from vlsa.data.loader import MemoryClips
 from vlsa.errors import VlsaError
 from vlsa.retrieve.evaluate import Evaluator
-from vlsa.serve.curves import MOST_POINTS, averaged, draw_curves, panels, read_series
+from vlsa.serve.curves import MOST_POINTS, averaged, contrasted_clips, draw_curves, panels, read_series, style
+from vlsa.settings import override, to_dict
 
 
 def write_metrics(path, records) -> None:
@@ -88,18 +91,18 @@ def test_every_value_that_training_writes_has_its_place():
         learning_rate=one,  # set, not found
     ) == {
         "loss": ["loss"],
-        "alignment: squared distance of true pairs": ["audio text"],
+        "alignment of true pairs": ["audio text"],
         "uniformity: 0 collapsed, -4 spread out": ["audio", "text"],
         "norm of the gradient": ["gradient_norm"],
         "temperature": ["temperature"],
-        "clips a second": ["clips_per_second"],
-        "share of the time or of the device, %": ["waiting for data", "model FLOPs utilisation"],
+        "speed": ["clips_per_second"],
+        "waiting for data, model FLOPs utilisation": ["waiting for data, %", "MFU, %"],
     }
 
 
 def test_shares_are_drawn_in_percent():
     panel = next(panel for panel in panels(series(mfu=[0.5, 0.25])) if panel.curves)
-    assert panel.curves["model FLOPs utilisation"][1].tolist() == [50.0, 25.0]
+    assert panel.curves["MFU, %"][1].tolist() == [50.0, 25.0]
 
 
 def test_a_temperature_that_nobody_learns_is_not_drawn_and_an_older_run_s_scale_is_turned_over():
@@ -113,6 +116,35 @@ def test_the_scores_that_the_loop_writes_on_its_way_are_drawn(model, tokenizer):
     (curves,) = drawn(**{name: [value] for name, value in scores.items()}).values()
     assert len(curves) == 7
     assert "text → video" in curves
+
+
+def test_chance_is_drawn_where_it_is_known():
+    one = [1.0, 2.0]
+    matching = next(
+        p for p in panels(series(global_contrast_audio_text=one, global_match_audio_text=one), 20) if p.curves
+    )
+    assert matching.chance == {"contrast": pytest.approx(2 * math.log(20)), "match": pytest.approx(math.log(2))}
+    assert next(p for p in panels(series(global_contrast_audio_text=one)) if p.curves).chance == {}
+    assert next(p for p in panels(series(loss=one), 20) if p.curves).chance == {}
+
+
+def test_the_clips_that_are_contrasted_are_those_of_the_runs_settings(tmp_path):
+    path = tmp_path / "config.json"
+    assert contrasted_clips(path) is None
+    config = override(Config(), ["train.batch_size=48"])
+    path.write_text(json.dumps(to_dict(config)))
+    assert contrasted_clips(path) == 48
+    path.write_text(json.dumps(to_dict(override(config, ["model.objective.contrast=sigmoid"]))))
+    assert contrasted_clips(path) is None  # no partner is guessed among all
+    path.write_text("[1]")
+    assert contrasted_clips(path) is None
+
+
+def test_a_modality_and_a_pair_have_one_colour_in_all_panels():
+    pair = [style(name)[0] for name in ("contrast audio video", "match audio video", "audio video", "video → audio")]
+    assert len(set(pair)) == 1
+    assert len({style(name)[0] for name in ("audio", "video", "text", "audio video", "audio text", "loss")}) == 6
+    assert (style("audio → video")[1], style("video → audio")[1], style("match audio text")[1]) == ("-", "--", "--")
 
 
 def test_a_run_with_everything_is_drawn_in_rows_of_three(tmp_path):

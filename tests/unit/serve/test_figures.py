@@ -126,7 +126,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(encoder, tmp_
 
 def test_a_missing_library_is_named_with_what_to_install(encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(figures.importlib.util, "find_spec", lambda name: None if name == "sklearn" else object())
-    with pytest.raises(ConfigError, match=r"scikit-learn not installed.*vlsa\[figures\]"):
+    with pytest.raises(ConfigError, match=r"scikit-learn not installed.*\.\[figures\]"):
         write_figures(encoder(), clips_of([]), tmp_path)
 
 

@@ -1,7 +1,7 @@
 """The folder of an exported model: its files, and the facts that make them a model.
 
     FOLDER/video.onnx  FOLDER/audio.onnx  FOLDER/text.onnx  FOLDER/tokenizer.json
-    FOLDER/export.json       settings, origin, precision, and a digest of each other file
+    FOLDER/export.json       settings, origin, precision, a digest of each other file, and one of all that
 
 Written by write.py, read by encoder.py; `is_export` tells encoders.py whether a path is one.
 """
@@ -30,6 +30,8 @@ INPUTS = {
 }
 """What each file takes: fields of data/clip.py:Batch under their own names and types."""
 OUTPUT = "vectors"
+OWN_DIGEST = "digest"
+"""Key of the digest of everything else in export.json: edited settings would make other inputs than the files take."""
 OWN_FILES = {FACTS_FILE, TOKENIZER_FILE, *(f"{name}.onnx{end}" for name in INPUTS for end in ("", ".data"))}
 """All that may be in the folder; weights beyond 2 GB lie beside their file, in .data."""
 
@@ -67,7 +69,7 @@ def library(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise VlsaError(
-            f"{name}: cannot be imported ({error}); exported models need it. pip install 'vlsa[export]'"
+            f"{name}: cannot be imported ({error}); exported models need it. pip install '.[export]'"
         ) from error
 
 
@@ -75,9 +77,8 @@ def write_facts(folder: Path, facts: ExportFacts, names: Iterable[str]) -> None:
     """Write export.json, with the digests of the files that are there by now."""
     values = {**asdict(facts), "config": to_dict(facts.config)}
     values["digests"] = {name: digest(folder / name) for name in sorted(names)}
-    write_atomically(
-        folder / FACTS_FILE, json.dumps({"format": FORMAT, "version": VERSION, **values}, indent=2).encode()
-    )
+    values = {"format": FORMAT, "version": VERSION, **values}
+    write_atomically(folder / FACTS_FILE, json.dumps({**values, OWN_DIGEST: _digest_of(values)}, indent=2).encode())
 
 
 def read_facts(folder: str | Path) -> ExportFacts:
@@ -90,6 +91,7 @@ def read_facts(folder: str | Path) -> ExportFacts:
         )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        own, expected = values.pop(OWN_DIGEST, ""), _digest_of(values)
         kind = values.pop("format"), values.pop("version")
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
@@ -98,6 +100,8 @@ def read_facts(folder: str | Path) -> ExportFacts:
             f"{path}: {kind[0]} {kind[1]}, this vlsa reads {FORMAT} {VERSION}; it would be misread. "
             "Use the vlsa that wrote it, or export the run again."
         )
+    if own != expected:
+        raise _damaged(path, "other facts than were written")
     try:
         facts = ExportFacts(**{**values, "config": from_dict(ModelConfig, values["config"])})
         assert facts.digests.keys() >= {TOKENIZER_FILE, *map(model_file, INPUTS)}
@@ -122,6 +126,10 @@ def digest(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_of(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _damaged(path: Path, what: object) -> CheckpointError:
