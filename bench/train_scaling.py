@@ -235,15 +235,6 @@ def predict(model: ModelConfig, num_gpus: int, sharding: str, machine: Machine) 
     }
 
 
-def noise_seconds(model: ModelConfig, clips: int = 256) -> float:
-    """Processor time, a clip, of drawing the noise of a step: each process draws that of its own clips."""
-    drawer, generator = on_no_device(model), torch.Generator().manual_seed(0)
-    drawer.draw_noise(2 * clips, generator, (0, clips))
-    started = time.perf_counter()
-    drawer.draw_noise(2 * clips, generator, (clips, 2 * clips))
-    return (time.perf_counter() - started) / clips
-
-
 def table(rows: list[dict[str, Any]]) -> str:
     """Columns under their names."""
     names = list(rows[0])
@@ -299,12 +290,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(table(found), "\n")
     rows = [predict(model, gpus, how, machine) for how in shardings for gpus in options.gpus]
     stated = "measured" if options.step_seconds else f"{options.tflops:g} TFLOP/s assumed"
-    noise = noise_seconds(model)
     print(f"predicted: {options.recipe}, {machine.clips} clips a GPU in {machine.step_seconds:.3f} s ({stated})\n")
     print(table(rows), "\n")
-    print(f"noise of a step: {1000 * noise * machine.clips:.0f} ms of a processor for the clips of a GPU\n")
     about = {"bench": "train_scaling", "recipe": options.recipe, **circumstances()}
-    stated = {**dataclasses.asdict(machine), "step_seconds_are": stated, "noise_seconds_a_clip": round(noise, 7)}
+    stated = {**dataclasses.asdict(machine), "step_seconds_are": stated}
     return finish({**about, "machine": stated, "counted": found, "predicted": rows}, options.out)
 
 

@@ -143,6 +143,14 @@ def test_training_runs_where_media_storage_and_plotting_libraries_are_missing(tm
     assert done.stdout == "[]\n"
 
 
+def test_one_process_does_not_load_what_several_need():
+    """Tensors in parts and FSDP2 take a second to import, which a search would feel."""
+    code = "import sys, vlsa.pretrain.loop; print([n for n in NAMES if n in sys.modules])"
+    code = f"NAMES = 'torch.distributed.tensor', 'torch.distributed.fsdp'; {code}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_importing_the_package_does_nothing_and_loads_nothing():
     code = "import sys; before = set(sys.modules); import vlsa; print(sorted(set(sys.modules) - before)); dir(vlsa)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -128,6 +128,18 @@ def rank() -> int:
     return dist.get_rank() if num_processes() > 1 else 0
 
 
+def in_parts(tensor: torch.Tensor) -> bool:
+    """Whether each process holds some rows of a tensor (FSDP2's DTensor), and none the whole.
+
+    One process alone never does, and does not load the library of such tensors, which takes a second.
+    """
+    if num_processes() == 1:
+        return False
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(tensor, DTensor)
+
+
 def wait_for_all() -> None:
     """Every rank comes here before any goes on; the processors wait, not the GPUs."""
     if num_processes() > 1:

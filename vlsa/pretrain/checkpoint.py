@@ -20,11 +20,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
 from vlsa.config import Config
 from vlsa.data.tokenizer import Tokenizer
-from vlsa.distributed import from_main, rank, wait_for_all
+from vlsa.distributed import from_main, in_parts, rank, wait_for_all
 from vlsa.errors import CheckpointError, ConfigError
 from vlsa.model.state import SpecialWords
 from vlsa.model.vlsa import VLSA
@@ -219,7 +218,7 @@ def _require_one_save(folder: Path, step: int) -> None:
 def _as_part(rows: Tensor, parameter: Tensor) -> Tensor:
     """A moment of a parameter of which this process may hold some rows."""
     moment = torch.zeros_like(parameter)
-    (moment.to_local() if isinstance(moment, DTensor) else moment).copy_(rows)
+    (moment.to_local() if in_parts(moment) else moment).copy_(rows)
     return moment
 
 

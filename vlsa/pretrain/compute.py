@@ -11,10 +11,10 @@ from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule
 
 from vlsa.config import ComputeConfig
 from vlsa.config.checks import require
+from vlsa.distributed import in_parts
 from vlsa.errors import ConfigError
 from vlsa.model.attention import Attention, Packing
 from vlsa.model.encoder import Block, RunBlock, Transformer, recomputing, run
@@ -80,7 +80,7 @@ def has_compiler() -> bool:
 
 def _compiled(model: VLSA) -> RunBlock:
     blocks = [block for transformer in transformers(model) for block in transformer.blocks]
-    if not isinstance(blocks[0], FSDPModule):
+    if not any(map(in_parts, blocks[0].parameters())):
         return compiled_run()
     for block in blocks:  # what gathers the parts of its weights stays outside
         block.forward = partial(_compiled_forward(), block)

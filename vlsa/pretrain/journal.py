@@ -23,7 +23,7 @@ from vlsa.settings import to_dict
 
 METRICS_FILE, SETTINGS_FILE = "metrics.jsonl", "config.json"
 EXPORT_FILE = "export.json"
-"""Of retrieve/exported/folder.py, which comes after this."""
+"""What retrieve/exported/folder.py writes: no run may lie where it is."""
 
 
 class Journal:

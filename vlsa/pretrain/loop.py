@@ -22,32 +22,27 @@ from vlsa.config import Config
 from vlsa.data.clip import Batch, ClipSource
 from vlsa.data.loader import TrainingClips, fingerprint, first_clips, training_batches
 from vlsa.data.tokenizer import Tokenizer
-from vlsa.distributed import any_rank, joined, num_processes, wait_for_all
+from vlsa.distributed import any_rank, joined, num_processes
 from vlsa.errors import CheckpointError
 from vlsa.model.gathered import first_row, sum_over_processes
-from vlsa.model.geometry import geometry
 from vlsa.model.state import Losses
 from vlsa.model.vlsa import CALIBRATION_CLIPS, VLSA
 from vlsa.pretrain import checkpoint, compute, memory
 from vlsa.pretrain.changes import require_same, require_steps_left, settings_to_go_on_with
 from vlsa.pretrain.feed import fed
 from vlsa.pretrain.guard import Guard
-from vlsa.pretrain.interrupt import stop_on_interrupt
+from vlsa.pretrain.interrupt import Stop, stop_on_interrupt
 from vlsa.pretrain.journal import Journal, only_writer, require_place
 from vlsa.pretrain.meter import Meter, ceiling
 from vlsa.pretrain.needs import require_pairs
-from vlsa.pretrain.parallel import finish_gradients, spread, whole, whole_model
+from vlsa.pretrain.parallel import finish_gradients, spread, whole
 from vlsa.pretrain.schedule import learning_rate
 from vlsa.pretrain.step import Objective, backward
+from vlsa.pretrain.watch import Evaluator, Report, Watch
 
-Evaluator = Callable[[VLSA, Tokenizer], dict[str, float]]
-"""Scores of the model on held-out clips, by name."""
-Report = Callable[[int, int, dict[str, float]], None]
-"""Told (steps done, steps in all, metrics of the step)."""
 Initialise = Callable[[VLSA, Tokenizer], tuple[str, ...]]
 """Puts weights from elsewhere into a fresh model; returns what `train.init` is to say of them."""
 
-LOG_EVERY_STEPS = 10
 _LOG = logging.getLogger(__name__)
 
 
@@ -129,12 +124,13 @@ def pretrain(
     require_pairs(source, config)
     with joined(device) as (ranks, device):
         saved = checkpoint.agreed(run_path)
-        require_same(config, fingerprint(source), tokenizer)
-        trainer, clips = (
-            _resume(config, source, saved[-1], device, allow_changes)
-            if saved
-            else _start(config, source, tokenizer, initialise, device)
-        )
+        data = fingerprint(source)
+        require_same(config, data, tokenizer)
+        if saved:
+            trainer = _resume(config, data, saved[-1], device, allow_changes)
+        else:
+            trainer = _start(config, source, data, tokenizer, initialise, device)
+        clips = TrainingClips(source, trainer.config.model, trainer.config.train, trainer.tokenizer)
         resumed_from = trainer.step
         if ranks.num_restarts and ranks.main:
             _LOG.info("started again by torchrun (%d), after step %d", ranks.num_restarts, resumed_from)
@@ -146,24 +142,30 @@ def pretrain(
         ):
             peak_flops = ceiling(device, trainer.model.precision)
             meter = Meter(trainer.config.model, device, num_ranks=num_processes(), peak_flops=peak_flops)
-            started = time.perf_counter()
-            for batch, waited_seconds in fed(training_batches(clips, trainer.step, device), device):
-                losses, norm = train_step(trainer, batch)
-                trainer.step += 1
-                meter.step(waited_seconds, len(batch))
-                _log(trainer, journal, report, losses, norm, meter)
-                _evaluate(trainer, journal, evaluator, meter)
-                last = any_rank(stop.asked) or trainer.step == trainer.config.train.num_steps
-                trainer.seconds += time.perf_counter() - started
-                started = time.perf_counter()
-                if last or trainer.step % trainer.config.train.checkpoint_every_steps == 0:
-                    trainer.guard.check()
-                    with meter.paused():
-                        trainer.save(run_path)
-                if last:
-                    break
+            _take_steps(trainer, clips, run_path, Watch(journal, meter, report, evaluator), stop)
     train = trainer.config.train
     return RunSummary(run_path, trainer.step, train.num_steps, resumed_from, trainer.seconds, trainer.metrics)
+
+
+def _take_steps(trainer: Trainer, clips: TrainingClips, run_path: Path, watch: Watch, stop: Stop) -> None:
+    """Steps from where the run is to its last one, or to a Ctrl-C, with a checkpoint there and now and then before."""
+    train = trainer.config.train
+    started = time.perf_counter()
+    for batch, waited_seconds in fed(training_batches(clips, trainer.step, trainer.device), trainer.device):
+        losses, norm = train_step(trainer, batch)
+        trainer.step += 1
+        watch.meter.step(waited_seconds, len(batch))
+        watch.log(trainer, losses, norm)
+        watch.evaluate(trainer)
+        last = any_rank(stop.asked) or trainer.step == train.num_steps
+        trainer.seconds += time.perf_counter() - started
+        started = time.perf_counter()
+        if last or trainer.step % train.checkpoint_every_steps == 0:
+            trainer.guard.check()
+            with watch.meter.paused():
+                trainer.save(run_path)
+        if last:
+            return
 
 
 def train_step(trainer: Trainer, batch: Batch) -> tuple[Losses, torch.Tensor]:
@@ -217,10 +219,11 @@ def build_optimizer(model: VLSA, config: Config) -> torch.optim.AdamW:
 def _start(
     config: Config,
     source: ClipSource,
+    data: str,
     tokenizer: Tokenizer | None,
     initialise: Initialise | None,
     device: torch.device,
-) -> tuple[Trainer, TrainingClips]:
+) -> Trainer:
     tokenizer = tokenizer or learn_tokenizer(config, source)
     text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
     config = replace(config, model=replace(config.model, text=text))
@@ -232,7 +235,7 @@ def _start(
         config = replace(config, train=replace(config.train, init=initialise(model, tokenizer)))
     objective = spread(Objective(model), config.compute, device)
     optimizer = build_optimizer(model, config)
-    return Trainer(config, model, tokenizer, optimizer, fingerprint(source), spread_objective=objective), clips
+    return Trainer(config, model, tokenizer, optimizer, data, spread_objective=objective)
 
 
 def learn_tokenizer(config: Config, source: ClipSource) -> Tokenizer:
@@ -241,9 +244,7 @@ def learn_tokenizer(config: Config, source: ClipSource) -> Tokenizer:
     return Tokenizer.train(list(source.texts("train")) or ["a"], config.model.text.vocabulary_size)
 
 
-def _resume(
-    config: Config, source: ClipSource, path: Path, device: torch.device, allow_changes: bool
-) -> tuple[Trainer, TrainingClips]:
+def _resume(config: Config, data: str, path: Path, device: torch.device, allow_changes: bool) -> Trainer:
     model, tokenizer, saved = checkpoint.load_model(path)
     config = settings_to_go_on_with(config, saved, path, allow_changes=allow_changes)
     if config.model != saved.model:
@@ -254,47 +255,10 @@ def _resume(
     optimizer = build_optimizer(model, config)
     state = checkpoint.load_training(path, model, optimizer)
     require_steps_left(config, state.step, path)
-    if state.data != fingerprint(source):
+    if state.data != data:
         raise CheckpointError(
             f"{path}: trained on other clips than these; the run would not be one experiment. "
             "Give the same --data, or another --out."
         )
     done = (state.data, state.step, state.seconds, state.first_loss)
-    trainer = Trainer(config, model, tokenizer, optimizer, *done, spread_objective=objective)
-    return trainer, TrainingClips(source, config.model, config.train, tokenizer)
-
-
-def _log(
-    trainer: Trainer, journal: Journal, report: Report | None, losses: Losses, norm: torch.Tensor, meter: Meter
-) -> None:
-    num_steps = trainer.config.train.num_steps
-    if trainer.step % LOG_EVERY_STEPS and trainer.step != num_steps and trainer.step != 1:
-        return
-    trainer.guard.check()
-    parts = {"loss": losses.total, **losses.terms}
-    summed = sum_over_processes(torch.stack(list(parts.values())))
-    trainer.metrics = {
-        **_on_host(dict(zip(parts, summed, strict=True))),
-        "learning_rate": learning_rate(trainer.step - 1, trainer.config.train),
-        **_on_host({"gradient_norm": norm, "temperature": 1 / trainer.model.matching.scale.detach()}),
-        **_on_host(geometry(losses.globals, trainer.config.model.objective.pairs) if losses.globals else {}),
-        **meter.rates(),
-    }
-    journal.write(trainer.step, trainer.metrics)
-    if report:
-        report(trainer.step, num_steps, trainer.metrics)
-
-
-def _on_host(values: dict[str, torch.Tensor]) -> dict[str, float]:
-    return {name: value.item() for name, value in values.items()}
-
-
-def _evaluate(trainer: Trainer, journal: Journal, evaluator: Evaluator | None, meter: Meter) -> None:
-    every = trainer.config.train.evaluate_every_steps
-    if evaluator and every and trainer.step % every == 0:
-        trainer.guard.check()
-        with meter.paused():
-            model = whole_model(trainer.model, trainer.config, trainer.tokenizer)
-            if model:
-                journal.write(trainer.step, evaluator(model, trainer.tokenizer))
-            wait_for_all()
+    return Trainer(config, model, tokenizer, optimizer, *done, spread_objective=objective)

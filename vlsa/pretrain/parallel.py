@@ -1,7 +1,7 @@
 """One model over several processes: a copy in each (DDP), or a part of each weight in each (FSDP2).
 
 Both are PyTorch's, and both give the gradient of the whole batch: bit for bit the same on two processes. Reads
-`ComputeConfig.sharding`; used by loop.py. With one process nothing is wrapped.
+`ComputeConfig.sharding`; used by loop.py. With one process nothing is wrapped, and FSDP2 is not loaded.
 """
 
 import inspect
@@ -11,14 +11,11 @@ from typing import cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from vlsa.config import ComputeConfig, Config
 from vlsa.data.tokenizer import Tokenizer
-from vlsa.distributed import num_processes, rank
+from vlsa.distributed import in_parts, num_processes, rank
 from vlsa.model.encoder import Block
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import build_model
@@ -50,6 +47,9 @@ def _options(called: type) -> Iterable[str]:
 
 
 def _sharded(objective: Objective, device: torch.device) -> nn.Module:
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
     mesh = init_device_mesh(device.type, (num_processes(),))
     for module in objective.modules():
         if isinstance(module, Block):
@@ -62,7 +62,7 @@ def _sharded(objective: Objective, device: torch.device) -> nn.Module:
 
 def is_sharded(module: nn.Module) -> bool:
     """Whether FSDP2 holds its weights."""
-    return isinstance(module, FSDPModule)
+    return any(map(in_parts, module.parameters()))
 
 
 def undivided(module: nn.Module) -> list[nn.Parameter]:
@@ -81,7 +81,7 @@ def finish_gradients(objective: nn.Module) -> None:
 
 def whole(tensor: Tensor) -> Tensor:
     """A tensor of which each process may hold a part; all must ask."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if in_parts(tensor) else tensor
 
 
 def whole_model(model: VLSA, config: Config, tokenizer: Tokenizer) -> VLSA | None:
@@ -90,7 +90,7 @@ def whole_model(model: VLSA, config: Config, tokenizer: Tokenizer) -> VLSA | Non
     Of a sharded model it is a copy, made weight by weight.
     """
     parts = model.state_dict()
-    if not any(isinstance(part, DTensor) for part in parts.values()):
+    if not is_sharded(model):
         return model if rank() == 0 else None
     copy = build_model(config, tokenizer).to(model.pixel_scale.device) if rank() == 0 else None
     into = copy.state_dict() if copy else {}

@@ -17,9 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
-from vlsa.distributed import num_processes, rank
+from vlsa.distributed import in_parts, num_processes, rank
 from vlsa.errors import CheckpointError
 
 ROWS = "rows"
@@ -57,7 +56,7 @@ def find(path: Path) -> Path | None:
 
 def row_range(tensor: Tensor) -> tuple[int, int] | None:
     """First row of a tensor that this process holds, and the row after the last; None when it holds all."""
-    if not isinstance(tensor, DTensor):
+    if not in_parts(tensor):
         return None
     size = -(-len(tensor) // num_processes())
     first = min(rank() * size, len(tensor))
@@ -96,7 +95,9 @@ def _write_checked(tensors: dict[str, Tensor], path: Path, header: dict[str, str
 
 
 def _equal(tensor: Tensor, back: Tensor) -> bool:
-    return torch.equal(tensor, back) or bool(tensor.isnan().any())
+    """Bit for bit, also where a value is not a number."""
+    same_kind = (tensor.shape, tensor.dtype) == (back.shape, back.dtype)
+    return same_kind and torch.equal(*(part.reshape(-1).view(torch.uint8) for part in (tensor, back)))
 
 
 def read(

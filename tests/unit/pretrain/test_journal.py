@@ -11,9 +11,8 @@ from tiny import tiny_run
 
 from vlsa.config import Config
 from vlsa.errors import ConfigError
-from vlsa.pretrain import journal
 from vlsa.pretrain.journal import METRICS_FILE, Journal, read_metrics, require_place
-from vlsa.retrieve.exported.folder import FACTS_FILE
+from vlsa.retrieve.exported.folder import is_export
 from vlsa.settings import from_dict
 
 
@@ -120,8 +119,8 @@ def test_a_folder_whose_name_is_not_utf_8_is_told_before_anything_is_written(tmp
 
 def test_a_file_or_an_exported_model_is_no_place_for_a_run(tmp_path):
     (tmp_path / "export.json").write_text("{}")
+    assert is_export(tmp_path)
     with pytest.raises(ConfigError, match="holds an exported model.* Name another --out"):
         require_place(tmp_path)
     with pytest.raises(ConfigError, match="is a file; a run is a folder"):
         require_place(tmp_path / "export.json")
-    assert journal.EXPORT_FILE == FACTS_FILE

@@ -18,10 +18,11 @@ from typing import Any, Literal
 from vlsa.config import ModelConfig
 from vlsa.data.manifest import write_atomically
 from vlsa.errors import CheckpointError, ConfigError, VlsaError
+from vlsa.pretrain.journal import EXPORT_FILE
 from vlsa.settings import from_dict, to_dict
 
 FORMAT, VERSION = "vlsa-onnx", 1
-FACTS_FILE, TOKENIZER_FILE = "export.json", "tokenizer.json"
+TOKENIZER_FILE = "tokenizer.json"
 
 INPUTS = {
     "video": ("video", "frame_seconds", "frame_padding"),
@@ -32,7 +33,7 @@ INPUTS = {
 OUTPUT = "vectors"
 OWN_DIGEST = "digest"
 """Key of the digest of everything else in export.json: edited settings would make other inputs than the files take."""
-OWN_FILES = {FACTS_FILE, TOKENIZER_FILE, *(f"{name}.onnx{end}" for name in INPUTS for end in ("", ".data"))}
+OWN_FILES = {EXPORT_FILE, TOKENIZER_FILE, *(f"{name}.onnx{end}" for name in INPUTS for end in ("", ".data"))}
 """All that may be in the folder; weights beyond 2 GB lie beside their file, in .data."""
 
 Precision = Literal["float32", "int8"]
@@ -60,7 +61,7 @@ def model_file(modality: str) -> str:
 
 def is_export(path: str | Path) -> bool:
     """Whether a path is the folder of an exported model, sound or not."""
-    return (Path(path) / FACTS_FILE).is_file()
+    return (Path(path) / EXPORT_FILE).is_file()
 
 
 def library(name: str) -> ModuleType:
@@ -78,15 +79,15 @@ def write_facts(folder: Path, facts: ExportFacts, names: Iterable[str]) -> None:
     values = {**asdict(facts), "config": to_dict(facts.config)}
     values["digests"] = {name: digest(folder / name) for name in sorted(names)}
     values = {"format": FORMAT, "version": VERSION, **values}
-    write_atomically(folder / FACTS_FILE, json.dumps({**values, OWN_DIGEST: _digest_of(values)}, indent=2).encode())
+    write_atomically(folder / EXPORT_FILE, json.dumps({**values, OWN_DIGEST: _digest_of(values)}, indent=2).encode())
 
 
 def read_facts(folder: str | Path) -> ExportFacts:
     """Read export.json. Raises CheckpointError: not an export, of another version, or damaged."""
-    path = Path(folder) / FACTS_FILE
+    path = Path(folder) / EXPORT_FILE
     if not path.is_file():
         raise CheckpointError(
-            f"{folder}: no exported model, {FACTS_FILE} is not there; nothing can be encoded with it. "
+            f"{folder}: no exported model, {EXPORT_FILE} is not there; nothing can be encoded with it. "
             "Make one: vlsa export onnx RUN --out FOLDER"
         )
     try:
