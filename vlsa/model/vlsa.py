@@ -61,13 +61,17 @@ class VLSA(nn.Module):
 
         With several processes: this one's part of the loss of all their clips.
         """
-        content = self.content(batch)
-        masks = self.draw_masks(content, noise.masks)
-        parts = self.parts(content, masks, sum_over_processes(self.counts(content, masks)))
+        parts = self.parts(batch, noise.masks)
         return self.losses(parts.terms | self.global_losses(parts.globals, noise.pairs), parts.globals)
 
-    def parts(self, content: Content, masks: Masks, counts: Float[Tensor, " 3"]) -> Parts:
-        """What each clip gives by itself: its part of LPMM, a mean over the `counts` of all clips, and its globals."""
+    def parts(self, batch: Batch, noise: MaskNoise, counts: Float[Tensor, " 3"] | None = None) -> Parts:
+        """What each clip gives by itself: its part of LPMM and its globals.
+
+        LPMM is a mean over the `counts` of all clips; None: these and those of the other processes are all.
+        """
+        content = self.content(batch)
+        masks = self.draw_masks(content, noise)
+        counts = sum_over_processes(self.counts(content, masks)) if counts is None else counts
         with self.low_precision():
             isolated, joint = self.encode(self.visible_tokens(content, masks))
             rebuilt = self.rebuild(content, masks, joint) if self.decoder else None

@@ -49,9 +49,7 @@ class Objective(nn.Module):
         """The loss of a batch; or with `cached` LPMM's part of a chunk, whose total has the gradient of GAM in it."""
         if cached is None:
             return self.model.step(batch, noise)
-        content = self.model.content(batch)
-        masks = self.model.draw_masks(content, noise.masks)
-        parts = self.model.parts(content, masks, cached.counts)
+        parts = self.model.parts(batch, noise.masks, cached.counts)
         losses = self.model.losses(parts.terms)
         total = losses.total
         for name, gradient in cached.vectors.items():

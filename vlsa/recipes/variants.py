@@ -118,7 +118,7 @@ def partial_decoding(config: Config) -> Config:
 def late_fusion(config: Config) -> Config:
     """Only the last quarter of the layers runs the joint pass (beyond the paper).
 
-    Command: `vlsa pretrain --recipe paper/late-fusion --data STORE --out RUN`. Cost: nearly half of the encoder's.
+    Command: `vlsa pretrain --recipe paper/late-fusion --data STORE --out RUN`. Cost: two fifths less in the encoder.
     Expected: LPMM rebuilds a little worse from the other modalities.
     """
     layers = max(config.model.encoder.num_layers // 4, 1)
