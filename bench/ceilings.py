@@ -21,8 +21,8 @@ from step_cost import linear_products
 from timing import time_steps
 
 from vlsa.config import ModelConfig
-from vlsa.pretrain.meter import product_flops
-from vlsa.recipes import recipe
+from vlsa.config.recipes import recipe
+from vlsa.pretrain.throughput import product_flops
 
 
 def measure(device: torch.device, config: ModelConfig, num_clips: int = 64) -> dict[str, float]:

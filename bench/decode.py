@@ -2,9 +2,9 @@
 
 Why: preparing a store decodes every clip once, so this speed says how long that takes; and nobody should have to
 believe that reading exactly costs nothing. The same clips (8 frames and the mono sound of a window at a random place)
-are decoded by `vlsa.data.media.decode` (one thread, with the file's facts known), and by two `ffmpeg` processes a clip
-(picture at 8 frames a window, and sound; `-ss` before `-i`, one thread), as a shell script would do it. The ratio of
-the two in one run is the number to look at; clips a second depend on the machine.
+are decoded by `vlsa.data.media.decode.decode` (one thread, with the file's facts known), and by two `ffmpeg` processes
+a clip (picture at 8 frames a window, and sound; `-ss` before `-i`, one thread), as a shell script would do it.
+The ratio of the two in one run is the number to look at; clips a second depend on the machine.
 
 Run: python bench/decode.py [--clips 12] [--out bench/results/decode.jsonl]. It makes its own files and needs `ffmpeg`
 on the PATH. The last line of stdout is one JSON record.
@@ -31,7 +31,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from records import finish
 
-from vlsa.data.media import decode, probe, regular_times
+from vlsa.data.media.decode import decode, probe, regular_times
 
 WINDOW_SECONDS = 5.94
 """What the paper's model sees and hears at once."""

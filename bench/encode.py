@@ -34,15 +34,15 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from vlsa.config.recipes import recipe
 from vlsa.data.clip import Batch
-from vlsa.data.tokenizer import Tokenizer
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import build_model
-from vlsa.recipes import recipe
-from vlsa.retrieve.evaluate import library_versions, source_commit
-from vlsa.retrieve.exported.encoder import open_session
-from vlsa.retrieve.exported.folder import INPUTS, OUTPUT
-from vlsa.retrieve.exported.trace import quantise, write_encoder
+from vlsa.retrieve.encode.onnx.encoder import open_session
+from vlsa.retrieve.encode.onnx.folder import INPUTS, OUTPUT
+from vlsa.retrieve.encode.onnx.trace import quantise, write_encoder
+from vlsa.retrieve.evaluate.evaluate import library_versions, source_commit
 
 NUM_FRAMES, SIZE_PX, SOUND_SECONDS, NUM_WORDS = 8, 224, 5.94, 16
 NOTES = (

@@ -15,8 +15,8 @@ import torch
 
 from vlsa.config import ModelConfig
 from vlsa.data.clip import Batch, Clip
-from vlsa.data.shards import ShardWriter, StoreSettings, write_header
-from vlsa.data.store import ClipStore
+from vlsa.data.store.reader import ClipStore
+from vlsa.data.store.shards import ShardWriter, StoreSettings, write_header
 from vlsa.data.world import made_clips
 
 FRAMES_PER_SECOND = 11

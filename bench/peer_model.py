@@ -43,7 +43,7 @@ class Stack(nn.Module):
         return self.norm(tokens)
 
 
-class Side(nn.Module):
+class Items(nn.Module):
     """What the encoder and the decoder have each: fixed positions as in ViTMAE, modality embeddings, layers."""
 
     def __init__(self, lengths: dict[str, int], num_layers: int, width: int, num_heads: int, mlp_ratio: int) -> None:
@@ -79,10 +79,10 @@ class Peer(nn.Module):
         sizes = {"video": 3 * video.patch_px**2, "audio": audio.patch_size**2}
         self.embed = nn.ModuleDict({name: nn.Linear(size, encoder.width) for name, size in sizes.items()})
         self.words = nn.Embedding(config.text.vocabulary_size, encoder.width)
-        self.encoder = Side(lengths, encoder.num_layers, encoder.width, encoder.num_heads, encoder.mlp_ratio)
+        self.encoder = Items(lengths, encoder.num_layers, encoder.width, encoder.num_heads, encoder.mlp_ratio)
         self.narrow = nn.Linear(encoder.width, decoder.width)
         self.mask_token = nn.Parameter(torch.randn(decoder.width) * 0.02)
-        self.decoder = Side(lengths, decoder.num_layers, decoder.width, decoder.num_heads, decoder.mlp_ratio)
+        self.decoder = Items(lengths, decoder.num_layers, decoder.width, decoder.num_heads, decoder.mlp_ratio)
         sizes["text"] = config.text.vocabulary_size
         self.heads = nn.ModuleDict({name: nn.Linear(decoder.width, size) for name, size in sizes.items()})
         self.match = nn.ModuleDict({pair: nn.Linear(encoder.width, 1) for pair in config.objective.pairs})
@@ -107,7 +107,7 @@ class Peer(nn.Module):
         text_real, all_real = self.real_keys(word_padding, 0), self.real_keys(word_padding, num_patches)
         alone = {name: self.encoder.stack(tokens[name], text_real if name == "text" else None) for name in NAMES}
         joint = self.encoder.stack(torch.cat([tokens[name] for name in NAMES], dim=1), all_real)
-        rebuilt = self.rebuild(joint, drawn, word_padding)
+        rebuilt = self.reconstruct(joint, drawn, word_padding)
         targets = {name: normalise_patches(_values(name, part, drawn.hidden[name])) for name, part in patches.items()}
         local = sum(F.mse_loss(rebuilt[name].float(), target) for name, target in targets.items())
         answers = words.masked_fill(~drawn.words, -100)
@@ -135,7 +135,7 @@ class Peer(nn.Module):
         real = F.pad(~word_padding, (num_before, num_after), value=True)[:, None, None, :]
         return real if self.masked else None
 
-    def rebuild(
+    def reconstruct(
         self, joint: Float[Tensor, "B N D"], drawn: Drawn, word_padding: Bool[Tensor, "B L"]
     ) -> dict[str, Float[Tensor, "B _ _"]]:
         """Hidden patches, and all words, from what the joint pass saw."""

@@ -38,9 +38,9 @@ from torch import nn
 from train_step import FLASH
 
 from vlsa.config import Config
+from vlsa.config.recipes.variants import exact
 from vlsa.data.clip import Batch
-from vlsa.data.spectrogram import LogSpectrogram
-from vlsa.recipes.variants import exact
+from vlsa.model.spectrogram import LogSpectrogram
 
 AIM = 1.5
 MASKED = ("peer", "peer-whole", "peer-eager")

@@ -65,7 +65,7 @@ def code_digest() -> str:
 
 def told(main: Callable[[], int]) -> int:
     """The status of a bench's `main`; what its user can mend is a line and status 2."""
-    from vlsa.errors import VlsaError
+    from vlsa.base.errors import VlsaError
 
     try:
         return main()

@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 from records import finish
 
-from vlsa.retrieve.metrics import score
-from vlsa.retrieve.ranks import TILE_BYTES, Ranks, ranks_of_embeddings
-from vlsa.retrieve.rerank import log_sums
+from vlsa.retrieve.evaluate.metrics import score
+from vlsa.retrieve.evaluate.ranks import TILE_BYTES, Ranks, ranks_of_embeddings
+from vlsa.retrieve.evaluate.rerank import log_sums
 
 MILLION = 10**6
 

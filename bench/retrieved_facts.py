@@ -18,21 +18,21 @@ from pathlib import Path
 import numpy as np
 from records import finish
 
-from vlsa import jobs
+from vlsa.data.loading.dataset import open_dataset
 from vlsa.data.world import world_log
 from vlsa.data.world.events import COMBINATION
-from vlsa.retrieve.embed import embed_store
-from vlsa.retrieve.encoders import load
-from vlsa.retrieve.evaluate import library_versions, source_commit
+from vlsa.retrieve.encode.embed import embed_store
+from vlsa.retrieve.encode.encoders import load
+from vlsa.retrieve.evaluate.evaluate import library_versions, source_commit
 
 FACTS = ("colour", "shape", "direction", "size", "motion", "count", "tempo")
-"""Seen only, then seen and heard."""
+"""Tokens only, then seen and heard."""
 FIRST = 10
 
 
 def agreement(run: Path, data: str) -> dict[str, float]:
     """Share of the first FIRST pictures that agree with the query's clip, fact by fact, over all captions."""
-    clips = jobs.open_clips(data)
+    clips = open_dataset(data)
     rows = clips.rows("test")
     facts = [world_log(clips.spec.seed, "test", row.index)[0].facts for row in rows]
     embeddings = embed_store(load(run), clips, "test")

@@ -22,10 +22,10 @@ import torch
 from ceilings import measure as measure_ceilings
 from records import ROOT, above_zero, append, circumstances, finish, read, told
 
+from vlsa.base.errors import VlsaError
 from vlsa.config import Config
-from vlsa.errors import VlsaError
-from vlsa.recipes import recipe
-from vlsa.settings import override
+from vlsa.config.overrides import override
+from vlsa.config.recipes import recipe
 
 Results = dict[str, Any]
 CASE_SECONDS = 240.0

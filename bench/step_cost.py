@@ -33,11 +33,11 @@ import torch
 from records import finish, told
 
 from vlsa.config import ModelConfig
+from vlsa.config.recipes import recipe
 from vlsa.model.flops import step_flops, visible_tokens
 from vlsa.model.masking import num_visible
-from vlsa.model.state import SpecialWords
+from vlsa.model.types import SpecialWords
 from vlsa.model.vlsa import VLSA
-from vlsa.recipes import recipe
 
 BYTES_OF_WEIGHT = 58
 BYTES_OF_FURTHER_PASS = 22

@@ -15,18 +15,18 @@ from running import Job, Results
 from step_cost import largest_batch, num_weights, step_cost
 from timing import Timing, time_steps
 
+from vlsa.base.errors import ConfigError
 from vlsa.config import Config
+from vlsa.config.overrides import override
 from vlsa.data.clip import Batch
-from vlsa.data.loader import TrainingClips, training_batches
-from vlsa.data.tokenizer import Tokenizer
-from vlsa.errors import ConfigError
+from vlsa.data.loading.loader import TrainingClips, training_batches
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import encoder_tokens
-from vlsa.model.state import SpecialWords
+from vlsa.model.types import SpecialWords
 from vlsa.model.vlsa import VLSA
-from vlsa.pretrain import compute, memory
-from vlsa.pretrain.feed import fed
+from vlsa.pretrain import acceleration, oom
 from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
-from vlsa.settings import override
+from vlsa.pretrain.prefetch import fed
 
 Variant = Callable[[Config], Config]
 READ_STEPS = 30
@@ -43,7 +43,7 @@ class UnfusedAdamW(torch.optim.AdamW):
 
 def start(config: Config, device: torch.device, kernel: str = "fused") -> Trainer:
     """A fresh run with the recipe's whole vocabulary."""
-    memory.too_much = _say_so  # the bench halves a batch by itself, in a fresh process
+    oom.too_much = _say_so  # the bench halves a batch by itself, in a fresh process
     torch.manual_seed(0)
     model = VLSA(config.model, SpecialWords(1, 2, 3)).to(device)
     optimizer = build_optimizer(model, config)
@@ -161,7 +161,9 @@ def write_profile(step: Callable[[], None], path: Path) -> None:
 
 def _capture_blocks() -> None:
     """Compiled blocks in CUDA graphs: a try of the bench, which the loop does not offer."""
-    compute.compiled_run = lambda: torch.compile(compute.run, dynamic=False, fullgraph=True, mode="reduce-overhead")
+    acceleration.compiled_run = lambda: torch.compile(
+        acceleration.run, dynamic=False, fullgraph=True, mode="reduce-overhead"
+    )
 
 
 def _changed(job: Job, settings: tuple[str, ...], changes: tuple[Variant, ...]) -> Config:

@@ -36,17 +36,17 @@ from step_cost import num_weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vlsa.config import Config, ModelConfig
-from vlsa.data.loader import TrainingClips, training_batches
-from vlsa.data.world.source import WorldClips, WorldSpec
+from vlsa.config.recipes import recipe
+from vlsa.data.loading.loader import TrainingClips, training_batches
+from vlsa.data.world.rendered import WorldClips, WorldSpec
 from vlsa.model.encoder import Block
 from vlsa.model.flops import step_flops
-from vlsa.model.state import SpecialWords
+from vlsa.model.types import SpecialWords
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import build_model
 from vlsa.pretrain.parallel import spread
 from vlsa.pretrain.step import Objective
-from vlsa.recipes import recipe
 
 WARM_UP, MEASURED = 1, 3
 CLIPS_HERE = 4

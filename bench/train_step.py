@@ -30,7 +30,7 @@ from step_cost import floor_lines, num_weights, step_cost
 from stepping import Variant, fitting, on_device, update_alone, with_data
 
 from vlsa.config import Config
-from vlsa.recipes import variants
+from vlsa.config.recipes import variants
 
 AIM_MFU, AIM_HOURS, AIM_HOURS_WITH_OPTIONS = 0.5, 290, 100
 PLAIN = ("compute.precision=float32", "compute.compile=off", "compute.attention=masked")

@@ -8,7 +8,7 @@ from tiny import make_batch, make_model, tiny_clips, tiny_config
 
 from vlsa.config import ModelConfig
 from vlsa.data.clip import Batch, Clip
-from vlsa.data.tokenizer import Tokenizer
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.vlsa import VLSA
 
 torch.set_num_threads(1)  # models of this size lose by sharing; and sums then fall the same way on every machine

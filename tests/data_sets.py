@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from vlsa.data import folder as folders
+from vlsa.base.files import read_json_lines
 from vlsa.data.benchmarks.convert import convert, report_path_of
-from vlsa.data.benchmarks.summary import ImportSummary
-from vlsa.data.folder import Survey
-from vlsa.data.manifest import ClipRow, Rejection, read, read_json_lines
+from vlsa.data.benchmarks.import_summary import ImportSummary
+from vlsa.data.ingest import scan as folders
+from vlsa.data.ingest.manifest import ClipRow, Rejection, read
+from vlsa.data.ingest.scan import Survey
 
 CLASSES = 'index,mid,display_name\n0,/m/09x0r,"Speech"\n1,/m/05zppz,"Male speech, man speaking"\n2,/m/068hy,"Pets"\n'
 

@@ -10,9 +10,9 @@ from types import MappingProxyType
 import numpy as np
 
 from vlsa.data.clip import Clip
-from vlsa.data.manifest import ClipRow, Rejection
-from vlsa.data.workers import Beat
-from vlsa.retrieve.windows import Take, decode_rows
+from vlsa.data.engine.workers import Beat
+from vlsa.data.ingest.manifest import ClipRow, Rejection
+from vlsa.retrieve.encode.sampling import WindowSpec, decode_rows
 
 
 def concept(number: int, width: int = 16) -> np.ndarray:
@@ -40,7 +40,7 @@ class FakeEncoder:
     """Maps equal numbers to equal vectors, whatever the modality."""
 
     width = 16
-    take = Take(window_seconds=2.0, num_frames=2, short_side_px=32, sample_rate_hz=8000)
+    take = WindowSpec(window_seconds=2.0, num_frames=2, short_side_px=32, sample_rate_hz=8000)
     fingerprint = "fake-0001"
     about = MappingProxyType({"recipe": "fake"})
 
@@ -91,7 +91,7 @@ def write_numbered_sound(path: Path, number: int, seconds: float = 2.0, rate_hz:
         file.writeframes(samples.tobytes())
 
 
-def decode_or_die(take: Take, rows: tuple[ClipRow, ...], beat: Beat) -> tuple[list[Clip], list[Rejection]]:
+def decode_or_die(take: WindowSpec, rows: tuple[ClipRow, ...], beat: Beat) -> tuple[list[Clip], list[Rejection]]:
     """As `decode_rows`, with a native crash at clips whose file name says so, from the second clip on."""
     for number, row in enumerate(rows):
         beat(row.id, 60.0)

@@ -27,7 +27,7 @@ def _joined(rank: int, num_ranks: int, port: int, work: Callable, arguments: tup
     work(*arguments)
     dist.barrier()
     time.sleep(0.2)  # until the others have heard of it
-    os._exit(0)  # gloo's threads may abort a process that ends in order: see SETTLE_SECONDS in vlsa/distributed.py
+    os._exit(0)  # gloo's threads may abort a process that ends in order: see SETTLE_SECONDS in vlsa/base/processes.py
 
 
 def in_processes(num_ranks: int, work: Callable, *arguments: object) -> None:

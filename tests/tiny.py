@@ -20,11 +20,11 @@ from vlsa.config import (
     VideoConfig,
 )
 from vlsa.data.clip import Batch, Clip
-from vlsa.data.loader import MemoryClips, read_tensors
-from vlsa.data.tokenizer import Tokenizer
+from vlsa.data.loading.loader import MemoryClips, read_tensors
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.world import made_clips
 from vlsa.model.encoder import Transformer
-from vlsa.model.state import Content, Masks, SpecialWords
+from vlsa.model.types import Content, Masks, SpecialWords
 from vlsa.model.vlsa import VLSA
 
 RATE_HZ = 4000

@@ -10,9 +10,9 @@ __all__ = ["VLSA", "Index", "VlsaError", "__version__", "load"]
 
 _HOMES = {
     "VLSA": "vlsa.model.vlsa",
-    "Index": "vlsa.retrieve.index",
-    "VlsaError": "vlsa.errors",
-    "load": "vlsa.retrieve.encoders",
+    "Index": "vlsa.retrieve.index.index",
+    "VlsaError": "vlsa.base.errors",
+    "load": "vlsa.retrieve.encode.encoders",
 }
 
 

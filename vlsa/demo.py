@@ -1,6 +1,6 @@
 """The whole way in one call: make footage, prepare, pre-train, evaluate, index, search, and show it.
 
-Reads nothing; writes a folder. The same call goes on where a former one was stopped. Calls the stages of jobs/.
+Reads nothing; writes a folder. The same call goes on where a former one was stopped.
 
     OUT/world/           made .mp4 files, their captions, and the truth about them
     OUT/store/           the clip store
@@ -20,15 +20,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlsa import jobs
+from vlsa.base.console import Bar, duration, say
+from vlsa.base.errors import ConfigError
 from vlsa.config import Config
-from vlsa.errors import ConfigError
-from vlsa.logs import duration, say
+from vlsa.config.recipes import settings_of
 
 if TYPE_CHECKING:
-    from vlsa.retrieve.evaluate import Evaluation
-    from vlsa.retrieve.search import Hit
-    from vlsa.serve.report import SearchShown
+    from vlsa.retrieve.evaluate.evaluate import Evaluation
+    from vlsa.retrieve.index.query import Hit
+    from vlsa.show.report import SearchShown
 
 NUM_MEASUREMENTS = 5
 """Retrieval on held-out clips is measured so often on the way, for the picture of the training."""
@@ -51,7 +51,7 @@ class DemoSettings:
     def config(self) -> Config:
         """The `tiny` recipe with these settings. Raises ConfigError."""
         steps = [] if self.num_steps is None else [f"train.num_steps={self.num_steps}"]
-        config = jobs.settings_of("tiny", [f"train.seed={self.seed}", *steps, *self.assignments])
+        config = settings_of("tiny", [f"train.seed={self.seed}", *steps, *self.assignments])
         _check_batch(self.num_train, config.train.batch_size)
         if config.train.evaluate_every_steps:
             return config
@@ -110,7 +110,7 @@ class Diary:
                 self._write()
 
     def _write(self) -> None:
-        from vlsa.data.manifest import write_atomically
+        from vlsa.base.files import write_atomically
 
         write_atomically(self.path, json.dumps(self._record, indent=2).encode() + b"\n")
 
@@ -136,6 +136,10 @@ def _check_same(path: Path, held: dict[str, Any], wanted: dict[str, Any]) -> Non
 
 def run_demo(out: Path, settings: DemoSettings, num_workers: int) -> DemoResult:
     """Everything, or what is missing of it. Raises VlsaError; KeyboardInterrupt after a Ctrl-C."""
+    from vlsa.pretrain.start import pretrain
+    from vlsa.retrieve.evaluate.evaluate import evaluate_run, held_out_evaluator
+    from vlsa.retrieve.index.build import build_index
+
     config = settings.config()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -143,16 +147,16 @@ def run_demo(out: Path, settings: DemoSettings, num_workers: int) -> DemoResult:
         raise ConfigError(f"{out}: cannot be made ({error.strerror}); a demo is a folder. Name another.") from error
     diary = Diary(out / "demo.json", settings)
     with diary.stage("make a world"):
-        jobs.make_world(out / "world", settings.num_train, settings.num_test, settings.seed, num_workers)
+        _make_world(out / "world", settings, num_workers)
     with diary.stage("prepare"):
-        jobs.prepare(out / "world", out / "store", jobs.store_settings(config), num_workers=num_workers)
+        _prepare(out / "world", out / "store", config, num_workers)
     with diary.stage("pre-train"):
-        jobs.pretrain(config, out / "store", out / "run")
+        pretrain(config, out / "store", out / "run", make_evaluator=held_out_evaluator)
     with diary.stage("evaluate"):
-        evaluation = jobs.evaluate(out / "run", out / "store")
+        evaluation = evaluate_run(out / "run", out / "store")
         evaluation.write(out / "results.json")
-    with diary.stage("index"):
-        jobs.index(out / "run", out / "world" / "test", out / "index", num_workers=num_workers)
+    with diary.stage("index"), Bar("indexing") as bar:
+        build_index(out / "run", out / "world" / "test", out / "index", num_workers=num_workers, progress=bar.update)
     with diary.stage("search"):
         searches = search_each_kind(out)
     files = _files(out)
@@ -161,10 +165,31 @@ def run_demo(out: Path, settings: DemoSettings, num_workers: int) -> DemoResult:
     return DemoResult(evaluation, files, diary.seconds)
 
 
+def _make_world(folder: Path, settings: DemoSettings, num_workers: int) -> None:
+    from vlsa.data.world.write import make_world
+
+    counts = {"num_train": settings.num_train, "num_test": settings.num_test}
+    with Bar("making clips") as bar:
+        make_world(folder, **counts, seed=settings.seed, num_workers=num_workers, progress=bar.update)
+
+
+def _prepare(folder: Path, store_path: Path, config: Config, num_workers: int) -> None:
+    from vlsa.data.ingest.scan import scan
+    from vlsa.data.store.prepare import prepare, store_settings
+
+    settings = store_settings(config)
+    with Bar("looking through files") as bar:
+        rows, rejections = scan(
+            folder, window_seconds=settings.window_seconds, num_workers=num_workers, progress=bar.update
+        )
+    with Bar("preparing clips") as bar:
+        prepare(rows, store_path, settings, num_workers=num_workers, rejections=rejections, progress=bar.update)
+
+
 def search_each_kind(out: Path) -> list["SearchShown"]:
     """One question of each kind about the first held-out clips; what is asked with is written to OUT/questions."""
-    from vlsa.retrieve.index import Index
-    from vlsa.serve.report import SearchShown
+    from vlsa.retrieve.index.index import Index
+    from vlsa.show.report import SearchShown
 
     clips = _held_out(out / "world")
     captions = {os.path.abspath(path): text for path, text in clips}
@@ -210,22 +235,23 @@ def write_questions(folder: Path, sound_of: Path, image_of: Path) -> tuple[Path,
     """The sound of one clip as .wav, and the middle picture of another as .png."""
     from PIL import Image
 
-    from vlsa.data import media, members
-    from vlsa.data.manifest import write_atomically
+    from vlsa.base.files import write_atomically
+    from vlsa.data.media import decode
+    from vlsa.data.store import codecs
 
     folder.mkdir(exist_ok=True)
-    heard = media.decode(
+    heard = decode.decode(
         sound_of,
         0.0,
-        media.probe(sound_of).duration_seconds,
+        decode.probe(sound_of).duration_seconds,
         frame_times_seconds=None,
         short_side_px=None,
         sample_rate_hz=22_050,
     )
     assert heard.sound is not None, sound_of
-    write_atomically(folder / "sound.wav", members.encode_wav(heard.sound, 22_050))
-    length_seconds = media.probe(image_of).duration_seconds
-    seen = media.decode(
+    write_atomically(folder / "sound.wav", codecs.encode_wav(heard.sound, 22_050))
+    length_seconds = decode.probe(image_of).duration_seconds
+    seen = decode.decode(
         image_of,
         0.0,
         length_seconds,
@@ -257,9 +283,9 @@ def _draw(
     files: tuple[tuple[str, Path], ...],
     seconds: dict[str, float],
 ) -> None:
-    from vlsa.pretrain.journal import METRICS_FILE
-    from vlsa.serve.curves import draw_curves
-    from vlsa.serve.report import write_report
+    from vlsa.pretrain.metrics_log import METRICS_FILE
+    from vlsa.show.curves import draw_curves
+    from vlsa.show.report import write_report
 
     curves = draw_curves(out / "run" / METRICS_FILE, out / "curves.png")
     took = ", ".join(f"{name} {duration(spent)}" for name, spent in seconds.items())

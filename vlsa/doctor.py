@@ -17,7 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
-from vlsa.jobs import usable_cores
+from vlsa.base.launch import usable_cores
 
 State = Literal["ok", "missing", "weak"]
 GIB = 2**30
@@ -158,7 +158,7 @@ def check_gpu() -> Check:
     found += f", compute capability {facts.major}.{facts.minor}"
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         return Check("GPU", "weak", found, "no bfloat16: training is in float32, several times slower", needed=False)
-    if not importlib.import_module("vlsa.pretrain.compute").has_compiler():
+    if not importlib.import_module("vlsa.pretrain.acceleration").has_compiler():
         return Check("GPU", "weak", found, "training is faster compiled: install triton and gcc", needed=False)
     return Check("GPU", "ok", f"{found}, bfloat16, compiles", needed=False)
 

@@ -6,7 +6,7 @@ from peer_step import CASES
 from peer_step import closing as peer_closing
 from running import CEILINGS
 
-from vlsa.recipes import recipe
+from vlsa.config.recipes import recipe
 
 PAPER = recipe("paper")
 H100 = {"bfloat16_tflops": 800.0, "copy_terabytes_per_second": 3.0, "step_products_tflops": 600.0}

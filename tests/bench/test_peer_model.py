@@ -12,8 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from vlsa.config import ModelConfig
+from vlsa.config.recipes import recipe
 from vlsa.model.flops import step_flops
-from vlsa.recipes import recipe
 
 
 def inputs(config: ModelConfig, num_clips: int) -> list[torch.Tensor]:

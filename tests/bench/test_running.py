@@ -11,7 +11,7 @@ import running
 import torch
 from running import Bench, Case
 
-from vlsa.errors import ConfigError
+from vlsa.base.errors import ConfigError
 
 RESULTS = {
     "batch_size": 4,

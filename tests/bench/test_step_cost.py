@@ -7,9 +7,9 @@ from tiny import change, tiny_config
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from vlsa.config.recipes import recipe, variants
 from vlsa.model.encoder import Transformer
 from vlsa.model.flops import layer_flops, step_flops
-from vlsa.recipes import recipe, variants
 
 
 class CountedElements(TorchDispatchMode):

@@ -6,8 +6,8 @@ import pytest
 import train_scaling
 from train_scaling import Machine, closed_form, counted, predict
 
+from vlsa.config.recipes import recipe
 from vlsa.model.flops import step_flops
-from vlsa.recipes import recipe
 
 PAPER = recipe("paper").model
 MACHINE = Machine(step_seconds=1.0, clips=256)

@@ -14,7 +14,7 @@ from torch._dynamo.utils import counters
 from vlsa.config import ComputeConfig
 from vlsa.model.attention import Attention, Flash, Masked
 from vlsa.pretrain import loop
-from vlsa.pretrain.feed import fed
+from vlsa.pretrain.prefetch import fed
 
 pytestmark = pytest.mark.gpu
 GPU, LENGTHS = torch.device("cuda"), (50, 30, 20)

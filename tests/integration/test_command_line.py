@@ -184,7 +184,7 @@ def test_other_settings_for_a_run_that_is_there_are_refused_by_name(told, place,
 
 def test_the_demo_goes_the_whole_way_and_a_second_call_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vlsa.jobs.usable_cores", lambda: 0)  # all in this process
+    monkeypatch.setattr("vlsa.cli.demo.usable_cores", lambda: 0)  # all in this process
     changes = " ".join(f"--set {change}" for change in SMALL_MODEL[1:])
     line = f"vlsa demo demo --train {NUM_TRAIN} --test {NUM_TEST} --steps 5 {changes}"
     result = call(line)

@@ -9,7 +9,7 @@ import torch
 from tiny import change, generator, make_batch, tiny_clips, tiny_run
 
 from vlsa.data.clip import Batch
-from vlsa.data.loader import MemoryClips
+from vlsa.data.loading.loader import MemoryClips
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import build_model, load_model
 from vlsa.pretrain.loop import pretrain

@@ -10,12 +10,12 @@ import torch
 from processes import environment, lines_of_ours, script, torchrun, torchrun_command
 from tiny import tiny_run, tiny_source
 
-from vlsa.data.loader import StepSampler
-from vlsa.jobs.training import open_clips
+from vlsa.data.loading.dataset import open_dataset
+from vlsa.data.loading.loader import StepSampler
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.checkpoint import checkpoints, load_model
-from vlsa.pretrain.journal import read_metrics
 from vlsa.pretrain.loop import build_optimizer, pretrain
+from vlsa.pretrain.metrics_log import read_metrics
 
 NUM_STEPS, EVERY = 12, 4
 
@@ -25,9 +25,9 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from tiny import tiny_run, tiny_source
-from vlsa.logs import set_up
+from vlsa.base.console import set_up
 from vlsa.pretrain import loop
-from vlsa.ranks import started
+from vlsa.base.launch import started
 
 set_up()
 folder = Path(sys.argv[1])
@@ -116,7 +116,7 @@ def test_a_batch_that_processes_cannot_share_is_told_once(tmp_path):
 STARTED_OTHERWISE = """
 import sys
 from vlsa import cli
-from vlsa.ranks import started
+from vlsa.base.launch import started
 
 cli.main(sys.argv[1:] + ["--set", f"train.learning_rate={started().rank + 1}e-4"])
 """
@@ -136,9 +136,9 @@ import sys
 import torch
 torch.set_num_threads(1)
 from vlsa import cli
-from vlsa.model.state import Losses
+from vlsa.model.types import Losses
 from vlsa.pretrain import loop
-from vlsa.ranks import started
+from vlsa.base.launch import started
 
 def spoilt(*arguments, backward=loop.backward):
     losses = backward(*arguments)
@@ -153,7 +153,7 @@ def test_the_process_whose_clips_gave_no_number_names_them(tmp_path):
     done = torchrun(script(tmp_path, NOT_A_NUMBER), *command(tmp_path / "run", batch_size=4, num_steps=2)[2:])
     (line,) = lines_of_ours(done)
     rows = next(iter(StepSampler(12, tiny_run(batch_size=4).train, 0, rank=1, num_ranks=2)))
-    ids = [row.id for row in open_clips(WORLD[1]).rows("train")]
+    ids = [row.id for row in open_dataset(WORLD[1]).rows("train")]
     assert line.startswith("vlsa: step 1: loss nan")
     assert f"The clips were {', '.join(ids[row] for _, row in rows)}." in line
 
@@ -161,9 +161,9 @@ def test_the_process_whose_clips_gave_no_number_names_them(tmp_path):
 ONE_FAILS = """
 import sys
 from vlsa import cli
-from vlsa.errors import MediaError
+from vlsa.base.errors import MediaError
 from vlsa.pretrain import loop
-from vlsa.ranks import started
+from vlsa.base.launch import started
 
 def step(trainer, batch, step=loop.train_step):
     if started().rank == 1:

@@ -14,7 +14,7 @@ from tiny import tiny_run, tiny_source
 
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import MODEL_FILE, TRAINING_FILE, checkpoints
-from vlsa.pretrain.journal import read_metrics
+from vlsa.pretrain.metrics_log import read_metrics
 
 TESTS = Path(__file__).parents[1]
 NUM_STEPS, EVERY = 12, 4
@@ -24,10 +24,11 @@ import os, signal, sys
 import torch
 torch.set_num_threads(1)
 from tiny import tiny_run, tiny_source
-from vlsa.pretrain import loop, parts
+from vlsa.pretrain import loop
+from vlsa.pretrain import sharded_files
 
 run_path, moment = sys.argv[1], sys.argv[2]
-train_step, save_checked, num_saves = loop.train_step, parts._write_checked, 0
+train_step, save_checked, num_saves = loop.train_step, sharded_files._write_checked, 0
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -46,7 +47,7 @@ def save_or_die(tensors, path, header):
     if moment == "in the first save" and num_saves == 1:
         die()
 
-loop.train_step, parts._write_checked = step_or_die, save_or_die
+loop.train_step, sharded_files._write_checked = step_or_die, save_or_die
 loop.pretrain(tiny_run(num_steps={NUM_STEPS}, checkpoint_every_steps={EVERY}), tiny_source(), run_path)
 """
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import pytrec_eval
 
-from vlsa.retrieve.metrics import RECALL_AT, score
-from vlsa.retrieve.ranks import Positives, ranks_of_embeddings
+from vlsa.retrieve.evaluate.metrics import RECALL_AT, score
+from vlsa.retrieve.evaluate.ranks import Positives, ranks_of_embeddings
 
 
 def unit_rows(num_rows: int, seed: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import scipy.signal
 import torch
 
 from vlsa.config import AudioConfig
-from vlsa.data.spectrogram import LogSpectrogram
+from vlsa.model.spectrogram import LogSpectrogram
 
 
 @pytest.mark.parametrize(

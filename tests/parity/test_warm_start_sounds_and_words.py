@@ -7,7 +7,7 @@ from tiny import change, generator, make_model, tower
 from torch.nn import functional as F
 
 from vlsa.config import ModelConfig
-from vlsa.data.tokenizer import Tokenizer
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.patches import patchify_audio
 from vlsa.model.vlsa import VLSA
 from vlsa.model.warm_start import apply, read

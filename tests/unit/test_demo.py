@@ -5,9 +5,9 @@ import json
 import pytest
 
 from vlsa import demo
+from vlsa.base.errors import ConfigError
 from vlsa.demo import DemoSettings, Diary
-from vlsa.errors import ConfigError
-from vlsa.retrieve.search import Hit
+from vlsa.retrieve.index.query import Hit
 
 
 def test_the_seed_and_the_steps_reach_the_recipe():

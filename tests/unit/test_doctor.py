@@ -109,14 +109,14 @@ def test_the_exit_code_says_whether_the_main_path_works(needed, code, monkeypatc
 def test_a_gpu_that_cannot_do_all_that_is_fast_is_weak_and_says_why(monkeypatch, bfloat16, compiler, state, told):
     import torch
 
-    from vlsa.pretrain import compute
+    from vlsa.pretrain import acceleration
 
     card = SimpleNamespace(name="NVIDIA H100", total_memory=80 * 2**30, major=9, minor=0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bfloat16)
-    monkeypatch.setattr(compute, "has_compiler", lambda: compiler)
+    monkeypatch.setattr(acceleration, "has_compiler", lambda: compiler)
     check = doctor.check_gpu()
     assert check.found.startswith("2 x NVIDIA H100, 80 GiB, compute capability 9.0")
     assert check.state == state

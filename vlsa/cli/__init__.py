@@ -1,4 +1,4 @@
-"""The command line: parse, call a stage of jobs/, print.
+"""The command line: parse, call the stage, print.
 
 Answers go to stdout, as a table for people or with --json as one object a line; progress and notes go to stderr. What a
 person can mend is one line on stderr and exit code 2; after Ctrl-C the code is 130.
@@ -9,15 +9,41 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from vlsa.cli import comparing, exporting, footage, importing, reproducing, searching, showing, training, whole
+from vlsa.base.console import set_up
+from vlsa.base.launch import started
+from vlsa.cli import (
+    compare,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    import_data,
+    make_world,
+    prepare,
+    pretrain,
+    reproduce,
+    search,
+    show,
+)
 from vlsa.cli.app import app
-from vlsa.logs import set_up
-from vlsa.ranks import started
 
 __all__ = ["app", "main"]
 
 # In the order of the pipeline, which is the order of `vlsa --help`.
-for _module in (whole, importing, footage, training, comparing, showing, reproducing, searching, exporting):
+for _module in (
+    demo,
+    doctor,
+    import_data,
+    make_world,
+    prepare,
+    pretrain,
+    evaluate,
+    compare,
+    show,
+    reproduce,
+    search,
+    export,
+):
     _module.register(app)
 
 

@@ -10,9 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 from vlsa import __version__
-from vlsa.errors import VlsaError
-from vlsa.logs import say
-from vlsa.ranks import started, under_torchrun
+from vlsa.base.console import say
+from vlsa.base.errors import VlsaError
+from vlsa.base.launch import started, under_torchrun
 
 ABOUT = """Video, sound and words in one model: train it on your own footage, then search with it.
 
@@ -65,7 +65,7 @@ class Commands(TyperGroup):
 def _tell(message: str) -> None:
     """Of several processes with the same trouble one says so."""
     if under_torchrun():
-        from vlsa.distributed import first_to_tell
+        from vlsa.base.processes import first_to_tell
 
         if not first_to_tell():
             return
@@ -79,6 +79,9 @@ def _make_stdout_sure() -> None:
     elif isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
+
+
+DATA_HELP = "A store made by vlsa prepare; or a made world, without files: world:train=3000,test=200,px=64."
 
 
 def examples(*lines: str) -> str:

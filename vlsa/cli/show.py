@@ -1,52 +1,56 @@
-"""Answers on stdout: a table for people, or one JSON object a line for programs."""
+"""Commands that show what a model does: show."""
 
-import json
-import os
-import shlex
-import shutil
-import sys
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-PIPE_WIDTH = 240
-"""Columns of a table that goes into a pipe: nothing is cut off there."""
+import typer
 
-
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", right: str = "") -> None:
-    """A table; columns whose names are in `right` (separated by |) are numbers."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in header:
-        table.add_column(name, justify="right" if name in right.split("|") else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: brackets in a file's name are no markup
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False).print(table)
+from vlsa.base.console import Bar, say
+from vlsa.cli.app import DATA_HELP, examples
+from vlsa.cli.output import print_json, print_table, short_path
 
 
-def print_json(values: Iterable[Mapping[str, Any]]) -> None:
-    """One object a line."""
-    for value in values:
-        print(json.dumps(value, ensure_ascii=False))
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        "show",
+        short_help="Draw what a model does: pictures, a page, and numbers beside them.",
+        epilog=examples(
+            "vlsa show run --data store --out figures",
+            "vlsa show run --data store --out figures --split train --clips 8",
+            "vlsa show run --data world:test=200 --out figures --json",
+        ),
+    )(show)
 
 
-def print_text(text: object) -> None:
-    """A sentence or two: broken between words in a terminal, one line in a pipe."""
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    print(textwrap.fill(str(text), columns, break_long_words=False, break_on_hyphens=False) if columns else text)
+def show(
+    run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    clips: Annotated[int, typer.Option(help="Clips in each picture, and queries in each direction.")] = 4,
+    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+) -> None:
+    """Draw what a model does with the clips of a split.
 
+    Writes OUT/reconstructions.png (hidden patches and words, rebuilt), OUT/where_is_the_sound.png (which part of the
+    picture is like the sound; with the hit rate on made footage), OUT/gallery.html (queries and their answers, to look
+    at and listen to), OUT/embedding.png (matching and non-matching pairs) and OUT/figures.json. Prints the numbers.
+    """
+    from vlsa.data.loading.dataset import open_dataset
+    from vlsa.retrieve.encode.encoders import load_run
+    from vlsa.show.figures import write_figures
 
-def next_step(*words: object) -> None:
-    """What to do now, as a line that can be pasted into a shell."""
-    print(f"Next: {shlex.join(['vlsa', *map(str, words)])}")
+    encoder, dataset = load_run(run), open_dataset(data)
+    with Bar("drawing figures") as bar:
+        figures = write_figures(encoder, dataset, out, data=data, split=split, num_clips=clips, progress=bar.update)
+    for note in figures.notes:
+        say(note)
+    if json:
+        print_json(number.as_dict() for number in figures.numbers)
+        return
+    from vlsa.show.compute.numbers import TABLE_HEADER
 
-
-def short_path(path: str | Path) -> str:
-    """From the current folder, where the file is below it; else whole."""
-    relative = os.path.relpath(path)
-    return os.fspath(path) if relative.startswith("..") else relative
+    print_table(TABLE_HEADER, [number.row() for number in figures.numbers], right="value")
+    for path in figures.files:
+        print(short_path(path))

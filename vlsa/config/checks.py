@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from vlsa.errors import ConfigError
+from vlsa.base.errors import ConfigError
 
 
 def require(condition: bool, message: str) -> None:

@@ -1,6 +1,6 @@
 """The arrows of the data stage: a decoded clip, its tensors, a batch of them, and whatever clips can be read from.
 
-Reads nothing; media.py and store.py make `Clip`, transform.py makes `ClipTensors`, loader.py makes `Batch`,
+Reads nothing; decode.py and reader.py make `Clip`, transform.py makes `ClipTensors`, loader.py makes `Batch`,
 model/vlsa.py eats `Batch`.
 Axes: F decoded frames, V sampled frames, H W pixels, S samples of sound, L words of text, B clips.
 """
@@ -63,6 +63,17 @@ class Clip(_ShapesInRepr):
     @property
     def duration_seconds(self) -> float:
         return self.stop_seconds - self.start_seconds
+
+
+def cut(clip: Clip, frame_indices: Sequence[int], first_sample: int, last_sample: int) -> Clip:
+    """A clip reduced to some of its frames and samples (first to last + 1); none of either = without that modality."""
+    frames, times, sound = clip.frames, clip.frame_seconds, clip.sound
+    if frames is not None and times is not None:
+        indices = list(frame_indices)
+        frames, times = (frames[indices], times[indices]) if indices else (None, None)
+    if sound is not None:
+        sound = sound[first_sample:last_sample] if last_sample > first_sample else None
+    return replace(clip, frames=frames, frame_seconds=times, sound=sound)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -158,7 +169,7 @@ class ClipFacts(Protocol):
 
 
 @runtime_checkable
-class ClipSource(Protocol):
+class Dataset(Protocol):
     """Clips that can be read in part and in any order."""
 
     def rows(self, split: str | None = None) -> Sequence[Any]: ...
@@ -168,10 +179,10 @@ class ClipSource(Protocol):
     def texts(self, split: str | None = None) -> Iterator[str]: ...
 
 
-class WrappedSource:
+class WrappedDataset:
     """A source that has the rows and texts of another, and reads its clips in a way of its own."""
 
-    def __init__(self, source: ClipSource) -> None:
+    def __init__(self, source: Dataset) -> None:
         self.source = source
 
     def rows(self, split: str | None = None) -> Sequence[Any]:

@@ -15,7 +15,7 @@ from vlsa.config import MODALITIES, ModelConfig, groups_of_sharing
 from vlsa.model.encoder import Transformer
 from vlsa.model.masking import gather_tokens
 from vlsa.model.patches import Positions
-from vlsa.model.state import Seen
+from vlsa.model.types import Tokens
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Hidden:
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class Reconstruction:
     """What the decoder made of the hidden patches and of every word."""
 
     video: Float[Tensor, "B M_v P_v"]
@@ -70,15 +70,15 @@ class DecoderTower(nn.Module):
     ) -> dict[str, Float[Tensor, "B _ _"]]:
         """The hidden patches of each of its modalities, B M P; of the text all words, B L vocabulary."""
         places = self._places(frame_seconds)
-        parts: dict[tuple[str, str], Seen] = {}
+        parts: dict[tuple[str, str], Tokens] = {}
         for name in self.modalities:
             shown = visible[name]
             tokens = self.input(shown.tokens) + gather_tokens(places[name], shown.indices)
-            parts[name, "visible"] = Seen(tokens, shown.padding)
+            parts[name, "visible"] = Tokens(tokens, shown.padding)
         for name in self.modalities:
             if name in hidden:
                 tokens = self.mask_token + gather_tokens(places[name], hidden[name].indices)
-                parts[name, "hidden"] = Seen(tokens, hidden[name].padding)
+                parts[name, "hidden"] = Tokens(tokens, hidden[name].padding)
         padding = torch.cat([part.padding for part in parts.values()], dim=1)
         output = self.transformer(torch.cat([part.tokens for part in parts.values()], dim=1), [padding])
         pieces = output.split([part.tokens.shape[1] for part in parts.values()], dim=1)
@@ -106,9 +106,9 @@ class Decoder(nn.Module):
 
     def forward(
         self, visible: dict[str, Visible], hidden: dict[str, Hidden], frame_seconds: Float[Tensor, "B V"]
-    ) -> Rebuilt:
+    ) -> Reconstruction:
         """Rebuild the hidden patches of picture and sound, and all words."""
         rebuilt = {}
         for tower in self.towers.values():
             rebuilt |= tower(visible, hidden, frame_seconds)
-        return Rebuilt(rebuilt["video"], rebuilt["audio"], rebuilt["text"])
+        return Reconstruction(rebuilt["video"], rebuilt["audio"], rebuilt["text"])

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from vlsa.config import EncoderConfig, groups_of_sharing
 from vlsa.model.attention import KERNELS, Attention, Packing, Paddings
-from vlsa.model.state import Seen
+from vlsa.model.types import Tokens
 
 
 class QuickGELU(nn.Module):
@@ -144,14 +144,14 @@ class Encoder(nn.Module):
         kind = (encoder.activation, encoder.norm_eps)
         self.towers = nn.ModuleDict({"_".join(group): Transformer(*shape, *kind) for group in self.groups})
 
-    def isolated(self, seen: dict[str, Seen]) -> dict[str, Seen]:
+    def isolated(self, seen: dict[str, Tokens]) -> dict[str, Tokens]:
         """Outputs when each modality attends to itself only; `seen` may hold any of the modalities."""
         outputs = {}
         for tower, names in self._parts(seen):
             outputs |= _split(tower(_tokens(seen, names), _paddings(seen, names)), seen, names)
         return outputs
 
-    def joint(self, seen: dict[str, Seen]) -> dict[str, Seen]:
+    def joint(self, seen: dict[str, Tokens]) -> dict[str, Tokens]:
         """Outputs when the modalities of each group attend to each other, in the last `fusion_layers` as in `both`."""
         outputs = {}
         for tower, names in self._parts(seen):
@@ -159,7 +159,7 @@ class Encoder(nn.Module):
             outputs |= _split(together, seen, names)
         return outputs
 
-    def both(self, seen: dict[str, Seen]) -> tuple[dict[str, Seen], dict[str, Seen]]:
+    def both(self, seen: dict[str, Tokens]) -> tuple[dict[str, Tokens], dict[str, Tokens]]:
         """Isolated and joint outputs, of each group in one packed call."""
         isolated, joint = {}, {}
         for tower, names in self._parts(seen):
@@ -172,20 +172,20 @@ class Encoder(nn.Module):
             joint |= _split(together, seen, names)
         return isolated, joint
 
-    def _parts(self, seen: dict[str, Seen]) -> list[tuple[Transformer, list[str]]]:
+    def _parts(self, seen: dict[str, Tokens]) -> list[tuple[Transformer, list[str]]]:
         """Each transformer that has something to do, and the modalities that it serves."""
         named = ([name for name in group if name in seen] for group in self.groups)
         return [(tower, names) for tower, names in zip(self.towers.values(), named, strict=True) if names]
 
 
-def _tokens(seen: dict[str, Seen], names: Sequence[str]) -> Float[Tensor, "B N D"]:
+def _tokens(seen: dict[str, Tokens], names: Sequence[str]) -> Float[Tensor, "B N D"]:
     return torch.cat([seen[name].tokens for name in names], dim=1)
 
 
-def _paddings(seen: dict[str, Seen], names: Sequence[str]) -> list[Bool[Tensor, "B _"]]:
+def _paddings(seen: dict[str, Tokens], names: Sequence[str]) -> list[Bool[Tensor, "B _"]]:
     return [seen[name].padding for name in names]
 
 
-def _split(outputs: Float[Tensor, "B N D"], seen: dict[str, Seen], names: Sequence[str]) -> dict[str, Seen]:
+def _split(outputs: Float[Tensor, "B N D"], seen: dict[str, Tokens], names: Sequence[str]) -> dict[str, Tokens]:
     parts = outputs.split([seen[name].padding.shape[1] for name in names], dim=1)
-    return {name: Seen(part, seen[name].padding) for name, part in zip(names, parts, strict=True)}
+    return {name: Tokens(part, seen[name].padding) for name, part in zip(names, parts, strict=True)}

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vlsa.model.state import Globals
+from vlsa.model.types import Globals
 
 SHARPNESS = 2.0
 """t of the Gaussian potential exp(-t d^2)."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Everyone:
+class GatheredGlobals:
     """Two globals of each clip of the whole batch; the clips at hand are the rows from `first` on."""
 
     one: Float[Tensor, "G D"]
@@ -65,7 +65,7 @@ def contrastive_loss(
     other: Float[Tensor, "B D"],
     scale: Float[Tensor, ""],
     present: Bool[Tensor, " B"],
-    everyone: Everyone | None = None,
+    everyone: GatheredGlobals | None = None,
 ) -> Float[Tensor, ""]:
     """Symmetric InfoNCE, nats a clip (Eq. 7, first two terms).
 
@@ -73,7 +73,7 @@ def contrastive_loss(
     neither queries nor negatives. With `everyone` the clips at hand are told from all of the batch (the local form of
     the loss: each process computes its own rows, B x G logits).
     """
-    everyone = everyone or Everyone(audio, other, present)
+    everyone = everyone or GatheredGlobals(audio, other, present)
     target = everyone.rows(len(audio))
     absent = ~present[:, None] | ~everyone.present[None, :]
     error = torch.zeros_like(present, dtype=torch.float32)
@@ -90,10 +90,10 @@ def sigmoid_loss(
     scale: Float[Tensor, ""],
     bias: Float[Tensor, ""],
     present: Bool[Tensor, " B"],
-    everyone: Everyone | None = None,
+    everyone: GatheredGlobals | None = None,
 ) -> Float[Tensor, ""]:
     """Each pair of the batch as a yes or a no, nats a clip (SigLIP, arXiv 2303.15343, Eq. 1); arguments as above."""
-    everyone = everyone or Everyone(one, other, present)
+    everyone = everyone or GatheredGlobals(one, other, present)
     logits = (scale * one @ everyone.other.T + bias).float()  # B G
     own = everyone.rows(len(one))[:, None] == torch.arange(logits.shape[1], device=logits.device)
     counted = present[:, None] & everyone.present[None, :]
@@ -101,7 +101,9 @@ def sigmoid_loss(
     return torch.where(counted, errors, 0.0).sum() / everyone.present.sum().clamp(min=1)
 
 
-def hard_negatives(logits: Float[Tensor, "B G"], everyone: Everyone, uniform: Float[Tensor, " B"]) -> Int[Tensor, " B"]:
+def hard_negatives(
+    logits: Float[Tensor, "B G"], everyone: GatheredGlobals, uniform: Float[Tensor, " B"]
+) -> Int[Tensor, " B"]:
     """For each row a wrong column, drawn with probability softmax(logits) over the others that are present.
 
     As ALBEF (arXiv 2107.07651, section 3.3) mines them; drawn in float32 where the sum of the probabilities passes a

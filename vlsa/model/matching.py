@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from vlsa.config import MODALITIES, ModelConfig
 from vlsa.model import losses
-from vlsa.model.gathered import first_row, gather_rows
-from vlsa.model.losses import Everyone
-from vlsa.model.state import Globals, PairNoise, Seen
+from vlsa.model.collectives import first_row, gather_rows
+from vlsa.model.losses import GatheredGlobals
+from vlsa.model.types import Globals, PairNoise, Tokens
 
 MAX_SCALE = 100.0
 """Ceiling of a learned 1 / tau."""
@@ -40,30 +40,30 @@ class GlobalMatching(nn.Module):
         tokens = objective.pooling == "token"
         self.tokens = nn.Parameter(torch.randn(len(MODALITIES), width) * 0.02) if tokens else None
 
-    def add_tokens(self, seen: dict[str, Seen]) -> dict[str, Seen]:
+    def add_tokens(self, seen: dict[str, Tokens]) -> dict[str, Tokens]:
         """With pooling="token", a global token before each modality's own; padding where the modality is absent."""
         return seen if self.tokens is None else {name: self._with_token(name, part) for name, part in seen.items()}
 
-    def _with_token(self, name: str, part: Seen) -> Seen:
+    def _with_token(self, name: str, part: Tokens) -> Tokens:
         assert self.tokens is not None
         token = self.tokens[MODALITIES.index(name)].expand(part.tokens.shape[0], 1, -1)
         absent = part.padding.all(dim=1, keepdim=True)
-        return Seen(torch.cat([token, part.tokens], dim=1), torch.cat([absent, part.padding], dim=1))
+        return Tokens(torch.cat([token, part.tokens], dim=1), torch.cat([absent, part.padding], dim=1))
 
-    def without_tokens(self, seen: dict[str, Seen]) -> dict[str, Seen]:
+    def without_tokens(self, seen: dict[str, Tokens]) -> dict[str, Tokens]:
         """The inverse of `add_tokens`."""
         if self.tokens is None:
             return seen
-        return {name: Seen(part.tokens[:, 1:], part.padding[:, 1:]) for name, part in seen.items()}
+        return {name: Tokens(part.tokens[:, 1:], part.padding[:, 1:]) for name, part in seen.items()}
 
-    def pool(self, encoded: dict[str, Seen]) -> Globals:
+    def pool(self, encoded: dict[str, Tokens]) -> Globals:
         """The global of each modality, at unit length: the mean of its outputs (Eq. 6), or its token's output."""
         return Globals(
             vectors={name: F.normalize(self._pool(part), dim=-1) for name, part in encoded.items()},
             present={name: ~part.padding.all(dim=-1) for name, part in encoded.items()},
         )
 
-    def _pool(self, part: Seen) -> Float[Tensor, "B D"]:
+    def _pool(self, part: Tokens) -> Float[Tensor, "B D"]:
         if self.tokens is None:
             return losses.mean_pool(part.tokens, part.padding)
         return part.tokens[:, 0].float() * ~part.padding[:, :1]
@@ -80,7 +80,7 @@ class GlobalMatching(nn.Module):
         terms = {}
         for number, pair in enumerate(self.objective.pairs):
             one, other = pair.split("-")
-            everyone = Everyone(vectors[one], vectors[other], present[one] & present[other], first)
+            everyone = GatheredGlobals(vectors[one], vectors[other], present[one] & present[other], first)
             own = globals_.vectors[one], globals_.vectors[other]
             both = globals_.present[one] & globals_.present[other]
             name = pair.replace("-", "_")
@@ -98,7 +98,7 @@ class GlobalMatching(nn.Module):
         one: Float[Tensor, "B D"],
         other: Float[Tensor, "B D"],
         present: Bool[Tensor, " B"],
-        everyone: Everyone,
+        everyone: GatheredGlobals,
     ) -> Float[Tensor, ""]:
         if self.bias is None:
             return losses.contrastive_loss(one, other, self.scale, present, everyone)
@@ -109,7 +109,7 @@ class GlobalMatching(nn.Module):
         pair: str,
         own: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
         both: Bool[Tensor, " B"],
-        everyone: Everyone,
+        everyone: GatheredGlobals,
         present: tuple[Bool[Tensor, " G"], Bool[Tensor, " G"]],
         shift: Int[Tensor, ""],
     ) -> Float[Tensor, ""]:
@@ -127,7 +127,7 @@ class GlobalMatching(nn.Module):
         pair: str,
         own: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
         both: Bool[Tensor, " B"],
-        everyone: Everyone,
+        everyone: GatheredGlobals,
         uniform: Float[Tensor, "B 2"],
     ) -> Float[Tensor, ""]:
         """True pairs against the likest wrong partners in the whole batch."""

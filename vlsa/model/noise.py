@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vlsa.config import ModelConfig, ObjectiveConfig
-from vlsa.model.state import MaskNoise, Noise, PairNoise
+from vlsa.model.types import MaskNoise, Noise, PairNoise
 
 NUMBERS_OF_A_BLOCK = 8
 """Of float32 in what Philox makes at a time: four times 64 bits."""

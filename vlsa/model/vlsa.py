@@ -20,14 +20,14 @@ from torch import Tensor, nn
 
 from vlsa.config import MODALITIES, ModelConfig
 from vlsa.data.clip import Batch
-from vlsa.data.spectrogram import LogSpectrogram
 from vlsa.model import losses, masking, patches
-from vlsa.model.decoder import Decoder, Hidden, Rebuilt, Visible
+from vlsa.model.collectives import sum_over_processes
+from vlsa.model.decoder import Decoder, Hidden, Reconstruction, Visible
 from vlsa.model.encoder import Encoder
-from vlsa.model.gathered import sum_over_processes
 from vlsa.model.matching import GlobalMatching
 from vlsa.model.noise import draw_noise
-from vlsa.model.state import Content, Globals, Losses, MaskNoise, Masks, Noise, PairNoise, Parts, Seen, SpecialWords
+from vlsa.model.spectrogram import LogSpectrogram
+from vlsa.model.types import Content, Globals, Losses, MaskNoise, Masks, Noise, PairNoise, Parts, SpecialWords, Tokens
 
 CALIBRATION_CLIPS = 256
 """As many clips of a batch are enough for two means and two deviations, and fit into memory as floats."""
@@ -74,11 +74,11 @@ class VLSA(nn.Module):
         counts = sum_over_processes(self.counts(content, masks)) if counts is None else counts
         with self.low_precision():
             isolated, joint = self.encode(self.visible_tokens(content, masks))
-            rebuilt = self.rebuild(content, masks, joint) if self.decoder else None
+            rebuilt = self.reconstruct(content, masks, joint) if self.decoder else None
         terms = self.local_losses(content, masks, rebuilt, counts) if rebuilt else {}
         return Parts(terms, self.matching.pool(isolated))
 
-    def look(self, batch: Batch, noise: MaskNoise) -> tuple[Globals, Float[Tensor, " 3"]]:
+    def encode_no_grad(self, batch: Batch, noise: MaskNoise) -> tuple[Globals, Float[Tensor, " 3"]]:
         """The globals of some clips as `parts` finds them, and the counts of what LPMM hides of them."""
         content = self.content(batch)
         masks = self.draw_masks(content, noise)
@@ -117,7 +117,7 @@ class VLSA(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
-        """Take the mean and deviation of pixels and spectrogram values from a batch: inputs then have unit scale.
+        """WindowSpec the mean and deviation of pixels and spectrogram values from a batch: inputs then have unit scale.
 
         Without it dim footage or quiet sound enters as one large constant. The scales travel in the checkpoint.
         """
@@ -177,25 +177,25 @@ class VLSA(nn.Module):
             hidden_words=masking.hide_words(noise.words, content.word_padding | ends, config.text.mask_share),
         )
 
-    def visible_tokens(self, content: Content, masks: Masks) -> dict[str, Seen]:
+    def visible_tokens(self, content: Content, masks: Masks) -> dict[str, Tokens]:
         """Tokens of what stays visible; hidden patches are left out before they are embedded."""
         embedding = self.embedding
         words = content.words.masked_fill(masks.hidden_words, self.special_words.mask)
         pixels = self.pixels(content.video, masks.visible_video)
         values = masking.gather_tokens(content.audio, masks.visible_audio)
         return {
-            "video": Seen(
+            "video": Tokens(
                 embedding.embed_video(pixels, content.frame_seconds, masks.visible_video),
                 content.video_padding.gather(1, masks.visible_video),
             ),
-            "audio": Seen(
+            "audio": Tokens(
                 embedding.embed_audio(values, masks.visible_audio),
                 content.audio_padding.gather(1, masks.visible_audio),
             ),
-            "text": Seen(embedding.embed_text(words), content.word_padding),
+            "text": Tokens(embedding.embed_text(words), content.word_padding),
         }
 
-    def encode(self, seen: dict[str, Seen]) -> tuple[dict[str, Seen], dict[str, Seen]]:
+    def encode(self, seen: dict[str, Tokens]) -> tuple[dict[str, Tokens], dict[str, Tokens]]:
         """Outputs of the isolated passes (for GAM) and of the joint pass (for LPMM), in one packed call.
 
         With matching_attention="joint", or when only one of the two is trained, there is one pass, which serves as
@@ -217,7 +217,7 @@ class VLSA(nn.Module):
         return torch.stack([real_video.sum(), real_audio.sum(), masks.hidden_words.sum()]).float()
 
     def local_losses(
-        self, content: Content, masks: Masks, rebuilt: Rebuilt, counts: Float[Tensor, " 3"] | None = None
+        self, content: Content, masks: Masks, rebuilt: Reconstruction, counts: Float[Tensor, " 3"] | None = None
     ) -> dict[str, Float[Tensor, ""]]:
         """LPMM (Eq. 5): hidden patches and words of each modality, rebuilt from what is visible of all.
 
@@ -234,7 +234,7 @@ class VLSA(nn.Module):
             "local_text": losses.word_loss(rebuilt.words, content.words, masks.hidden_words, words),
         }
 
-    def rebuild(self, content: Content, masks: Masks, joint: dict[str, Seen]) -> Rebuilt:
+    def reconstruct(self, content: Content, masks: Masks, joint: dict[str, Tokens]) -> Reconstruction:
         """What the decoder makes of the hidden patches, and of all words, from the joint pass."""
         assert self.decoder is not None, "trained without LPMM"
         order = torch.arange(content.words.shape[1], device=content.words.device).expand_as(content.words)
@@ -262,14 +262,14 @@ class VLSA(nn.Module):
         """Globals of each modality by itself, nothing hidden: what retrieval compares."""
         return self._globals({name: self.all_tokens(batch, name) for name in MODALITIES})
 
-    def all_tokens(self, batch: Batch, name: str) -> Seen:
+    def all_tokens(self, batch: Batch, name: str) -> Tokens:
         """Tokens of everything that a batch has of a modality, nothing hidden."""
         if name == "text":
-            return Seen(self.embedding.embed_text(batch.words), batch.word_padding)
+            return Tokens(self.embedding.embed_text(batch.words), batch.word_padding)
         if name == "audio":
-            return Seen(self.embedding.embed_audio(self.bands(batch)), self.spectrogram.padding(batch.num_samples))
+            return Tokens(self.embedding.embed_audio(self.bands(batch)), self.spectrogram.padding(batch.num_samples))
         pixels = self.pixels(patches.patchify_video(batch.video, self.config.video.patch_px))
-        return Seen(self.embedding.embed_video(pixels, batch.frame_seconds), self.video_padding(batch))
+        return Tokens(self.embedding.embed_video(pixels, batch.frame_seconds), self.video_padding(batch))
 
     def encode_video(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Unit vectors of the pictures; rows without a picture carry no meaning."""
@@ -286,7 +286,7 @@ class VLSA(nn.Module):
     def _encode_alone(self, batch: Batch, name: str) -> Float[Tensor, "B D"]:
         return self._globals({name: self.all_tokens(batch, name)}).vectors[name]
 
-    def _globals(self, seen: dict[str, Seen]) -> Globals:
+    def _globals(self, seen: dict[str, Tokens]) -> Globals:
         return self.matching.pool(self.encoder.isolated(self.matching.add_tokens(seen)))
 
 

@@ -3,7 +3,7 @@
     RUN/checkpoints/step-00000600/model.safetensors      weights; settings and tokenizer in its header
     RUN/checkpoints/step-00000600/training.safetensors   AdamW's moments; the step and the data in its header
 
-Under FSDP2 each process writes the rows that it holds (parts.py); any number of processes reads them.
+Under FSDP2 each process writes the rows that it holds (sharded_files.py); any number of processes reads them.
 Reads what loop.py trains; feeds retrieve/encoders.py and a resumed loop.py. A model.safetensors alone is a whole model.
 """
 
@@ -21,15 +21,15 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from vlsa.base.errors import CheckpointError, ConfigError
+from vlsa.base.processes import from_main, in_parts, rank, wait_for_all
 from vlsa.config import Config
-from vlsa.data.tokenizer import Tokenizer
-from vlsa.distributed import from_main, in_parts, rank, wait_for_all
-from vlsa.errors import CheckpointError, ConfigError
-from vlsa.model.state import SpecialWords
+from vlsa.config.overrides import from_dict, to_dict
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.model.types import SpecialWords
 from vlsa.model.vlsa import VLSA
-from vlsa.pretrain import parts
-from vlsa.pretrain.journal import EXPORT_FILE
-from vlsa.settings import from_dict, to_dict
+from vlsa.pretrain import sharded_files
+from vlsa.pretrain.metrics_log import EXPORT_FILE
 
 FORMAT, VERSION = "vlsa-model", "2"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
@@ -114,9 +114,9 @@ def save(
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
         wait_for_all()
-        parts.write(model.state_dict(), partial / MODEL_FILE, header)
+        sharded_files.write(model.state_dict(), partial / MODEL_FILE, header)
         training = {name: str(value) for name, value in asdict(state).items() if value is not None}
-        parts.write(_moments(model, optimizer), partial / TRAINING_FILE, training)
+        sharded_files.write(_moments(model, optimizer), partial / TRAINING_FILE, training)
         wait_for_all()
         if rank() == 0:
             _put_in_place(partial, path, num_kept)
@@ -130,10 +130,10 @@ def save(
 
 
 def _put_in_place(partial: Path, path: Path, num_kept: int) -> None:
-    parts.sync(partial)
+    sharded_files.sync(partial)
     shutil.rmtree(path, ignore_errors=True)
     os.replace(partial, path)
-    parts.sync(path.parent)
+    sharded_files.sync(path.parent)
     for old in checkpoints(path.parents[1])[:-num_kept]:
         shutil.rmtree(old)
 
@@ -141,7 +141,7 @@ def _put_in_place(partial: Path, path: Path, num_kept: int) -> None:
 def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
     """Model, tokenizer and settings of a run, a checkpoint, or a model.safetensors. Raises CheckpointError."""
     path = model_file(path)
-    weights, _, header = parts.read(path)
+    weights, _, header = sharded_files.read(path)
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path}: no VLSA model in it; its weights have no settings. Give the folder of a run.")
     if header.get("version") != VERSION:
@@ -166,9 +166,9 @@ def _parse_settings(header: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(header["config"])
     except (KeyError, ValueError, RecursionError) as error:
-        raise parts.damaged(path, "no settings in its header") from error
+        raise sharded_files.damaged(path, "no settings in its header") from error
     if not isinstance(settings, dict):
-        raise parts.damaged(path, "no settings in its header")
+        raise sharded_files.damaged(path, "no settings in its header")
     return settings
 
 
@@ -187,19 +187,19 @@ def load_weights(model: VLSA, weights: dict[str, Tensor], path: Path) -> None:
 
 def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> TrainingState:
     """Put AdamW's moments back and say how far the run was. Raises CheckpointError."""
-    folder, path = path, parts.find(path / TRAINING_FILE) or path / TRAINING_FILE
+    folder, path = path, sharded_files.find(path / TRAINING_FILE) or path / TRAINING_FILE
     parameters = {f"{kind}/{name}": parameter for name, parameter in _trained(model) for kind in MOMENTS}
-    wanted = {name: parts.row_range(parameter) for name, parameter in parameters.items()}
-    moments, shapes, header = parts.read(path, wanted)
+    wanted = {name: sharded_files.row_range(parameter) for name, parameter in parameters.items()}
+    moments, shapes, header = sharded_files.read(path, wanted)
     if shapes != {name: tuple(parameter.shape) for name, parameter in parameters.items()}:
         raise CheckpointError(f"{path}: moments of another model; training cannot go on. Start a new run.")
     try:
         first_loss = float(header["first_loss"]) if "first_loss" in header else None
         state = TrainingState(int(header["step"]), header["data"], float(header["seconds"]), first_loss)
     except (KeyError, ValueError) as error:
-        raise parts.damaged(path, f"its header: {error}") from error
+        raise sharded_files.damaged(path, f"its header: {error}") from error
     if not (0 <= state.step < 2**63 and math.isfinite(state.seconds) and math.isfinite(first_loss or 0.0)):
-        raise parts.damaged(path, f"its header: {state.step} steps, {state.seconds} s, first loss {first_loss}")
+        raise sharded_files.damaged(path, f"its header: {state.step} steps, {state.seconds} s, first loss {first_loss}")
     _require_one_save(folder, state.step)
     for name, parameter in _trained(model):
         step = torch.tensor(float(state.step), device=parameter.device)  # a fused update wants it there
@@ -210,9 +210,11 @@ def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> Trai
 
 def _require_one_save(folder: Path, step: int) -> None:
     """Raises CheckpointError for moments of another step than the weights, or than the folder's name says."""
-    of_weights = parts.header(model_file(folder)).get("step", str(step))  # before 0.3 there was none
+    of_weights = sharded_files.header(model_file(folder)).get("step", str(step))  # before 0.3 there was none
     if (of_weights, folder.name) != (str(step), f"step-{step:08d}"):
-        raise parts.damaged(folder, f"weights of step {of_weights}, moments of step {step}, folder {folder.name}")
+        raise sharded_files.damaged(
+            folder, f"weights of step {of_weights}, moments of step {step}, folder {folder.name}"
+        )
 
 
 def _as_part(rows: Tensor, parameter: Tensor) -> Tensor:
@@ -244,10 +246,10 @@ def model_file(path: str | Path) -> Path:
     path = Path(path)
     if path.is_file():
         return path
-    if found := parts.find(path / MODEL_FILE):
+    if found := sharded_files.find(path / MODEL_FILE):
         return found
     if path.parent.name == "checkpoints" and path.is_dir():
-        raise parts.damaged(path, f"no {MODEL_FILE} in it")
+        raise sharded_files.damaged(path, f"no {MODEL_FILE} in it")
     saved = checkpoints(path)
     if not saved and (path / EXPORT_FILE).exists():
         raise CheckpointError(
@@ -260,4 +262,4 @@ def model_file(path: str | Path) -> Path:
             f"{path}: {what}; there is no model to load. "
             f"Train one: vlsa pretrain --recipe tiny --data STORE --out {path}"
         )
-    return parts.find(saved[-1] / MODEL_FILE) or saved[-1] / MODEL_FILE
+    return sharded_files.find(saved[-1] / MODEL_FILE) or saved[-1] / MODEL_FILE

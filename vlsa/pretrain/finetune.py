@@ -10,14 +10,14 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from vlsa.base.errors import CheckpointError, ConfigError
 from vlsa.config import Config, ModelConfig, Pair
-from vlsa.data.tokenizer import Tokenizer
-from vlsa.errors import CheckpointError, ConfigError
+from vlsa.config.overrides import nearest, override
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import load_model, load_weights, model_file
 from vlsa.pretrain.loop import Initialise
-from vlsa.pretrain.parts import all_parts
-from vlsa.settings import nearest, override
+from vlsa.pretrain.sharded_files import all_parts
 
 PAIRS: dict[str, Pair] = {"text-video": "video-text", "text-audio": "audio-text", "audio-video": "audio-video"}
 """What is matched, as retrieval calls it, and the pair of the objective."""

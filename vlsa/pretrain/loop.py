@@ -12,33 +12,33 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from vlsa.base.errors import CheckpointError
+from vlsa.base.processes import any_rank, joined, num_processes
 from vlsa.config import Config
-from vlsa.data.clip import Batch, ClipSource
-from vlsa.data.loader import TrainingClips, fingerprint, first_clips, training_batches
-from vlsa.data.tokenizer import Tokenizer
-from vlsa.distributed import any_rank, joined, num_processes
-from vlsa.errors import CheckpointError
-from vlsa.model.gathered import first_row, sum_over_processes
-from vlsa.model.state import Losses
+from vlsa.data.clip import Batch, Dataset
+from vlsa.data.loading.loader import TrainingClips, fingerprint, first_clips, training_batches
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.model.collectives import first_row, sum_over_processes
+from vlsa.model.types import Losses
 from vlsa.model.vlsa import CALIBRATION_CLIPS, VLSA
-from vlsa.pretrain import checkpoint, compute, memory
-from vlsa.pretrain.changes import require_same, require_steps_left, settings_to_go_on_with
-from vlsa.pretrain.feed import fed
-from vlsa.pretrain.guard import Guard
+from vlsa.pretrain import checkpoint, oom
 from vlsa.pretrain.interrupt import Stop, stop_on_interrupt
-from vlsa.pretrain.journal import Journal, only_writer, require_place
-from vlsa.pretrain.meter import Meter, ceiling
-from vlsa.pretrain.needs import require_pairs
+from vlsa.pretrain.metrics_log import MetricsLog, only_writer, require_place
 from vlsa.pretrain.parallel import finish_gradients, spread, whole
+from vlsa.pretrain.prefetch import fed
+from vlsa.pretrain.preflight import require_pairs
+from vlsa.pretrain.reporting import Evaluator, Report, Reporter
+from vlsa.pretrain.resume_rules import require_same, require_steps_left, settings_to_go_on_with
 from vlsa.pretrain.schedule import learning_rate
 from vlsa.pretrain.step import Objective, backward
-from vlsa.pretrain.watch import Evaluator, Report, Watch
+from vlsa.pretrain.throughput import Meter, ceiling
+from vlsa.pretrain.trainer import Trainer, build_optimizer
 
 Initialise = Callable[[VLSA, Tokenizer], tuple[str, ...]]
 """Puts weights from elsewhere into a fresh model; returns what `train.init` is to say of them."""
@@ -63,41 +63,9 @@ class RunSummary:
         return self.step == self.num_steps
 
 
-@dataclass
-class Trainer:
-    """A run in progress. `objective` is the model's loss, `spread_objective` if DDP or FSDP2 wrapped it."""
-
-    config: Config
-    model: VLSA
-    tokenizer: Tokenizer
-    optimizer: torch.optim.AdamW
-    data: str
-    step: int = 0
-    seconds: float = 0.0
-    first_loss: float | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    spread_objective: InitVar[nn.Module | None] = None
-    objective: nn.Module = field(init=False)
-    guard: Guard = field(init=False)
-
-    def __post_init__(self, spread_objective: nn.Module | None) -> None:
-        self.objective = spread_objective or Objective(self.model)
-        compute.set_up(self.model, self.config.compute, self.device)
-        self.guard = Guard(self.device, self.config.train.diverged_at, self.first_loss)
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.pixel_scale.device
-
-    def save(self, run_path: Path) -> None:
-        """Checkpoint of the steps done so far."""
-        state = checkpoint.TrainingState(self.step, self.data, self.seconds, self.guard.first_loss)
-        checkpoint.save(run_path, self.model, self.optimizer, self.tokenizer, self.config, state)
-
-
 def pretrain(
     config: Config,
-    source: ClipSource,
+    source: Dataset,
     run_path: str | Path,
     *,
     tokenizer: Tokenizer | None = None,
@@ -137,17 +105,17 @@ def pretrain(
         with (
             only_writer(run_path),
             checkpoint.unchanged(run_path, saved),
-            Journal(run_path, trainer.config, first_step=trainer.step, trackers=trackers) as journal,
+            MetricsLog(run_path, trainer.config, first_step=trainer.step, trackers=trackers) as journal,
             stop_on_interrupt() as stop,
         ):
             peak_flops = ceiling(device, trainer.model.precision)
             meter = Meter(trainer.config.model, device, num_ranks=num_processes(), peak_flops=peak_flops)
-            _take_steps(trainer, clips, run_path, Watch(journal, meter, report, evaluator), stop)
+            _take_steps(trainer, clips, run_path, Reporter(journal, meter, report, evaluator), stop)
     train = trainer.config.train
     return RunSummary(run_path, trainer.step, train.num_steps, resumed_from, trainer.seconds, trainer.metrics)
 
 
-def _take_steps(trainer: Trainer, clips: TrainingClips, run_path: Path, watch: Watch, stop: Stop) -> None:
+def _take_steps(trainer: Trainer, clips: TrainingClips, run_path: Path, watch: Reporter, stop: Stop) -> None:
     """Steps from where the run is to its last one, or to a Ctrl-C, with a checkpoint there and now and then before."""
     train = trainer.config.train
     started = time.perf_counter()
@@ -184,12 +152,12 @@ def train_step(trainer: Trainer, batch: Batch) -> tuple[Losses, torch.Tensor]:
         losses = backward(trainer.objective, batch, noise, trainer.config.compute.chunk_size)
         norm = _update(trainer, batch.ids, losses)
     except torch.OutOfMemoryError as error:
-        raise memory.too_much(trainer, batch, noise, error) from error
+        raise oom.too_much(trainer, batch, noise, error) from error
     return losses, norm
 
 
 def _update(trainer: Trainer, ids: tuple[str, ...], losses: Losses) -> torch.Tensor:
-    """Take the step that the gradients say, unless the guard forbids it; returns the gradient's norm."""
+    """WindowSpec the step that the gradients say, unless the guard forbids it; returns the gradient's norm."""
     finish_gradients(trainer.objective)
     largest_norm = trainer.config.train.gradient_clip or math.inf
     norm = whole(nn.utils.clip_grad_norm_(trainer.model.parameters(), largest_norm))
@@ -206,19 +174,9 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
-def build_optimizer(model: VLSA, config: Config) -> torch.optim.AdamW:
-    """AdamW; norms, biases and scales are not decayed."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.train.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.train.learning_rate, betas=config.train.betas, fused=True)
-
-
 def _start(
     config: Config,
-    source: ClipSource,
+    source: Dataset,
     data: str,
     tokenizer: Tokenizer | None,
     initialise: Initialise | None,
@@ -238,7 +196,7 @@ def _start(
     return Trainer(config, model, tokenizer, optimizer, data, spread_objective=objective)
 
 
-def learn_tokenizer(config: Config, source: ClipSource) -> Tokenizer:
+def learn_tokenizer(config: Config, source: Dataset) -> Tokenizer:
     """A vocabulary from the words of the training clips."""
     # Clips without words train picture against sound; the vocabulary is then the special tokens and one letter.
     return Tokenizer.train(list(source.texts("train")) or ["a"], config.model.text.vocabulary_size)

@@ -13,9 +13,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from vlsa.base.processes import in_parts, num_processes, rank
 from vlsa.config import ComputeConfig, Config
-from vlsa.data.tokenizer import Tokenizer
-from vlsa.distributed import in_parts, num_processes, rank
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.encoder import Block
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import build_model

@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from vlsa.base.processes import num_processes
 from vlsa.data.clip import Batch
-from vlsa.distributed import num_processes
-from vlsa.model.gathered import sum_over_processes
-from vlsa.model.state import Globals, Losses, MaskNoise, Noise, PairNoise
+from vlsa.model.collectives import sum_over_processes
+from vlsa.model.types import Globals, Losses, MaskNoise, Noise, PairNoise
 from vlsa.model.vlsa import VLSA
 
 
@@ -59,11 +59,11 @@ class Objective(nn.Module):
         return Losses(total, losses.terms)
 
     @torch.no_grad()
-    def look(self, batch: Batch, noise: MaskNoise, chunk_size: int) -> tuple[Globals, Float[Tensor, " 3"]]:
+    def encode_no_grad(self, batch: Batch, noise: MaskNoise, chunk_size: int) -> tuple[Globals, Float[Tensor, " 3"]]:
         """Globals of the batch, found chunk by chunk, and the counts of what is hidden of all clips."""
         globals_, counts = zip(
             *(
-                self.model.look(batch.rows(start, stop), noise.rows(start, stop))
+                self.model.encode_no_grad(batch.rows(start, stop), noise.rows(start, stop))
                 for start, stop in chunks(len(batch), chunk_size)
             ),
             strict=True,
@@ -104,7 +104,7 @@ def backward(objective: nn.Module, batch: Batch, noise: Noise, chunk_size: int =
         (losses.total * num_processes()).backward()
         return _detached(losses)
     bare: Objective = getattr(objective, "module", objective)
-    globals_, counts = bare.look(batch, noise.masks, chunk_size)
+    globals_, counts = bare.encode_no_grad(batch, noise.masks, chunk_size)
     contrast, vectors, weights = bare.contrast(globals_, noise.pairs)
     cached = Cached(counts, vectors, weights)
     local: list[dict[str, Tensor]] = []

@@ -1,6 +1,6 @@
 """Where the numbers of a run go beside metrics.jsonl: TensorBoard, Weights & Biases, MLflow.
 
-Fed by journal.py. A tracker is an extra: it is fed from a thread of its own, so that a slow server does not slow the
+Fed by metrics_log.py. A tracker is an extra: fed from a thread of its own, so that a slow server does not slow the
 training; one that fails is told of once and dropped, since metrics.jsonl has everything. Only a new run is refused when
 an asked tracker cannot begin: nothing is lost yet, and a person is there. Libraries are imported when asked for.
 """
@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
+from vlsa.base.errors import ConfigError
+from vlsa.base.files import write_atomically
 from vlsa.config import Config
-from vlsa.data.manifest import write_atomically
-from vlsa.errors import ConfigError
-from vlsa.settings import flat, nearest, to_dict
+from vlsa.config.overrides import flat, nearest, to_dict
 
 IDS_FILE = "trackers.json"
 """The run's name with each tracker, so that a resumed run goes on there."""

@@ -17,16 +17,17 @@ from typing import Any
 
 import torch
 
+from vlsa.base.files import write_atomically
+from vlsa.base.versions import library_versions, source_commit
 from vlsa.config import Config
 from vlsa.data.clip import Batch
-from vlsa.data.manifest import write_atomically
-from vlsa.data.tokenizer import Tokenizer
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import StepFlops, encode_flops, step_flops
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import build_model
-from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
-from vlsa.retrieve.evaluate import library_versions, source_commit
-from vlsa.retrieve.results import markdown_table
+from vlsa.pretrain.loop import train_step
+from vlsa.pretrain.trainer import Trainer, build_optimizer
+from vlsa.retrieve.evaluate.results import markdown_table
 
 NUM_WARM_UP = 1
 GALLERY = 100_000

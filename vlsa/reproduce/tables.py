@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from vlsa.data.manifest import write_atomically
-from vlsa.reproduce.runs import Plan, results_of, stages_of
+from vlsa.base.files import write_atomically
+from vlsa.reproduce.plan import Plan, stages_of
+from vlsa.reproduce.runs import results_of
 from vlsa.reproduce.targets import DATA_SETS, FINE_TUNED, MAIN, PAPER, STAGES, WRONG_SOUND, Target
-from vlsa.retrieve.bootstrap import interval, means, resamples
-from vlsa.retrieve.compare import Difference, compare
-from vlsa.retrieve.metrics import RECALL_AT
-from vlsa.retrieve.ranks import Ranks
-from vlsa.retrieve.results import direction_label, markdown_table
-from vlsa.retrieve.written import Results
+from vlsa.retrieve.evaluate.bootstrap import interval, means, resamples
+from vlsa.retrieve.evaluate.compare import Difference, compare
+from vlsa.retrieve.evaluate.metrics import RECALL_AT
+from vlsa.retrieve.evaluate.ranks import Ranks
+from vlsa.retrieve.evaluate.results import direction_label, markdown_table
+from vlsa.retrieve.evaluate.results_file import Results
 
 NUM_RESAMPLES = 2000
 SEEDS_AT = 10

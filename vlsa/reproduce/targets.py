@@ -7,8 +7,8 @@ video on MSR-VTT and text to audio on SoundDescs, fine-tuned. Of Figures 3 and 4
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vlsa.errors import ConfigError
-from vlsa.settings import nearest
+from vlsa.base.errors import ConfigError
+from vlsa.config.overrides import nearest
 
 Recalls = tuple[float, float, float]
 PAPER = "the paper's"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import change, generator
 
-from vlsa.model.decoder import Decoder, Hidden, Rebuilt, Visible
+from vlsa.model.decoder import Decoder, Hidden, Reconstruction, Visible
 
 NUM_CLIPS = 3
 
@@ -50,7 +50,7 @@ def with_tokens(given: dict[str, Any], **tokens: torch.Tensor) -> dict[str, Any]
     return given | {"visible": given["visible"] | changed}
 
 
-def parts(rebuilt: Rebuilt) -> list[torch.Tensor]:
+def parts(rebuilt: Reconstruction) -> list[torch.Tensor]:
     return [rebuilt.video, rebuilt.audio, rebuilt.words]
 
 

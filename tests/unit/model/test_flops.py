@@ -7,8 +7,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from vlsa.config import ModelConfig
+from vlsa.config.recipes import recipe
 from vlsa.model.flops import encode_flops, encoder_tokens, layer_flops, step_flops
-from vlsa.recipes import recipe
 
 
 def counted(call) -> int:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vlsa.model.geometry import alignment, geometry, uniformity
-from vlsa.model.state import Globals
+from vlsa.model.types import Globals
 
 ALL = torch.ones(4, dtype=torch.bool)
 

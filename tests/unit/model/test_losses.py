@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from vlsa.model.losses import (
-    Everyone,
+    GatheredGlobals,
     contrastive_loss,
     hard_negatives,
     matching_loss,
@@ -167,7 +167,7 @@ def test_absent_clips_are_in_no_pair_of_the_sigmoid_loss():
 def draw(logits: torch.Tensor, present: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     """Hard negatives of a batch that one process holds."""
     anything = torch.zeros(len(logits), 1)
-    return hard_negatives(logits, Everyone(anything, anything, present), torch.rand(len(logits), generator=rng))
+    return hard_negatives(logits, GatheredGlobals(anything, anything, present), torch.rand(len(logits), generator=rng))
 
 
 def test_hard_negatives_are_drawn_by_likeness_and_never_the_clip_itself():
@@ -191,7 +191,7 @@ def test_hard_negatives_are_present_and_a_batch_of_one_has_none():
 def test_hard_negatives_in_half_precision_are_drawn_in_full():
     """In float16 a sum of many small probabilities stops growing; and large logits overflow."""
     num_clips = 6000
-    everyone = Everyone(*torch.zeros(2, num_clips, 1), torch.ones(num_clips, dtype=torch.bool))
+    everyone = GatheredGlobals(*torch.zeros(2, num_clips, 1), torch.ones(num_clips, dtype=torch.bool))
     logits = torch.full((3, num_clips), 60_000.0, dtype=torch.float16)
     drawn = hard_negatives(logits, everyone, torch.tensor([0.25, 0.5, 0.95]))
     assert drawn.tolist() == pytest.approx([1500, 3000, 5700], abs=3)
@@ -199,6 +199,6 @@ def test_hard_negatives_in_half_precision_are_drawn_in_full():
 
 def test_a_number_at_either_end_draws_a_clip_that_is_there():
     present = torch.tensor([False, True, True, False, False])
-    everyone = Everyone(*torch.zeros(2, 5, 1), present)
+    everyone = GatheredGlobals(*torch.zeros(2, 5, 1), present)
     for uniform, drawn in ((0.0, 1), (0.75, 2), (1.0, 1)):  # the last is beyond the sum: the likest clip stands in
         assert hard_negatives(torch.zeros(1, 5), everyone, torch.tensor([uniform])).tolist() == [drawn]

@@ -8,7 +8,7 @@ import torch
 from tiny import change, generator, make_model, mask_of, masks_of, some_rows, without
 
 from vlsa.model import masking
-from vlsa.model.decoder import Rebuilt
+from vlsa.model.decoder import Reconstruction
 from vlsa.model.patches import normalise_patches, unpatchify_audio
 
 TERMS = {
@@ -141,10 +141,11 @@ def test_a_perfect_decoder_has_no_loss(model, batch, monkeypatch):
     pixels = masking.gather_tokens(model.pixels(content.video), masks.hidden_video)
     sound = masking.gather_tokens(content.audio, masks.hidden_audio)
     logits = 50 * torch.nn.functional.one_hot(batch.words, 150).float()
-    rebuilt = Rebuilt(normalise_patches(pixels), normalise_patches(sound), logits)
+    rebuilt = Reconstruction(normalise_patches(pixels), normalise_patches(sound), logits)
     monkeypatch.setattr(model.decoder, "forward", lambda *_: rebuilt)
     assert all(
-        term.item() < 1e-6 for term in model.local_losses(content, masks, model.rebuild(content, masks, joint)).values()
+        term.item() < 1e-6
+        for term in model.local_losses(content, masks, model.reconstruct(content, masks, joint)).values()
     )
 
 

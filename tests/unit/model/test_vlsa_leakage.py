@@ -7,10 +7,10 @@ import torch
 from tiny import change, make_model, masks_of, tiny_config
 
 from vlsa.config import MODALITIES
+from vlsa.config.recipes import SHARINGS
 from vlsa.data.clip import Batch
-from vlsa.model.state import Globals
+from vlsa.model.types import Globals
 from vlsa.model.vlsa import VLSA
-from vlsa.recipes import SHARINGS
 
 FIELDS = {
     "video": ("video", "frame_seconds", "frame_padding"),

@@ -6,7 +6,7 @@ from tiny import generator, make_batch, masks_of, plain_clip, some_rows, without
 
 from vlsa.config import MODALITIES
 from vlsa.data.clip import Batch
-from vlsa.model.state import Losses
+from vlsa.model.types import Losses
 from vlsa.model.vlsa import VLSA
 
 OF_AUDIO = ("local_audio", "global_contrast_audio_video", "global_contrast_audio_text")
@@ -35,7 +35,7 @@ def terms_of(model: VLSA, batch: Batch, rows: list[int]) -> dict[str, float]:
     masks = some_rows(masks_of(model, content), rows)
     content = some_rows(content, rows)
     isolated, joint = model.encode(model.visible_tokens(content, masks))
-    terms = model.local_losses(content, masks, model.rebuild(content, masks, joint))
+    terms = model.local_losses(content, masks, model.reconstruct(content, masks, joint))
     terms |= match(model, model.matching.pool(isolated), seed=1)
     return {name: term.item() for name, term in terms.items()}
 
@@ -75,7 +75,7 @@ def test_a_silent_clip_still_trains_its_picture_and_words(model, batch):
     joint = model.encode(model.visible_tokens(content, masks))[1]
     joint["video"].tokens.retain_grad()
     joint["text"].tokens.retain_grad()
-    terms = model.local_losses(content, masks, model.rebuild(content, masks, joint))
+    terms = model.local_losses(content, masks, model.reconstruct(content, masks, joint))
     (terms["local_video"] + terms["local_text"]).backward()
     assert joint["video"].tokens.grad[2].abs().sum() > 0
     assert joint["text"].tokens.grad[2].abs().sum() > 0

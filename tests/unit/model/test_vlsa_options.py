@@ -8,7 +8,7 @@ import torch
 from tiny import change, generator, make_model, masks_of, tiny_config, without
 
 from vlsa.data.clip import Batch
-from vlsa.data.tokenizer import Tokenizer
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.matching import MAX_SCALE
 from vlsa.model.vlsa import VLSA
 

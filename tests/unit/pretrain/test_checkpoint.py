@@ -13,11 +13,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import generator, tiny_config, tiny_run
 
+from vlsa.base.errors import CheckpointError
 from vlsa.config import Config
-from vlsa.data.tokenizer import Tokenizer
-from vlsa.errors import CheckpointError
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.vlsa import VLSA
-from vlsa.pretrain import checkpoint, parts
+from vlsa.pretrain import checkpoint, sharded_files
 from vlsa.pretrain.checkpoint import MODEL_FILE, TRAINING_FILE, TrainingState, build_model, checkpoints, load_model
 from vlsa.pretrain.loop import build_optimizer
 
@@ -159,7 +159,7 @@ def test_a_disk_that_gives_back_other_bytes_is_found(run, monkeypatch):
         wrong = {name: tensor + 1 for name, tensor in tensors.items()}
         save_file(wrong, path, header)
 
-    monkeypatch.setattr(parts, "save_file", lying)
+    monkeypatch.setattr(sharded_files, "save_file", lying)
     assert "the disk gave back other bytes" in message_of(lambda: run.save(1))
     assert checkpoints(run.path) == []
 
@@ -173,7 +173,7 @@ def test_a_disk_that_changes_a_tensor_is_found_even_where_that_is_no_number(run,
     with torch.no_grad():
         next(run.model.parameters()).view(-1)[0] = torch.nan
     run.save(1)
-    monkeypatch.setattr(parts, "save_file", lying)
+    monkeypatch.setattr(sharded_files, "save_file", lying)
     assert "the disk gave back other bytes" in message_of(lambda: run.save(2))
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from tiny import tiny_run, tiny_source
 
-from vlsa import jobs
-from vlsa.errors import ConfigError
+from vlsa.base.errors import ConfigError
+from vlsa.config.recipes import recipe
+from vlsa.pretrain import start
 from vlsa.pretrain.checkpoint import load_model
 from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
 from vlsa.pretrain.loop import pretrain
-from vlsa.recipes import recipe
 
 PAIRS = ("video-text", "audio-text")
 
@@ -126,7 +126,7 @@ def test_an_unknown_pair_is_answered_with_the_nearest():
 
 def test_fine_tuning_without_contrast_is_refused(pretrained, tmp_path):
     with pytest.raises(ConfigError, match="contrast is all that it learns"):
-        jobs.finetune(
+        start.finetune(
             pretrained,
             "world:train=8,test=0,px=16",
             tmp_path / "fine",

@@ -9,15 +9,15 @@ import pytest
 import torch
 from tiny import make_batch, plain_clip, tiny_clips, tiny_config, tiny_run, tiny_source
 
-from vlsa.data.loader import MemoryClips, fingerprint
-from vlsa.data.tokenizer import Tokenizer
-from vlsa.errors import CheckpointError, StoreError, VlsaError
-from vlsa.model.state import Losses
+from vlsa.base.errors import CheckpointError, StoreError, VlsaError
+from vlsa.data.loading.loader import MemoryClips, fingerprint
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.model.types import Losses
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import checkpoints, load_model
-from vlsa.pretrain.journal import only_writer, read_metrics
 from vlsa.pretrain.loop import build_optimizer, pretrain, step_generator, train_step
+from vlsa.pretrain.metrics_log import only_writer, read_metrics
 
 
 def weights(path) -> dict[str, torch.Tensor]:

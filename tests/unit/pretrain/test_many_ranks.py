@@ -12,15 +12,15 @@ from safetensors.torch import load_file
 from tiny import change, tiny_clips, tiny_config, tiny_run
 from torch._dynamo.utils import counters
 
+from vlsa.base.errors import CheckpointError, ConfigError
+from vlsa.base.processes import any_rank, from_main, rank
 from vlsa.config import ComputeConfig, Config
 from vlsa.data.clip import Clip
-from vlsa.data.loader import MemoryClips
-from vlsa.distributed import any_rank, from_main, rank
-from vlsa.errors import CheckpointError, ConfigError
-from vlsa.pretrain import checkpoint, compute, parts
+from vlsa.data.loading.loader import MemoryClips
+from vlsa.pretrain import acceleration, checkpoint, sharded_files
 from vlsa.pretrain.checkpoint import checkpoints, load_model
-from vlsa.pretrain.journal import read_metrics
 from vlsa.pretrain.loop import build_optimizer, pretrain
+from vlsa.pretrain.metrics_log import read_metrics
 
 NUM_STEPS, HALF = 4, 2
 
@@ -80,9 +80,9 @@ def of_a_rank(folder: Path) -> None:
 
 def compiled_once_for_all_blocks(folder: Path) -> None:
     """Blocks in parts share what was compiled: one graph a shape, not one a block. (Traced alone, which is quick.)"""
-    traced = torch.compile(compute._forward, backend="eager", dynamic=False, fullgraph=True)
+    traced = torch.compile(acceleration._forward, backend="eager", dynamic=False, fullgraph=True)
     counters.clear()
-    with mock.patch.object(compute, "_compiled_forward", return_value=traced):
+    with mock.patch.object(acceleration, "_compiled_forward", return_value=traced):
         train(folder / "shard, compiled", sharding="shard", compile="blocks")
     num_blocks = tiny_config().encoder.num_layers + tiny_config().decoder.num_layers
     assert 0 < counters["stats"]["unique_graphs"] < num_blocks
@@ -205,7 +205,7 @@ def test_parts_that_do_not_make_a_whole_are_told(saved):
 def test_parts_of_two_saves_are_told(folder, saved, name):
     shutil.copy(checkpoints(folder / "shard")[0] / f"{name}-00002-of-00002.safetensors", saved)
     with pytest.raises(CheckpointError, match="its parts are not of one save"):
-        parts.read(saved / f"{name}-00001-of-00002.safetensors")
+        sharded_files.read(saved / f"{name}-00001-of-00002.safetensors")
 
 
 def test_the_part_that_is_cut_short_is_the_one_that_is_named(saved):
@@ -227,10 +227,10 @@ def test_rows_are_read_from_the_parts_that_hold_them(tmp_path, rows):
     values = torch.arange(18.0).reshape(9, 2)
     for number, (start, stop) in enumerate([(0, 5), (5, 9)]):
         header = {"rows": f'{{"weight": [{start}, 9]}}'}
-        parts._write_checked(
-            {"weight": values[start:stop]}, parts.part_path(tmp_path / "a.safetensors", number, 2), header
+        sharded_files._write_checked(
+            {"weight": values[start:stop]}, sharded_files.part_path(tmp_path / "a.safetensors", number, 2), header
         )
-    found, shapes, _ = parts.read(tmp_path / "a-00002-of-00002.safetensors", {"weight": rows})
+    found, shapes, _ = sharded_files.read(tmp_path / "a-00002-of-00002.safetensors", {"weight": rows})
     assert torch.equal(found["weight"], values[slice(*rows)])
     assert shapes == {"weight": (9, 2)}
     assert load_file(tmp_path / "a-00001-of-00002.safetensors")["weight"].shape == (5, 2)

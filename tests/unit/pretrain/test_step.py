@@ -7,12 +7,12 @@ import torch
 from processes import in_processes
 from tiny import change, generator, make_batch, make_model, tiny_clips, tiny_config, without
 
+from vlsa.base.processes import num_processes, rank
 from vlsa.config import ComputeConfig, ModelConfig
 from vlsa.data.clip import Batch
-from vlsa.data.tokenizer import Tokenizer
-from vlsa.distributed import num_processes, rank
-from vlsa.model.gathered import sum_over_processes
-from vlsa.pretrain import compute
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.model.collectives import sum_over_processes
+from vlsa.pretrain import acceleration
 from vlsa.pretrain.step import Objective, backward, chunks
 
 NUM_CLIPS = 8
@@ -42,7 +42,7 @@ def gradients(
 ) -> dict[str, torch.Tensor]:
     """Loss, terms and gradients of a step of which this process holds some rows; in double precision."""
     model = make_model(config, tokenizer).double().train()
-    compute.set_up(model, ComputeConfig(**settings), torch.device("cpu"))
+    acceleration.set_up(model, ComputeConfig(**settings), torch.device("cpu"))
     noise = model.draw_noise(NUM_CLIPS, generator(3), rows)
     batch = doubled(some_clips(config, tokenizer)).rows(*rows)
     losses = backward(Objective(model), batch, noise, chunk_size)

@@ -14,14 +14,14 @@ from mlflow import MlflowClient
 from tiny import tiny_run
 from wandb.proto.wandb_internal_pb2 import Record
 
-from vlsa.errors import ConfigError
+from vlsa.base.errors import ConfigError
 from vlsa.pretrain import trackers
-from vlsa.pretrain.journal import Journal, read_metrics
+from vlsa.pretrain.metrics_log import MetricsLog, read_metrics
 from vlsa.pretrain.trackers import IDS_FILE, TRACKERS, require_trackers
 
 
-def journal(path, first_step: int = 0, *names: str) -> Journal:
-    return Journal(path, tiny_run(), first_step, names)
+def journal(path, first_step: int = 0, *names: str) -> MetricsLog:
+    return MetricsLog(path, tiny_run(), first_step, names)
 
 
 # --- Weights & Biases, offline

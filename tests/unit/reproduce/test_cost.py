@@ -3,10 +3,10 @@
 import pytest
 from tiny import tiny_run
 
-from vlsa.data.tokenizer import Tokenizer
+from vlsa.config.recipes import recipe
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import step_flops
 from vlsa.pretrain.checkpoint import build_model
-from vlsa.recipes import recipe
 from vlsa.reproduce.cost import itemised, made_batch, measure_cost, write_cost
 
 

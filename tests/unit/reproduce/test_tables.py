@@ -8,7 +8,7 @@ import pytest
 from vlsa.reproduce.runs import Plan
 from vlsa.reproduce.tables import Step, Table, _holds, cell_of, claimed_order
 from vlsa.reproduce.targets import FINE_TUNED, TARGETS, ZERO_SHOT
-from vlsa.retrieve.ranks import Ranks
+from vlsa.retrieve.evaluate.ranks import Ranks
 
 CHANCE = {"r1": 0.01, "r5": 0.05, "r10": 0.1}
 

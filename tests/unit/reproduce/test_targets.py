@@ -2,10 +2,10 @@
 
 import pytest
 
-from vlsa.errors import ConfigError
-from vlsa.recipes import recipe
+from vlsa.base.errors import ConfigError
+from vlsa.config.recipes import recipe
 from vlsa.reproduce.targets import STAGES, TARGETS, target
-from vlsa.retrieve.results import DIRECTIONS
+from vlsa.retrieve.evaluate.results import DIRECTIONS
 
 
 @pytest.mark.parametrize("wanted", TARGETS.values(), ids=TARGETS)

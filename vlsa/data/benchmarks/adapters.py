@@ -1,9 +1,9 @@
 """The public data sets that can be imported, by name. A new set is a file beside this one, and an entry here."""
 
+from vlsa.base.errors import ConfigError
+from vlsa.config.overrides import nearest
 from vlsa.data.benchmarks import audiocaps, audioset, howto100m, lsmdc, msrvtt, sounddescs, youcook2
-from vlsa.data.benchmarks.clips import Adapter
-from vlsa.errors import ConfigError
-from vlsa.settings import nearest
+from vlsa.data.benchmarks.requests import Adapter
 
 SILENT_COPY = "the preprocessed copy of HowTo100M that is handed out has no sound. "
 

@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values
-from vlsa.data.benchmarks.clips import AnnotatedClip, Request
 from vlsa.data.benchmarks.files import AnnotationFile, open_all, read_ids, sort_out
+from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 from vlsa.data.benchmarks.youtube import youtube_clip
-from vlsa.data.endings import MEDIA_SUFFIXES
-from vlsa.errors import ManifestError
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
 CLIP_SECONDS = 10.0
 COLUMNS = ("audiocap_id", "youtube_id", "start_time", "caption")

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import labels, values
-from vlsa.data.benchmarks.clips import AnnotatedClip, Request
 from vlsa.data.benchmarks.files import AnnotationFile, open_all, sort_out
+from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 from vlsa.data.benchmarks.youtube import youtube_clip
-from vlsa.data.endings import MEDIA_SUFFIXES
-from vlsa.errors import ManifestError
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
 VGGSOUND_SECONDS = 10.0
 VGGSOUND_FILE = re.compile(r"(.{11})_(\d{6})")

@@ -14,17 +14,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlsa.data import manifest
+from vlsa.base.errors import ConfigError, ManifestError
+from vlsa.base.files import Progress, write_json_lines
 from vlsa.data.benchmarks.adapters import find_adapter
-from vlsa.data.benchmarks.clips import Adapter, AnnotatedClip, Request, parse_source
 from vlsa.data.benchmarks.finder import Found, MediaFinder, wanted_names
-from vlsa.data.benchmarks.summary import ImportSummary, count
-from vlsa.data.cuts import floor_ms
-from vlsa.data.manifest import ClipRow, Progress, Rejection
-from vlsa.errors import ConfigError, ManifestError
+from vlsa.data.benchmarks.import_summary import ImportSummary, count
+from vlsa.data.benchmarks.requests import Adapter, AnnotatedClip, Request, parse_source
+from vlsa.data.ingest import manifest
+from vlsa.data.ingest.manifest import ClipRow, Rejection
+from vlsa.data.ingest.segments import floor_ms
 
 if TYPE_CHECKING:
-    from vlsa.data.folder import Survey
+    from vlsa.data.ingest.scan import Survey
 
 FILES_HEARD_FIRST = 20
 """A set that needs sound is given up when none of so many files, spread over all, has any."""
@@ -129,7 +130,7 @@ def merge(clips: Iterable[AnnotatedClip]) -> tuple[list[AnnotatedClip], list[Rej
 
 def place(clips: Sequence[AnnotatedClip], folder: Path) -> tuple[list[Placed], list[Rejection]]:
     """Find each clip's file. Raises ManifestError when the folder is none, or holds not one of them."""
-    from vlsa.data.folder import list_media  # brings media libraries
+    from vlsa.data.ingest.scan import list_media  # brings media libraries
 
     finder = MediaFinder(list_media(folder))
     placed, rejections = [], []
@@ -200,7 +201,7 @@ def _look_through(
     placed: Sequence[Placed], folder: Path, adapter: Adapter, num_workers: int | None, progress: Progress | None
 ) -> dict[str, "Survey"]:
     """Length and sound of each file. Raises ManifestError when a set that needs sound has none."""
-    from vlsa.data.folder import Task, survey_files
+    from vlsa.data.ingest.scan import Task, survey_files
 
     workers = os.cpu_count() or 1 if num_workers is None else num_workers
     tasks = [Task(folder, file, has_rows=True) for file in dict.fromkeys(clip.name for clip in placed)]
@@ -270,7 +271,7 @@ def _write(manifest_path: Path, rows: list[ClipRow], rejections: list[Rejection]
     """The report first, so that it is there if nothing else is. Raises ManifestError when no row is left."""
     manifest_path.parent.mkdir(parents=True, exist_ok=True)
     report_path = report_path_of(manifest_path)
-    manifest.write_json_lines(report_path, map(asdict, rejections))
+    write_json_lines(report_path, map(asdict, rejections))
     if not rows:
         raise ManifestError(
             f"{folder}: not one of {len(rejections):,} clips could be used; see {report_path}. The first: "

@@ -14,10 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vlsa.data.benchmarks.clips import Request, Source
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks.pickles import is_pickle, read_pickle
-from vlsa.data.captions import read_text
-from vlsa.errors import ManifestError
+from vlsa.data.benchmarks.requests import Request, Source
+from vlsa.data.media.subtitles import read_text
 
 SPLIT_WORDS = {
     "train": ("train", "training", "trn", "trainval"),

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vlsa.data.benchmarks.clips import AnnotatedClip
-from vlsa.data.endings import SOUND_SUFFIXES
+from vlsa.data.benchmarks.requests import AnnotatedClip
+from vlsa.data.media.suffixes import SOUND_SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import audioset, values
-from vlsa.data.benchmarks.clips import AnnotatedClip, Request, Source
 from vlsa.data.benchmarks.files import AnnotationFile, open_file, wrong_file
+from vlsa.data.benchmarks.requests import AnnotatedClip, Request, Source
 from vlsa.data.benchmarks.youtube import milliseconds
-from vlsa.errors import ManifestError
 
 COLUMNS = ("start", "end", "text")
 TOLD = (

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values
 from vlsa.data.benchmarks.files import AnnotationFile
-from vlsa.errors import ManifestError
 
 COLUMNS = ("index", "mid", "display_name")
 TOLD = f"class_labels_indices.csv with the columns {','.join(COLUMNS)}"

@@ -6,10 +6,10 @@ several captions.
 
 from collections.abc import Iterator
 
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values
-from vlsa.data.benchmarks.clips import AnnotatedClip, Request
 from vlsa.data.benchmarks.files import AnnotationFile, open_all, sort_out
-from vlsa.errors import ManifestError
+from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 
 COLUMNS = ("CLIP_ID", "START_ALIGNED", "END_ALIGNED", "START_EXTRACTED", "END_EXTRACTED", "SENTENCE")
 TOLD = f"lines of {len(COLUMNS)} values separated by tabs, without header: {' '.join(COLUMNS)}"

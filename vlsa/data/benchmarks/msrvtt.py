@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values, vast
-from vlsa.data.benchmarks.clips import AnnotatedClip, Request
 from vlsa.data.benchmarks.files import AnnotationFile, open_all, sort_out
-from vlsa.errors import ManifestError
+from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 
 VARIANTS = ("9k", "7k", "full")
 OFFICIAL_SPLITS = {"train": "train", "validate": "val", "val": "val", "test": "test"}

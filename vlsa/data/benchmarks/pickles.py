@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vlsa.errors import ManifestError
+from vlsa.base.errors import ManifestError
 
 FAULTS = (
     pickle.UnpicklingError,

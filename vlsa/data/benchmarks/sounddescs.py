@@ -5,10 +5,10 @@ Ids are texts: `07033137` keeps its zero. The descriptions come as a pickle, whi
 
 from collections.abc import Iterator
 
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values
-from vlsa.data.benchmarks.clips import AnnotatedClip, Request
 from vlsa.data.benchmarks.files import AnnotationFile, open_all, read_ids, sort_out
-from vlsa.errors import ManifestError
+from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 
 FORMS = {
     "captions": (

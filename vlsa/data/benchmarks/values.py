@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from vlsa.errors import ManifestError
+from vlsa.base.errors import ManifestError
 
 LONGEST_SECONDS = 7 * 86_400.0
 """A time beyond a week is a damaged number."""

@@ -5,10 +5,10 @@ Used by msrvtt.py and youcook2.py. `desc` is a caption or a list of captions; `s
 
 from collections.abc import Iterator
 
-from vlsa.data.benchmarks.clips import Request
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks.files import AnnotationFile
+from vlsa.data.benchmarks.requests import Request
 from vlsa.data.benchmarks.values import all_words, entries, field, identifier
-from vlsa.errors import ManifestError
 
 TOLD = 'a JSON list of {"video_id", "desc", "subtitle"} (the form of VAST)'
 

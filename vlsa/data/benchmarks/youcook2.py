@@ -7,11 +7,11 @@ keep it as `val`, say so (`val=PATH`).
 import re
 from collections.abc import Iterator
 
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values, vast
-from vlsa.data.benchmarks.clips import AnnotatedClip, Request
 from vlsa.data.benchmarks.files import AnnotationFile, open_all, sort_out
+from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 from vlsa.data.benchmarks.youtube import youtube_clip
-from vlsa.errors import ManifestError
 
 COLUMNS = ("end", "start", "task", "text", "video_id")
 SUBSETS = {"training": "train", "validation": "test", "testing": "test"}

@@ -6,7 +6,7 @@ Used by the adapters of AudioCaps, YouCook2, HowTo100M, AudioSet and VGGSound. T
 from collections.abc import Iterable
 from pathlib import Path
 
-from vlsa.data.benchmarks.clips import AnnotatedClip
+from vlsa.data.benchmarks.requests import AnnotatedClip
 
 
 def youtube_clip(

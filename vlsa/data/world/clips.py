@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from vlsa.base.errors import ConfigError
 from vlsa.data.clip import Clip
 from vlsa.data.world.events import AMBIENCES, COLOURS, COMBINATION, DIRECTIONS, SHAPES, ClipLog, draw_facts, draw_log
 from vlsa.data.world.picture import render_picture
 from vlsa.data.world.sound import render_sound
 from vlsa.data.world.words import captions
-from vlsa.errors import ConfigError
 
 SPLITS = ("train", "test")
 NUM_HELD_OUT = 1200

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from vlsa.base.errors import StoreError
 from vlsa.data.world.clips import SPLITS, world_log
 from vlsa.data.world.events import ClipLog, Event, Facts
 from vlsa.data.world.write import FRAMES_PER_SECOND
-from vlsa.errors import StoreError
 
 TRUTH_NAME = "truth.jsonl"
 

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from vlsa.base.errors import ConfigError
 from vlsa.data.world.clips import NUM_HELD_OUT, SPLITS, world_log
 from vlsa.data.world.picture import render_picture
 from vlsa.data.world.sound import render_sound
-from vlsa.errors import ConfigError
 
 VERSION = 1
 """Of the rendering: a world begun by another version is not continued."""

@@ -11,17 +11,17 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from vlsa.base.errors import CheckpointError, ConfigError
 from vlsa.config import MODALITIES, ModelConfig
-from vlsa.data.tokenizer import Tokenizer
-from vlsa.errors import CheckpointError, ConfigError
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.encoder import Transformer
 from vlsa.model.patches import Embedding, LearnedPositions
 from vlsa.model.vlsa import VLSA
 from vlsa.model.warm_start import resize
 from vlsa.model.warm_start.families import offers
 from vlsa.model.warm_start.files import Checkpoint
-from vlsa.model.warm_start.offers import Offer
 from vlsa.model.warm_start.plan import FIXED, Use, plan
+from vlsa.model.warm_start.pretrained_weights import Offer
 from vlsa.model.warm_start.report import Report
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from vlsa.errors import ConfigError
+from vlsa.base.errors import ConfigError
 from vlsa.model.warm_start import resize
 from vlsa.model.warm_start.files import Checkpoint
-from vlsa.model.warm_start.offers import Offer, Reader, Scale
+from vlsa.model.warm_start.pretrained_weights import Offer, Reader, Scale
 
 BASE = {
     "hidden_size": 768,

@@ -14,8 +14,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from vlsa.base.errors import CheckpointError, ConfigError
 from vlsa.config import MODALITIES
-from vlsa.errors import CheckpointError, ConfigError
 
 CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE = "config.json", "model.safetensors", "model.safetensors.index.json"
 INPUTS_FILE, VOCABULARY_FILE = "preprocessor_config.json", "vocab.txt"
@@ -78,7 +78,7 @@ class Checkpoint:
         if not tensor.isfinite().all():
             raise CheckpointError(
                 f"{self.where}: {name} holds numbers that are not finite; nothing could be trained from them. "
-                "Take another checkpoint."
+                "WindowSpec another checkpoint."
             )
         return tensor
 

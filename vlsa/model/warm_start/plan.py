@@ -1,6 +1,6 @@
 """Who gives what: the first source that offers a thing gives it; what does not fit is refused in one line.
 
-Reads offers.py and the settings of the encoder; feeds apply.py.
+Reads pretrained_weights.py and the settings of the encoder; feeds apply.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import nn
 
+from vlsa.base.errors import ConfigError
 from vlsa.config import MODALITIES, EncoderConfig
-from vlsa.errors import ConfigError
-from vlsa.model.warm_start.offers import Offer
+from vlsa.model.warm_start.pretrained_weights import Offer
 
 FIXED = "encoder.positions is fixed; --set model.encoder.positions=learned takes them"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vlsa.data.folder import Survey
-from vlsa.errors import ManifestError
+from vlsa.base.errors import ManifestError
+from vlsa.data.ingest.scan import Survey
 
 HEADER = "audiocap_id,youtube_id,start_time,caption\n"
 TEST = (

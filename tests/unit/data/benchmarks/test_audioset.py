@@ -3,7 +3,7 @@
 import pytest
 from data_sets import CLASSES
 
-from vlsa.errors import ManifestError
+from vlsa.base.errors import ManifestError
 
 SEGMENTS = (
     "# Segments csv created Sun Mar  5 10:54:31 2017\n# num_ytids=2, num_segs=2, num_unique_labels=527\n"

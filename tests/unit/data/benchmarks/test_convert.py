@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from vlsa.base.errors import ConfigError, ManifestError, VlsaError
 from vlsa.data.benchmarks.adapters import ADAPTERS
-from vlsa.data.benchmarks.clips import AnnotatedClip, parse_source
 from vlsa.data.benchmarks.convert import LONGEST_ID, convert, merge, report_path_of, row_id, stretch
 from vlsa.data.benchmarks.finder import Found, MediaFinder
-from vlsa.errors import ConfigError, ManifestError, VlsaError
+from vlsa.data.benchmarks.requests import AnnotatedClip, parse_source
 
 HEADER = "audiocap_id,youtube_id,start_time,caption\n"
 

@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
-from vlsa.data.folder import Survey
-from vlsa.errors import ManifestError
+from vlsa.base.errors import ManifestError
+from vlsa.data.ingest.scan import Survey
 
 CSV = 'start,end,text\n1.5,4.25,"first, we"\n3,6,cut the wood\n9,8,no\n'
 ALL = {

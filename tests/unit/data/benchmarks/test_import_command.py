@@ -7,8 +7,8 @@ from command_lines import call
 from media_files import grey, tone, truncate, write_media
 
 from vlsa.data.benchmarks.adapters import ADAPTERS
-from vlsa.data.manifest import read
-from vlsa.data.store import ClipStore
+from vlsa.data.ingest.manifest import read
+from vlsa.data.store.reader import ClipStore
 
 
 @pytest.fixture

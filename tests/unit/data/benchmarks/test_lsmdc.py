@@ -2,8 +2,8 @@
 
 import pytest
 
+from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks.lsmdc import movie_of
-from vlsa.errors import ManifestError
 
 FIRST = "0001_American_Beauty_00.00.51.926-00.00.54.129"
 SECOND = "1005_Signs_00.01.02.000-00.01.04.500"

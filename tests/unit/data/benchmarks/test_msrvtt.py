@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlsa.errors import ManifestError
+from vlsa.base.errors import ManifestError
 
 DATA = {
     "videos": [

@@ -5,7 +5,7 @@ import pickletools
 
 import pytest
 
-from vlsa.errors import ManifestError
+from vlsa.base.errors import ManifestError
 
 
 class Bomb:

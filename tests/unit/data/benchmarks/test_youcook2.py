@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlsa.errors import ManifestError
+from vlsa.base.errors import ManifestError
 
 CSV = "end,start,task,text,video_id\n102,90,226,spread the sauce,GLd3aX16zBg\n80,80,226,cut,GLd3aX16zBg\n7,9,1,a,xx_x\n"
 JSON = {

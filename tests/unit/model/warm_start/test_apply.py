@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from tiny import change, make_model
 from torch import nn
 
-from vlsa.errors import CheckpointError, VlsaError
+from vlsa.base.errors import CheckpointError, VlsaError
 from vlsa.model.warm_start import apply, read
 
 FITS = {"norm_eps": 1e-12, "positions": "learned"}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from vlsa.errors import CheckpointError, ConfigError, VlsaError
+from vlsa.base.errors import CheckpointError, ConfigError, VlsaError
 from vlsa.model.warm_start import read
 from vlsa.model.warm_start.families import offers
 from vlsa.model.warm_start.files import same_sources

@@ -7,12 +7,12 @@ import pytest
 import torch
 from tiny import change, make_model
 
-from vlsa.errors import ConfigError
+from vlsa.base.errors import ConfigError
+from vlsa.config.overrides import override
 from vlsa.model.encoder import Transformer
 from vlsa.model.warm_start import apply, read
 from vlsa.model.warm_start.apply import warm_start
 from vlsa.model.warm_start.families import offers
-from vlsa.settings import override
 
 FITS = {"norm_eps": 1e-12, "positions": "learned"}
 

@@ -1,0 +1,376 @@
+"""The command line: help that teaches, one line for what a person can mend, tables and JSON on stdout."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import tokenizers
+from command_lines import COMMANDS, GROUP, ROOT, call, examples, parse, start
+
+from vlsa import __version__
+from vlsa.base.errors import ConfigError, MediaError
+from vlsa.cli.evaluate import print_evaluation
+from vlsa.cli.output import next_step, print_json, print_table, print_text, short_path
+from vlsa.config import recipes
+from vlsa.data.loading import dataset
+from vlsa.data.loading.tokenizer import public_tokenizer
+from vlsa.data.store.prepare import store_settings
+from vlsa.pretrain import start as training
+from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.index.query import Hit
+
+
+def one_line(result) -> str:
+    """The only line on stderr of a command that was refused."""
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+    assert result.stderr.startswith("vlsa: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    return result.stderr
+
+
+def test_help_lists_the_commands_in_the_order_of_the_pipeline():
+    order = (
+        "demo doctor import make-world prepare pretrain finetune evaluate compare show reproduce index search export"
+    )
+    names = order.split()
+    assert names == COMMANDS
+    shown = call("vlsa --help").stdout
+    assert [shown.index(f"\n  {name} ") for name in names] == sorted(shown.index(f"\n  {name} ") for name in names)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_teaches_by_examples_that_parse_and_explains_each_option(name):
+    command = GROUP.get_command(None, name)
+    assert len(examples(name)) >= 2
+    assert all(line.split()[1] == name for line in examples(name))
+    for line in examples(name):
+        parse(line)
+    assert [parameter.name for parameter in command.params if not getattr(parameter, "help", None)] == []
+    assert all(line in call(f"vlsa {name} --help").stdout for line in examples(name))
+
+
+def test_the_way_in_the_main_help_parses():
+    assert len(examples()) == 6
+    for line in examples():
+        parse(line)
+
+
+@pytest.mark.parametrize("line", ["vlsa prepair a b", "vlsa prepare a b --fps 3", "vlsa pretrain --recipe tiny"])
+def test_a_line_that_does_not_parse_is_refused_with_code_2(line):
+    with pytest.raises(Exception, match=r"No such|Missing"):
+        parse(line)
+    assert call(line).exit_code == 2
+
+
+def test_the_version_is_that_of_the_package():
+    assert call("vlsa --version").stdout == f"vlsa {__version__}\n"
+
+
+def test_help_comes_without_loading_heavy_libraries():
+    heavy = {"torch", "numpy", "av", "lancedb", "tokenizers", "rich", "PIL", "matplotlib"}
+    code = f"import sys, vlsa.cli; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("vlsa pretrain --recipe tinny --data s --out r", "Did you mean tiny?"),
+        ("vlsa pretrain --recipe tiny --data s --out r --set train.batchsize=4", "Did you mean batch_size?"),
+        ("vlsa pretrain --recipe tiny --data s --out r --set train.batch_size", "no '='"),
+        ("vlsa pretrain --recipe tiny --data no-store --out r", "no-store"),
+        ("vlsa prepare no-footage s", "no such folder"),
+        ("vlsa prepare no-footage s --short-side 0", "must be above 0"),
+        ("vlsa evaluate no-run --data s", "no such run"),
+        ("vlsa evaluate no-run --data s --post sinkhron", "Did you mean sinkhorn?"),
+        ("vlsa compare a.json b.json", "a.json: cannot be read"),
+        ("vlsa compare a.json", "which is A and which is B"),
+        ("vlsa compare a.json b.json --resamples 0", "from 1 to 1,000,000"),
+        ("vlsa compare a.json b.json --seed -1", "cannot be negative"),
+        ("vlsa index no-run footage --out i", "no such run"),
+        ("vlsa search no-index words", "vlsa index"),
+        ("vlsa make-world w --seed -1", "seed"),
+        ("vlsa show no-run --data s --out f", "no such run"),
+        ("vlsa demo d --set train.nonsense=1", "no such setting"),
+    ],
+)
+def test_a_persons_mistake_is_one_line_and_code_2(line, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert words in one_line(call(line))
+
+
+def failing_search(monkeypatch, error: BaseException):
+    def search(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Index, "open", search)
+    return call("vlsa search index words")
+
+
+def test_an_error_of_several_lines_is_still_told_in_one(monkeypatch):
+    assert one_line(failing_search(monkeypatch, MediaError("a.mp4: bad;\n  mend it"))) == "vlsa: a.mp4: bad; mend it\n"
+
+
+def test_a_full_disk_is_told_in_one_line_too(monkeypatch):
+    error = OSError(28, "No space left on device", "results.json")
+    assert "results.json: cannot be read or written (No space" in one_line(failing_search(monkeypatch, error))
+    nameless = OSError(28, "No space left on device")
+    assert "the disk: cannot be read or written (No space" in one_line(failing_search(monkeypatch, nameless))
+
+
+def test_an_error_of_ours_is_not_hidden(monkeypatch):
+    result = failing_search(monkeypatch, ZeroDivisionError("bug"))
+    assert result.exit_code == 1
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [("", "the same command goes on where it was"), ("stopped after step 3 of 9", "after step 3 of 9")],
+)
+def test_ctrl_c_ends_with_a_line_and_code_130(message, told, monkeypatch):
+    result = failing_search(monkeypatch, KeyboardInterrupt(*[message] if message else []))
+    assert result.exit_code == 130
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_pipe_that_nobody_reads_is_no_error_to_talk_about(tmp_path):
+    process = start("vlsa --help", tmp_path)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.wait(timeout=60)
+    process.stderr.close()
+
+
+HITS = [
+    Hit("/footage/[red] ball.mp4", 2.0, 4.5, 0.91234, "a ball\nand more", "x"),
+    Hit("b.mp4", 0.0, 1.0, -0.5, "", "y"),
+]
+
+
+class FakeIndex:
+    """Remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.hits = HITS
+
+    def search(self, *arguments: object, **named: object) -> list[Hit]:
+        self.asked = arguments, named
+        return self.hits
+
+
+@pytest.fixture
+def index(monkeypatch) -> FakeIndex:
+    fake = FakeIndex()
+    monkeypatch.setattr(Index, "open", lambda path, run_path=None: fake)
+    return fake
+
+
+def test_a_search_prints_file_start_stop_and_score_with_brackets_in_names_intact(index):
+    lines = call('vlsa search index "red ball" -k 3 --in video').stdout.splitlines()
+    first = next(line for line in lines if "ball.mp4" in line)
+    assert first.split() == ["1", "/footage/[red]", "ball.mp4", "2.00", "4.50", "0.912", "a", "ball"]
+    assert index.asked == (("red ball", 3), {"audio": None, "video": None, "image": None, "in_": "video"})
+
+
+def test_a_search_with_json_prints_one_object_a_line(index):
+    lines = call("vlsa search index --audio ring.wav --json").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [{"rank": rank, **hit.as_dict()} for rank, hit in enumerate(HITS, 1)]
+    assert index.asked[1]["audio"] == Path("ring.wav")
+
+
+def test_a_question_needs_no_quotation_marks(index):
+    call("vlsa search index a bell rings twice -k 3")
+    assert index.asked[0] == ("a bell rings twice", 3)
+
+
+def test_a_search_without_answers_says_so_and_prints_no_empty_table(index):
+    index.hits = []
+    result = call("vlsa search index cat --in text")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "nothing found" in result.stderr
+    assert call("vlsa search index cat --in text --json").stdout == ""
+
+
+def run_of_ten_steps(monkeypatch, *, resumed_from: int, can_measure: bool) -> str:
+    summary = SimpleNamespace(step=10, resumed_from=resumed_from, seconds=5.0, metrics={"loss": 1.5})
+    monkeypatch.setattr(training, "pretrain", lambda *_, **_options: summary)
+    monkeypatch.setattr(dataset, "can_measure", lambda _: can_measure)
+    return call("vlsa pretrain --recipe tiny --data store --out run").stdout
+
+
+def test_a_run_that_went_on_says_from_where(monkeypatch):
+    shown = run_of_ten_steps(monkeypatch, resumed_from=4, can_measure=True)
+    assert "10 steps in 5 s of training, resumed at step 4, loss 1.500" in shown
+    assert "Next: vlsa evaluate run --data store" in shown
+
+
+def test_without_held_out_clips_the_next_step_is_the_index(monkeypatch):
+    shown = run_of_ten_steps(monkeypatch, resumed_from=0, can_measure=False)
+    assert "gone on" not in shown
+    assert "Next: vlsa index run FOLDER --out INDEX" in shown
+
+
+def test_sentences_are_broken_between_words_in_a_terminal_and_left_whole_in_a_pipe(monkeypatch, capsys):
+    sentence = "index: 56 clips; see index/index_report.jsonl."
+    print_text(sentence)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    print_text(sentence)
+    assert capsys.readouterr().out == f"{sentence}\nindex: 56 clips; see\nindex/index_report.jsonl.\n"
+
+
+def test_a_table_in_a_pipe_cuts_nothing_off(capsys):
+    print_table(("file", "n"), [("/long" * 30, "1")], right="n")
+    assert "/long" * 30 in capsys.readouterr().out
+
+
+def test_json_keeps_letters_of_all_languages(capsys):
+    print_json([{"text": "дождь"}])
+    assert capsys.readouterr().out == '{"text": "дождь"}\n'
+
+
+def test_the_next_step_can_be_pasted_into_a_shell(capsys):
+    next_step("evaluate", Path("my run"), "--data", "store")
+    assert capsys.readouterr().out == "Next: vlsa evaluate 'my run' --data store\n"
+
+
+def test_paths_are_short_below_the_current_folder_and_whole_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert short_path(tmp_path / "a" / "b.mp4") == "a/b.mp4"
+    assert short_path(tmp_path.parent / "b.mp4") == str(tmp_path.parent / "b.mp4")
+
+
+def test_a_store_keeps_what_its_recipe_needs():
+    tiny, paper = (store_settings(recipes.recipe(name)) for name in ("tiny", "paper"))
+    assert (paper.short_side_px, paper.frames_per_second, paper.window_seconds) == (256, 5.0, 6.0)
+    assert (tiny.short_side_px, tiny.frames_per_second, tiny.window_seconds) == (64, 11.0, 3.0)
+    assert tiny.sample_rate_hz == paper.sample_rate_hz == 11_025
+
+
+def test_settings_of_a_store_can_be_named_one_by_one(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("vlsa.data.ingest.scan.scan", lambda *_, **_options: ([], []))
+    monkeypatch.setattr("vlsa.data.store.prepare.prepare", lambda *arguments, **_: asked.append(arguments[2]))
+    call(f"vlsa prepare footage {tmp_path} --recipe tiny --short-side 96 --frames-per-second 5 --window 4")
+    assert (asked[0].short_side_px, asked[0].frames_per_second, asked[0].window_seconds) == (96, 5.0, 4.0)
+
+
+def test_a_small_recipe_learns_its_own_vocabulary_and_a_file_goes_before_all(tmp_path):
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nball\n", encoding="utf-8")
+    assert public_tokenizer(recipes.recipe("tiny"), None) is None
+    for name in ("tiny", "paper"):
+        assert public_tokenizer(recipes.recipe(name), tmp_path / "vocab.txt").vocabulary_size == 6
+
+
+def test_without_the_hub_the_paper_recipe_says_how_to_get_its_vocabulary(monkeypatch):
+    def offline(name: str) -> None:
+        raise Exception(f"{name}: no way to the hub. Check\nyour connection")
+
+    monkeypatch.setattr(tokenizers.Tokenizer, "from_pretrained", offline)
+    with pytest.raises(ConfigError, match=r"cannot be reached \(bert-base-uncased: no way to the hub\).*--vocabulary"):
+        public_tokenizer(recipes.recipe("paper"), None)
+
+
+def test_the_hubs_vocabulary_neither_pads_nor_cuts_by_itself(monkeypatch):
+    pieces = {piece: n for n, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ball"])}
+    backend = tokenizers.Tokenizer(tokenizers.models.WordPiece(pieces, unk_token="[UNK]"))
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    backend.enable_padding(length=9)
+    backend.enable_truncation(2)
+    monkeypatch.setattr(tokenizers.Tokenizer, "from_pretrained", lambda name: backend)
+    tokenizer = public_tokenizer(recipes.recipe("paper"), None)
+    words, padding = tokenizer.encode("ball ball ball", 5)
+    assert words.tolist() == [5, 5, 5, 0, 0]
+    assert padding.tolist() == [False] * 3 + [True] * 2
+
+
+def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
+    asked = {}
+
+    def evaluate(run, data, split, **options):
+        asked.update(options, split=split)
+        return SimpleNamespace(tables=list, caption=lambda: "measured", notes=lambda: ["and beside it"])
+
+    monkeypatch.setattr("vlsa.retrieve.evaluate.evaluate.evaluate_run", evaluate)
+    options = "--split val --post sinkhorn:9 --post qb-norm --identical-captions --out found.json"
+    shown = call(f"vlsa evaluate run --data s {options}")
+    assert shown.stdout == "measured\nand beside it\n"
+    assert asked == {
+        "split": "val",
+        "post": ["sinkhorn:9", "qb-norm"],
+        "identical_captions_count": True,
+        "out": Path("found.json"),
+    }
+
+
+def test_a_place_where_results_cannot_lie_is_told_before_a_model_is_loaded(tmp_path):
+    result = call(f"vlsa evaluate no-such-run --data no-such-store --out {tmp_path}")
+    assert result.exit_code == 2
+    assert (
+        result.stderr
+        == f"vlsa: {tmp_path}: is a folder; results are a file. Name one, such as {tmp_path}/results.json.\n"
+    )
+
+
+def test_the_table_of_results_fits_a_terminal_of_80_columns(capsys):
+    rows = [("audio → video", "72.5", "91.0", "96.5", "–", "100.5", "0.1/0.5/1.0", "1,000", "1,000")]
+    print_evaluation(SimpleNamespace(tables=lambda: [("", rows)], caption=lambda: "store", notes=list))
+    shown = capsys.readouterr().out.splitlines()
+    assert max(len(line.rstrip()) for line in shown) <= 79
+    assert "audio → video" in shown[4]
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", b"\\xe9"), ("utf-8:strict", b"\xff")])
+def test_a_name_that_the_terminal_cannot_show_is_no_failure(encoding, shown, tmp_path):
+    name = b"caf\xc3\xa9" if encoding == "ascii" else b"caf\xff"
+    code = (
+        "import sys; from vlsa.cli import app; import vlsa.data.world.write as write;"
+        "from types import SimpleNamespace as N;"
+        "write.make_world = lambda *a, **k: N(num_train=1, num_test=0, num_captions=1, num_written=1, seconds=1.0);"
+        "app()"
+    )
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    command = [sys.executable.encode(), b"-c", code.encode(), b"make-world", name]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line", ["pretrain --recipe tiny --data store --out run", "finetune run --data store --out fine"]
+)
+def test_trackers_are_named_on_the_command_line(monkeypatch, line):
+    asked = []
+    summary = SimpleNamespace(step=10, resumed_from=0, seconds=5.0, metrics={})
+    name = line.split()[0]
+    monkeypatch.setattr(training, name, lambda *_, **options: asked.append(options["trackers"]) or summary)
+    monkeypatch.setattr(dataset, "can_measure", lambda _: True)
+    call(f"vlsa {line} --report-to wandb --report-to mlflow")
+    call(f"vlsa {line}")
+    assert asked == [["wandb", "mlflow"], ()]
+
+
+@pytest.mark.parametrize(
+    "line", ["pretrain --recipe tiny --data none --out run", "finetune none --data none --out run"]
+)
+def test_an_unknown_tracker_is_told_before_anything_is_read(line):
+    result = call(f"vlsa {line} --report-to wandbb")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("vlsa: --report-to wandbb: no such tracker. ")
+
+
+DONE = training.RunSummary(Path("run"), 1, 1, 0, 0.0, {})
+
+
+def test_asked_trackers_reach_the_loop(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(training, "train", lambda *_, **how: asked.append(how["trackers"]) or DONE)
+    training.pretrain(recipes.recipe("tiny"), "world:train=4,test=2,px=64", tmp_path / "run", trackers=["tensorboard"])
+    assert asked == [["tensorboard"]]

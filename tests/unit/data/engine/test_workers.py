@@ -1,0 +1,136 @@
+"""Workers die, hang and fail on purpose here; the job goes on, and the parent knows whom to blame."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from vlsa.base.errors import ConfigError, StoreError, VlsaError
+from vlsa.data.engine.workers import Beat, Done, Lost, Step, WorkerPool, patience_seconds
+
+
+def act(task: str, beat: Beat) -> str:
+    """Do as the task says."""
+    beat(f"about to {task}", 0.5 if task == "hang" else 30)
+    if task == "die":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if task == "leave":
+        os._exit(3)
+    if task == "hang":
+        time.sleep(60)
+    if task == "complain":
+        raise StoreError("disk: full; make room.")
+    if task == "break":
+        raise ZeroDivisionError("our bug")
+    return f"{task} done"
+
+
+def die_at_once(task: str, beat: Beat) -> None:
+    os._exit(9)
+
+
+def test_workers_that_die_or_hang_cost_only_their_task() -> None:
+    tasks = ["a", "die", "b", "hang", "leave", "c"]
+    events = list(WorkerPool(act, tasks, num_workers=2).events())
+    lost = {event.task: (event.label, event.reason, event.message) for event in events if isinstance(event, Lost)}
+    assert lost == {
+        "die": ("about to die", "crashed", "the decoder died (SIGSEGV)"),
+        "leave": ("about to leave", "crashed", "the decoder died (exit code 3)"),
+        "hang": ("about to hang", "timeout", "the decoder hung"),
+    }
+    assert {event.task: event.value for event in events if isinstance(event, Done)} == {
+        task: f"{task} done" for task in "abc"
+    }
+    assert sum(isinstance(event, Step) for event in events) == len(tasks)
+
+
+def test_a_lost_task_may_be_submitted_again() -> None:
+    pool = WorkerPool(act, ["die", "a"], num_workers=1)
+    finished = []
+    for event in pool.events():
+        if isinstance(event, Lost):
+            pool.submit("instead")
+        if isinstance(event, Done):
+            finished.append(event.task)
+    assert finished == ["instead", "a"]
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_what_the_user_can_mend_is_raised_as_it_is(num_workers: int) -> None:
+    with pytest.raises(StoreError, match="disk: full; make room."):
+        list(WorkerPool(act, ["a", "complain", "b"], num_workers).events())
+
+
+def test_our_bug_is_raised_with_the_workers_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="in a worker process:(.|\n)*test_workers.py(.|\n)*our bug"):
+        list(WorkerPool(act, ["break"], num_workers=1).events())
+
+
+def test_a_worker_that_cannot_even_start_ends_the_job_with_advice() -> None:
+    with pytest.raises(VlsaError, match=r'before it could start its work.*__name__ == "__main__"'):
+        list(WorkerPool(die_at_once, ["a", "b"], num_workers=1).events())
+
+
+def test_without_workers_everything_happens_here_in_order() -> None:
+    events = list(WorkerPool(act, ["a", "b"], num_workers=0).events())
+    assert events == [Step("a", "about to a"), Done("a", "a done"), Step("b", "about to b"), Done("b", "b done")]
+
+
+def test_no_task_needs_no_worker() -> None:
+    assert list(WorkerPool(act, [], num_workers=4).events()) == []
+
+
+def test_larger_files_and_longer_clips_get_more_patience(tmp_path: Path) -> None:
+    path = tmp_path / "large.mp4"
+    with path.open("wb") as file:
+        file.truncate(100_000_000)
+    assert patience_seconds(path, media_seconds=6.0) == pytest.approx(20 + 12 + 10)
+    assert patience_seconds(tmp_path / "missing.mp4") == 20
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import os, time
+            from vlsa.data.engine.workers import WorkerPool
+
+            def tell_and_sleep(task, beat):
+                beat(str(os.getpid()), 60)
+                time.sleep(60)
+
+            if __name__ == "__main__":
+                for event in WorkerPool(tell_and_sleep, ["a"], num_workers=1).events():
+                    print(event.label, flush=True)
+            """
+        )
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        worker_id = int(parent.stdout.readline())
+        assert is_alive(worker_id)
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while is_alive(worker_id) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(worker_id)
+
+
+def is_alive(process_id: int) -> bool:
+    """Running, and not merely waiting for somebody to collect its exit code."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_fewer_than_no_workers_are_refused() -> None:
+    with pytest.raises(ConfigError, match="-1 worker processes"):
+        WorkerPool(act, ["a"], -1)

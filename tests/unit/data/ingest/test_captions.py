@@ -1,0 +1,222 @@
+"""Subtitle files and caption tables: what is read, and what is refused in one line that names the place."""
+
+from pathlib import Path
+
+import pytest
+
+from vlsa.base.errors import CaptionError
+from vlsa.data.ingest.captions import CaptionRow, read_caption_table
+from vlsa.data.media.subtitles import TimedText, clean_text, read_subtitles
+
+SRT = """1
+00:00:01,500 --> 00:00:02,750
+<i>A bell</i> rings &amp; rings,
+twice
+
+2
+00:01:00,000 --> 00:01:02,000
+{\\an8}Größe
+"""
+VTT = """WEBVTT - a title
+
+NOTE nothing to see
+
+00:01.500 --> 00:02.750 align:start position:10%
+<v Ann>A bell <c.loud>rings</c> &amp; rings,
+twice
+
+later
+00:01:00.000 --> 00:01:02.000
+Größe
+"""
+CUES = [TimedText(1.5, 2.75, "A bell rings & rings, twice"), TimedText(60.0, 62.0, "Größe")]
+HEADER = "path,start_seconds,stop_seconds,text"
+
+
+def write(path: Path, text: str | bytes) -> Path:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def message_of(call: object, path: Path) -> str:
+    """The message of the CaptionError that a call raises: one line that begins with the file."""
+    with pytest.raises(CaptionError) as caught:
+        call(path)
+    message = str(caught.value)
+    assert message.startswith(str(path)) and "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.srt", SRT), ("a.vtt", VTT), ("A.SRT", SRT)])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_cues_are_read_without_markup(tmp_path: Path, name: str, text: str, encoding: str, line_end: str):
+    path = write(tmp_path / name, text.replace("\n", line_end).encode(encoding))
+    assert read_subtitles(path) == CUES
+
+
+def test_big_endian_utf_16_is_told_by_its_mark(tmp_path: Path):
+    assert read_subtitles(write(tmp_path / "a.srt", b"\xfe\xff" + SRT.encode("utf-16-be"))) == CUES
+
+
+def test_latin_1_is_refused_with_the_place_and_the_remedy(tmp_path: Path):
+    data = SRT.encode("latin-1")
+    message = message_of(read_subtitles, write(tmp_path / "a.srt", data))
+    assert f"byte {data.index(0xF6)} " in message and ".srt:8:" in message
+    assert "UTF-8" in message and f"iconv -f LATIN1 -t UTF-8 {tmp_path / 'a.srt'}" in message
+
+
+def test_utf_16_without_a_mark_is_refused_and_not_read_with_holes(tmp_path: Path):
+    message = message_of(read_subtitles, write(tmp_path / "a.srt", SRT.encode("utf-16-le").replace(b"\xf6\0", b"o\0")))
+    assert "iconv" in message and "UTF-16LE" in message
+
+
+def test_half_a_utf_16_character_is_refused(tmp_path: Path):
+    assert "UTF-16" in message_of(read_subtitles, write(tmp_path / "a.srt", SRT.encode("utf-16")[:-1]))
+
+
+def test_cues_that_nobody_can_see_are_left_out(tmp_path: Path):
+    text = (
+        "1\n00:00:05,000 --> 00:00:06,000\nlast\n\n"
+        "2\n00:00:03,000 --> 00:00:03,000\nno time\n\n"
+        "3\n00:00:04,000 --> 00:00:03,000\nbackwards\n\n"
+        "4\n00:00:01,000 --> 00:00:02,000\n<i> </i>\n\n"
+        "5\n00:00:01,000 --> 00:00:02,000\nfirst\n"
+    )
+    assert [cue.text for cue in read_subtitles(write(tmp_path / "a.srt", text))] == ["first", "last"]
+
+
+@pytest.mark.parametrize("text", ["", "just some words\n", "1\n00:00:01,000 --> 00:00:02,000\n\n"])
+@pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
+def test_a_file_without_cues_is_refused(tmp_path: Path, name: str, text: str):
+    message_of(read_subtitles, write(tmp_path / name, text))
+
+
+def test_numbers_notes_and_styles_around_webvtt_cues_are_not_their_words(tmp_path: Path):
+    text = (
+        "WEBVTT\n\nSTYLE\n::cue { color: red }\n\n7\n00:01.000 --> 00:02.000\ncounting to\n42\n\n"
+        "NOTE\na remark\n\n00:03.000 --> 00:04.000\n99\n\nNOTE the end"
+    )
+    assert [cue.text for cue in read_subtitles(write(tmp_path / "a.vtt", text))] == ["counting to 42", "99"]
+
+
+def test_a_broken_timing_line_is_refused_and_not_read_as_words(tmp_path: Path):
+    text = "1\n00:00:01,000 --> 00:00:02,000\none\n\n2\n00:00:0x,000 --> 00:00:04,000\ntwo\n"
+    assert "1.000 s" in message_of(read_subtitles, write(tmp_path / "a.srt", text))
+
+
+def test_other_files_are_refused(tmp_path: Path):
+    assert ".srt" in message_of(read_subtitles, write(tmp_path / "a.txt", SRT))
+    assert "No such file" in message_of(read_subtitles, tmp_path / "missing.srt")
+    assert ".csv" in message_of(read_caption_table, write(tmp_path / "a.tsv", HEADER))
+    assert "No such file" in message_of(read_caption_table, tmp_path / "missing.csv")
+
+
+def test_markup_goes_and_words_stay():
+    assert clean_text("{\\i1}a{\\i0}\\Nb\\hc") == "a b c"
+    assert clean_text('<font color="#ff0000">red</font> <b>bold</b>') == "red bold"
+    assert clean_text("<00:01.500>la <00:00:02.000><c>la</c>") == "la la"
+    assert clean_text("1 < 2 > 0, {no code}, &lt;i&gt;") == "1 < 2 > 0, {no code}, <i>"
+    assert clean_text(" \n ") == ""
+
+
+def test_a_csv_table_is_read_by_its_header(tmp_path: Path):
+    text = (
+        "\ufeffText, Path ,stop_seconds,start_seconds,colour,split,id\r\n"
+        '"a dog barks, twice\r\nand then ""stops""",a b.mp4,3.5,0,red,train,one\r\n'
+        "\r\n"
+        "a cat,b.mp4,,,blue,,\r\n"
+    )
+    assert read_caption_table(write(tmp_path / "captions.csv", text)) == [
+        CaptionRow("a b.mp4", 0.0, 3.5, 'a dog barks, twice and then "stops"', "train", 2, "one"),
+        CaptionRow("b.mp4", None, None, "a cat", None, 5, None),
+    ]
+
+
+def test_a_jsonl_table_is_read_line_by_line(tmp_path: Path):
+    text = (
+        '{"path": "a.mp4", "start_seconds": 0, "stop_seconds": 3.5, "text": "one\\ntwo", "split": "test", "x": [1]}\n\n'
+        '{"path": "a.mp4", "start_seconds": null, "stop_seconds": null, "text": "\u2028three"}\n'
+    )
+    assert read_caption_table(write(tmp_path / "captions.jsonl", text)) == [
+        CaptionRow("a.mp4", 0.0, 3.5, "one two", "test", 1),
+        CaptionRow("a.mp4", None, None, "three", None, 3),
+    ]
+
+
+def test_several_captions_of_one_clip_stay_several_rows(tmp_path: Path):
+    rows = read_caption_table(write(tmp_path / "c.csv", f"{HEADER}\na.mp4,0,1,one\na.mp4,0,1,two\n"))
+    assert [row.text for row in rows] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            "path,start,stop_seconds,text\na.mp4,0,1,x\n",
+            (":1:", "no start_seconds", "path, start, stop_seconds, text", HEADER),
+        ),
+        (
+            "path;start_seconds;stop_seconds;text\na.mp4;0;1;x\n",
+            (":1:", "path;start_seconds;stop_seconds;text", HEADER),
+        ),
+        ("", (":1:", "found: none", HEADER)),
+        (f"{HEADER}\n", ("no rows",)),
+        (f"{HEADER}\na.mp4,0,1,one\na.mp4,0,1,a dog, loud\n", (":3:", "5 values for 4 columns", "quotes")),
+        (f"{HEADER}\na.mp4,0,1\n", (":2:", "3 values for 4 columns")),
+        (f"{HEADER}\na.mp4,0,soon,x\n", (":2:", "stop_seconds='soon'")),
+        (f"{HEADER}\na.mp4,00:00:01,2,x\n", (":2:", "start_seconds='00:00:01'")),
+        (f"{HEADER}\na.mp4,-1,2,x\n", (":2:", "start_seconds='-1'")),
+        (f"{HEADER}\na.mp4,nan,2,x\n", (":2:", "start_seconds='nan'")),
+        (f"{HEADER}\na.mp4,0,inf,x\n", (":2:", "stop_seconds='inf'")),
+        (f"{HEADER},text\na.mp4,0,2,x,y\n", (":1:", "two columns are named text")),
+        (f"{HEADER}\na.mp4,2,,x\n", (":2:", "only start_seconds")),
+        (f"{HEADER}\na.mp4,,2,x\n", (":2:", "only stop_seconds")),
+        (f"{HEADER}\na.mp4,0,1, \n", (":2:", "text=")),
+        (f"{HEADER}\n,0,1,x\n", (":2:", "path=")),
+        (f"{HEADER},split\na.mp4,0,1,x,dev\n", (":2:", "split='dev'", "train, val, test")),
+        (f'{HEADER}\na.mp4,0,1,"never closed\n', (":2:", "quotes")),
+        (f"{HEADER}\na.mp4,0,1,caf\xe9\n".encode("latin-1"), (":2:", "byte 50", "iconv")),
+    ],
+)
+def test_a_csv_that_would_mislead_is_refused_at_its_line(tmp_path: Path, lines: str | bytes, expected: tuple[str, ...]):
+    message = message_of(read_caption_table, write(tmp_path / "captions.csv", lines))
+    for part in expected:
+        assert part in message, message
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("{'path': 'a.mp4'}", (":2:", "not JSON")),
+        ("[1, 2]", (":2:", "not a JSON object")),
+        ('{"path": "a.mp4", "text": "x"}', (":2:", "no start_seconds, stop_seconds", "path, text")),
+        ('{"path": "a.mp4", "start_seconds": true, "stop_seconds": 2, "text": "x"}', (":2:", "start_seconds=True")),
+        ('{"path": "a.mp4", "start_seconds": [0], "stop_seconds": 2, "text": "x"}', (":2:", "start_seconds=[0]")),
+        ('{"path": "a.mp4", "start_seconds": 0, "stop_seconds": 2, "text": 7}', (":2:", "text=7")),
+    ],
+)
+def test_a_jsonl_that_would_mislead_is_refused_at_its_line(tmp_path: Path, line: str, expected: tuple[str, ...]):
+    good = '{"path": "a.mp4", "start_seconds": 0, "stop_seconds": 2, "text": "x"}'
+    message = message_of(read_caption_table, write(tmp_path / "captions.jsonl", f"{good}\n{line}\n"))
+    for part in expected:
+        assert part in message, message
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ("[" * 100_000, "not JSON"),
+        ('{"path": "a.mp4", "start_seconds": ' + "9" * 5000, "not JSON"),
+        ('{"path": "a.mp4", "start_seconds": 0, "stop_seconds": ' + "9" * 400 + ', "text": "x"}', "not a time"),
+        ('{"path": "a.mp4", "start_seconds": 0, "stop_seconds": 1, "text": "x \\ud800"}', "half a character"),
+        ('{"path": "a\\ud800", "start_seconds": 0, "stop_seconds": 1, "text": "x"}', "half a character"),
+    ],
+)
+def test_json_that_no_reader_takes_is_one_line(tmp_path: Path, record: str, says: str):
+    assert says in message_of(read_caption_table, write(tmp_path / "captions.jsonl", record + "\n"))
+
+
+def test_a_name_that_is_not_utf_8_may_be_captioned(tmp_path: Path):
+    record = '{"path": "a\\udcff.mp4", "start_seconds": 0, "stop_seconds": 1, "text": "x"}\n'
+    assert read_caption_table(write(tmp_path / "captions.jsonl", record))[0].path == "a\udcff.mp4"

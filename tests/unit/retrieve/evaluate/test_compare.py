@@ -1,0 +1,209 @@
+"""Paired comparison: known differences, seeds, and what cannot be compared."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_lines import call
+from scipy.stats import norm
+
+from vlsa.base.errors import ResultsError
+from vlsa.retrieve.encode.embed import ClipEmbeddings, unit_length
+from vlsa.retrieve.evaluate.bootstrap import resamples
+from vlsa.retrieve.evaluate.compare import compare
+from vlsa.retrieve.evaluate.directions import data_digest, evaluate_embeddings
+from vlsa.retrieve.evaluate.evaluate import Evaluation, PostProcessed
+from vlsa.retrieve.evaluate.rerank import dual_softmax
+from vlsa.retrieve.evaluate.results_file import Results, read_results
+
+NUM_CLIPS = 120
+
+
+def noisy(noise: float, seed: int, num_clips: int = NUM_CLIPS, prefix: str = "clip") -> ClipEmbeddings:
+    """Embeddings of the same clips as another model might give them."""
+    truth = np.random.default_rng(0).normal(size=(num_clips, 12))
+    rng = np.random.default_rng(seed)
+    parts = [unit_length((truth + noise * rng.normal(size=truth.shape)).astype(np.float32)) for _ in range(3)]
+    names, there = tuple(f"{prefix}-{n}" for n in range(num_clips)), np.ones(num_clips, bool)
+    return ClipEmbeddings(names, parts[0], there, parts[1], there, parts[2], np.arange(num_clips), names)
+
+
+def write(path: Path, embeddings: ClipEmbeddings, scale: float = 20.0, **changes) -> Path:
+    """A file of results with one re-ranking."""
+    again = evaluate_embeddings(embeddings, num_resamples=0, rerank=lambda q, v: dual_softmax(q, v, scale))
+    facts = {"data": "store", "split": "test", "data_digest": data_digest(embeddings)} | changes
+    Evaluation(
+        num_clips=len(embeddings), num_texts=len(embeddings), directions=evaluate_embeddings(embeddings),
+        post=(PostProcessed("dual-softmax", {"scale": scale}, again),), **facts,
+    ).write(path)  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Two models, one of them better, at three seeds each."""
+    folder = tmp_path_factory.mktemp("results")
+    for seed in range(3):
+        write(folder / f"a{seed}.json", noisy(0.7, seed + 1))
+        write(folder / f"b{seed}.json", noisy(1.0, seed + 11))
+    return folder
+
+
+def results(folder: Path, *names: str) -> list[Results]:
+    return [read_results(folder / f"{name}.json") for name in names]
+
+
+def by_name(comparison) -> dict[tuple[str, str], object]:
+    return {(one.direction, one.metric): one for one in comparison.differences}
+
+
+def test_a_file_against_itself_differs_in_nothing(folder):
+    for one in compare(results(folder, "a0"), results(folder, "a0"), num_resamples=50).differences:
+        assert (one.difference, one.interval, one.p_value) == (0.0, (0.0, 0.0), 1.0)
+
+
+def test_the_same_seeds_in_another_order_differ_in_nothing(folder):
+    sides = results(folder, "a0", "a1", "a2"), results(folder, "a2", "a0", "a1")
+    for one in compare(*sides, num_resamples=50).differences:
+        assert one.difference == pytest.approx(0, abs=1e-12)
+        assert (one.interval, one.p_value) == ((0.0, 0.0), 1.0)
+
+
+def test_the_better_model_is_told_and_swapping_the_two_turns_the_sign(folder):
+    there = by_name(compare(results(folder, "a0"), results(folder, "b0"), num_resamples=500))
+    back = by_name(compare(results(folder, "b0"), results(folder, "a0"), num_resamples=500))
+    assert len(there) == 7 * 5 + 2
+    for name in (("text_to_video", "r1"), ("text_to_audio", "r10"), ("text_to_media", "r1")):
+        assert there[name].difference > 0
+        assert there[name].interval[0] > 0
+        assert there[name].p_value < 0.05
+    assert there["text_to_video", "medr"].difference < 0
+    for name, one in there.items():
+        assert back[name].difference == -one.difference
+        assert back[name].interval == pytest.approx([-end for end in reversed(one.interval)])
+        assert back[name].p_value == one.p_value
+
+
+def test_the_interval_and_p_are_those_of_the_paired_normal_law(folder):
+    a, b = results(folder, "a0", "a1")
+    one = by_name(compare([a], [b], num_resamples=4000))["text_to_video", "r5"]
+    apart = a.ranks["none"]["text_to_video"].hits(5) - b.ranks["none"]["text_to_video"].hits(5)
+    error = apart.std() / len(apart) ** 0.5
+    assert one.difference == pytest.approx(apart.mean())
+    half_width = (one.interval[1] - one.interval[0]) / 2
+    assert half_width == pytest.approx(1.96 * error, rel=0.1)
+    # Recall moves in steps of 1/Q, and a step is on both sides of zero: allow for it.
+    assert one.p_value == pytest.approx(2 * norm.sf(abs(apart.mean()) / error), abs=0.15)
+
+
+def test_each_resample_is_scored_as_a_loop_over_drawn_queries_would(folder):
+    a, b = results(folder, "a0", "b0")
+    mine, theirs = (one.ranks["none"]["audio_to_video"] for one in (a, b))
+    found = by_name(compare([a], [b], num_resamples=60, seed=4))
+    drawn = [np.repeat(np.arange(NUM_CLIPS), row.astype(int)) for row in np.concatenate([*resamples(NUM_CLIPS, 60, 4)])]
+    for metric, statistic in (
+        ("r10", lambda ranks, rows: ranks.hits(10)[rows].mean()),
+        ("medr", lambda ranks, rows: np.median(ranks.expected()[rows])),
+        ("meanr", lambda ranks, rows: ranks.expected()[rows].mean()),
+    ):
+        differences = [statistic(mine, rows) - statistic(theirs, rows) for rows in drawn]
+        expected = np.percentile(differences, [2.5, 97.5])
+        assert found["audio_to_video", metric].interval == pytest.approx(expected, abs=1e-9)
+
+
+def test_several_seeds_are_averaged_and_narrow_nothing_but_noise(folder):
+    sides = results(folder, "a0", "a1", "a2"), results(folder, "b0", "b1", "b2")
+    found = by_name(compare(*sides, num_resamples=200))["text_to_video", "r1"]
+    of_a = [one.ranks["none"]["text_to_video"].hits(1).mean() for one in sides[0]]
+    assert found.a == pytest.approx(np.mean(of_a))
+    single = by_name(compare(sides[0][:1], sides[1][:1], num_resamples=200))["text_to_video", "r1"]
+    assert np.diff(found.interval) < np.diff(single.interval)
+
+
+def test_re_ranked_rows_are_compared_with_re_ranked_rows(folder):
+    found = compare(*[results(folder, name) for name in ("a0", "b0")], post="dual-softmax", num_resamples=20)
+    again = read_results(folder / "a0.json").facts["post_processed"]["dual-softmax"]["directions"]
+    assert by_name(found)["text_to_video", "r5"].a == pytest.approx(again["text_to_video"]["r5"])
+    assert "dual-softmax, which uses the whole set of queries" in found.caption()
+    assert found.as_dict()["post_processing"] == "dual-softmax"
+
+
+def test_the_table_names_metrics_and_signs(folder):
+    found = compare(*[results(folder, name) for name in ("a0", "b0")], num_resamples=20)
+    row = found.rows()[0]
+    assert row[:2] == ("text → video", "R@1 %")
+    assert row[4].startswith("+")
+    assert " to " in row[5]
+    assert "| text → video | R@1 % |" in found.markdown()
+    assert "paired bootstrap" in found.caption()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: write(path, noisy(1, 1), split="val"), "another split (val, not test)"),
+        (lambda path: write(path, noisy(1, 1), identical_captions_count=True), "whether identical captions count"),
+        (
+            lambda path: write(path, noisy(1, 1, prefix="other"), data="other"),
+            "another data (digest of ids and captions)",
+        ),
+        (lambda path: write(path, noisy(1, 1, prefix="other"), data="other"), "(other, not store)"),
+        (lambda path: write(path, noisy(1, 1, 90), data_digest="same"), "gallery in text_to_video (N = 90, not 120)"),
+        (lambda path: write(path, noisy(1, 1, prefix="x"), data_digest="same"), "of the same size, but of other clips"),
+    ],
+)
+def test_results_of_other_data_or_rules_are_refused_by_name(tmp_path, make, words):
+    one = write(tmp_path / "one.json", noisy(1, 2), **({"data_digest": "same"} if "text_to" in words else {}))
+    if "other clips" in words:
+        one = write(tmp_path / "one.json", noisy(1, 2), data_digest="same")
+    make(tmp_path / "other.json")
+    with pytest.raises(ResultsError) as caught:
+        compare([read_results(one)], [read_results(tmp_path / "other.json")])
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("protocol", "every tie is won", "another protocol than"),
+        ("tie_rule", "optimistic", "another tie rule (optimistic"),
+        ("post_processing", "sinkhorn", "another post-processing (sinkhorn, not none)"),
+    ],
+)
+def test_results_of_another_protocol_are_refused_by_name(folder, name, value, words):
+    one = read_results(folder / "a0.json")
+    other = replace(read_results(folder / "b0.json"), facts={**read_results(folder / "b0.json").facts, name: value})
+    with pytest.raises(ResultsError) as caught:
+        compare([one], [other])
+    assert words in str(caught.value)
+
+
+def test_a_re_ranking_at_another_scale_or_that_is_not_there_is_refused(folder, tmp_path):
+    other = read_results(write(tmp_path / "other.json", noisy(1, 1), scale=50.0))
+    with pytest.raises(ResultsError, match=r"post-processing \(dual-softmax with \{'scale': 50.0\}, not"):
+        compare(results(folder, "a0"), [other], post="dual-softmax")
+    with pytest.raises(ResultsError, match="holds no sinkhorn rows"):
+        compare(results(folder, "a0"), results(folder, "b0"), post="sinkhorn")
+
+
+def test_the_command_prints_a_table_or_a_line_for_each_number(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    shown = call("vlsa compare a0.json b0.json --resamples 50")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.count("→") == 7 * 5 + 2
+    assert "A: a0.json. B: b0.json. store, split test" in shown.stdout
+    lines = call("vlsa compare a0.json a1.json --against b0.json --against b1.json --resamples 50 --json").stdout
+    first = json.loads(lines.splitlines()[0])
+    assert (first["direction"], first["metric"], first["N"]) == ("text_to_video", "r1", NUM_CLIPS)
+    assert first["difference"] == pytest.approx(first["a"] - first["b"])
+
+
+def test_the_command_refuses_in_one_line_with_code_2(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    write(tmp_path / "val.json", noisy(1, 1), split="val")
+    result = call(f"vlsa compare a0.json {tmp_path}/val.json")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "another split (val, not test)" in result.stderr

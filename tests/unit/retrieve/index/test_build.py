@@ -1,0 +1,167 @@
+"""Folder or store to index: what is indexed, what is left out and said, and going on after an interruption."""
+
+import json
+import os
+
+import pytest
+from fake_encoder import CollapsedEncoder, FakeEncoder, decode_or_die, write_numbered_sound
+
+from vlsa.base.errors import ManifestError, SearchIndexError
+from vlsa.retrieve.index import build
+from vlsa.retrieve.index.build import REPORT_NAME, build_index
+from vlsa.retrieve.index.index import Index
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "footage"
+    folder.mkdir()
+    for number in range(1, 5):
+        write_numbered_sound(folder / f"sound-{number}.wav", number, seconds=4.0)  # two windows of 2 s
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "renamed.mp4").write_text("just words")
+    return folder
+
+
+def index_folder(folder, out, **options):
+    return build_index(FakeEncoder(), folder, out, **{"num_workers": 0, **options})
+
+
+def report_of(out) -> list[dict]:
+    return [json.loads(line) for line in (out / REPORT_NAME).read_text().splitlines()]
+
+
+def test_a_folder_becomes_windows_that_are_found_by_their_sound(folder, tmp_path):
+    summary = index_folder(folder, tmp_path / "index")
+    assert (summary.num_rows, summary.num_files_added, summary.num_rejected) == (8, 4, 2)
+    hits = Index.open(tmp_path / "index", encoder=FakeEncoder()).search("number 3", k=2)
+    assert {(hit.path, hit.start_seconds, hit.stop_seconds) for hit in hits} == {
+        (str(folder / "sound-3.wav"), 0.0, 2.0), (str(folder / "sound-3.wav"), 2.0, 4.0)
+    }  # fmt: skip
+    assert hits[0].score == pytest.approx(1, abs=1e-6)
+
+
+def test_each_unreadable_file_is_reported_once_with_its_reason(folder, tmp_path):
+    summary = index_folder(folder, tmp_path / "index")
+    report = report_of(tmp_path / "index")
+    assert sorted(os.path.basename(line["path"]) for line in report) == ["empty.mp4", "renamed.mp4"]
+    assert all(line["reason"] and "\n" not in line["message"] for line in report)
+    assert "Left out: 2" in str(summary)
+    assert REPORT_NAME in str(summary)
+
+
+def test_the_same_command_again_skips_what_has_not_changed(folder, tmp_path):
+    index_folder(folder, tmp_path / "index")
+    again = index_folder(folder, tmp_path / "index")
+    assert (again.num_files_added, again.num_files_skipped, again.num_rows, again.num_rejected) == (0, 4, 8, 2)
+
+
+def test_new_and_changed_files_and_captions_are_taken_up(folder, tmp_path):
+    index_folder(folder, tmp_path / "index")
+    write_numbered_sound(folder / "sound-1.wav", 9, seconds=2.0)
+    write_numbered_sound(folder / "sound-5.wav", 5)
+    (folder / "sound-2.srt").write_text("1\n00:00:00,500 --> 00:00:02,500\nthe number 2\n")
+    again = index_folder(folder, tmp_path / "index")
+    assert (again.num_files_added, again.num_files_skipped, again.num_rows) == (3, 2, 1 + 1 + 2 + 2 + 1)
+    index = Index.open(tmp_path / "index", encoder=FakeEncoder())
+    assert index.search("number 9", k=1)[0].path.endswith("sound-1.wav")
+    assert [hit.text for hit in index.search("number 2", k=1)] == ["the number 2"]
+
+
+def test_an_interrupted_run_loses_nothing_that_was_acknowledged(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "ROWS_PER_WRITE", 4)
+
+    def interrupt(done, total, message):
+        if message.startswith("indexing") and done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index_folder(folder, tmp_path / "index", progress=interrupt)
+    assert len(Index.open(tmp_path / "index")) == 4
+    summary = index_folder(folder, tmp_path / "index")
+    assert (summary.num_files_skipped, summary.num_files_added, summary.num_rows) == (2, 2, 8)
+
+
+def test_a_clip_that_kills_its_worker_costs_only_itself(tmp_path):
+    folder = tmp_path / "footage"
+    folder.mkdir()
+    write_numbered_sound(folder / "deadly-1.wav", 1, seconds=6.0)
+    write_numbered_sound(folder / "sound-2.wav", 2)
+    summary = index_folder(folder, tmp_path / "index", num_workers=1, decode=decode_or_die)
+    # Of three windows the second kills; then of the remaining two the second kills again.
+    assert (summary.num_rows, summary.reasons) == (2, {"crashed": 2})
+    assert {line["start_seconds"] for line in report_of(tmp_path / "index")} == {2.0, 4.0}
+
+
+def test_another_model_or_another_folder_is_refused_and_restart_begins_anew(folder, tmp_path):
+    index_folder(folder, tmp_path / "index")
+    with pytest.raises(SearchIndexError, match="vectors of two models"):
+        build_index(CollapsedEncoder(), folder, tmp_path / "index", num_workers=0)
+    other = tmp_path / "other"
+    other.mkdir()
+    write_numbered_sound(other / "sound-6.wav", 6)
+    with pytest.raises(SearchIndexError, match="clips of two sources"):
+        index_folder(other, tmp_path / "index")
+    assert index_folder(other, tmp_path / "index", restart=True).num_rows == 1
+    assert len(Index.open(tmp_path / "index")) == 1
+
+
+def test_restart_removes_nothing_that_is_not_an_index(folder, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "index.json").write_text('{"format": "something else"}')
+    with pytest.raises(SearchIndexError, match="not of an index"):
+        index_folder(folder, tmp_path / "precious", restart=True)
+    assert (tmp_path / "precious" / "index.json").exists()
+
+
+def test_a_folder_without_anything_readable_says_why(tmp_path):
+    folder = tmp_path / "footage"
+    folder.mkdir()
+    with pytest.raises(ManifestError, match="no media files"):
+        index_folder(folder, tmp_path / "index")
+    (folder / "empty.mp4").write_bytes(b"")
+    with pytest.raises(SearchIndexError, match="no clip could be indexed") as caught:
+        index_folder(folder, tmp_path / "index")
+    assert "\n" not in str(caught.value)
+    assert len(report_of(tmp_path / "index")) == 1
+
+
+def test_two_writers_of_one_index_exclude_each_other(folder, tmp_path):
+    with build._only_writer(tmp_path / "index"), pytest.raises(SearchIndexError, match="another process is writing"):
+        index_folder(folder, tmp_path / "index")
+
+
+def test_a_clip_store_is_indexed_without_its_media(folder, tmp_path):
+    from vlsa.data.ingest.scan import scan
+    from vlsa.data.store.prepare import prepare
+    from vlsa.data.store.reader import ClipStore, StoreSettings
+
+    rows, _ = scan(folder, window_seconds=2.0, num_workers=0)
+    prepare(rows, tmp_path / "store", StoreSettings(sample_rate_hz=8000), num_workers=0)
+    summary = build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index")
+    assert summary.num_rows == len(ClipStore.open(tmp_path / "store")) == 8
+    hit = Index.open(tmp_path / "index", encoder=FakeEncoder()).search(audio="4.wav", k=1)[0]
+    assert hit.path == str(folder / "sound-4.wav")
+
+
+def test_a_folder_of_other_things_is_not_made_an_index(folder, tmp_path):
+    (tmp_path / "mine" / "lance").mkdir(parents=True)
+    (tmp_path / "mine" / "notes.txt").write_text("x")
+    with pytest.raises(SearchIndexError, match="not empty and not an index"):
+        index_folder(folder, tmp_path / "mine")
+    assert sorted(os.listdir(tmp_path / "mine")) == ["lance", "notes.txt"]
+    with pytest.raises(SearchIndexError, match="a file; an index is a folder"):
+        index_folder(folder, tmp_path / "mine" / "notes.txt")
+
+
+def test_a_disk_that_is_full_is_one_line(folder, tmp_path, monkeypatch):
+    import lancedb
+
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("lance error: No space left on device (os error 28), /some/source.rs:3")
+
+    monkeypatch.setattr(lancedb.db.LanceDBConnection, "create_table", full)
+    with pytest.raises(
+        SearchIndexError, match=r"cannot be written \(lance error: No space left on device \(os error 28\)\)"
+    ):
+        index_folder(folder, tmp_path / "index")

@@ -1,0 +1,227 @@
+"""The index: hits equal a plain matrix product, rows survive, and wrong folders, models and questions get one line."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from fake_encoder import CollapsedEncoder, FakeEncoder, concept
+
+from vlsa.base.errors import CheckpointError, SearchIndexError, VlsaError
+from vlsa.retrieve.encode import encoders
+from vlsa.retrieve.index.index import Index, IndexedFile
+from vlsa.retrieve.index.lance import IndexRow
+
+
+def row(number: int, *, video: int | None = None, audio: int | None = None, text: int | None = None) -> IndexRow:
+    """A row whose vectors stand for numbers; None = the clip lacks that modality."""
+    vectors = {"video": video, "audio": audio, "text_vector": text}
+    return IndexRow(
+        id=f"clip-{number}",
+        path=f"/footage/it's {number // 3}.mp4",
+        start_seconds=2.0 * number,
+        stop_seconds=2.0 * number + 2,
+        texts=() if text is None else (f"clip {text}", "two lines"),
+        **{name: None if value is None else concept(value) for name, value in vectors.items()},
+    )
+
+
+@pytest.fixture
+def index(tmp_path) -> Index:
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    rows = [row(n, video=n, audio=n if n % 2 else None, text=n if n < 5 else None) for n in range(20)]
+    index.add([*rows, row(20, audio=20)])
+    return index
+
+
+def test_hits_equal_an_exact_product_of_unit_vectors(index):
+    hits = index.search("number 7", k=21)
+    fused = {f"clip-{n}": (concept(n) * 2 if n % 2 else concept(n)) for n in range(21)}
+    expected = {id: float(concept(7) @ (vector / np.linalg.norm(vector))) for id, vector in fused.items()}
+    assert [hit.id for hit in hits] == sorted(expected, key=lambda id: (-expected[id], id))
+    np.testing.assert_allclose([hit.score for hit in hits], [expected[hit.id] for hit in hits], atol=1e-6)
+    assert hits[0].as_dict() == {
+        "path": "/footage/it's 2.mp4", "start_seconds": 14.0, "stop_seconds": 16.0, "score": pytest.approx(1.0),
+        "text": "", "id": "clip-7",
+    }  # fmt: skip
+
+
+def test_a_clip_without_a_modality_is_no_hit_there_and_is_found_by_what_it_has(index):
+    assert {hit.id for hit in index.search("number 4", k=50, in_="audio")} == {
+        "clip-20", *(f"clip-{n}" for n in range(1, 20, 2))
+    }  # fmt: skip
+    assert "clip-20" not in {hit.id for hit in index.search("number 20", k=50, in_="video")}
+    assert index.search("number 20", k=1)[0].id == "clip-20"
+    found = index.search("number 3", k=50, in_="text")
+    assert (len(found), found[0].id, found[0].text) == (5, "clip-3", "clip 3\ntwo lines")
+
+
+def test_sounds_videos_and_images_are_questions_too(index):
+    assert index.search(audio="ring-9.wav", k=1)[0].id == "clip-9"
+    assert index.search(video="ring-8.mp4", k=1)[0].id == "clip-8"
+    assert index.search(image="ring-6.png", k=1, in_="video")[0].id == "clip-6"
+
+
+def test_fused_vectors_have_unit_length_and_the_mean_direction():
+    both = row(0, video=1, audio=2).media
+    assert both is not None
+    mean = concept(1) + concept(2)
+    np.testing.assert_allclose(both, mean / np.linalg.norm(mean), atol=1e-6)
+    np.testing.assert_allclose(row(0, video=1).media, concept(1), atol=1e-7)
+    assert row(0, text=1).media is None
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ({}, "nothing given"),
+        ({"text": "number 1", "audio": "1.wav"}, "text and audio given"),
+        ({"text": "seven"}, "no word that this model knows"),
+        ({"text": "number 1", "k": 0}, "k=0"),
+        ({"text": "number 1", "in_": "smell"}, "cannot search in 'smell'"),
+    ],
+)
+def test_questions_that_cannot_be_asked_get_one_line(index, question, message):
+    with pytest.raises(VlsaError, match=message) as caught:
+        index.search(**question)
+    assert "\n" not in str(caught.value)
+
+
+def test_adding_the_same_rows_again_doubles_nothing_and_a_changed_file_replaces_its_rows(index):
+    index.add([row(n, video=n) for n in (0, 1, 2)])
+    assert len(index) == 21
+    index.add([row(1, video=7)])  # the file of clips 0, 1 and 2 has one clip now
+    assert len(index) == 19
+    assert {hit.id for hit in index.search("number 7", k=2, in_="video")} == {"clip-1", "clip-7"}
+
+
+def test_a_reopened_index_answers_the_same(index):
+    again = Index.open(index.path, encoder=FakeEncoder())
+    assert again.search("number 11", k=5) == index.search("number 11", k=5)
+    assert len(again) == 21
+    assert "21 clips" in repr(again)
+
+
+def test_the_ledger_knows_finished_files_and_forgets_those_with_lost_rows(index):
+    gone = IndexedFile("/footage/empty.mp4", "state", 0)
+    index.add([], [gone])
+    files = index.files()
+    assert files["/footage/empty.mp4"] == gone
+    assert files["/footage/it's 0.mp4"].num_rows == 3
+    index._table._table.delete("id = 'clip-1'")
+    assert "/footage/it's 0.mp4" not in index.files()
+
+
+def test_a_torn_last_line_of_the_ledger_is_dropped(index):
+    ledger = index.path / "files.jsonl"
+    whole = ledger.read_bytes()
+    ledger.write_bytes(whole + b'{"path": "/footage/torn')
+    assert "/footage/torn" not in "".join(index.files())
+    assert ledger.read_bytes() == whole
+
+
+def test_lost_rows_are_noticed_at_opening_and_may_be_repaired(index):
+    index._table._table.delete("id = 'clip-1'")
+    with pytest.raises(SearchIndexError, match="holds 20 rows, 21 were acknowledged"):
+        Index.open(index.path)
+    assert len(Index.open(index.path, repair=True)) == 20
+
+
+def test_rows_that_a_killed_process_had_not_acknowledged_do_no_harm(index):
+    facts = json.loads((index.path / "index.json").read_text())
+    (index.path / "index.json").write_text(json.dumps(facts | {"num_rows": 5}))
+    assert len(Index.open(index.path)) == 21
+
+
+def test_an_index_of_another_model_is_refused(index):
+    with pytest.raises(SearchIndexError, match="made by model fake-0001") as caught:
+        Index.open(index.path, encoder=CollapsedEncoder())
+    assert "\n" not in str(caught.value)
+
+
+def test_the_model_is_loaded_from_the_recorded_or_the_given_run_at_the_first_question(tmp_path, monkeypatch):
+    class Recorded(FakeEncoder):
+        about = {"run": "runs/first"}  # noqa: RUF012
+
+    asked = []
+    monkeypatch.setattr(encoders, "load", lambda path: asked.append(path) or FakeEncoder())
+    Index.create(tmp_path / "index", Recorded()).add([row(1, video=1)])
+    index = Index.open(tmp_path / "index")
+    assert asked == []
+    index.search("number 1")
+    index.search("number 1")
+    Index.open(tmp_path / "index", run_path="runs/moved").search("number 1")
+    assert asked == [os.path.abspath("runs/first"), "runs/moved"]
+
+
+def test_a_run_that_is_gone_is_named_by_the_index(tmp_path, monkeypatch):
+    def fail(path):
+        raise CheckpointError(f"{path}: no such run.")
+
+    Index.create(tmp_path / "index", FakeEncoder()).add([row(1, video=1)])
+    with pytest.raises(SearchIndexError, match="names no run"):
+        Index.open(tmp_path / "index").search("number 1")
+    monkeypatch.setattr(encoders, "load", fail)
+    with pytest.raises(SearchIndexError, match=r"its model cannot be loaded.*no such run"):
+        Index.open(tmp_path / "index", run_path="gone").search("number 1")
+
+
+def test_an_empty_index_says_so(tmp_path):
+    with pytest.raises(SearchIndexError, match="is empty"):
+        Index.create(tmp_path / "index", FakeEncoder()).search("number 1")
+
+
+def test_what_is_no_index_is_refused_in_one_line(tmp_path, index):
+    with pytest.raises(SearchIndexError, match="no such folder"):
+        Index.open(tmp_path / "gone")
+    with pytest.raises(SearchIndexError, match="not an index"):
+        Index.open(tmp_path)
+    with pytest.raises(SearchIndexError, match="an index is there already"):
+        Index.create(index.path, FakeEncoder())
+    facts = json.loads((index.path / "index.json").read_text())
+    (index.path / "index.json").write_text(json.dumps(facts | {"version": 9}))
+    with pytest.raises(SearchIndexError, match="version 9, this vlsa reads 1"):
+        Index.open(index.path)
+
+
+def test_a_damaged_table_is_one_line(index):
+    for file in (index.path / "lance").rglob("*.manifest"):
+        file.write_bytes(b"torn")
+    with pytest.raises(SearchIndexError, match="cannot be read") as caught:
+        Index.open(index.path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"width": None}, {"model": None}, {"model": {"fingerprint": "a", "run": 5}}, {"num_rows": "x"}, {"source": 1}],
+)
+def test_damaged_facts_are_one_line(index, damage):
+    facts = json.loads((index.path / "index.json").read_text())
+    (index.path / "index.json").write_text(json.dumps(facts | damage))
+    with pytest.raises(SearchIndexError, match="index.json is damaged"):
+        Index.open(index.path)
+
+
+def test_vectors_that_are_cut_are_one_line(index):
+    for path in (index.path / "lance").rglob("data/*"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(SearchIndexError, match="the table of vectors cannot be read"):
+        Index.open(index.path, encoder=FakeEncoder()).search("number 1")
+
+
+def test_a_damaged_line_of_the_ledger_costs_its_file_only(index):
+    known = index.files()
+    ledger = index.path / "files.jsonl"
+    first, *rest = ledger.read_bytes().splitlines(keepends=True)
+    ledger.write_bytes(first[: len(first) // 2] + b"\n" + b"".join(rest))
+    assert len(index.files()) == len(known) - 1
+
+
+def test_more_answers_than_any_number_of_rows_may_be_asked_for(index):
+    assert len(index.search("number 1", k=10**30)) == 21
+
+
+def test_words_that_are_no_unicode_are_refused(index):
+    with pytest.raises(VlsaError, match="is not UTF-8"):
+        index.search("red \udcff ball")

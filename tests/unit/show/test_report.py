@@ -1,0 +1,131 @@
+"""The page of results: self-contained, links that lead to the files, and everything escaped."""
+
+import base64
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from fake_encoder import FakeEncoder, numbered_clip
+from pages import Page
+
+from vlsa.data.loading.loader import MemoryClips
+from vlsa.retrieve.evaluate.evaluate import Evaluation, evaluate_store
+from vlsa.retrieve.index.query import Hit
+from vlsa.show.report import SearchShown, clock, write_report
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    clips = [numbered_clip(n, texts=(f"clip {n}",)) for n in range(20)]
+    return evaluate_store(FakeEncoder(), MemoryClips({"test": clips}), data="made <store>", num_resamples=20)
+
+
+@pytest.fixture
+def page(tmp_path, evaluation) -> Page:
+    media = tmp_path / "media"
+    media.mkdir()
+    for name in ("a cat & #1.mp4", "ring.wav", "still.png"):
+        (media / name).write_bytes(b"x")
+    (tmp_path / "curves.png").write_bytes(PIXEL)
+    hits = [
+        Hit(str(media / "a cat & #1.mp4"), 62.5, 65.0, 0.9, "a <b>cat</b>\nsecond text", "one"),
+        Hit(str(media / "ring.wav"), 0.0, 2.0, 0.5, "", "two"),
+    ]
+    searches = [
+        SearchShown("text", '<script>alert("x")</script>', hits, note="in sound & picture"),
+        SearchShown("audio", str(media / "ring.wav"), hits),
+        SearchShown("image", str(media / "still.png"), []),
+        SearchShown("video", str(media / "a cat & #1.mp4"), hits[:1]),
+    ]
+    path = write_report(
+        tmp_path / "out" / "report.html",
+        [("paper's objective", evaluation), ("with video-text", evaluation)],
+        title="A & B",
+        curves_png=tmp_path / "curves.png",
+        searches=searches,
+        files=[("results", tmp_path / "curves.png")],
+    )
+    assert path == tmp_path / "out" / "report.html"
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_needs_nothing_from_elsewhere(page):
+    targets = page.attributes("src") + page.attributes("href")
+    assert not [target for target in targets if urlsplit(target).scheme not in ("", "data") or target.startswith("/")]
+    assert [a for tag, a in page.found if tag == "script" and a] == []
+
+
+def test_every_link_leads_to_a_file_from_where_the_page_lies(page, tmp_path):
+    links = [link for link in page.attributes("src") + page.attributes("href") if not link.startswith("data:")]
+    assert len(links) >= 8
+    for link in links:
+        assert (tmp_path / "out" / unquote(urlsplit(link).path)).exists(), link
+
+
+def test_hits_play_their_own_stretch_and_sounds_get_a_sound_player(page):
+    players = [(tag, a) for tag, a in page.found if "data-start" in a]
+    tag, cat = players[0]
+    assert tag == "video"
+    assert cat["src"].endswith("#t=62.500,65.000")
+    assert cat["preload"] == "metadata"
+    assert (cat["data-start"], cat["data-stop"]) == ("62.500", "65.000")
+    assert "controls" in cat
+    assert players[1][0] == "audio"
+
+
+def test_the_clip_that_a_question_was_taken_from_is_marked_or_said_to_be_missing(tmp_path, evaluation):
+    hits = [Hit(str(tmp_path / f"{n}.mp4"), 0.0, 1.0, 0.9, "", str(n)) for n in range(2)]
+    found = SearchShown("text", "a ball", hits, answer=str(tmp_path / "x" / ".." / "1.mp4"))
+    missing = SearchShown("text", "a bell", hits, answer=str(tmp_path / "7.mp4"))
+    path = write_report(tmp_path / "report.html", [("tiny", evaluation)], searches=[found, missing])
+    with_mark, without = path.read_text(encoding="utf-8").split("<section")[1:]
+    assert with_mark.count('class="right"') == with_mark.count("asked about") == 1
+    assert with_mark.index("0.mp4") < with_mark.index('class="right"') < with_mark.index("1.mp4")
+    assert 'class="right"' not in without
+    assert "7.mp4, asked about, is not among these" in without
+
+
+def test_words_of_users_cannot_become_markup(page, tmp_path):
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "&lt;script&gt;alert" in text
+    assert "a &lt;b&gt;cat&lt;/b&gt;" in text
+    assert "made &lt;store&gt;" in text
+    assert "<title>A &amp; B</title>" in text
+
+
+def test_a_table_of_seven_directions_with_chance_stands_for_each_evaluation(page, tmp_path):
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert len(re.findall(r"<tr><td>\w+ → \w+</td>", text)) == 14
+    assert text.count("chance 50.0") >= 12
+    assert "<small>100 to 100</small>" in text
+    assert "Nothing found" in text
+    assert "data:image/png;base64," + base64.b64encode(PIXEL).decode() in text
+
+
+def test_re_rankings_and_what_is_missing_are_told_beside_the_plain_rows(tmp_path):
+    clips = [numbered_clip(n, sound=n > 2, texts=(f"clip {n}",)) for n in range(9)]
+    found = evaluate_store(FakeEncoder(), MemoryClips({"test": clips}), num_resamples=0, post=["sinkhorn"])
+    text = write_report(tmp_path / "report.html", [("tiny", found)]).read_text(encoding="utf-8")
+    Page(text)
+    assert text.count("<tr><td>text → video</td>") == text.count("<tr><td>text → video, sinkhorn</td>") == 1
+    assert "text → audio: 3 more queries lack one of the two sides" in text
+    assert text.count("<td>–</td>") == 2 * 5  # R@50 is between text and sound only
+
+
+def test_a_page_without_searches_curves_or_files_has_no_empty_sections(tmp_path, evaluation):
+    text = write_report(tmp_path / "report.html", [("tiny", evaluation)]).read_text(encoding="utf-8")
+    Page(text)
+    assert re.findall(r"<h2>(.*?)</h2>", text) == ["tiny"]
+    assert sorted(entry.name for entry in Path(tmp_path).iterdir()) == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.0, "0:00"), (7.5, "0:07.5"), (59.96, "1:00"), (62.0, "1:02"), (3723.0, "1:02:03")]
+)
+def test_times_read_as_people_write_them(seconds, shown):
+    assert clock(seconds) == shown

@@ -1,0 +1,76 @@
+"""Files that are whole or not there: atomic writes, JSON lines, and one lock a folder.
+
+Reads and writes plain files for every stage.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Progress = Callable[[int, int, str], None]
+"""Called with (done, total, message)."""
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file so that a reader, or a crash, sees all of the old bytes or all of the new ones."""
+    partial_path = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with naming(path), partial_path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        partial_path.unlink(missing_ok=True)
+        raise
+    os.replace(partial_path, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the file's name into an OSError that has none: a full disk does not say where."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+def write_json_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
+    """Replace a file by one JSON object a line; file names that are not UTF-8 survive."""
+    lines = [json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape") + b"\n" for value in values]
+    write_atomically(path, b"".join(lines))
+
+
+def read_json_lines(path: Path) -> Iterator[Any]:
+    """What `write_json_lines` wrote; a blank line is None. Raises OSError and ValueError."""
+    # Split as bytes: str.splitlines also cuts at U+2028 and others, which JSON allows inside a text.
+    for line in path.read_bytes().splitlines():
+        yield json.loads(line.decode(errors="surrogateescape")) if line.strip() else None
+
+
+@contextmanager
+def locked_folder(folder: Path, busy: Exception) -> Iterator[None]:
+    """Make a folder and hold it while others must not write there.
+
+    The lock ends with the process, however it ends. Raises `busy` when another process holds it, OSError when the
+    folder cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,167 @@
+"""Several processes that train one model together: who is who, what they tell each other, and how they end.
+
+torchrun starts them and says in the environment who each is; everything else is PyTorch's too: NCCL between GPUs, gloo
+between processors. A process that was started alone is rank 0 of 1, and nothing here does anything. Reads the
+environment; used by data/loader.py (each rank reads its own clips), model/gathered.py, pretrain/ and the command line.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+from itertools import count
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from vlsa.base.errors import ConfigError, LostProcess
+from vlsa.base.launch import ProcessRank, started
+
+LONGEST_WAIT = timedelta(hours=1)
+"""How long ranks wait for each other: rank 0 evaluates and saves meanwhile. One that dies is noticed at once."""
+LONGEST_START = timedelta(minutes=10)
+"""How long the first rank of a job waits for the last to join."""
+SETTLE_SECONDS = 0.2
+"""For gloo's threads to let go of the last tensors, which takes Python's lock. torch 2.13 waits for the end of these
+threads with the lock held: a process hung now and then, or died as it ended."""
+_JOINED = count()
+_TOKEN = torch.zeros(())
+
+
+def own_device(ranks: ProcessRank, asked: torch.device | str | None = None) -> torch.device:
+    """Where a rank computes: what was asked for, else its own GPU, else the processor.
+
+    Raises ConfigError when a machine has fewer GPUs than ranks.
+    """
+    device = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device.type != "cuda" or device.index is not None:
+        return device
+    num_gpus = torch.cuda.device_count()
+    if ranks.num_local > num_gpus:
+        raise ConfigError(
+            f"torchrun --nproc-per-node {ranks.num_local}: this machine has {num_gpus} GPUs; each process needs one of "
+            f"its own. Start --nproc-per-node {num_gpus}."
+        )
+    return torch.device("cuda", ranks.local_rank)
+
+
+@contextmanager
+def joined(device: torch.device | str | None = None) -> Iterator[tuple[ProcessRank, torch.device]]:
+    """This process among its like, and its device; they are joined meanwhile, unless there is one alone.
+
+    Raises ConfigError for more ranks than GPUs, and LostProcess when another rank ended before its time.
+    """
+    ranks = ProcessRank(rank(), num_processes()) if dist.is_initialized() else started()
+    place = own_device(ranks, device)
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    if ranks.num_ranks == 1 or dist.is_initialized():
+        yield ranks, place
+        return
+    backend = "cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo"
+    store = dist.PrefixStore(f"vlsa/{ranks.num_restarts}/{next(_JOINED)}", _store())  # a second run, other addresses
+    dist.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.num_ranks, timeout=LONGEST_WAIT)
+    try:
+        yield ranks, place
+        wait_for_all()
+    except BaseException as error:
+        first_to_tell()  # before the others notice that this process is gone, and that alone
+        if place.type == "cuda":
+            _abort()
+        if not _is_loss(error):
+            raise
+        raise LostProcess(
+            f"rank {ranks.rank} of {ranks.num_ranks}: another process of this training ended, and the step in hand "
+            "cannot be finished. What was saved is whole: give the same command again, or let torchrun do so with "
+            "--max-restarts 3; it goes on from the last checkpoint."
+        ) from error
+    finally:
+        time.sleep(SETTLE_SECONDS)
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _abort() -> None:
+    """End what the GPUs still wait for.
+
+    An orderly end would wait along: this process for kernels whose other side is gone, and the others, who learn of it
+    by closed connections, for this process.
+    """
+    dist.distributed_c10d._abort_process_group()
+
+
+def _is_loss(error: BaseException) -> bool:
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo/transport" in str(error))
+
+
+@cache
+def _store() -> dist.TCPStore:
+    """Where ranks leave each other notes: torchrun's own, which outlives each of them; else rank 0 keeps it."""
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    kept_by_us = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    return dist.TCPStore(host, port, is_master=kept_by_us and started().main, timeout=LONGEST_START)
+
+
+@cache
+def first_to_tell() -> bool:
+    """Whether this is the first process of a job that has something to say of its end; a line is then said once."""
+    ranks = started()
+    if ranks.num_ranks == 1:
+        return True
+    try:
+        return _store().add(f"vlsa/told/{ranks.num_restarts}", 1) == 1
+    except dist.DistError:  # better told twice than never
+        return True
+
+
+def num_processes() -> int:
+    """Processes that train together; 1 when they were not joined."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """The number of this process among them, from 0."""
+    return dist.get_rank() if num_processes() > 1 else 0
+
+
+def in_parts(tensor: torch.Tensor) -> bool:
+    """Whether each process holds some rows of a tensor (FSDP2's DTensor), and none the whole.
+
+    One process alone never does, and does not load the library of such tensors, which takes a second.
+    """
+    if num_processes() == 1:
+        return False
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(tensor, DTensor)
+
+
+def wait_for_all() -> None:
+    """Every rank comes here before any goes on; the processors wait, not the GPUs."""
+    if num_processes() > 1:
+        dist.all_reduce(_TOKEN)  # a tensor that outlives the call: see SETTLE_SECONDS
+
+
+def any_rank(flag: bool) -> bool:
+    """Whether it is so on some rank; all must ask."""
+    if num_processes() == 1:
+        return flag
+    value = torch.tensor(float(flag))
+    dist.all_reduce(value, dist.ReduceOp.MAX)
+    return bool(value)
+
+
+def from_main(value: Any) -> Any:
+    """What rank 0 holds (anything that JSON can say), on every rank; all must ask."""
+    if num_processes() == 1:
+        return value
+    text = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+    size = torch.tensor(len(text))
+    dist.broadcast(size, 0)
+    text = text if rank() == 0 else torch.empty(int(size), dtype=torch.uint8)
+    dist.broadcast(text, 0)
+    return json.loads(bytes(text.numpy()))

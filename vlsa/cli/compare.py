@@ -1,0 +1,71 @@
+"""The command that sets two files of results against each other: compare."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlsa.base.errors import ConfigError
+from vlsa.cli.app import examples
+from vlsa.cli.output import print_json, print_table, print_text
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "compare",
+        short_help="Say whether one model retrieves better than another.",
+        epilog=examples(
+            "vlsa compare a.json b.json",
+            "vlsa compare a.json b.json --post dual-softmax --json",
+            "vlsa compare a0.json a1.json a2.json --against b0.json --against b1.json --against b2.json",
+        ),
+    )(compare)
+
+
+def compare(
+    results: Annotated[
+        list[Path],
+        typer.Argument(help="Files that vlsa evaluate --out wrote: A and B; or all of A's.", metavar="RESULTS"),
+    ],
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A file of B, where each side has several training seeds; may be repeated."),
+    ] = None,
+    post: Annotated[str, typer.Option(help="Compare the rows of this re-ranking; none = the plain ones.")] = "none",
+    resamples: Annotated[int, typer.Option(help="How many draws of the queries.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+) -> None:
+    """Compare two results query by query: A minus B in each metric, its 95% interval, and p.
+
+    Both are scored on the same draws of the queries, so what is hard for both is no noise. Several files of a side
+    are training seeds of one model and are averaged. Higher R@k is better, lower MedR and MeanR.
+    """
+    _check(results, against, resamples, seed)
+    from vlsa.retrieve.evaluate.compare import TABLE_HEADER
+    from vlsa.retrieve.evaluate.compare import compare as compare_results
+    from vlsa.retrieve.evaluate.results_file import read_results
+
+    of_a, of_b = (results, against) if against else (results[:1], results[1:])
+    sides = ([read_results(path) for path in paths] for paths in (of_a, of_b))
+    found = compare_results(*sides, post=post, num_resamples=resamples, seed=seed)
+    if json:
+        about = {"post_processing": found.post, "num_resamples": found.num_resamples, "seed": found.seed}
+        print_json({**difference.as_dict(), **about} for difference in found.differences)
+    else:
+        print_table(TABLE_HEADER, found.rows(), right="|".join(TABLE_HEADER[2:]))
+        print_text(found.caption())
+
+
+def _check(results: list[Path], against: list[Path] | None, resamples: int, seed: int) -> None:
+    """Raises ConfigError for what cannot be compared whatever the files hold."""
+    if not against and len(results) != 2:
+        raise ConfigError(
+            f"compare: {len(results)} file(s) given; which is A and which is B cannot be told. "
+            "Give two, or the files of B with --against."
+        )
+    if not 0 < resamples <= 10**6:
+        raise ConfigError(f"--resamples {resamples}: a number from 1 to 1,000,000 is needed. The default is 10,000.")
+    if seed < 0:
+        raise ConfigError(f"--seed {seed}: a seed cannot be negative. The default is 0.")

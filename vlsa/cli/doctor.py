@@ -1,0 +1,36 @@
+"""The command that looks at the environment: doctor."""
+
+from typing import Annotated
+
+import typer
+
+from vlsa.cli.app import examples
+from vlsa.cli.output import print_json, print_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "doctor",
+        short_help="Say what of the environment works, and what to do.",
+        epilog=examples("vlsa doctor", "vlsa doctor --json"),
+    )(doctor)
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+) -> None:
+    """Say what of the environment works, and what to do about the rest.
+
+    Exit code 0 when footage can be prepared, trained on and searched; 2 when something for that is missing.
+    """
+    from vlsa.doctor import examine
+
+    checks = examine()
+    if json:
+        print_json(check.as_dict() for check in checks)
+    else:
+        rows = [(check.name, check.state, check.found, check.advice) for check in checks]
+        print_table(("what", "state", "found", "what to do"), rows)
+    if any(check.blocks for check in checks):
+        raise typer.Exit(2)

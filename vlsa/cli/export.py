@@ -1,0 +1,57 @@
+"""Commands that hand a model on to other programs: export onnx."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlsa.base.console import say
+from vlsa.cli.app import examples
+from vlsa.cli.output import next_step, print_json, print_table, print_text
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    lines = (
+        "vlsa export onnx run --out run-onnx",
+        "vlsa export onnx run --out run-int8 --int8",
+    )
+    group = typer.Typer(
+        help="Write a trained model in a form that other programs run.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    group.command(
+        "onnx",
+        short_help="Write the three encoders as ONNX files.",
+        epilog=examples(*lines, "vlsa evaluate run-onnx --data store"),
+    )(onnx)
+    app.add_typer(group, name="export", short_help="Write a model for other programs: ONNX.", epilog=examples(*lines))
+
+
+def onnx(
+    run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
+    out: Annotated[Path, typer.Option(help="Folder for the files; an export that is there is replaced.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Weights of the transformer in 8 bits: smaller, faster, less exact.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+) -> None:
+    """Write the three encoders of a model as ONNX files, and compare each with the run before it counts.
+
+    OUT holds video.onnx, audio.onnx, text.onnx, tokenizer.json and export.json. It serves wherever a run is taken for
+    encoding: vlsa evaluate, index and search. In float32 its vectors are the run's to 1e-4, else nothing is written; an
+    index of the run can be searched with it. Needs pip install '.[export]'.
+    """
+    from vlsa.retrieve.encode.onnx.write import export_onnx
+
+    written = export_onnx(run, out, int8=int8, progress=say)
+    if json:
+        print_json(encoder.as_dict() for encoder in written.encoders)
+        return
+    rows = [encoder.row() for encoder in written.encoders]
+    print_table(
+        ("encoder", "MB", "largest difference", "least cosine"), rows, right="MB|largest difference|least cosine"
+    )
+    print_text(written)
+    next_step("evaluate", out, "--data", "STORE")

@@ -1,0 +1,92 @@
+"""The command that turns footage into a store: prepare."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vlsa.base.console import Bar
+from vlsa.cli.app import examples
+from vlsa.cli.output import next_step, print_text
+
+if TYPE_CHECKING:
+    from vlsa.data.ingest.manifest import ClipRow, Rejection
+    from vlsa.data.store.shards import StoreSettings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "prepare",
+        short_help="Turn a folder of videos and sounds into a store of clips.",
+        epilog=examples(
+            "vlsa prepare footage store --recipe tiny",
+            "vlsa prepare footage store --recipe tiny --window 4 --test-share 0.2",
+            "vlsa prepare clips.jsonl store --short-side 128 --workers 8",
+        ),
+    )(prepare)
+
+
+def prepare(
+    source: Annotated[
+        Path, typer.Argument(help="A folder of media files, or a list of clips (.jsonl).", metavar="FOLDER_OR_MANIFEST")
+    ],
+    store: Annotated[Path, typer.Argument(help="Where the clips are kept, ready for training.", metavar="STORE")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Keep what this recipe needs: tiny, small, base, large, huge or paper.", show_default="paper"
+        ),
+    ] = None,
+    short_side: Annotated[int | None, typer.Option(help="Short side of the pictures kept, in px.")] = None,
+    frames_per_second: Annotated[float | None, typer.Option(help="Pictures kept of each second.")] = None,
+    window: Annotated[float | None, typer.Option(help="Seconds of a clip where no text says its times.")] = None,
+    test_share: Annotated[float, typer.Option(help="Share of the files held out, if no table says which.")] = 0.1,
+    workers: Annotated[int | None, typer.Option(help="Processes; one per core by default, 0 = none but this.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Throw away what STORE holds.")] = False,
+) -> None:
+    """Turn a folder of videos and sounds into a store of clips to train on.
+
+    Words are taken from FOLDER/captions.csv or captions.jsonl (path,start_seconds,stop_seconds,text), from cat.srt or
+    cat.vtt beside cat.mp4, or from subtitles inside the file; files without words become clips of equal length. A clip
+    that cannot be read is left out, with its reason in STORE/prepare_report.jsonl, and the rest goes on.
+    """
+    settings = _store_settings(recipe, short_side, frames_per_second, window)
+    rows, rejections = _rows(source, settings.window_seconds, test_share, workers)
+    from vlsa.data.store import prepare as preparing
+
+    with Bar("preparing clips") as bar:
+        summary = preparing.prepare(
+            rows, store, settings, num_workers=workers, rejections=rejections, restart=restart, progress=bar.update
+        )
+    print_text(summary)
+    next_step("pretrain", "--recipe", recipe or "tiny", "--data", store, "--out", "RUN")
+
+
+def _rows(
+    source: Path, window_seconds: float, test_share: float, num_workers: int | None
+) -> "tuple[list[ClipRow], list[Rejection]]":
+    """The clips of a manifest, or of a folder with what was left out of it."""
+    from vlsa.data.ingest import manifest
+    from vlsa.data.ingest.scan import scan
+
+    if source.is_file():
+        return manifest.read(source), []
+    with Bar("looking through files") as bar:
+        return scan(
+            source, window_seconds=window_seconds, test_share=test_share, num_workers=num_workers, progress=bar.update
+        )
+
+
+def _store_settings(
+    recipe: str | None, short_side_px: int | None, frames_per_second: float | None, window_seconds: float | None
+) -> "StoreSettings":
+    from vlsa.config.recipes import settings_of
+    from vlsa.data.store.prepare import store_settings
+
+    settings = store_settings(settings_of(recipe or "paper"))
+    asked = {
+        "short_side_px": short_side_px, "frames_per_second": frames_per_second, "window_seconds": window_seconds
+    }  # fmt: skip
+    return replace(settings, **{name: value for name, value in asked.items() if value is not None})

@@ -1,0 +1,168 @@
+"""Commands that train: pretrain and finetune."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vlsa.base.console import duration
+from vlsa.cli.app import DATA_HELP, examples
+from vlsa.cli.output import next_step, print_table, print_text
+
+if TYPE_CHECKING:
+    from vlsa.model.warm_start.initialise import WarmStart
+    from vlsa.pretrain.loop import RunSummary
+
+
+ReportTo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report-to",
+        metavar="TRACKER",
+        help="Send the numbers to wandb or mlflow too (extras of those names); may be repeated. tensorboard is "
+        "always on where it is installed.",
+    ),
+]
+AllowChanges = Annotated[
+    bool,
+    typer.Option(
+        "--allow-changes", help="Go on with a run although its settings were others; they are listed. Not exact then."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        "pretrain",
+        short_help="Train a model on a store, or go on with a run.",
+        epilog=examples(
+            "vlsa pretrain --recipe tiny --data store --out run",
+            "vlsa pretrain --recipe tiny --data store --out longer --set train.num_steps=2000 --set train.seed=1",
+            "vlsa pretrain --recipe paper --data store --out paper --vocabulary vocab.txt",
+            "vlsa pretrain --recipe paper --data store --out warm --init facebook/vit-mae-base "
+            "--set model.encoder.norm_eps=1e-12 --set model.encoder.positions=learned",
+            "vlsa pretrain --recipe paper --data store --out run --report-to wandb --report-to mlflow",
+        ),
+    )(pretrain)
+    app.command(
+        "finetune",
+        short_help="Fit a pre-trained model to one retrieval.",
+        epilog=examples(
+            "vlsa finetune run --data store --out fine",
+            "vlsa finetune run --data store --out fine --pair text-video --epochs 5 --batch-size 64",
+            "vlsa finetune run --data store --out fine --pair text-audio --set train.learning_rate=1e-5",
+        ),
+    )(finetune)
+
+
+def pretrain(
+    recipe: Annotated[
+        str,
+        typer.Option(help="Named settings: tiny, small, base, large, huge, paper; or a variant: tiny/gam-only."),
+    ],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, settings, metrics.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option(
+            help="BERT's vocab.txt, for base and larger; without it they fetch it from the hub, as bert-base-uncased. "
+            "tiny and small learn their own words from the captions."
+        ),
+    ] = None,
+    init: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Begin from a public ViT, ViTMAE, CLIP, VideoMAE, BERT or AST: a folder or a hub id, or "
+            "audio=FOLDER for one modality alone; may be repeated.",
+        ),
+    ] = None,
+    report_to: ReportTo = None,
+    allow_changes: AllowChanges = False,
+) -> None:
+    """Train a model on the clips of a store, from nothing or from public weights, or go on with a run that was stopped.
+
+    Ctrl-C ends after the step in hand, with a checkpoint. A run that was killed goes on from its last checkpoint when
+    the same command is given again, and ends with the same weights. Watch it with: tensorboard --logdir RUN
+
+    On several GPUs: torchrun --nproc-per-node 8 -m vlsa.cli pretrain ...; the result is that of one GPU.
+    """
+    from vlsa.config.recipes import settings_of
+    from vlsa.data.loading.dataset import can_measure
+    from vlsa.pretrain import start
+    from vlsa.retrieve.evaluate.evaluate import held_out_evaluator
+
+    config = settings_of(recipe, changes or ())
+    summary = start.pretrain(
+        config,
+        data,
+        out,
+        vocabulary,
+        make_evaluator=held_out_evaluator,
+        init=init or (),
+        begun=_print_warm_start,
+        trackers=report_to or (),
+        allow_changes=allow_changes,
+    )
+    print_run(out, summary)
+    if can_measure(data):
+        next_step("evaluate", out, "--data", data)
+    else:
+        next_step("index", out, "FOLDER", "--out", "INDEX")
+
+
+def _print_warm_start(report: "WarmStart") -> None:
+    from vlsa.model.warm_start.report import HEADER
+
+    print_table(HEADER, report.cells(), title="What the model begins from")
+
+
+def print_run(out: Path, summary: "RunSummary") -> None:
+    """What was done, as a sentence."""
+    loss = f", loss {summary.metrics['loss']:.3f}" if "loss" in summary.metrics else ""
+    done = "finished already" if summary.resumed_from == summary.step else "finished"
+    resumed = f", resumed at step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
+    steps = f"{summary.step} step" + "s" * (summary.step != 1)
+    print_text(f"{out}: {done}: {steps} in {duration(summary.seconds)} of training{resumed}{loss}.")
+
+
+def finetune(
+    run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    out: Annotated[Path, typer.Option(help="Folder of the new run; RUN stays as it is.")],
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PAIR", help="What to match: text-video, text-audio or audio-video; may be repeated."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="How often each clip is seen.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Clips a step.")] = 256,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
+    report_to: ReportTo = None,
+    allow_changes: AllowChanges = False,
+) -> None:
+    """Fit a pre-trained model to a retrieval: contrast alone, on the pairs of modalities that it needs.
+
+    Without --pair, text is matched with picture and with sound. The defaults are the paper's. Goes on where it was
+    when the same command is given again. The last step is taken, not the best on a test split.
+    """
+    from vlsa.pretrain import start
+
+    summary = start.finetune(
+        run,
+        data,
+        out,
+        pairs=pair or ["text-video", "text-audio"],
+        num_epochs=epochs,
+        batch_size=batch_size,
+        assignments=changes or (),
+        trackers=report_to or (),
+        allow_changes=allow_changes,
+    )
+    print_run(out, summary)
+    next_step("evaluate", out, "--data", data)

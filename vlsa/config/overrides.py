@@ -1,0 +1,111 @@
+"""Settings as JSON and from JSON, and `--set a.b=c`: nothing misspelt and nothing of the wrong type gets through.
+
+Reads and makes the dataclasses of config/; feeds recipes, checkpoints and the command line.
+"""
+
+import dataclasses
+import difflib
+import json
+import sys
+import typing
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
+
+from vlsa.base.errors import ConfigError
+from vlsa.config import require
+
+C = TypeVar("C")
+NEEDED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+"""What a setting of a type is called in an error."""
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Settings as plain JSON types."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Groups of settings as one level, by dotted name: {"model.encoder.width": 768, ...}."""
+    leaves = {}
+    for name, value in values.items():
+        leaves |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return leaves
+
+
+def from_dict(kind: type[C], values: dict[str, Any], where: str = "") -> C:
+    """Settings from plain JSON types. Raises ConfigError for an unknown name, with the nearest known one."""
+    hints = typing.get_type_hints(kind)
+    arguments = {}
+    for name, value in values.items():
+        if name not in hints:
+            raise ConfigError(f"{where}{name}: no such setting. {nearest(name, hints)}")
+        arguments[name] = _convert(hints[name], value, f"{where}{name}")
+    return kind(**arguments)
+
+
+def override(config: C, assignments: list[str]) -> C:
+    """Apply `a.b=value` strings (values as JSON, or bare words) to a copy. Raises ConfigError."""
+    values = to_dict(config)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        require(bool(equals), f"--set {assignment}: no '='. Write --set model.encoder.width=256.")
+        _assign(values, path.strip().split("."), _parse(text), assignment)
+    return from_dict(type(config), values)
+
+
+def _assign(values: dict[str, Any], path: list[str], value: Any, assignment: str) -> None:
+    for name in path[:-1]:
+        if not isinstance(values.get(name), dict):
+            raise ConfigError(f"--set {assignment}: no group of settings named {name!r}. {nearest(name, values)}")
+        values = values[name]
+    if path[-1] not in values:
+        raise ConfigError(f"--set {assignment}: no such setting. {nearest(path[-1], values)}")
+    if isinstance(values[path[-1]], dict):
+        raise ConfigError(f"--set {assignment}: this is a group; set one of {', '.join(values[path[-1]])} in it.")
+    values[path[-1]] = value
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # not JSON; or thousands of digits or brackets
+        return {"True": True, "False": False}.get(text, text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error about an unknown name: the known one that is like it, or all of them."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """A JSON value as the annotated type. Raises ConfigError when it is of another type."""
+    origin = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint):
+        require(isinstance(value, dict), f"{where}={value!r}: a group of settings is needed here.")
+        return from_dict(typing.cast(type, hint), value, f"{where}.")
+    if origin is Literal:
+        known = typing.get_args(hint)
+        require(value in known, f"{where}={value!r} is not one of {', '.join(map(repr, known))}.")
+        return value
+    if origin is tuple:
+        return _convert_tuple(hint, value, where)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        finite = abs(value) <= sys.float_info.max  # false for a NaN too
+        require(finite, f"{where}={value!r}: not a finite number; nothing could be trained with it. Give one.")
+        return float(value)
+    require(
+        isinstance(value, hint) and (hint is bool or not isinstance(value, bool)),
+        f"{where}={value!r}: {NEEDED[hint]} is needed.",
+    )
+    return value
+
+
+def _convert_tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
+    kinds = typing.get_args(hint)
+    items = [_parse(item.strip()) for item in value.split(",")] if isinstance(value, str) else value
+    require(isinstance(items, list | tuple), f"{where}={value!r}: a list is needed, as in [0.9, 0.95].")
+    if kinds[-1] is Ellipsis:
+        kinds = (kinds[0],) * len(items)
+    require(len(items) == len(kinds), f"{where}={value!r}: {len(kinds)} values are needed.")
+    return tuple(_convert(kind, item, where) for kind, item in zip(kinds, items, strict=True))

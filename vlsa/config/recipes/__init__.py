@@ -1,0 +1,57 @@
+"""Named full settings: sizes (sizes.py), and variants of each (variants.py), as `tiny` and `tiny/gam-only`."""
+
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from vlsa.base.errors import ConfigError
+from vlsa.config import Config, Sharing
+from vlsa.config.overrides import nearest, override
+from vlsa.config.recipes import sizes, variants
+
+SHARINGS: tuple[Sharing, ...] = typing.get_args(Sharing)
+RECIPES: dict[str, Callable[[], Config]] = {
+    "paper": sizes.paper,
+    "huge": sizes.huge,
+    "large": sizes.large,
+    "base": sizes.base,
+    "small": sizes.small,
+    "tiny": sizes.tiny,
+}
+VARIANTS: dict[str, Callable[[Config], Config]] = {
+    "lpmm-only": variants.lpmm_only,
+    "gam-only": variants.gam_only,
+    "vtm": variants.vtm,
+    "joint-matching": variants.joint_matching,
+    "shifted-sound": variants.shifted_sound,
+    "video-text-pair": variants.video_text_pair,
+    "hard-negatives": variants.hard_negatives,
+    "sigmoid": variants.sigmoid,
+    "global-tokens": variants.global_tokens,
+    "learned-temperature": variants.learned_temperature,
+    "partial-decoding": variants.partial_decoding,
+    "late-fusion": variants.late_fusion,
+    "exact": variants.exact,
+    "fast": variants.fast,
+    "fastest": variants.fastest,
+    "best": variants.best,
+    **{f"encoder-{shared}": partial(variants.shared_encoder, shared=shared) for shared in SHARINGS},
+    **{f"decoder-{shared}": partial(variants.shared_decoder, shared=shared) for shared in SHARINGS},
+}
+
+
+def recipe(name: str) -> Config:
+    """Settings by name. Raises ConfigError for an unknown one, with the nearest."""
+    size, slash, variant = name.partition("/")
+    if size not in RECIPES:
+        raise ConfigError(f"--recipe {name}: no such recipe. {nearest(size, RECIPES)}")
+    if slash and variant not in VARIANTS:
+        raise ConfigError(f"--recipe {name}: {size} has no such variant. {nearest(variant, VARIANTS)}")
+    config = RECIPES[size]()
+    return replace(VARIANTS[variant](config) if slash else config, recipe=name)
+
+
+def settings_of(recipe_name: str, assignments: Sequence[str] = ()) -> Config:
+    """A recipe with `a.b=c` changes. Raises ConfigError."""
+    return override(recipe(recipe_name), list(assignments))

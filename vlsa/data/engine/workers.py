@@ -1,0 +1,238 @@
+"""Worker processes that may die or hang without taking the job along: native decoders do both on hostile files.
+
+Used by scan.py (looking through unknown files) and prepare.py (decoding them). Spawned, never forked; each worker
+does one task at a time and says what comes next (`beat`), so that the parent knows whom to blame and how long to wait.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Literal
+
+from vlsa.base.errors import ConfigError, VlsaError
+
+STARTUP_SECONDS = 180.0
+"""Importing the decoder on a busy machine or a cold network disk takes long."""
+TASK_SECONDS = 600.0
+"""Patience between two beats when the worker named none."""
+CLIP_SECONDS = 20.0
+"""Patience for a clip (media that decodes takes far less); large files get a second more for each 10 MB."""
+
+Beat = Callable[[str, float], None]
+"""Called by a task with (what comes next, seconds of patience for it)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A worker is about to do `label`."""
+
+    task: Any
+    label: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """A task is finished."""
+
+    task: Any
+    value: Any
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker died or hung during `label`; the task has to be given up or submitted again without it."""
+
+    task: Any
+    label: str
+    reason: Literal["crashed", "timeout"]
+    message: str
+
+
+def patience_seconds(path: str | os.PathLike[str], media_seconds: float = 0.0) -> float:
+    """How long decoding `media_seconds` of a file may take before it counts as hung."""
+    try:
+        num_bytes = os.stat(path).st_size
+    except (OSError, ValueError):  # decoding will say what is wrong with the path
+        num_bytes = 0
+    return CLIP_SECONDS + 2 * media_seconds + num_bytes / 10e6
+
+
+class WorkerPool:
+    """Runs `function(task, beat)` in spawned processes; replaces those that die.
+
+    `function` and the tasks must be picklable. With `num_workers=0` all runs in this process, without protection.
+    """
+
+    def __init__(self, function: Callable[[Any, Beat], Any], tasks: Iterable[Any], num_workers: int) -> None:
+        if num_workers < 0:
+            raise ConfigError(f"{num_workers} worker processes cannot be. Use 0 (none but this) or more.")
+        self._function = function
+        self._tasks = deque(tasks)
+        self._num_workers = min(num_workers, len(self._tasks))
+        self._in_process = num_workers == 0
+        self._workers: list[_Worker] = []
+
+    def submit(self, task: Any) -> None:
+        """Put a task first in the queue; allowed while `events` is being read."""
+        self._tasks.appendleft(task)
+
+    def events(self) -> Iterator[Step | Done | Lost]:
+        """What happens, until no task is left. Raises what a task raised. All workers are gone when this returns."""
+        if self._in_process:
+            yield from self._run_here()
+            return
+        try:
+            while self._tasks or any(worker.busy for worker in self._workers):
+                self._hand_out()
+                yield from self._listen()
+        finally:
+            for worker in self._workers:
+                worker.kill()
+            self._workers.clear()
+
+    def _run_here(self) -> Iterator[Step | Done]:
+        while self._tasks:
+            task = self._tasks.popleft()
+            steps: list[Step] = []
+            value = self._function(task, lambda label, _, task=task, steps=steps: steps.append(Step(task, label)))
+            yield from steps
+            yield Done(task, value)
+
+    def _hand_out(self) -> None:
+        idle = [worker for worker in self._workers if not worker.busy]
+        while self._tasks and (idle or len(self._workers) < self._num_workers):
+            if not idle:
+                idle.append(_Worker(self._function))
+                self._workers.append(idle[-1])
+            idle.pop().give(self._tasks.popleft())
+
+    def _listen(self) -> Iterator[Step | Done | Lost]:
+        busy = [worker for worker in self._workers if worker.busy]
+        nearest = min(worker.deadline for worker in busy)
+        ready = wait([worker.connection for worker in busy], timeout=max(nearest - time.monotonic(), 0))
+        for worker in busy:
+            event = worker.hear() if worker.connection in ready else worker.check_deadline()
+            if isinstance(event, Lost):
+                self._workers.remove(worker)
+            if event is not None:
+                yield event
+
+
+@dataclass(eq=False)
+class _Worker:
+    """The parent's side of one worker process."""
+
+    function: Callable[[Any, Beat], Any]
+    busy: bool = False
+    task: Any = None
+    label: str | None = None
+    deadline: float = 0.0
+    process: BaseProcess = field(init=False)
+    connection: Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, self.function), daemon=True)
+        with _interrupt_blocked():  # Ctrl-C is the parent's business
+            self.process.start()
+        theirs.close()  # so that the worker's death is the end of the pipe
+        self._patience = STARTUP_SECONDS
+
+    def give(self, task: Any) -> None:
+        self.busy, self.task = True, task
+        self.deadline = time.monotonic() + self._patience
+        self._patience = TASK_SECONDS
+        with suppress(OSError):  # it died while idle: `hear` will find out
+            self.connection.send(task)
+
+    def hear(self) -> Step | Done | Lost:
+        """The worker's next message. Raises what the task raised."""
+        try:
+            kind, *rest = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join(timeout=5)  # for its exit code
+            return self._lost("crashed", f"the decoder died ({_exit_cause(self.process.exitcode)})")
+        if kind == "failed":
+            raise rest[0]
+        if kind == "done":
+            self.busy, self.label = False, None
+            return Done(self.task, rest[0])
+        self.label, patience = rest
+        self.deadline = time.monotonic() + patience
+        return Step(self.task, rest[0])
+
+    def check_deadline(self) -> Lost | None:
+        if time.monotonic() < self.deadline:
+            return None
+        return self._lost("timeout", "the decoder hung")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+    def _lost(self, reason: Literal["crashed", "timeout"], message: str) -> Lost:
+        self.kill()
+        if self.label is None:
+            raise VlsaError(
+                f"a worker process ended before it could start its work ({message}); nothing can be decoded so. "
+                'A script needs `if __name__ == "__main__":` around its calls; else try again with num_workers=0.'
+            )
+        return Lost(self.task, self.label, reason, message)
+
+
+def _serve(connection: Connection, function: Callable[[Any, Beat], Any]) -> None:
+    """The worker's side: do one task after the other, until the parent closes the pipe."""
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+    def beat(label: str, patience_seconds: float) -> None:
+        connection.send(("beat", label, patience_seconds))
+
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        try:
+            value = function(task, beat)
+        except VlsaError as error:  # the user can mend it: the parent tells
+            connection.send(("failed", error))
+            continue
+        except Exception:
+            connection.send(("failed", RuntimeError(f"in a worker process:\n{traceback.format_exc()}")))
+            raise
+        connection.send(("done", value))
+
+
+def _exit_with_parent() -> None:
+    """A worker whose parent was killed must not go on writing, even if it hangs in native code."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _exit_cause(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return signal.Signals(-exit_code).name
+    return f"exit code {exit_code}"
+
+
+@contextmanager
+def _interrupt_blocked() -> Iterator[None]:
+    """Processes started inside inherit a blocked SIGINT."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,165 @@
+"""Caption tables: captions.csv and captions.jsonl. Feeds scan.py."""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlsa.base.errors import CaptionError
+from vlsa.data.media.subtitles import read_text
+
+COLUMNS = ("path", "start_seconds", "stop_seconds", "text")
+OPTIONAL_COLUMNS = ("split", "id")
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class CaptionRow:
+    """One caption of a table; several may belong to one clip."""
+
+    path: str
+    """As written: relative to what, is the reader's business."""
+    start_seconds: float | None
+    """None, with stop_seconds: the whole file."""
+    stop_seconds: float | None
+    text: str
+    split: str | None
+    line_number: int
+    """Where it stands in the table, from 1."""
+    id: str | None = None
+
+
+def read_caption_table(path: str | os.PathLike[str]) -> list[CaptionRow]:
+    """The rows of a captions.csv (with a header) or captions.jsonl (an object a line).
+
+    Columns: path, start_seconds, stop_seconds, text, and if wished split (train, val, test) and id; others are ignored.
+    Start and stop both blank (or null) stand for the whole file. Raises CaptionError naming file and line.
+    """
+    readers = {".csv": _csv_records, ".jsonl": _json_records}
+    reader = readers.get(Path(path).suffix.lower())
+    if reader is None:
+        raise CaptionError(f"{path}: not a caption table by its name; only .csv and .jsonl are read. Convert it.")
+    rows = [_row(f"{path}:{number}", number, record) for number, record in reader(path)]
+    if not rows:
+        raise CaptionError(f"{path}: no rows, so no clip would have text. Add lines of {','.join(COLUMNS)}.")
+    return rows
+
+
+def _csv_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and values by column of each row."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    number = 1
+    header: list[str] = []
+    try:
+        for cells in reader:
+            if not header:
+                header = [name.strip().lower() for name in cells]
+                _check_columns(f"{path}:{number}", header)
+            elif cells:
+                _check_width(f"{path}:{number}", cells, header)
+                yield number, dict(zip(header, cells, strict=True))
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise CaptionError(f"{path}:{number}: not readable as CSV ({error}). Check the quotes of this line.") from error
+    if not header:
+        _check_columns(f"{path}:1", header)
+
+
+def _json_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and values by key of each line."""
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
+            what = getattr(error, "msg", error)
+            raise CaptionError(f"{path}:{number}: not JSON ({what}). One object a line is needed.") from error
+        if not isinstance(record, dict):
+            raise CaptionError(f"{path}:{number}: not a JSON object. Write {{'path': 'a.mp4', ...}}.")
+        _check_columns(f"{path}:{number}", list(record))
+        yield number, record
+
+
+def _check_columns(where: str, found: list[str]) -> None:
+    missing = [name for name in COLUMNS if name not in found]
+    if missing:
+        raise CaptionError(
+            f"{where}: no {', '.join(missing)} among the columns (found: {', '.join(found) or 'none'}); captions could "
+            f"not be matched to clips. Needed: {','.join(COLUMNS)}; {' and '.join(OPTIONAL_COLUMNS)} if wished."
+        )
+    twice = [name for name in (*COLUMNS, *OPTIONAL_COLUMNS) if found.count(name) > 1]
+    if twice:
+        raise CaptionError(
+            f"{where}: two columns are named {twice[0]}; the words of one would be lost. Rename or delete one of them."
+        )
+
+
+def _check_width(where: str, cells: list[str], header: list[str]) -> None:
+    if len(cells) != len(header):
+        raise CaptionError(
+            f"{where}: {len(cells)} values for {len(header)} columns; words would be lost or land in the wrong column. "
+            'Put "quotes" around a text with commas.'
+        )
+
+
+def _row(where: str, number: int, record: Mapping[str, Any]) -> CaptionRow:
+    start, stop = (_seconds(where, name, record[name]) for name in ("start_seconds", "stop_seconds"))
+    _check_times(where, start, stop)
+    split = _optional(where, "split", record)
+    if split is not None and split not in SPLITS:
+        raise CaptionError(f"{where}: split={split!r} is not one of {', '.join(SPLITS)}. Use one, or leave it blank.")
+    return CaptionRow(
+        path=_words(where, "path", record["path"]),
+        start_seconds=start,
+        stop_seconds=stop,
+        text=" ".join(_words(where, "text", record["text"]).split()),
+        split=split,
+        line_number=number,
+        id=_optional(where, "id", record),
+    )
+
+
+def _words(where: str, name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise CaptionError(
+            f"{where}: {name}={value!r} is no text; the row says nothing about a clip. Fill it in, or delete the row."
+        )
+    try:
+        value.encode(errors="surrogateescape" if name == "path" else "strict")  # a file's name may be any bytes
+    except UnicodeEncodeError as error:
+        raise CaptionError(
+            f"{where}: {name}={value!r} holds half a character; it can be neither kept nor read. Write it anew."
+        ) from error
+    return value.strip()
+
+
+def _optional(where: str, name: str, record: Mapping[str, Any]) -> str | None:
+    value = record.get(name)
+    return None if value is None or value == "" else _words(where, name, value)
+
+
+def _seconds(where: str, name: str, value: Any) -> float | None:
+    """A time, or None where it is blank."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise CaptionError(
+            f"{where}: {name}={value!r} is not a time in seconds, such as 12.5. Correct it, or leave both times blank."
+        )
+    return seconds
+
+
+def _check_times(where: str, start: float | None, stop: float | None) -> None:
+    if (start is None) != (stop is None):
+        given = "start_seconds" if stop is None else "stop_seconds"
+        raise CaptionError(f"{where}: only {given} is given; a clip needs both times, or neither for the whole file.")

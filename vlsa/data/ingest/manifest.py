@@ -1,0 +1,125 @@
+"""The list of clips to prepare: one row {id, path, start_seconds, stop_seconds, texts, split} each.
+
+Made from a folder of media (scan.py), from a made world or a public data set; kept as JSON lines; feeds prepare.py.
+What cannot become a row becomes a `Rejection` with its reason.
+"""
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vlsa.base.errors import ManifestError
+from vlsa.base.files import read_json_lines, write_json_lines
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class ClipRow:
+    """A stretch of a media file that becomes one clip."""
+
+    id: str
+    """Unique; letters, digits, `_`, `-` and `@` only, since it names the members of a tar (`clip_id` makes one)."""
+    path: str
+    start_seconds: float
+    stop_seconds: float
+    texts: tuple[str, ...]
+    split: str
+    """`train`, `val` or `test`."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_@-]+", self.id):
+            raise ManifestError(
+                f"clip id {self.id!r}: only letters, digits, '_', '-' and '@' are possible, since the id names files "
+                "in a tar shard, and its readers cut names at the first dot. Rename the clip."
+            )
+        if self.split not in SPLITS:
+            raise ManifestError(f"clip {self.id}: no split named {self.split!r}. Use one of {', '.join(SPLITS)}.")
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A clip, or a whole file, that is left out, and why."""
+
+    id: str
+    path: str
+    start_seconds: float | None
+    stop_seconds: float | None
+    reason: str
+    """A short word to count by, for example `missing`."""
+    message: str
+    """One line for people: where, what, what to do."""
+
+
+def clip_id(name: str, start_seconds: float, stop_seconds: float) -> str:
+    """A readable id that is safe as a tar member and unique to (name, times): `sub_cat@12_000-18_000-1a2b3c4d`."""
+    times = f"{start_seconds:.3f}-{stop_seconds:.3f}"
+    digest = hashlib.sha1(f"{name}@{times}".encode(errors="surrogateescape")).hexdigest()[:8]
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", str(Path(name).with_suffix("")))[-40:]
+    return f"{readable}@{times.replace('.', '_')}-{digest}"
+
+
+def write(path: str | Path, rows: Iterable[ClipRow]) -> None:
+    """Keep rows as JSON lines."""
+    write_json_lines(Path(path), (asdict(row) for row in rows))
+
+
+def read(path: str | Path) -> list[ClipRow]:
+    """Rows from JSON lines. Raises ManifestError: missing, empty, malformed (with the line), or an id twice."""
+    rows, number = [], 0
+    try:
+        for number, value in enumerate(read_json_lines(Path(path)), 1):
+            rows += [] if value is None else [_parse_row(value, f"{path}:{number}")]
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror}); a list of clips is needed.") from error
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"{path}:{number + 1}: not JSON ({error}); no clip can be read. {_EXAMPLE}") from error
+    if not rows:
+        raise ManifestError(f"{path}: no clips in it; there would be nothing to prepare. Give a manifest with rows.")
+    check_unique(rows, str(path))
+    return rows
+
+
+def check_unique(rows: Sequence[ClipRow], where: str) -> None:
+    """Raises ManifestError when two rows share an id."""
+    seen: set[str] = set()
+    for row in rows:
+        if row.id in seen:
+            raise ManifestError(f"{where}: clip id {row.id} occurs twice; one would hide the other. Make ids unique.")
+        seen.add(row.id)
+
+
+_EXAMPLE = (
+    'A row is a line such as {"id": "cat-1", "path": "cat.mp4", "start_seconds": 0, "stop_seconds": 6, '
+    '"texts": ["a cat"], "split": "train"}.'
+)
+
+
+def _parse_row(value: Any, where: str) -> ClipRow:
+    known = [field.name for field in fields(ClipRow)]
+    if not isinstance(value, dict) or set(value) != set(known):
+        found = ", ".join(value) if isinstance(value, dict) else type(value).__name__
+        raise ManifestError(f"{where}: needs exactly {', '.join(known)}; found {found}. {_EXAMPLE}")
+    numbers = (value["start_seconds"], value["stop_seconds"])
+    texts = value["texts"]
+    if not all(isinstance(number, int | float) for number in numbers) or not isinstance(texts, list):
+        raise ManifestError(f"{where}: the times must be numbers and texts a list. {_EXAMPLE}")
+    strings = (value["id"], value["path"], value["split"], *texts)
+    if not all(isinstance(text, str) for text in strings):
+        raise ManifestError(f"{where}: id, path, split and each text must be strings. {_EXAMPLE}")
+    try:
+        times = {"start_seconds": float(numbers[0]), "stop_seconds": float(numbers[1])}
+        " ".join(texts).encode()
+        value["path"].encode(errors="surrogateescape")  # a file's name may be any bytes
+        row = ClipRow(**value | times | {"texts": tuple(texts)})
+    except (ManifestError, OverflowError) as error:
+        raise ManifestError(f"{where}: {error}") from error
+    except UnicodeEncodeError as error:
+        raise ManifestError(f"{where}: {error.object!r} holds half a character; it cannot be kept. Mend it.") from error
+    if not (math.isfinite(row.start_seconds) and math.isfinite(row.stop_seconds)):
+        raise ManifestError(f"{where}: from {row.start_seconds} to {row.stop_seconds} s is no stretch. {_EXAMPLE}")
+    return row

@@ -1,0 +1,248 @@
+"""A folder of media files as a list of clips, each file looked through once, in worker processes.
+
+Reads media files, subtitles and caption tables.
+
+Words of a file: its rows in FOLDER/captions.csv and captions.jsonl; else cat.srt or cat.vtt beside cat.mp4; else its
+embedded subtitles; else none. Clips: see segments.py. Splits: as the table says; what it does not name is `train`. If
+no row names a split, about `test_share` of the files become `test`, chosen by a hash of their name, so that a growing
+folder keeps its splits and no file feeds both; with fewer than 10 files, the last clips of each file.
+"""
+
+import hashlib
+import math
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vlsa.base.errors import CaptionError, ConfigError, ManifestError, MediaError
+from vlsa.base.files import Progress
+from vlsa.data.engine.workers import Beat, Lost, Step, WorkerPool, patience_seconds
+from vlsa.data.ingest.captions import CaptionRow, read_caption_table
+from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
+from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows
+from vlsa.data.media import decode
+from vlsa.data.media.subtitles import TimedText, read_subtitles
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES
+
+TABLE_NAMES = ("captions.csv", "captions.jsonl")
+FEWEST_FILES_FOR_SPLIT = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """A file to look through."""
+
+    folder: Path
+    name: str
+    """Relative to the folder, with forward slashes."""
+    has_rows: bool
+    """Its words are in the caption table: no need to look for subtitles."""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.folder / self.name
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found in a file: its length and timed words, or why it cannot be used."""
+
+    duration_seconds: float = 0.0
+    has_sound: bool = False
+    cues: tuple[TimedText, ...] = ()
+    reason: str = ""
+    message: str = ""
+
+
+def scan(
+    folder: str | Path,
+    *,
+    window_seconds: float = 6.0,
+    shortest_seconds: float = 0.5,
+    test_share: float = 0.1,
+    num_workers: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[ClipRow], list[Rejection]]:
+    """Rows for every media file under a folder, and what had to be left out, in the order of file names and times.
+
+    `num_workers` processes look through the files (None = one per core; 0 = this process, where a crash of a decoder
+    is the end). Raises ManifestError when there is nothing to list, CaptionError when captions.csv is malformed,
+    ConfigError for a window shorter than the shortest clip, or a share that is none.
+    """
+    if not shortest_seconds <= window_seconds < math.inf:
+        raise ConfigError(f"window of {window_seconds:g} s: at least {shortest_seconds:g} s are a clip. Try 6.")
+    if not 0 <= test_share <= 1:
+        raise ConfigError(f"test share {test_share:g}: a share lies between 0 and 1. Try 0.1.")
+    folder = Path(folder)
+    names = list_media(folder)
+    table = _read_tables(folder)
+    if not names and not table:
+        raise ManifestError(
+            f"{folder}: no media files in it; there is nothing to learn from. "
+            f"Known endings: {', '.join(sorted(MEDIA_SUFFIXES))}."
+        )
+    # A row may name a file of another ending. One that does not exist is found out, and reported, like the rest.
+    tasks = [Task(folder, name, has_rows=name in table) for name in sorted({*names, *table})]
+    surveys = survey_files(tasks, os.cpu_count() or 1 if num_workers is None else num_workers, progress)
+    cuts: dict[str, list[Cut]] = {}
+    for task in tasks:
+        survey = surveys[task.name]
+        lengths = Lengths(
+            file_seconds=survey.duration_seconds, window_seconds=window_seconds, shortest_seconds=shortest_seconds
+        )
+        cuts[task.name] = _cut_file(task.path, survey, table.get(task.name, ()), lengths)
+    good = {name: [cut for cut in found if not cut.reason] for name, found in cuts.items()}
+    rows = [
+        _row(folder, name, cut)
+        for name, chosen in assign_splits({name: found for name, found in good.items() if found}, test_share).items()
+        for cut in chosen
+    ]
+    check_unique(rows, str(folder))
+    return rows, [_rejection(folder, name, cut) for name, found in cuts.items() for cut in found if cut.reason]
+
+
+def list_media(folder: Path) -> list[str]:
+    """Names of the media files under a folder, sorted, without hidden ones. Raises ManifestError if it is no folder."""
+    if not folder.is_dir():
+        what = "not a folder" if folder.exists() else "no such folder"
+        raise ManifestError(f"{folder}: {what}; a folder of media files is needed. Check the path.")
+    names = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = Path(place).relative_to(folder)
+        names += [(inside / name).as_posix() for name in files if _is_media(name)]
+    return sorted(names)
+
+
+def survey_files(tasks: list[Task], num_workers: int, progress: Progress | None) -> dict[str, Survey]:
+    """Look through files in workers that may die of them; what killed or held one is reported as any other fault."""
+    surveys: dict[str, Survey] = {}
+    for event in WorkerPool(survey_file, tasks, num_workers).events():
+        if isinstance(event, Step):
+            continue
+        if isinstance(event, Lost):
+            message = f"{event.task.path}: {event.message} while looking through the file. Convert it or leave it out."
+            surveys[event.task.name] = Survey(reason=event.reason, message=message)
+        else:
+            surveys[event.task.name] = event.value
+        if progress:
+            progress(len(surveys), len(tasks), event.task.name)
+    return surveys
+
+
+def survey_file(task: Task, beat: Beat) -> Survey:
+    """Look through one file: its length, and its subtitles if the caption table has none of its words."""
+    beat(task.name, patience_seconds(task.path))
+    try:
+        facts = decode.probe(task.path)
+        cues = [] if task.has_rows else _find_cues(task.path, facts.has_subtitles)
+        return Survey(facts.duration_seconds, facts.has_sound, tuple(cues))
+    except MediaError as error:
+        return Survey(reason=error.reason, message=str(error))
+    except CaptionError as error:
+        return Survey(reason="captions", message=str(error))
+
+
+def assign_splits(cuts: dict[str, list[Cut]], test_share: float) -> dict[str, list[Cut]]:
+    """Give every clip its split (rules above). `cuts` has the files that give clips, each in order of time."""
+    if any(cut.split for found in cuts.values() for cut in found):
+        return {name: [replace(cut, split=cut.split or "train") for cut in found] for name, found in cuts.items()}
+    if len(cuts) >= FEWEST_FILES_FOR_SPLIT:
+        num_test = _split_by_file(cuts, test_share)
+    else:
+        num_test = _split_by_time(cuts, test_share)
+    return {
+        name: [
+            replace(cut, split="test" if k >= len(found) - num_test[name] else "train") for k, cut in enumerate(found)
+        ]
+        for name, found in cuts.items()
+    }
+
+
+def _split_by_file(cuts: dict[str, list[Cut]], test_share: float) -> Counter[str]:
+    """How many clips of each file are held out: all or none."""
+    places = {name: _hash_share(name) for name in cuts}
+    chosen = {name for name in cuts if places[name] < test_share}
+    if not chosen and test_share > 0:
+        chosen = {min(cuts, key=lambda name: places[name])}
+    return Counter({name: len(cuts[name]) for name in chosen})
+
+
+def _split_by_time(cuts: dict[str, list[Cut]], test_share: float) -> Counter[str]:
+    """How many of the last clips of each file are held out; at least one in all, if another is left to learn from."""
+    num_test = Counter({name: int(len(found) * test_share + 0.5) for name, found in cuts.items()})
+    if test_share > 0 and not num_test.total() and sum(map(len, cuts.values())) >= 2:
+        num_test[max(cuts, key=lambda name: len(cuts[name]))] = 1
+    return num_test
+
+
+def _hash_share(name: str) -> float:
+    """A number in [0, 1) that depends on the name alone."""
+    digest = hashlib.sha1(name.encode(errors="surrogateescape")).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def _is_media(name: str) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in MEDIA_SUFFIXES
+
+
+def _read_tables(folder: Path) -> dict[str, list[CaptionRow]]:
+    """Caption rows by file name."""
+    table: dict[str, list[CaptionRow]] = defaultdict(list)
+    for name in TABLE_NAMES:
+        if (folder / name).exists():
+            for row in read_caption_table(folder / name):
+                table[_relative_name(folder, row.path)].append(row)
+    return dict(table)
+
+
+def _relative_name(folder: Path, path: str) -> str:
+    """`./a/../cat.mp4` and the file's whole path both name cat.mp4."""
+    normal = Path(os.path.normpath(folder / path))
+    base = Path(os.path.normpath(folder))
+    return (normal.relative_to(base) if normal.is_relative_to(base) else normal).as_posix()
+
+
+def _find_cues(path: Path, has_embedded: bool) -> Iterable[TimedText]:
+    for suffix in (".srt", ".vtt"):
+        if path.with_suffix(suffix).exists():
+            return read_subtitles(path.with_suffix(suffix))
+    return decode.iter_subtitles(path) if has_embedded else []
+
+
+def _cut_file(path: Path, survey: Survey, rows: Sequence[CaptionRow], lengths: Lengths) -> list[Cut]:
+    if survey.reason:
+        named = f" (named by line {rows[0].line_number} of the caption table)" if rows else ""
+        return [Cut(start_seconds=None, stop_seconds=None, reason=survey.reason, message=survey.message + named)]
+    try:
+        if rows:
+            cuts = cut_rows(rows, lengths)
+        else:
+            cuts = cut_cues(survey.cues, lengths) if survey.cues else cut_windows(lengths)
+    except ManifestError as error:
+        raise ManifestError(f"{path}: {error}") from error
+    return [replace(cut, message=f"{path}: {cut.message}") if cut.reason else cut for cut in cuts]
+
+
+def _row(folder: Path, name: str, cut: Cut) -> ClipRow:
+    return ClipRow(
+        id=_cut_id(name, cut),
+        path=str(folder / name),
+        start_seconds=cut.start_seconds,
+        stop_seconds=cut.stop_seconds,
+        texts=cut.texts,
+        split=cut.split or "train",
+    )
+
+
+def _cut_id(name: str, cut: Cut) -> str:
+    return re.sub(r"[^A-Za-z0-9_@-]", "_", cut.id) if cut.id else clip_id(name, cut.start_seconds, cut.stop_seconds)
+
+
+def _rejection(folder: Path, name: str, cut: Cut) -> Rejection:
+    id = name if cut.start_seconds is None else _cut_id(name, cut)
+    return Rejection(id, str(folder / name), cut.start_seconds, cut.stop_seconds, cut.reason, cut.message)

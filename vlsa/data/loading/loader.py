@@ -1,0 +1,220 @@
+"""From a source of clips to training batches, in an order that a step number fixes.
+
+Reads reader.py (or clips in memory); feeds pretrain/loop.py and retrieve/embed.py. Nothing here has a state to save:
+the order of an epoch follows from (seed, epoch), and the random choices for a clip from (seed, epoch, clip), so that
+training resumed at step s sees exactly what an unbroken run would have seen, whatever the number of workers.
+Axes: B clips.
+"""
+
+import hashlib
+import json
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+
+from vlsa.base.errors import ConfigError, StoreError
+from vlsa.base.processes import num_processes, rank
+from vlsa.config import ModelConfig, TrainConfig
+from vlsa.data.clip import Batch, Clip, ClipFacts, ClipTensors, Dataset, WrappedDataset, cut
+from vlsa.data.loading.sound_controls import ShiftedSound
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.data.loading.transform import choose_window, clip_tensors
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryRow:
+    """Facts of a clip held in memory."""
+
+    clip: Clip
+    split: str
+
+    @property
+    def id(self) -> str:
+        return self.clip.id
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return self.clip.texts
+
+    @property
+    def duration_seconds(self) -> float:
+        return self.clip.duration_seconds
+
+    @property
+    def frame_seconds(self) -> np.ndarray:
+        return np.empty(0) if self.clip.frame_seconds is None else self.clip.frame_seconds
+
+    @property
+    def num_samples(self) -> int:
+        return 0 if self.clip.sound is None else len(self.clip.sound)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        return self.clip.sample_rate_hz or 0
+
+
+class MemoryClips:
+    """A source that holds decoded clips: for generated data, and for machines without media libraries."""
+
+    def __init__(self, splits: dict[str, Sequence[Clip]]) -> None:
+        self._rows = [MemoryRow(clip, split) for split, clips in splits.items() for clip in clips]
+
+    def rows(self, split: str | None = None) -> list[MemoryRow]:
+        """The clips of a split, or all."""
+        return [row for row in self._rows if split in (None, row.split)]
+
+    def read(
+        self, clip: MemoryRow, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
+    ) -> Clip:
+        """The asked part of a clip."""
+        indices = range(len(clip.frame_seconds)) if frame_indices is None else frame_indices
+        first, last = sound_range or (0, clip.num_samples)
+        return cut(clip.clip, indices, first, last)
+
+    def texts(self, split: str | None = None) -> Iterator[str]:
+        """Every text of a split, clip by clip."""
+        for row in self.rows(split):
+            yield from row.texts
+
+
+class KeptClips(WrappedDataset):
+    """A source that keeps the clips it has read, decoded and whole, until a number of bytes is used up.
+
+    A small store is then decompressed once, not once an epoch. What is read is the same either way.
+    """
+
+    def __init__(self, source: Dataset, num_bytes: float) -> None:
+        super().__init__(source)
+        self._left_bytes = num_bytes
+        self._kept: dict[str, Clip] = {}
+
+    def read(
+        self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
+    ) -> Clip:
+        """The asked part of a clip."""
+        kept = self._kept.get(clip.id)
+        if kept is None:
+            if self._left_bytes <= 0:
+                return self.source.read(clip, frame_indices=frame_indices, sound_range=sound_range)
+            kept = self._keep(clip)
+        indices = range(len(clip.frame_seconds)) if frame_indices is None else frame_indices
+        return cut(kept, indices, *(sound_range or (0, clip.num_samples)))
+
+    def _keep(self, row: Any) -> Clip:
+        clip = self.source.read(row)
+        self._left_bytes -= sum(part.nbytes for part in (clip.frames, clip.sound) if part is not None)
+        self._kept[row.id] = clip
+        return clip
+
+
+def read_tensors(
+    source: Dataset,
+    row: ClipFacts,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    rng: np.random.Generator | None = None,
+) -> ClipTensors:
+    """Read a window of a clip from a source (rng None = the middle) and turn it into tensors."""
+    window = choose_window(row.frame_seconds, row.duration_seconds, config, rng)
+    first, last = (min(sample, row.num_samples) for sample in window.sample_range(row.sample_rate_hz))
+    clip = source.read(row, frame_indices=window.frame_indices, sound_range=(first, last))
+    return clip_tensors(clip, window, config, tokenizer, rng)
+
+
+class TrainingClips(TorchDataset[ClipTensors]):
+    """The training split as tensors; an item is asked for by (epoch, row)."""
+
+    def __init__(
+        self, source: Dataset, model: ModelConfig, train: TrainConfig, tokenizer: Tokenizer, split: str = "train"
+    ) -> None:
+        self.source: Dataset = KeptClips(source, train.cache_gib * 2**30)
+        if train.sound_shift_seconds:
+            self.source = ShiftedSound(self.source, train.sound_shift_seconds)
+        self.model, self.train, self.tokenizer = model, train, tokenizer
+        self.rows = source.rows(split)
+        if len(self.rows) < train.batch_size:
+            smaller = f", or --set train.batch_size={len(self.rows)}" if self.rows else ""
+            raise StoreError(
+                f"{getattr(source, 'path', 'clips')}: {len(self.rows)} clips in split {split}, fewer than one batch of "
+                f"{train.batch_size}; a step needs a whole batch. Add clips{smaller}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: tuple[int, int]) -> ClipTensors:
+        epoch, number = key
+        rng = np.random.default_rng([self.train.seed, epoch, number]) if self.train.augment else None
+        return read_tensors(self.source, self.rows[number], self.model, self.tokenizer, rng)
+
+
+class StepSampler(Sampler[list[tuple[int, int]]]):
+    """The (epoch, row) keys of each step's batch, from `first_step` on; whole batches, no clip twice an epoch.
+
+    Of several ranks each takes its part of the same batch, in order: rank 0 the first rows. Raises ConfigError for a
+    batch that they cannot share evenly.
+    """
+
+    def __init__(
+        self, num_clips: int, train: TrainConfig, first_step: int, *, rank: int = 0, num_ranks: int = 1
+    ) -> None:
+        self.num_clips, self.train, self.first_step = num_clips, train, first_step
+        size, rest = divmod(train.batch_size, num_ranks)
+        if rest:
+            whole = f"{size * num_ranks} or " if size else ""
+            raise ConfigError(
+                f"train.batch_size={train.batch_size}: {num_ranks} processes cannot share it evenly; a step's loss is "
+                f"over as many clips of each. Try train.batch_size={whole}{(size + 1) * num_ranks}, or another "
+                "--nproc-per-node."
+            )
+        self.rows = slice(rank * size, (rank + 1) * size)
+
+    def __len__(self) -> int:
+        return self.train.num_steps - self.first_step
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        steps_per_epoch = self.num_clips // self.train.batch_size
+        order_epoch, order = -1, np.empty(0, dtype=np.int64)
+        for step in range(self.first_step, self.train.num_steps):
+            epoch, place = divmod(step, steps_per_epoch)
+            if epoch != order_epoch:
+                order_epoch, order = epoch, np.random.default_rng([self.train.seed, epoch]).permutation(self.num_clips)
+            chosen = order[place * self.train.batch_size : (place + 1) * self.train.batch_size]
+            yield [(epoch, int(number)) for number in chosen[self.rows]]
+
+
+def fingerprint(source: Dataset) -> str:
+    """Digest of the training clips: their ids, texts and extents."""
+    facts = [(row.id, list(row.texts), row.duration_seconds, row.num_samples) for row in source.rows("train")]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def first_clips(clips: TrainingClips, num_clips: int) -> Batch:
+    """The first of the clips of step 0, the same on every rank."""
+    keys = next(iter(StepSampler(len(clips), clips.train, 0)))
+    return Batch.stack([clips[key] for key in keys[:num_clips]])
+
+
+def training_batches(clips: TrainingClips, first_step: int, device: torch.device | None = None) -> DataLoader[Batch]:
+    """This process's batches of all steps from `first_step` on, ready to be copied to a device."""
+    return DataLoader(
+        clips,  # type: ignore[arg-type]
+        batch_sampler=StepSampler(len(clips), clips.train, first_step, rank=rank(), num_ranks=num_processes()),
+        collate_fn=Batch.stack,
+        num_workers=clips.train.num_workers,
+        multiprocessing_context="spawn" if clips.train.num_workers else None,
+        worker_init_fn=_ignore_interrupt,
+        persistent_workers=False,
+        pin_memory=device is not None and device.type == "cuda",
+    )
+
+
+def _ignore_interrupt(_worker: int) -> None:
+    """Ctrl-C reaches readers too; the loop decides when they end, else it would lose them in the middle of a step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,145 @@
+"""WordPiece: text to word pieces and back.
+
+Paper: VLSA (arXiv 2405.07202), section 4.1: BERT's uncased WordPiece. A thin face on Hugging Face `tokenizers`; a
+checkpoint carries its tokenizer.
+Axes: L word pieces of a text.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Int
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
+
+from vlsa.base.errors import CheckpointError, ConfigError
+from vlsa.config import Config
+
+BERT_NAME, BERT_SIZE = "bert-base-uncased", 30_522
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+class Tokenizer:
+    """Texts to fixed-length word pieces: [CLS] words [SEP], then padding."""
+
+    def __init__(self, backend: Backend) -> None:
+        missing = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
+        if missing:
+            raise ConfigError(
+                f"vocabulary: {', '.join(missing)} not in it; masking and padding need these. Use a BERT vocabulary."
+            )
+        self.backend = backend
+        self.padding_id, _, self.start_id, self.stop_id, self.mask_id = map(backend.token_to_id, SPECIAL_TOKENS)
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocabulary_size: int) -> "Tokenizer":
+        """Learn a WordPiece vocabulary of about this size, the same each time; for texts that need no public one."""
+        ordered = sorted(texts)
+        backend = _bert_like(models.WordPiece(unk_token="[UNK]"))  # type: ignore[call-arg]
+        # The trainer would number the letters inside words at random, and break ties by these numbers: they come first.
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=vocabulary_size,
+            special_tokens=[*SPECIAL_TOKENS, *_inner_letters(backend, ordered)],
+            show_progress=False,
+        )
+        backend.train_from_iterator([ordered], trainer)
+        return cls(_with_vocabulary(backend.get_vocab(with_added_tokens=False)))
+
+    @classmethod
+    def from_vocabulary(cls, path: str | Path) -> "Tokenizer":
+        """From a published `vocab.txt` (one piece a line, the line number is the id). Raises ConfigError."""
+        try:
+            # Not splitlines: some pieces hold a line separator of Unicode, and all ids after them would shift.
+            pieces = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"{path}: not a readable vocabulary ({error}); texts need one. Give a vocab.txt."
+            ) from None
+        return cls(_with_vocabulary({piece: number for number, piece in enumerate(pieces)}))
+
+    @classmethod
+    def of_size(cls, vocabulary_size: int) -> "Tokenizer":
+        """Made words of a given number, for measuring a model where no text is at hand."""
+        words = [*SPECIAL_TOKENS, *(f"word{number}" for number in range(vocabulary_size - len(SPECIAL_TOKENS)))]
+        return cls(_with_vocabulary({word: number for number, word in enumerate(words)}))
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> "Tokenizer":
+        """From what `to_json` wrote. Raises CheckpointError."""
+        try:
+            return cls(Backend.from_str(text))
+        except Exception as error:  # tokenizers raises plain Exception for malformed JSON
+            raise CheckpointError(f"{where}: not a tokenizer ({error}); the checkpoint is damaged.") from error
+
+    def to_json(self) -> str:
+        """Everything, as one JSON text."""
+        return self.backend.to_str()
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self.backend.get_vocab_size()
+
+    def encode(self, text: str, num_tokens: int) -> tuple[Int[Tensor, " L"], Bool[Tensor, " L"]]:
+        """Ids and padding of one text, cut to `num_tokens` with its [SEP] kept."""
+        ids = self.backend.encode(text).ids
+        ids = ids if len(ids) <= num_tokens else [*ids[: num_tokens - 1], self.stop_id]
+        words = torch.full((num_tokens,), self.padding_id, dtype=torch.int64)
+        words[: len(ids)] = torch.tensor(ids)
+        return words, torch.arange(num_tokens) >= len(ids)
+
+    def decode(self, ids: list[int]) -> str:
+        """Words again, without the special pieces."""
+        return self.backend.decode(ids)
+
+
+def _bert_like(model: models.WordPiece) -> Backend:
+    backend = Backend(model)
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)  # type: ignore[assignment]
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
+    backend.decoder = decoders.WordPiece(prefix="##")  # type: ignore[assignment]
+    return backend
+
+
+def _with_vocabulary(vocabulary: dict[str, int]) -> Backend:
+    backend = _bert_like(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    if vocabulary.keys() >= set(SPECIAL_TOKENS):
+        backend.add_special_tokens(list(SPECIAL_TOKENS))
+        ends = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
+        backend.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+            single="[CLS] $A [SEP]", special_tokens=ends
+        )
+    return backend
+
+
+def _inner_letters(backend: Backend, texts: list[str]) -> list[str]:
+    """The pieces of one letter that are not a word's first."""
+    normal = (backend.normalizer.normalize_str(text) for text in texts)  # type: ignore[union-attr]
+    words = {word for text in normal for word, _ in backend.pre_tokenizer.pre_tokenize_str(text)}  # type: ignore[union-attr]
+    return [f"##{letter}" for letter in sorted({letter for word in words for letter in word[1:]})]
+
+
+def public_tokenizer(config: Config, path: Path | None) -> Tokenizer | None:
+    """The vocabulary in a file, or BERT's if the settings ask for it; None = one is learned from the store's words.
+
+    Raises ConfigError when it cannot be had.
+    """
+    if path is not None:
+        return Tokenizer.from_vocabulary(path)
+    return _bert_tokenizer() if config.model.text.vocabulary_size == BERT_SIZE else None
+
+
+def _bert_tokenizer() -> Tokenizer:
+    try:
+        backend = Backend.from_pretrained(BERT_NAME)
+    except Exception as error:  # tokenizers raises plain Exception for whatever goes wrong on the way to the hub
+        reason = str(error).partition(".")[0].partition("\n")[0]
+        raise ConfigError(
+            f"vocabulary {BERT_NAME}: the Hugging Face hub cannot be reached ({reason}); this recipe reads its words "
+            "with it. Give the published file with --vocabulary vocab.txt, or learn a vocabulary from the captions "
+            "with --set model.text.vocabulary_size=8000."
+        ) from error
+    backend.no_padding()
+    backend.no_truncation()
+    return Tokenizer(backend)

@@ -1,0 +1,156 @@
+"""Sound of a stretch: mono, at one rate, each sample at its own time.
+
+Reads a `Source`; feeds decode.py.
+Axes: C channels, N samples at the file's rate, S samples at the wanted rate.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+import numpy as np
+
+from vlsa.base.errors import MediaError
+from vlsa.data.media.container import HOLE_SECONDS, Source
+
+PRE_ROLL_SECONDS = 0.25
+"""Decoded before the stretch, so that codecs with a memory (MP3, Opus) have settled."""
+GAP_SECONDS = 0.03
+"""Time stamps that differ from the sample count by less are rounding; by more, something is missing."""
+EDGE_SECONDS = 0.05
+"""Kept around the stretch while resampling, so that the filter has both sides."""
+
+
+@dataclass
+class _Piece:
+    """Unbroken sound at one rate."""
+
+    start_seconds: float
+    rate_hz: int
+    parts: list[np.ndarray] = field(default_factory=list)
+    num_samples: int = 0
+
+    @property
+    def end_seconds(self) -> float:
+        """When its last sample has sounded."""
+        return self.start_seconds + self.num_samples / self.rate_hz
+
+    def add(self, samples: np.ndarray) -> None:
+        """Samples that follow at once."""
+        self.parts.append(samples)
+        self.num_samples += len(samples)
+
+    def cut(self, start_seconds: float, stop_seconds: float) -> tuple[float, np.ndarray]:
+        """The samples between two times, and when the first of them sounds."""
+        first = max(round((start_seconds - self.start_seconds) * self.rate_hz), 0)
+        last = max(round((stop_seconds - self.start_seconds) * self.rate_hz), first)
+        return self.start_seconds + first / self.rate_hz, np.concatenate(self.parts)[first:last]
+
+
+def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int) -> np.ndarray | None:
+    """The sound between two times of the source: float32, S = round(duration x rate), in [-1, 1].
+
+    None when there is no audio stream, when it covers less than half of the stretch, or when all of it is exactly zero.
+    Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without sound.
+    """
+    if source.stream("audio") is None:
+        return None
+    pieces, is_damaged = _read_pieces(source, start_seconds, stop_seconds)
+    if is_damaged:
+        _check_holes(source, pieces, start_seconds, stop_seconds)
+    covered = sum(_overlap(piece, start_seconds, stop_seconds) for piece in pieces)
+    if 2 * covered < stop_seconds - start_seconds:
+        return None
+    sound = np.zeros(round((stop_seconds - start_seconds) * sample_rate_hz), np.float32)
+    lead_seconds = round(EDGE_SECONDS * sample_rate_hz) / sample_rate_hz  # whole samples: both rates' grids meet there
+    for piece in pieces:
+        first_seconds, samples = piece.cut(start_seconds - lead_seconds, stop_seconds + EDGE_SECONDS)
+        _place(
+            sound,
+            resample(samples, piece.rate_hz, sample_rate_hz),
+            round((first_seconds - start_seconds) * sample_rate_hz),
+        )
+    _check_finite(source, sound)
+    return np.clip(sound, -1, 1, out=sound) if sound.any() else None
+
+
+def _read_pieces(source: Source, start_seconds: float, stop_seconds: float) -> tuple[list[_Piece], bool]:
+    """Pieces of mono sound that touch the stretch, and whether packets were broken among them."""
+    frames = source.frames_covering(
+        "audio", start_seconds, tolerance_seconds=GAP_SECONDS, pre_roll_seconds=PRE_ROLL_SECONDS
+    )
+    pieces: list[_Piece] = []
+    num_bad = None
+    for timed in frames:
+        num_bad = source.num_bad if num_bad is None else num_bad  # the first packets after a seek may lack their past
+        if timed.seconds >= stop_seconds + EDGE_SECONDS:
+            break
+        _extend(pieces, timed.seconds, timed.frame)
+    wanted = [piece for piece in pieces if _overlap(piece, start_seconds, stop_seconds) > 0]
+    return wanted, num_bad is None or source.num_bad > num_bad
+
+
+def _extend(pieces: list[_Piece], seconds: float, frame: Any) -> None:
+    """Add a frame to the last piece, or begin a new one where time jumps or the rate changes. nan = no time told."""
+    goes_on = (
+        bool(pieces)
+        and pieces[-1].rate_hz == frame.sample_rate
+        and not (abs(seconds - pieces[-1].end_seconds) > GAP_SECONDS)
+    )
+    if not goes_on:
+        pieces.append(_Piece(seconds if seconds == seconds else 0.0, frame.sample_rate))
+    pieces[-1].add(mono(frame))
+
+
+def mono(frame: Any) -> np.ndarray:
+    """A frame's channels, averaged: float32, N. (libswresample's own mono is 1.414 times as loud.)"""
+    samples = frame.to_ndarray()
+    if samples.dtype == np.uint8:
+        samples = samples.astype(np.float32) / 128 - 1
+    elif samples.dtype.kind == "i":
+        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    return samples.mean(axis=0, dtype=np.float32)
+
+
+def resample(samples: np.ndarray, rate_hz: int, new_rate_hz: int) -> np.ndarray:
+    """float32 samples at another rate; the first stays at its time."""
+    if rate_hz == new_rate_hz or len(samples) == 0:
+        return samples
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
+    frame.sample_rate = rate_hz
+    resampler = av.AudioResampler(format="fltp", layout="mono", rate=new_rate_hz)
+    frames = [*resampler.resample(frame), *resampler.resample(None)]
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames] or [samples[:0]])
+
+
+def _place(sound: np.ndarray, samples: np.ndarray, first: int) -> None:
+    """Write samples into the stretch from index `first` (negative = before it) on; what falls outside is left out."""
+    skipped = max(-first, 0)
+    room = sound[max(first, 0) : max(first + len(samples), 0)]
+    room[:] = samples[skipped : skipped + len(room)]
+
+
+def _overlap(piece: _Piece, start_seconds: float, stop_seconds: float) -> float:
+    return max(min(piece.end_seconds, stop_seconds) - max(piece.start_seconds, start_seconds), 0.0)
+
+
+def _check_holes(source: Source, pieces: list[_Piece], start_seconds: float, stop_seconds: float) -> None:
+    ends = [max(start_seconds, source.start_seconds("audio")), *(piece.end_seconds for piece in pieces)]
+    starts = [*(piece.start_seconds for piece in pieces), stop_seconds]
+    for end, start in zip(ends, starts, strict=True):
+        if start - end > HOLE_SECONDS:
+            raise MediaError(
+                f"{source.path}: damaged at {end:.2f} s, {start - end:.2f} s of sound are missing; that is no silence. "
+                "Copy or download the file again, or drop the clip.",
+                reason="damaged",
+            )
+
+
+def _check_finite(source: Source, sound: np.ndarray) -> None:
+    if not np.isfinite(sound).all():
+        raise MediaError(
+            f"{source.path}: the sound holds values that are no numbers, so it is damaged. Copy it again, or drop it.",
+            reason="damaged",
+        )

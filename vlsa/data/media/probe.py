@@ -1,0 +1,166 @@
+"""The facts of a media file, read from its packets and not from its container's claims.
+
+Reads a file through container.py; feeds decode.py, manifest.py and prepare.py.
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from vlsa.base.errors import MediaError
+from vlsa.data.media.container import Source, open_media
+
+TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
+"""Subtitle codecs that hold words; the others hold pictures of words."""
+
+LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
+"""Between two packets, and in all; more is a damaged time stamp, which would become a million windows of nothing."""
+
+
+@dataclass(frozen=True)
+class MediaFacts:
+    """What a media file holds. Times count from the source's own start."""
+
+    path: str
+    duration_seconds: float
+    """End of the shorter of the streams that exist, by its packets."""
+    has_video: bool
+    has_sound: bool
+    width_px: int | None
+    """As shown: upright, square pixels."""
+    height_px: int | None
+    frames_per_second: float | None
+    """Average over the file; None with fewer than two frames."""
+    sample_rate_hz: int | None
+    video_codec: str | None
+    audio_codec: str | None
+    rotation_degrees: int
+    """Counter-clockwise turn, 0, 90, 180 or 270, that makes the stored picture upright."""
+    has_subtitles: bool
+    """Whether a subtitle stream holds text."""
+    video_end_seconds: float | None
+    audio_end_seconds: float | None
+    longest_frame_seconds: float | None = None
+    """Longest time between the starts of two frames: above 1 / frames_per_second where the rate varies."""
+
+
+@dataclass
+class _Scan:
+    """What the packets of one stream tell."""
+
+    starts: list[float]
+    end_seconds: float = -math.inf
+    last_duration_seconds: float = 0.0
+
+    def add(self, start: float, duration: float) -> None:
+        """WindowSpec note of a packet, by its seconds."""
+        self.starts.append(start)
+        if start + duration >= self.end_seconds:
+            self.end_seconds, self.last_duration_seconds = start + duration, duration
+
+
+def probe(path: str | os.PathLike[str]) -> MediaFacts:
+    """Read a file's facts: every packet once, of the pictures only the first.
+
+    Raises MediaError with `reason` missing, not_a_file, empty, permission, unreadable, truncated, encrypted,
+    no_streams, zero_length or damaged.
+    """
+    with open_media(path) as source:
+        scans, first_frame = _scan(source)
+        if not scans:
+            raise MediaError(
+                f"{path}: the streams hold no data, so the media is 0 s long. Copy it again, or drop it.",
+                reason="zero_length",
+            )
+        return _facts(source, scans, first_frame)
+
+
+def _scan(source: Source) -> tuple[dict[str, _Scan], Any]:
+    """Times of all packets by kind of stream, and the first decoded picture (None without video)."""
+    streams = [stream for kind in ("video", "audio") if (stream := source.stream(kind)) is not None]
+    scans: dict[str, _Scan] = {}
+    first_frame = None
+    for packet in source.packets(*streams):
+        stream = packet.stream
+        if stream.type == "video" and first_frame is None:
+            first_frame = next(iter(source.decode_packet(packet)), None)
+        timestamp = packet.pts if packet.pts is not None else packet.dts
+        if timestamp is None or packet.size == 0 or packet.is_discard:
+            continue
+        duration = float((packet.duration or 0) * stream.time_base)
+        scans.setdefault(stream.type, _Scan([])).add(source.seconds(timestamp, stream), duration)
+    return scans, first_frame
+
+
+def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFacts:
+    video, sound = scans.get("video"), scans.get("audio")
+    if video is not None and first_frame is None:
+        raise MediaError(
+            f"{source.path}: no picture of the {source.stream('video').codec_context.name} stream could be decoded. "
+            "Check that it plays elsewhere; copy it again, or drop it.",
+            reason="damaged",
+        )
+    rate, longest = _rate(video.starts) if video is not None else (None, None)
+    ends = [scan_end for scan in scans.values() if (scan_end := _end(scan, rate if scan is video else None)) > 0]
+    if not ends:
+        raise MediaError(f"{source.path}: the media is 0 s long. Copy it again, or drop it.", reason="zero_length")
+    _check_times(source, scans, min(ends))
+    width, height = upright_size(first_frame, source.stream("video")) if video is not None else (None, None)
+    return MediaFacts(
+        path=source.path,
+        duration_seconds=min(ends),
+        has_video=video is not None,
+        has_sound=sound is not None,
+        width_px=width,
+        height_px=height,
+        frames_per_second=rate,
+        sample_rate_hz=source.stream("audio").codec_context.sample_rate if sound is not None else None,
+        video_codec=source.stream("video").codec_context.name if video is not None else None,
+        audio_codec=source.stream("audio").codec_context.name if sound is not None else None,
+        rotation_degrees=first_frame.rotation % 360 if video is not None else 0,
+        has_subtitles=any(is_text_stream(stream) for stream in source.container.streams.subtitles),
+        video_end_seconds=_end(video, rate) if video is not None else None,
+        audio_end_seconds=_end(sound, None) if sound is not None else None,
+        longest_frame_seconds=longest,
+    )
+
+
+def _check_times(source: Source, scans: dict[str, _Scan], duration_seconds: float) -> None:
+    gaps = [later - earlier for scan in scans.values() for earlier, later in pairwise(sorted(scan.starts))]
+    if max(gaps, default=0.0) > LONGEST_GAP_SECONDS or duration_seconds > LONGEST_FILE_SECONDS:
+        raise MediaError(
+            f"{source.path}: lasts {duration_seconds / 3600:,.0f} hours by its time stamps, which are damaged; no clip "
+            "could be placed in it. Copy or convert it again; cut up what is longer than a week.",
+            reason="damaged",
+        )
+
+
+def _rate(starts: list[float]) -> tuple[float | None, float | None]:
+    """Frames a second on average, and the longest time between two frames."""
+    if len(starts) < 2:
+        return None, None
+    ordered = sorted(starts)
+    longest = max(later - earlier for earlier, later in pairwise(ordered))
+    length = ordered[-1] - ordered[0]
+    return ((len(starts) - 1) / length if length > 0 else None), longest
+
+
+def _end(scan: _Scan, rate: float | None) -> float:
+    """End of a stream; a last frame that does not tell its length lasts as long as the average one."""
+    if scan.last_duration_seconds == 0 and rate:
+        return scan.end_seconds + 1 / rate
+    return scan.end_seconds
+
+
+def is_text_stream(stream: Any) -> bool:
+    """Whether a subtitle stream holds words that can be read without recognising pictures."""
+    return stream.codec_context is not None and stream.codec_context.codec.canonical_name in TEXT_SUBTITLES
+
+
+def upright_size(frame: Any, stream: Any) -> tuple[int, int]:
+    """Width and height in pixels of a frame as it is shown: square pixels, turned upright."""
+    aspect = float(stream.sample_aspect_ratio or 1) or 1.0
+    width, height = max(round(frame.width * aspect), 1), frame.height
+    return (height, width) if frame.rotation % 180 else (width, height)

@@ -1,0 +1,164 @@
+"""Reading a clip store: whole clips, single frames, or a stretch of sound, at random and from any process.
+
+Reads what shards.py wrote (see there for the layout); feeds loader.py, evaluation, and the training of the tokenizer.
+Members are read by their offset in the shard, so a global shuffle costs nothing, and no library is needed but Pillow.
+Axes: F frames, H W pixels, S samples of sound.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlsa.base.errors import StoreError
+from vlsa.data.clip import Clip
+from vlsa.data.ingest.manifest import SPLITS
+from vlsa.data.store.codecs import WAV_HEADER_BYTES, decode_jpeg, decode_pcm
+from vlsa.data.store.shards import (
+    ShardIndex,
+    ShardWriter,
+    StoredClip,
+    StoreSettings,
+    damaged,
+    header_settings,
+    index_path,
+    read_header,
+    read_shard_index,
+    shard_path,
+)
+
+__all__ = ["ClipStore", "ShardWriter", "StoreSettings", "StoredClip"]
+
+MAX_OPEN_SHARDS = 512  # below the usual limit of 1,024 open files; further shards are opened for each read
+
+
+class ClipStore:
+    """A finished store, open for reading. Cheap to pickle and safe to share between threads and forked processes."""
+
+    def __init__(self, path: Path, settings: StoreSettings, shards: list[ShardIndex]) -> None:
+        self.path, self.settings = path, settings
+        self.clips = [clip for shard in shards for clip in shard.clips]
+        self.rejections = [rejection for shard in shards for rejection in shard.rejections]
+        self._files: dict[int, int] = {}
+
+    @classmethod
+    def open(cls, path: str | Path) -> "ClipStore":
+        """Open a store and check that it is whole.
+
+        Raises StoreError: missing, not a store, of another version, unfinished, cut short, or with a clip twice.
+        """
+        path = Path(path)
+        header = read_header(path)
+        num_shards = header["num_shards"]
+        num_missing = sum(not index_path(path, number).exists() for number in range(num_shards))
+        if num_missing:
+            raise StoreError(
+                f"{path}: unfinished, {num_missing} of {num_shards} shards are missing; "
+                "a part of the clips would be left out. Run the same `vlsa prepare` again: it goes on where it was."
+            )
+        store = cls(path, header_settings(header), [read_shard_index(path, n) for n in range(num_shards)])
+        num_found = len(store) + len(store.rejections)
+        if header.get("num_rows", num_found) != num_found:
+            raise StoreError(
+                f"{path}: {num_found} clips in its shards, {header['num_rows']} in store.json; some would be left out. "
+                "Prepare them into another folder."
+            )
+        if len(store._by_id) != len(store):
+            raise StoreError(f"{path}: a clip id occurs twice; scores would count it twice. Prepare into a new folder.")
+        return store
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, clip_id: str) -> StoredClip:
+        return self._by_id[clip_id]
+
+    def __repr__(self) -> str:
+        return f"ClipStore({str(self.path)!r}, {len(self)} clips)"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_files": {}}  # open files stay with their process
+
+    def __del__(self) -> None:
+        for descriptor in getattr(self, "_files", {}).values():
+            os.close(descriptor)
+
+    @cached_property
+    def _by_id(self) -> dict[str, StoredClip]:
+        return {clip.id: clip for clip in self.clips}
+
+    def rows(self, split: str | None = None) -> list[StoredClip]:
+        """The clips of a split (None = all), in the manifest's order. Raises StoreError for an unknown split."""
+        if split not in (None, *SPLITS):
+            raise StoreError(f"{self.path}: no split named {split!r}. Known: {', '.join(SPLITS)}.")
+        return [clip for clip in self.clips if split in (None, clip.split)]
+
+    def texts(self, split: str | None = None) -> Iterator[str]:
+        """Every text of a split, clip by clip."""
+        for clip in self.rows(split):
+            yield from clip.texts
+
+    def read(
+        self,
+        clip: StoredClip,
+        *,
+        frame_indices: Sequence[int] | None = None,
+        sound_range: tuple[int, int] | None = None,
+    ) -> Clip:
+        """Decode a clip, or the asked part of it only.
+
+        `frame_indices` chooses frames (F of the result = their number; none = no picture), `sound_range` samples first
+        to last + 1 (then sample 0 of the result is the first asked one; an empty range = no sound). None = all.
+        Raises StoreError when the bytes are damaged.
+        """
+        indices = range(len(clip.frame_seconds)) if frame_indices is None else frame_indices
+        frames = self._read_frames(clip, indices) if len(indices) else None
+        sound = self._read_sound(clip, sound_range or (0, clip.num_samples))
+        return Clip(
+            id=clip.id,
+            source=clip.source,
+            start_seconds=clip.start_seconds,
+            stop_seconds=clip.stop_seconds,
+            frames=frames,
+            frame_seconds=None if frames is None else clip.frame_seconds[list(indices)],
+            sound=sound,
+            sample_rate_hz=None if sound is None else clip.sample_rate_hz,
+            texts=clip.texts,
+        )
+
+    def _read_frames(self, clip: StoredClip, indices: Sequence[int]) -> np.ndarray:
+        try:
+            spans = clip.frame_spans[list(indices)].tolist()
+            return np.stack([decode_jpeg(self._pread(clip.shard, *span), *clip.size_px) for span in spans])
+        except ValueError as error:
+            raise damaged(shard_path(self.path, clip.shard), f"a frame of clip {clip.id} ({error})") from error
+
+    def _read_sound(self, clip: StoredClip, sound_range: tuple[int, int]) -> np.ndarray | None:
+        first, last = sound_range
+        if clip.sound_span is None or first == last:
+            return None
+        assert 0 <= first < last <= clip.num_samples, f"samples {sound_range} of {clip}"
+        data = self._pread(clip.shard, clip.sound_span[0] + WAV_HEADER_BYTES + 2 * first, 2 * (last - first))
+        return decode_pcm(data)
+
+    def _pread(self, shard: int, offset: int, size: int) -> bytes:
+        """Bytes at an offset; pread moves no file position, so one descriptor serves threads and forked processes."""
+        path = shard_path(self.path, shard)
+        descriptor = self._files.get(shard)
+        if descriptor is None:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            if len(self._files) >= MAX_OPEN_SHARDS:
+                data = os.pread(descriptor, size, offset)
+                os.close(descriptor)
+                return data
+            kept = self._files.setdefault(shard, descriptor)
+            if kept != descriptor:  # another thread was faster
+                os.close(descriptor)
+            descriptor = kept
+        data = os.pread(descriptor, size, offset)
+        if len(data) != size:
+            raise damaged(path, f"{size} bytes at {offset}")
+        return data

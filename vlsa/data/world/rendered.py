@@ -1,0 +1,149 @@
+"""A made world to train on without files: each clip is rendered when it is read, and never kept.
+
+Reads clips.py, picture.py and sound.py; stands wherever a clip store does (`--data world:train=50000,test=1000`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from vlsa.base.errors import ConfigError
+from vlsa.config.overrides import nearest
+from vlsa.data.clip import Clip, cut
+from vlsa.data.world.clips import NUM_HELD_OUT, SPLITS, world_log
+from vlsa.data.world.events import DURATION_SECONDS
+from vlsa.data.world.picture import render_picture
+from vlsa.data.world.sound import render_sound
+
+PREFIX = "world:"
+LIMITS = {"px": (8, 1024), "fps": (1, 120), "train": (0, 10**7)}
+"""Least and most of a number: a clip, and the list of all clips, have to fit into memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldSpec:
+    """What `world:train=3000,test=200,seed=0,px=64` says; what it leaves out is as here."""
+
+    train: int = 3000
+    """Clips to learn from."""
+    test: int = 200
+    """Held-out clips, each a combination that training never sees."""
+    seed: int = 0
+    px: int = 64
+    """Items of the picture."""
+    fps: int = 8
+    """Pictures of each second."""
+    first: int = 0
+    """Number of the first clip to learn from: worlds of one seed that share no clip."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            least, most = LIMITS.get(field.name, (0, 10**9))
+            if not least <= getattr(self, field.name) <= most:
+                raise ConfigError(f"{self}: {field.name} must lie in {least}..{most}. {_EXAMPLE}")
+        if self.test > NUM_HELD_OUT:
+            raise ConfigError(
+                f"{self}: {NUM_HELD_OUT} combinations are set aside. Ask for at most test={NUM_HELD_OUT}."
+            )
+
+    def __str__(self) -> str:
+        return PREFIX + ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
+
+    @classmethod
+    def parse(cls, text: str) -> "WorldSpec":
+        """From `world:name=number,...`. Raises ConfigError."""
+        known, values = [field.name for field in fields(cls)], {}
+        for part in filter(None, text.removeprefix(PREFIX).split(",")):
+            name, _, number = part.partition("=")
+            if name not in known:
+                raise ConfigError(f"{text}: a made world has no {name!r}. {nearest(name, known)} {_EXAMPLE}")
+            if not (number.isascii() and number.isdigit() and len(number) < 10):
+                raise ConfigError(f"{text}: {name} needs a whole number, found {number!r}. {_EXAMPLE}")
+            if name in values:
+                raise ConfigError(f"{text}: {name} is given twice; one of the two would not count. {_EXAMPLE}")
+            values[name] = int(number)
+        return cls(**values)
+
+
+_EXAMPLE = "Write, for example, world:train=3000,test=200,seed=0,px=64."
+
+
+@dataclass(frozen=True, eq=False)
+class WorldRow:
+    """Facts of a clip that is yet to be rendered."""
+
+    split: str
+    index: int
+    spec: WorldSpec
+    sample_rate_hz: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.split}/{self.index:05d}"
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Its captions."""
+        return world_log(self.spec.seed, self.split, self.index)[1]
+
+    @property
+    def duration_seconds(self) -> float:
+        return DURATION_SECONDS
+
+    @property
+    def frame_seconds(self) -> np.ndarray:
+        return _frame_seconds(self.spec.fps)
+
+    @property
+    def num_samples(self) -> int:
+        return round(DURATION_SECONDS * self.sample_rate_hz)
+
+
+@lru_cache(maxsize=4)
+def _frame_seconds(frames_per_second: int) -> np.ndarray:
+    return np.arange(round(DURATION_SECONDS * frames_per_second)) / frames_per_second
+
+
+class WorldClips:
+    """The clips of a made world, as a source."""
+
+    def __init__(self, spec: WorldSpec, sample_rate_hz: int = 11_025) -> None:
+        self.spec = spec
+        numbers = {"train": range(spec.first, spec.first + spec.train), "test": range(spec.test)}
+        self._rows = {split: [WorldRow(split, n, spec, sample_rate_hz) for n in numbers[split]] for split in SPLITS}
+
+    @property
+    def path(self) -> str:
+        """What names it in results."""
+        return str(self.spec)
+
+    def rows(self, split: str | None = None) -> list[WorldRow]:
+        """The clips of a split, or all."""
+        return [row for name, rows in self._rows.items() if split in (None, name) for row in rows]
+
+    def texts(self, split: str | None = None) -> Iterator[str]:
+        """Every text of a split, clip by clip."""
+        for row in self.rows(split):
+            yield from row.texts
+
+    def read(
+        self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
+    ) -> Clip:
+        """Render the asked part of a clip."""
+        log, texts = world_log(self.spec.seed, clip.split, clip.index)
+        indices = list(range(len(clip.frame_seconds)) if frame_indices is None else frame_indices)
+        whole = Clip(
+            id=clip.id,
+            source=self.path,
+            start_seconds=0.0,
+            stop_seconds=clip.duration_seconds,
+            frames=render_picture(log, self.spec.px, self.spec.fps, indices) if indices else None,
+            frame_seconds=clip.frame_seconds[indices] if indices else None,
+            sound=render_sound(log, clip.sample_rate_hz),
+            sample_rate_hz=clip.sample_rate_hz,
+            texts=texts,
+        )
+        return cut(whole, range(len(indices)), *(sound_range or (0, clip.num_samples)))

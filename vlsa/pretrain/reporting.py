@@ -1,0 +1,73 @@
+"""Who is told of a run's steps: the journal and the caller at every tenth, and scores on held-out clips when asked.
+
+Used by loop.py, which launches steps without waiting for the device; what is told here waits for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from vlsa.base.processes import wait_for_all
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.model.collectives import sum_over_processes
+from vlsa.model.geometry import geometry
+from vlsa.model.types import Losses
+from vlsa.model.vlsa import VLSA
+from vlsa.pretrain.metrics_log import MetricsLog
+from vlsa.pretrain.parallel import whole_model
+from vlsa.pretrain.schedule import learning_rate
+from vlsa.pretrain.throughput import Meter
+from vlsa.pretrain.trainer import Trainer
+
+Evaluator = Callable[[VLSA, Tokenizer], dict[str, float]]
+"""Scores of the model on held-out clips, by name."""
+Report = Callable[[int, int, dict[str, float]], None]
+"""Told (steps done, steps in all, metrics of the step)."""
+
+LOG_EVERY_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Those who are told, and the clock. Each method is called by all processes after each step."""
+
+    journal: MetricsLog
+    meter: Meter
+    report: Report | None
+    evaluator: Evaluator | None
+
+    def log(self, trainer: Trainer, losses: Losses, norm: torch.Tensor) -> None:
+        """The metrics of the first step, of every tenth and of the last. Raises VlsaError for a step gone bad."""
+        num_steps = trainer.config.train.num_steps
+        if trainer.step % LOG_EVERY_STEPS and trainer.step not in (1, num_steps):
+            return
+        trainer.guard.check()
+        parts = {"loss": losses.total, **losses.terms}
+        summed = sum_over_processes(torch.stack(list(parts.values())))
+        trainer.metrics = {
+            **_on_host(dict(zip(parts, summed, strict=True))),
+            "learning_rate": learning_rate(trainer.step - 1, trainer.config.train),
+            **_on_host({"gradient_norm": norm, "temperature": 1 / trainer.model.matching.scale.detach()}),
+            **_on_host(geometry(losses.globals, trainer.config.model.objective.pairs) if losses.globals else {}),
+            **self.meter.rates(),
+        }
+        self.journal.write(trainer.step, trainer.metrics)
+        if self.report:
+            self.report(trainer.step, num_steps, trainer.metrics)
+
+    def evaluate(self, trainer: Trainer) -> None:
+        """Scores on held-out clips, where it is time; rank 0 takes them and the others wait."""
+        every = trainer.config.train.evaluate_every_steps
+        if not (self.evaluator and every and trainer.step % every == 0):
+            return
+        trainer.guard.check()
+        with self.meter.paused():
+            model = whole_model(trainer.model, trainer.config, trainer.tokenizer)
+            if model:
+                self.journal.write(trainer.step, self.evaluator(model, trainer.tokenizer))
+            wait_for_all()
+
+
+def _on_host(values: dict[str, torch.Tensor]) -> dict[str, float]:
+    return {name: value.item() for name, value in values.items()}

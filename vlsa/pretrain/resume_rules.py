@@ -1,0 +1,88 @@
+"""Which settings a run may have: those it was begun with, and the same in all processes. Used by loop.py."""
+
+import hashlib
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vlsa.base.errors import ConfigError
+from vlsa.base.processes import from_main, rank
+from vlsa.config import ComputeConfig, Config, TextConfig, TrainConfig, require
+from vlsa.config.overrides import flat, to_dict
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.model.warm_start.initialise import kept_sources
+
+TRAIN_MAY_CHANGE = ("num_workers", "checkpoint_every_steps", "evaluate_every_steps", "cache_gib", "diverged_at")
+"""Fields of `TrainConfig` that do not touch the weights, so that a resumed run may set them anew."""
+COMPUTE_MAY_CHANGE = ("compile", "attention", "recompute", "chunk_size", "sharding")
+"""Fields of `ComputeConfig` that change the weights by rounding in float32 or bfloat16 alone: so does another GPU."""
+
+OF_A_MACHINE = ("train.num_workers", "train.cache_gib")
+"""What each process may have of its own."""
+
+
+def require_same(config: Config, data: str, tokenizer: Tokenizer | None) -> None:
+    """Raises ConfigError in a process that was started otherwise than rank 0; `data`: the fingerprint of its clips."""
+    words = hashlib.sha256(tokenizer.to_json().encode()).hexdigest()[:16] if tokenizer else "of the run"
+    own = {"--data": data, "the vocabulary": words, **flat(to_dict(config))}
+    main = from_main(own)
+    other = [
+        f"{name}: {main.get(name)} there, {own[name]} here"
+        for name in own
+        if own[name] != main.get(name) and name not in OF_A_MACHINE
+    ]
+    if other:
+        raise ConfigError(
+            f"rank {rank()}: started otherwise than rank 0 ({', '.join(other)}); the processes would train different "
+            "models. Give the same command, and the same files, on each machine."
+        )
+
+
+def settings_to_go_on_with(asked: Config, saved: Config, path: Path, *, allow_changes: bool = False) -> Config:
+    """The settings of the run from here on: those it was begun with, and of those asked for what may change.
+
+    With `allow_changes` all those asked for. Raises ConfigError with the list of the others.
+    """
+    # The vocabulary of the run is the size that its texts gave.
+    text: TextConfig = replace(asked.model.text, vocabulary_size=saved.model.text.vocabulary_size)
+    train = replace(asked.train, init=kept_sources(asked.train.init, saved.train.init))
+    asked = replace(asked, model=replace(asked.model, text=text), train=train)
+    free = replace(saved, train=_with(asked.train, saved.train), compute=_with(asked.compute, saved.compute))
+    changed = differences(free, asked)
+    if not changed:
+        return free
+    listed = ", ".join(changed)
+    if allow_changes:
+        require(
+            asked.train.init == saved.train.init,
+            f"{path}: begun from {list(saved.train.init) or 'no other weights'}, not {list(asked.train.init)}, which "
+            "would not be read any more: the run has its weights. Give the same --init, or another --out.",
+        )
+        logging.getLogger(__name__).warning("%s: goes on with other settings: %s", path, listed)
+        return asked
+    raise ConfigError(
+        f"{path}: the run was begun with other settings ({listed}); its result would belong to neither. "
+        "Give the same settings, or another --out; --allow-changes goes on all the same."
+    )
+
+
+def require_steps_left(config: Config, step: int, path: Path) -> None:
+    """Raises ConfigError for a run that has done more steps than it is asked for."""
+    num_steps = config.train.num_steps
+    require(
+        step <= num_steps,
+        f"{path}: {step} steps are done, more than train.num_steps={num_steps}; none is left to take. "
+        f"Set train.num_steps={step} or more, or name another --out.",
+    )
+
+
+def differences(before: Config, now: Config) -> list[str]:
+    """Each setting that differs, as "train.seed: 0 -> 1"."""
+    old, new = flat(to_dict(before)), flat(to_dict(now))
+    return [f"{name}: {old[name]} -> {new[name]}" for name in old if old[name] != new[name]]
+
+
+def _with(asked: Any, saved: TrainConfig | ComputeConfig) -> Any:
+    names = TRAIN_MAY_CHANGE if isinstance(saved, TrainConfig) else COMPUTE_MAY_CHANGE
+    return replace(saved, **{name: getattr(asked, name) for name in names})

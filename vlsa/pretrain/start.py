@@ -1,0 +1,113 @@
+"""A run from settings and the name of a data set, with a progress bar: what `pretrain` and `finetune` start.
+
+Opens the data set, finds the vocabulary and the first weights, then calls loop.py.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vlsa.base.console import Bar, training_message
+from vlsa.config import Config
+from vlsa.data.clip import Dataset
+from vlsa.data.loading.dataset import open_dataset
+from vlsa.data.loading.tokenizer import public_tokenizer
+from vlsa.model.warm_start import read
+from vlsa.model.warm_start.initialise import WarmStart, initialiser
+from vlsa.pretrain import loop
+from vlsa.pretrain.checkpoint import checkpoints, load_model
+from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
+from vlsa.pretrain.loop import RunSummary
+from vlsa.pretrain.preflight import require_pairs
+from vlsa.pretrain.reporting import Evaluator
+from vlsa.pretrain.trackers import require_trackers
+
+
+def pretrain(
+    config: Config,
+    data: str | Path,
+    run_path: Path,
+    vocabulary_path: Path | None = None,
+    *,
+    make_evaluator: Callable[[Dataset], Evaluator | None] | None = None,
+    init: Sequence[str] = (),
+    begun: Callable[[WarmStart], None] | None = None,
+    trackers: Sequence[str] = (),
+    allow_changes: bool = False,
+) -> RunSummary:
+    """Train, or go on training.
+
+    `make_evaluator`: of the data set; it scores held-out clips on the way, if the settings ask for it. `init`: public
+    checkpoints to begin from; `begun` is told what was taken of them. `trackers`: where the numbers go too.
+    `allow_changes`: a run that is there goes on with other settings. Raises VlsaError; KeyboardInterrupt with a message
+    after a Ctrl-C.
+    """
+    require_trackers(trackers)
+    clips = open_dataset(data)
+    config = replace(config, train=replace(config.train, init=(*config.train.init, *init)))
+    fresh = not checkpoints(run_path)
+    return train(
+        config,
+        clips,
+        run_path,
+        tokenizer=public_tokenizer(config, vocabulary_path or _vocabulary(config.train.init)) if fresh else None,
+        initialise=initialiser(config.train.init, begun) if config.train.init else None,
+        evaluator=make_evaluator(clips) if make_evaluator else None,
+        trackers=trackers,
+        allow_changes=allow_changes,
+    )
+
+
+def _vocabulary(sources: Sequence[str]) -> Path | None:
+    """The vocabulary of the first source that brings word embeddings. Raises ConfigError, CheckpointError."""
+    wordy = (source.vocabulary for source in map(read, sources) if source.family == "bert")
+    return next((path for path in wordy if path), None)
+
+
+def finetune(
+    pretrained: Path,
+    data: str | Path,
+    run_path: Path,
+    *,
+    pairs: Sequence[str],
+    num_epochs: int,
+    batch_size: int,
+    assignments: Sequence[str] = (),
+    trackers: Sequence[str] = (),
+    allow_changes: bool = False,
+) -> RunSummary:
+    """A pre-trained run goes on with contrast of some pairs of modalities, as a run of its own. Raises VlsaError."""
+    require_trackers(trackers)
+    clips = open_dataset(data)
+    _, tokenizer, before = load_model(pretrained)
+    name, initialise = start_from(pretrained)
+    num_clips = len(clips.rows("train"))
+    config = finetune_config(before, num_clips, pairs_of(list(pairs)), num_epochs=num_epochs, batch_size=batch_size)
+    config = changed(replace(config, train=replace(config.train, init=(name,))), list(assignments))
+    require_pairs(clips, config, all_of_them=True)
+    return train(
+        config,
+        clips,
+        run_path,
+        title="fine-tuning",
+        tokenizer=tokenizer,
+        initialise=initialise,
+        trackers=trackers,
+        allow_changes=allow_changes,
+    )
+
+
+def train(config: Config, clips: Dataset, run_path: Path, *, title: str = "training", **how: Any) -> RunSummary:
+    """The training loop with a bar; `how` goes to `vlsa.pretrain.loop.pretrain`. Raises as `pretrain`."""
+    with Bar(title, keep_message=True) as bar:
+        summary = loop.pretrain(
+            config,
+            clips,
+            run_path,
+            report=lambda step, num_steps, metrics: bar.update(step, num_steps, training_message(metrics)),
+            **how,
+        )
+    if not summary.finished:
+        raise KeyboardInterrupt(f"stopped after step {summary.step} of {summary.num_steps}; the same command goes on")
+    return summary

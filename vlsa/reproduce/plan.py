@@ -1,0 +1,115 @@
+"""What the runs of a folder have in common, and where each lies. Reads targets.py; feeds runs.py and tables.py."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vlsa.base.errors import ConfigError
+from vlsa.base.files import write_atomically
+from vlsa.config import Config
+from vlsa.config.recipes import settings_of
+from vlsa.reproduce.targets import FINE_TUNED, Arm, Target
+
+WARMUP_SHARE = 0.1
+"""Longest warm-up of a run whose steps are cut by a budget."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What all runs of a folder have in common."""
+
+    recipe: str = "tiny"
+    data: str
+    """Store, or made world, to pre-train on."""
+    finetune_data: str = ""
+    """Store to fine-tune on; "" = `data`."""
+    evaluate_data: str = ""
+    """Store to evaluate on; "" = `data`."""
+    split: str = "test"
+    budget_steps: int | None = None
+    """Steps of each pre-training; None = the recipe's."""
+    pairs: tuple[str, ...] = ("text-video", "text-audio")
+    epochs: int = 20
+    """Of fine-tuning."""
+    batch_size: int = 256
+    """Of fine-tuning."""
+    vocabulary: str = ""
+    assignments: tuple[str, ...] = ()
+
+    @property
+    def measured_on(self) -> str:
+        """Store, or made world, whose split is evaluated."""
+        return self.evaluate_data or self.data
+
+    def config(self, arm: Arm, seed: int) -> Config:
+        """Settings of an arm's pre-training. Raises ConfigError."""
+        if "/" in self.recipe:
+            raise ConfigError(
+                f"reproduce --recipe {self.recipe}: a table compares variants of one recipe. Give the recipe alone: "
+                f"--recipe {self.recipe.partition('/')[0]}."
+            )
+        name = f"{self.recipe}/{arm.variant}" if arm.variant else self.recipe
+        config = settings_of(name, [*self.assignments, f"train.seed={seed}"])
+        steps = self.budget_steps or config.train.num_steps
+        warmup = min(config.train.warmup_steps, round(WARMUP_SHARE * steps)) if self.budget_steps else None
+        warmup = config.train.warmup_steps if warmup is None else warmup
+        return replace(config, train=replace(config.train, num_steps=steps, warmup_steps=warmup))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an arm's run with a seed lies."""
+
+    folder: Path
+
+    @property
+    def pretrained(self) -> Path:
+        return self.folder / "pretrained"
+
+    @property
+    def fine_tuned(self) -> Path:
+        return self.folder / FINE_TUNED
+
+    def results(self, stage: str) -> Path:
+        """The results after a stage."""
+        return self.folder / f"{stage.replace(' ', '-')}.json"
+
+
+def place(out: Path, arm: Arm, seed: int) -> Place:
+    """Where an arm's run with a seed lies."""
+    return Place(out / "runs" / arm.name / f"seed-{seed}")
+
+
+def keep_plan(out: Path, plan: Plan) -> None:
+    """Write the plan into a new folder. Raises ConfigError when the folder holds another experiment."""
+    path, wanted = out / "plan.json", _as_json(plan)
+    if path.exists() and any((out / "runs").glob("*/seed-*/*")):
+        # An option that is younger than the folder was at its default.
+        held = _as_json(Plan(data="")) | _read_plan(path)
+        changed = [f"{name} {held.get(name)} -> {value}" for name, value in wanted.items() if held.get(name) != value]
+        if changed:
+            raise ConfigError(
+                f"{out}: holds runs of another experiment ({', '.join(changed)}); a table of both would mean nothing. "
+                "Give the same options, or another --out."
+            )
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(wanted, indent=2).encode() + b"\n")
+
+
+def _as_json(plan: Plan) -> dict[str, Any]:
+    return json.loads(json.dumps(asdict(plan)))
+
+
+def _read_plan(path: Path) -> dict[str, Any]:
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return {**held}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(f"{path}: not a plan ({error}); what its folder holds is unknown. Name another.") from error
+
+
+def stages_of(target: Target, arm: Arm) -> tuple[str, ...]:
+    """After which stages an arm is measured: what was never pre-trained can be fine-tuned only."""
+    return target.stages if arm.variant is not None else tuple(s for s in target.stages if s == FINE_TUNED)

@@ -1,0 +1,78 @@
+"""Whatever can be found wrong with a table before its first training, so that nobody waits for it.
+
+Reads targets.py; used by runs.py.
+"""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+from vlsa.base.errors import ConfigError
+from vlsa.config import Config
+from vlsa.data.loading.dataset import can_measure, open_dataset
+from vlsa.data.loading.tokenizer import public_tokenizer
+from vlsa.data.world.rendered import PREFIX, WorldSpec
+from vlsa.pretrain.finetune import finetune_config, pairs_of
+from vlsa.pretrain.preflight import require_pairs
+from vlsa.reproduce.plan import Plan
+from vlsa.reproduce.targets import FINE_TUNED, Target
+
+
+def check(target: Target, plan: Plan) -> None:
+    """Whatever can be found wrong before the first training. Raises VlsaError."""
+    pairs = pairs_of(list(plan.pairs))
+    _check_apart(plan)
+    _check_arms(target, plan)
+    configs = [plan.config(arm, seed=0) for arm in target.arms]
+    for config in configs:
+        require_pairs(open_dataset(plan.data), config, all_of_them=True)
+    if plan.vocabulary:
+        public_tokenizer(configs[0], Path(plan.vocabulary))
+    if not can_measure(plan.measured_on, plan.split):
+        raise ConfigError(
+            f"{plan.measured_on}: split {plan.split} holds fewer than two clips; nothing could be ranked. Choose "
+            "another --split, or name a store that has it with --evaluate-data."
+        )
+    clips = open_dataset(plan.finetune_data or plan.data)
+    if FINE_TUNED in target.stages:
+        num_clips = len(clips.rows("train"))
+        config = finetune_config(configs[0], num_clips, pairs, num_epochs=plan.epochs, batch_size=plan.batch_size)
+        require_pairs(clips, config, all_of_them=True)
+
+
+def _check_apart(plan: Plan) -> None:
+    """Raises ConfigError for what would make the arms, or the clips, something else than they are called."""
+    asked = {assignment.partition("=")[0].strip() for assignment in plan.assignments}
+    if "train.seed" in asked:
+        raise ConfigError(
+            "reproduce --set train.seed: each run has a seed of its own, from 0 on, and this one would not count. Say "
+            "how many with --seeds."
+        )
+    if "train.init" in asked:
+        raise ConfigError(
+            "reproduce --set train.init: the arms begin from the seed, else one that is not pre-trained would be. "
+            "Leave it out."
+        )
+    worlds = [data for data in (plan.data, plan.finetune_data, plan.evaluate_data) if data.startswith(PREFIX)]
+    if len({WorldSpec.parse(data).seed for data in worlds}) > 1:
+        raise ConfigError(
+            f"reproduce: {' and '.join(worlds)} have different seeds; one trains on combinations that the other holds "
+            "out. Give them one seed, and clips of their own with first=."
+        )
+
+
+def _check_arms(target: Target, plan: Plan) -> None:
+    """Raises ConfigError when --set makes two rows of a table the same experiment."""
+
+    def settings(plan: Plan) -> list[Config]:
+        return [replace(plan.config(arm, seed=0), recipe="") for arm in trained]
+
+    trained = [arm for arm in target.arms if arm.variant is not None]
+    apart, asked = settings(replace(plan, assignments=())), settings(plan)
+    for one, other in itertools.combinations(range(len(trained)), 2):
+        if asked[one] == asked[other] and apart[one] != apart[other]:
+            raise ConfigError(
+                f"reproduce {target.name}: with --set {' --set '.join(plan.assignments)}, {trained[one].label} and "
+                f"{trained[other].label} have the same settings; the table would compare a run with itself. Leave out "
+                "what the table varies."
+            )

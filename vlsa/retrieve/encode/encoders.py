@@ -1,0 +1,111 @@
+"""A trained model behind three methods: pictures, sounds and words to unit vectors of one space.
+
+Reads a checkpoint (pretrain/checkpoint.py) or an exported model (exported/); feeds embed.py, index.py and query.py.
+Whatever has these three methods can stand in its place. What is common to all encoders is in media_encoder.py.
+Axes: B clips of a forward pass, D width of the matching space.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from vlsa.config.overrides import to_dict
+from vlsa.data.clip import Batch
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.retrieve.encode.embed import ClipEncoder
+from vlsa.retrieve.encode.media_encoder import Media, MediaEncoder
+from vlsa.retrieve.encode.onnx.folder import is_export
+from vlsa.retrieve.encode.sampling import WindowSpec
+
+if TYPE_CHECKING:
+    from vlsa.model.vlsa import VLSA
+
+__all__ = ["Encoder", "Media", "VlsaEncoder", "load", "load_run"]
+
+
+@runtime_checkable
+class Encoder(ClipEncoder, Protocol):
+    """What index and search ask of a model beside the three methods, which take media files as well as clips."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two encoders only if their vectors can be compared."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """Facts for results.json: run, checkpoint, recipe, training seed, fingerprint."""
+
+    def knows(self, text: str) -> bool:
+        """Whether a text has anything in it that the model has learned."""
+
+    @property
+    def take(self) -> WindowSpec:
+        """What the model takes of a stretch of a media file."""
+
+
+def load(run_path: str | Path, device: torch.device | str | None = None) -> MediaEncoder:
+    """The model of a run, ready to encode: `vlsa.load("RUN").encode_text(["a bell rings"])`. Raises VlsaError.
+
+    A folder of `vlsa export onnx` serves as well; it runs on the processor whatever `device` says.
+    device: None = the GPU if there is one.
+    """
+    if is_export(run_path):
+        from vlsa.retrieve.encode.onnx.encoder import OnnxEncoder
+
+        return OnnxEncoder.open(run_path)
+    return load_run(run_path, device)
+
+
+def load_run(run_path: str | Path, device: torch.device | str | None = None) -> "VlsaEncoder":
+    """The model of a run or a checkpoint, with its weights at hand. Raises CheckpointError.
+
+    device: None = the GPU if there is one.
+    """
+    from vlsa.pretrain.checkpoint import load_model, model_file
+
+    model, tokenizer, config = load_model(run_path)
+    model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    about = {
+        "run": str(run_path),
+        "checkpoint": model_file(run_path).parent.name,
+        "recipe": config.recipe,
+        "training_seed": config.train.seed,
+    }
+    return VlsaEncoder(model, tokenizer, about=about)
+
+
+class VlsaEncoder(MediaEncoder):
+    """VLSA as an encoder, run by PyTorch; each modality is seen by itself."""
+
+    def __init__(
+        self, model: "VLSA", tokenizer: Tokenizer, *, about: Mapping[str, Any] | None = None, batch_size: int = 32
+    ) -> None:
+        super().__init__(model.config, tokenizer, about=about, batch_size=batch_size)
+        self.model = model
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the weights, the settings of the model, and the vocabulary."""
+        digest = hashlib.sha256(json.dumps(to_dict(self.config), sort_keys=True).encode())
+        digest.update(self.tokenizer.to_json().encode())
+        for name, weight in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()[:16]
+
+    def forward(self, modality: str, batch: Batch) -> Float32[np.ndarray, "B D"]:
+        """Unit vectors of one modality of a batch; a model in training goes on training afterwards."""
+        device = next(self.model.parameters()).device
+        was_training = self.model.training
+        self.model.eval()
+        with torch.no_grad():  # not inference_mode: a table cached in it would break the next training step
+            vectors = getattr(self.model, f"encode_{modality}")(batch.to(device)).float().cpu().numpy()
+        self.model.train(was_training)
+        return vectors

@@ -1,0 +1,252 @@
+"""The rank of each query's best right item, exactly and in bounded memory, with what a tie needs to know.
+
+Used for every retrieval table. Reads similarities or embeddings; feeds metrics.py. A query with several right items (a
+clip with several captions) takes the best of their ranks.
+
+A score is the sum in float64 of the products of two vectors, rounded to float32, always added up in the same order, so
+that equal vectors get equal scores wherever they stand. Most pairs never need it: a float32 product and a bound on its
+error (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1) say on which side of the right item they
+fall, in half the time of a float64 product. The few within the bound are scored exactly.
+Axes: Q queries, N items of the gallery, D width, P (query, right item) pairs, R and C the two sides of a tile.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int64
+
+from vlsa.base.errors import VlsaError
+
+TILE_BYTES = 64 * 2**20
+_BYTES_PER_PAIR = 6
+"""A float32 score and two marks."""
+_LARGEST = float(np.finfo(np.float32).max)
+_DENSE_SHARE = 1 / 32
+"""With more of a tile in doubt, all of it is multiplied again in float64: measured to be the faster way."""
+
+
+@dataclass(frozen=True, eq=False)
+class Positives:
+    """Which items are right for each query: those of query q are `items[offsets[q]:offsets[q + 1]]`, at least one."""
+
+    items: Int64[np.ndarray, " P"]
+    offsets: Int64[np.ndarray, " ends"]
+
+    def __post_init__(self) -> None:
+        assert (np.diff(self.offsets) >= 1).all(), "each query needs a right item"
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @classmethod
+    def diagonal(cls, num_queries: int) -> "Positives":
+        """Item q is the one right answer of query q."""
+        return cls(np.arange(num_queries), np.arange(num_queries + 1))
+
+    @classmethod
+    def of_lists(cls, lists: Iterable[Iterable[int]]) -> "Positives":
+        """From one collection of right items a query; an item named twice counts once."""
+        rows = [sorted(set(items)) for items in lists]
+        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        return cls(np.array([item for row in rows for item in row], dtype=np.int64), offsets)
+
+    def queries(self) -> Int64[np.ndarray, " P"]:
+        """For each of `items`, the query that it is right for."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """The rank of each query's best right item, as what a random order of tied items needs to know."""
+
+    above: Int64[np.ndarray, " Q"]
+    """Wrong items that score higher than the best right one."""
+    tied_wrong: Int64[np.ndarray, " Q"]
+    """Wrong items that score exactly the same."""
+    tied_right: Int64[np.ndarray, " Q"]
+    """Right items at the best score, itself included."""
+    num_items: int
+
+    def __len__(self) -> int:
+        return len(self.above)
+
+    def expected(self) -> Float[np.ndarray, " Q"]:
+        """Mean rank, from 1, over random orders of the tied items."""
+        return 1 + self.above + self.tied_wrong / (self.tied_right + 1)
+
+    def hits(self, k: int) -> Float[np.ndarray, " Q"]:
+        """Probability of a rank of at most k over random orders of the tied items."""
+        places = k - self.above  # how many places of the tied group lie within the first k
+        missed = np.ones(len(self))
+        for place in range(min(k, int(self.tied_wrong.max(initial=0)) + 1)):
+            wrong_left = np.maximum(self.tied_wrong - place, 0)
+            share = wrong_left / np.maximum(wrong_left + self.tied_right, 1)
+            missed *= np.where(place < places, share, 1.0)
+        return 1 - missed
+
+    @property
+    def num_tied(self) -> int:
+        """Queries whose best right item shares its score with a wrong one."""
+        return int((self.tied_wrong > 0).sum())
+
+
+def chance_ranks(positives: Positives, num_items: int) -> Ranks:
+    """Ranks of a model that gives all items one score: everything is tied."""
+    right = np.diff(positives.offsets)
+    return Ranks(np.zeros_like(right), num_items - right, right, num_items)
+
+
+def ranks_of_similarity(similarity: Float[np.ndarray, "Q N"], positives: Positives | None = None) -> Ranks:
+    """Ranks from a whole similarity matrix; without `positives`, item q is right for query q.
+
+    Raises VlsaError when a similarity is not a finite number.
+    """
+    positives = positives or Positives.diagonal(len(similarity))
+    assert len(positives) == len(similarity), (len(positives), similarity.shape)
+    require_finite(similarity)
+    best, tied_right = _best(similarity[positives.queries(), positives.items], positives)
+    above = (similarity > best[:, None]).sum(axis=1, dtype=np.int64)
+    tied = (similarity == best[:, None]).sum(axis=1, dtype=np.int64)
+    return Ranks(above, tied - tied_right, tied_right, similarity.shape[1])
+
+
+def _best(right: Float[np.ndarray, " P"], positives: Positives) -> tuple[np.ndarray, np.ndarray]:
+    """The best score among each query's right items, and how many of them have it."""
+    if not len(positives):
+        return right, np.zeros(0, np.int64)
+    best = np.maximum.reduceat(right, positives.offsets[:-1])
+    is_best = (right == np.repeat(best, np.diff(positives.offsets))).astype(np.int64)
+    return best, np.add.reduceat(is_best, positives.offsets[:-1])
+
+
+def ranks_of_embeddings(
+    queries: Float[np.ndarray, "Q D"],
+    items: Float[np.ndarray, "N D"],
+    positives: Positives | None = None,
+    tile_bytes: int = TILE_BYTES,
+) -> Ranks:
+    """Ranks by dot product, tile by tile over queries and items.
+
+    Memory beside the two inputs: at most about twice `tile_bytes`, 60 bytes a query, 8 an item and 40 a right pair. The
+    result does not depend on `tile_bytes`. Raises VlsaError when an embedding, or a similarity, is not a finite number.
+    """
+    positives = positives or Positives.diagonal(len(queries))
+    assert len(positives) == len(queries), (len(positives), queries.shape)
+    lengths, longest = vector_lengths(queries), vector_lengths(items).max(initial=0.0)
+    largest = lengths.max(initial=0.0) * longest
+    require_finite(largest if largest < _LARGEST else np.float64(np.inf))
+    right = _exact_scores(queries, items, positives.queries(), positives.items, tile_bytes)
+    best, tied_right = _best(right, positives)
+    above, tied = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)
+    for rows, columns in tiles(len(queries), len(items), tile_bytes // _BYTES_PER_PAIR):
+        tile = _Tile(queries[rows], items[columns], best[rows], lengths[rows] * longest, tile_bytes)
+        more_above, more_tied = tile.count()
+        above[rows] += more_above
+        tied[rows] += more_tied
+    return Ranks(above, tied - tied_right, tied_right, len(items))
+
+
+def tiles(num_rows: int, num_columns: int, num_pairs: int) -> Iterator[tuple[slice, slice]]:
+    """Pieces of a matrix, about square, of at most `num_pairs` entries each (but at least one), row by row."""
+    if not num_rows or not num_columns:
+        return
+    side = max(math.isqrt(max(num_pairs, 1)), num_pairs // max(num_rows, num_columns))
+    height = min(num_rows, side)
+    width = min(num_columns, max(num_pairs // height, 1))
+    height = min(num_rows, max(num_pairs // width, 1))
+    for top in range(0, num_rows, height):
+        for left in range(0, num_columns, width):
+            yield slice(top, min(top + height, num_rows)), slice(left, min(left + width, num_columns))
+
+
+@dataclass(frozen=True, eq=False)
+class _Tile:
+    """Some queries against some items."""
+
+    queries: Float[np.ndarray, "R D"]
+    items: Float[np.ndarray, "C D"]
+    best: Float32[np.ndarray, " R"]
+    """The score of each query's best right item, wherever that stands."""
+    size: Float64[np.ndarray, " R"]
+    """Length of each query times the length of the longest item: no product can be larger."""
+    tile_bytes: int
+
+    def count(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each query, how many items score above `best`, and how many the same."""
+        # Adding D products in any order is wrong by D units of rounding, and by a hundredth of that squared; rounding
+        # factors, scores and the sums below by 8 at most. A product too small for float32 may be taken for zero.
+        width = self.queries.shape[1]
+        error = ((1.01 * width + 8) * 2.0**-24 * self.size + width * 1.2e-38).astype(np.float32)
+        rough = self.queries.astype(np.float32, copy=False) @ self.items.astype(np.float32, copy=False).T
+        surely = rough > (self.best + error)[:, None]
+        in_doubt = rough >= (self.best - error)[:, None]
+        in_doubt ^= surely
+        del rough
+        above = np.count_nonzero(surely, axis=1)
+        if np.count_nonzero(in_doubt) > _DENSE_SHARE * in_doubt.size:
+            del surely, in_doubt
+            return self._count_all()
+        rows, columns = np.divmod(np.flatnonzero(in_doubt), len(self.items))
+        scores = _exact_scores(self.queries, self.items, rows, columns, self.tile_bytes)
+        more = np.bincount(rows[scores > self.best[rows]], minlength=len(above))
+        return above + more, np.bincount(rows[scores == self.best[rows]], minlength=len(above))
+
+    def _count_all(self) -> tuple[np.ndarray, np.ndarray]:
+        """As count, where most of the tile is near the best score: many equal vectors, or a collapsed model."""
+        above, tied = (np.zeros(len(self.queries), np.int64) for _ in range(2))
+        for rows, columns in tiles(len(self.queries), len(self.items), self.tile_bytes // 24):
+            scores = self._scores(rows, columns)
+            above[rows] += np.count_nonzero(scores > self.best[rows, None], axis=1)
+            tied[rows] += np.count_nonzero(scores == self.best[rows, None], axis=1)
+        return above, tied
+
+    def _scores(self, rows: slice, columns: slice) -> Float32[np.ndarray, "r c"]:
+        """The very scores of _exact_scores: a float64 product where its error cannot change the rounding."""
+        queries, items = self.queries[rows], self.items[columns]
+        wide = queries.astype(np.float64) @ items.astype(np.float64).T
+        error = (self.queries.shape[1] + 8) * 2.0**-52 * self.size[rows, None]
+        wide -= error
+        scores = wide.astype(np.float32)
+        wide += 2 * error
+        in_doubt = np.nonzero(scores != wide.astype(np.float32))
+        scores[in_doubt] = _exact_scores(queries, items, *in_doubt, self.tile_bytes)
+        return scores
+
+
+def _exact_scores(
+    queries: Float[np.ndarray, "R D"],
+    items: Float[np.ndarray, "C D"],
+    rows: Int64[np.ndarray, " P"],
+    columns: Int64[np.ndarray, " P"],
+    tile_bytes: int,
+) -> Float32[np.ndarray, " P"]:
+    """Scores of chosen pairs; a function of the two vectors alone."""
+    scores = np.empty(len(rows), np.float32)
+    step = max(tile_bytes // (24 * max(queries.shape[1], 1)), 1)
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        products = queries[rows[part]].astype(np.float64)  # a product of two float32 is exact in float64
+        products *= items[columns[part]]
+        scores[part] = products.sum(axis=1)
+    return scores
+
+
+def vector_lengths(vectors: Float[np.ndarray, "N D"]) -> Float64[np.ndarray, " N"]:
+    """Length of each row. Raises VlsaError when one holds something that is not a finite number."""
+    lengths = np.empty(len(vectors))
+    step = max(2**20 // max(vectors.shape[1], 1), 1)
+    for start in range(0, len(vectors), step):
+        lengths[start : start + step] = np.linalg.norm(vectors[start : start + step].astype(np.float64), axis=1)
+    require_finite(lengths)
+    return lengths
+
+
+def require_finite(values: np.ndarray | np.floating) -> None:
+    """Raises VlsaError when one of the values is a NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise VlsaError(
+            "retrieval: a similarity or an embedding is not a finite number; nothing compares with it, so ranks would "
+            "look perfect. The model has diverged: go back to an earlier checkpoint, or lower the learning rate."
+        )

@@ -1,0 +1,198 @@
+"""What an evaluation found, as tables for people and as results.json for programs.
+
+Reads scores (metrics.py) by direction (directions.py); feeds the command line, serve/report.py and, through
+results_file.py, compare.py.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vlsa.retrieve.evaluate.metrics import RECALL_AT, TIE_RULE, Scores
+from vlsa.retrieve.evaluate.ranks import Ranks
+from vlsa.retrieve.evaluate.results_file import FORMAT, VERSION, write_results
+
+DIRECTIONS = {
+    f"{query}_to_{item}": (query, item)
+    for query, item in [
+        ("text", "video"), ("text", "audio"), ("audio", "video"),
+        ("video", "text"), ("audio", "text"), ("video", "audio"), ("text", "media"),
+    ]
+}  # fmt: skip
+"""Name -> modality of the query and of the gallery; media is picture and sound fused, as an index has it."""
+WIDE_RECALL = 50
+"""k of one more recall, between text and audio only, as the literature on sound has it."""
+TABLE_RECALL_AT = (*RECALL_AT, WIDE_RECALL)
+TABLE_HEADER = (
+    "direction", *(f"R@{k} %" for k in TABLE_RECALL_AT), "MedR", "chance R@1/5/10 %", "N", "Q",
+)  # fmt: skip
+PROTOCOL = (
+    "Each caption is a query; a clip as query takes the best rank among its captions. The gallery holds every item "
+    "that has the modality. Scores: dot products rounded to float32. The headline is over queries with a right item; "
+    "missing_counts_as_wrong is over all."
+)
+INTERVAL = "95%, bootstrap over queries"
+
+
+def direction_label(direction: str) -> str:
+    """As people read it: text_to_video becomes "text → video"."""
+    return direction.replace("_to_", " → ")
+
+
+def recall_at(direction: str) -> tuple[int, ...]:
+    """The k of a direction's R@k."""
+    return TABLE_RECALL_AT if set(direction.split("_to_")) == {"text", "audio"} else RECALL_AT
+
+
+@dataclass(frozen=True)
+class DirectionResult:
+    """One direction: the headline over pairs where both sides exist, and what stands beside it."""
+
+    direction: str
+    scores: Scores
+    chance: Scores
+    """What a model gets that gives every item one score, by the same tie rule."""
+    num_missing: int
+    """Further queries (captions, or clips) whose clip lacks one of the two modalities."""
+    recall_missing_as_wrong: dict[int, float]
+    """k -> recall over all queries when the missing ones count as wrong."""
+    ranks: Ranks
+    """Each query's outcome: what a paired comparison needs."""
+    queries_digest: str
+    gallery_digest: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types, without the outcome of each query."""
+        missing = {f"r{k}": share for k, share in self.recall_missing_as_wrong.items()}
+        all_queries = {"Q": self.scores.num_queries + self.num_missing, "missing_queries": self.num_missing, **missing}
+        digests = {"queries_digest": self.queries_digest, "gallery_digest": self.gallery_digest}
+        beside = {"chance": self.chance.as_dict(), "missing_counts_as_wrong": all_queries}
+        return {**self.scores.as_dict(), **beside, **digests}
+
+    def row(self) -> tuple[str, ...]:
+        """Cells under TABLE_HEADER; recalls in percent, "–" for one that is not measured."""
+        recall = self.scores.recall
+        recalls = [_percent(recall[k]) if k in recall else "–" for k in TABLE_RECALL_AT]
+        chance = "/".join(_percent(self.chance.recall[k]) for k in RECALL_AT)
+        size = (f"{self.scores.num_items:,}", f"{self.scores.num_queries:,}")
+        return (direction_label(self.direction), *recalls, f"{self.scores.median_rank:g}", chance, *size)
+
+    def note(self) -> str:
+        """The recalls when queries without a right item count as wrong, in words; empty when there are none."""
+        if not self.num_missing:
+            return ""
+        recalls = "/".join(_percent(share) for share in self.recall_missing_as_wrong.values())
+        names = "/".join(str(k) for k in self.recall_missing_as_wrong)
+        where = f"{direction_label(self.direction)}: {self.num_missing:,} more queries lack one of the two sides"
+        return f"{where}; counted as wrong, R@{names} are {recalls} %."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+@dataclass(frozen=True)
+class PostProcessed:
+    """All directions again, after a re-ranking that uses the whole set of queries (rerank.py)."""
+
+    name: str
+    parameters: dict[str, Any]
+    directions: dict[str, DirectionResult]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that a number needs beside it: data, split, sizes, seed, rules, code and versions."""
+
+    data: str
+    split: str
+    num_clips: int
+    num_texts: int
+    directions: dict[str, DirectionResult]
+    """Directions in which no clip has both modalities are left out."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+    identical_captions_count: bool = False
+    model: dict[str, Any] = field(default_factory=dict)
+    """What the encoder says of itself: run, checkpoint, recipe, training seed, fingerprint."""
+    commit: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    data_digest: str = ""
+    """Of ids and captions of the split; the name of the data may differ from machine to machine."""
+    post: tuple[PostProcessed, ...] = ()
+    """Re-rankings, which are never mixed with `directions`."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The contents of results.json but for each query's outcome; recalls are shares in [0, 1]."""
+        about = {"data": self.data, "data_digest": self.data_digest, "split": self.split}
+        sizes = {"num_clips": self.num_clips, "num_texts": self.num_texts}
+        rules = {"protocol": PROTOCOL, "tie_rule": TIE_RULE, "post_processing": "none", "interval": INTERVAL}
+        rules |= {"identical_captions_count": self.identical_captions_count}
+        code = {"seed": self.seed, "commit": self.commit, "versions": self.versions}
+        results: dict[str, Any] = {"directions": _as_dicts(self.directions)}
+        if self.post:
+            results["post_processed"] = {
+                post.name: {"parameters": post.parameters, "directions": _as_dicts(post.directions)}
+                for post in self.post
+            }
+        return {"format": FORMAT, "version": VERSION, **about, **sizes, "model": self.model, **rules, **code, **results}
+
+    def write(self, path: str | Path) -> None:
+        """Write results.json with the outcome of each query (results_file.py), whole or not at all."""
+        groups = {"none": self.directions, **{post.name: post.directions for post in self.post}}
+        ranks = {
+            post: {name: result.ranks for name, result in directions.items()} for post, directions in groups.items()
+        }
+        write_results(path, self.as_dict(), ranks)
+
+    def tables(self) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+        """Rows under TABLE_HEADER of the plain ranking, named "", and of each re-ranking by its name."""
+        yield "", [result.row() for result in self.directions.values()]
+        for post in self.post:
+            yield post.name, [result.row() for result in post.directions.values()]
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Table rows under TABLE_HEADER, as text; recalls in percent; re-rankings as rows of their own."""
+        return [
+            (f"{label}, {name}" if name else label, *cells) for name, rows in self.tables() for label, *cells in rows
+        ]
+
+    def markdown(self) -> str:
+        """The table in Markdown, with the line that says what was measured."""
+        notes = (f"\n{note}" for note in self.notes())
+        return "\n".join([*markdown_table(TABLE_HEADER, self.rows()), "", self.caption(), *notes])
+
+    def notes(self) -> list[str]:
+        """A sentence for each direction where clips lack a modality: the recalls when they count as wrong."""
+        return [result.note() for result in self.directions.values() if result.num_missing]
+
+    def caption(self) -> str:
+        """One line: data, split, gallery, tie rule, post-processing."""
+        tied = sum(result.scores.num_tied for result in self.directions.values())
+        same = "; identical captions count as right" if self.identical_captions_count else ""
+        fused = "; media is picture and sound fused" if "text_to_media" in self.directions else ""
+        return (
+            f"{self.data}, split {self.split}: {self.num_clips:,} clips, {self.num_texts:,} captions; "
+            f"ties by {TIE_RULE} ({tied} tied queries){same}{fused}; {self._about_post()}."
+        )
+
+    def _about_post(self) -> str:
+        if not self.post:
+            return "no post-processing"
+        names = "; ".join(f"{post.name} ({_parameters(post.parameters)})" for post in self.post)
+        return f"no post-processing but in rows that name it, which use the whole set of queries: {names}"
+
+
+def _parameters(parameters: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in parameters.items())
+
+
+def _as_dicts(directions: dict[str, DirectionResult]) -> dict[str, Any]:
+    return {name: result.as_dict() for name, result in directions.items()}
+
+
+def markdown_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+    head = "| " + " | ".join(header) + " |"
+    return [head, "|" + "---|" * (head.count(" | ") + 1), *("| " + " | ".join(row) + " |" for row in rows)]
