@@ -142,7 +142,7 @@ class Index:
         """The k best clips for words, or for a sound, video or image file; best first, fewer when there are fewer.
 
         `in_`: compare with "media" (picture and sound fused), "video", "audio" or "text" (the clips' own words). Raises
-        VlsaError for a question that cannot be asked, MediaError for a file that cannot be read, SearchIndexError if empty.
+        VlsaError for a question that cannot be asked, MediaError for an unreadable file, SearchIndexError if empty.
         """
         question, column = Question(text=text, audio=audio, video=video, image=image), column_of(in_)
         if k < 1:
