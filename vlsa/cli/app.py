@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import sys
 from typing import Any
 
@@ -10,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from vlsa import __version__
-from vlsa.base.console import say
+from vlsa.base.console import printable, say
 from vlsa.base.errors import VlsaError
 from vlsa.base.launch import started, under_torchrun
 
@@ -36,6 +37,10 @@ DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, err
 """What a write raises without naming the file."""
 
 
+UsageError: Any = typer.BadParameter.__base__
+"""What a command line that does not parse raises; its module differs between versions of typer."""
+
+
 class Commands(TyperGroup):
     """Runs a command; what a person can mend becomes one line and exit code 2."""
 
@@ -46,8 +51,11 @@ class Commands(TyperGroup):
             value = super().invoke(ctx)
             sys.stdout.flush()  # a pipe that was closed is found out here, not when Python ends
             return value
+        except UsageError as error:
+            error.message = printable(error.message)
+            raise
         except VlsaError as error:
-            _tell(" ".join(str(error).split()))
+            _tell(re.sub(r"\s*[\r\n]\s*", " ", str(error)))
             raise typer.Exit(2) from None
         except OSError as error:  # a full disk, a folder without rights: not ours, but a person can mend it
             if error.filename is None and error.errno not in DISK_FAULTS:
