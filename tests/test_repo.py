@@ -22,7 +22,7 @@ SUBROOMS = {
     "data": ("", "media", "engine", "ingest", "benchmarks", "world", "store", "loading"),
     "model": ("", "warm_start"),
     "retrieve": ("encode", "evaluate", "index"),
-    "show": ("compute", ""),
+    "show": ("compute", "plots", ""),
 }
 """Folders of a room in the order that imports follow; "" is the files of the room itself."""
 CORE_LIBRARIES = {"torch", "numpy", "einops", "jaxtyping", "safetensors", "tokenizers"}

@@ -284,7 +284,7 @@ def _draw(
     seconds: dict[str, float],
 ) -> None:
     from vlsa.pretrain.metrics_log import METRICS_FILE
-    from vlsa.show.curves import draw_curves
+    from vlsa.show.plots.curves import draw_curves
     from vlsa.show.report import write_report
 
     curves = draw_curves(out / "run" / METRICS_FILE, out / "curves.png")

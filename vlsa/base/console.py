@@ -1,6 +1,6 @@
-"""What the terminal shows while a command works: progress bars and messages on stderr, and text that is safe to print.
+"""What the terminal shows while a command works: progress and messages on stderr, and text that is safe to print.
 
-Reads the progress callbacks of every stage; used by the command line and the demo. Results are printed by cli/output.py.
+Reads the progress callbacks of every stage; used by the command line and the demo. cli/output.py prints the results.
 """
 
 import logging

@@ -13,7 +13,7 @@ from vlsa.config import Config
 from vlsa.config.overrides import override, to_dict
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.retrieve.evaluate.evaluate import Evaluator
-from vlsa.show.curves import MOST_POINTS, averaged, contrasted_clips, draw_curves, panels, read_series, style
+from vlsa.show.plots.curves import MOST_POINTS, averaged, contrasted_clips, draw_curves, panels, read_series, style
 
 
 def write_metrics(path, records) -> None:
@@ -33,7 +33,7 @@ def test_a_torn_last_line_is_ignored(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "no training step"), ("words\n", r":1: not a record"), ('{"loss": 1}\n', "with a step")],
+    [("", "no training step"), ("words\n", r":1: not JSON"), ('{"loss": 1}\n', "with a step")],
 )
 def test_what_cannot_be_drawn_is_one_line(tmp_path, content, message):
     (tmp_path / "m.jsonl").write_text(content)
@@ -91,12 +91,12 @@ def test_every_value_that_training_writes_has_its_place():
         learning_rate=one,  # set, not found
     ) == {
         "loss": ["loss"],
-        "alignment of true pairs": ["audio text"],
-        "uniformity: 0 collapsed, -4 spread out": ["audio", "text"],
-        "norm of the gradient": ["gradient_norm"],
+        "alignment of positive pairs": ["audio text"],
+        "uniformity (0 collapsed, -4 uniform)": ["audio", "text"],
+        "gradient norm": ["gradient_norm"],
         "temperature": ["temperature"],
-        "speed": ["clips_per_second"],
-        "waiting for data, model FLOPs utilisation": ["waiting for data, %", "MFU, %"],
+        "throughput": ["clips_per_second"],
+        "data wait and model FLOPs utilisation": ["waiting for data, %", "MFU, %"],
     }
 
 
