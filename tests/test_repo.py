@@ -322,6 +322,19 @@ def test_one_version_everywhere():
     assert project["version"] == vlsa.__version__ == newest[1]
 
 
+def test_every_file_that_is_not_code_is_in_the_wheel():
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    packaged = [
+        path
+        for package, patterns in setuptools["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    ]
+    files = [path for path in (ROOT / "vlsa").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert sorted(packaged) == sorted(path for path in files if path.suffix != ".py")
+    assert {path.suffix for path in packaged} == {".css", ".js", ".html"}
+
+
 def requirement_name(requirement: str) -> str:
     return re.split(r"[^A-Za-z0-9_.-]", requirement)[0].lower().replace("_", "-")
 

@@ -1,6 +1,6 @@
 """Figure 5: matching and non-matching pairs of text and picture, GAM beside VTM, with numbers that say what is seen.
 
-Reads the pre-trained runs of seed 0; the maps are those of `vlsa show` (retrieve/figures/pairs.py).
+Reads the pre-trained runs of seed 0; the maps are those of `vlsa show` (show/compute/pair_map.py).
 """
 
 import json
