@@ -75,7 +75,7 @@ def _report(message: str) -> None:
     if under_torchrun():
         from vlsa.base.processes import first_to_tell
 
-        if not first_to_report():
+        if not first_to_tell():
             return
     say(message)
 
