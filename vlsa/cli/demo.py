@@ -30,9 +30,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     out: Annotated[Path, typer.Argument(help="Folder for all results.", metavar="OUT")],
     train: Annotated[int, typer.Option(help="Training clips.")] = 3000,
-    test: Annotated[
-        int, typer.Option(help="Held-out clips, of combinations that training lacks.")
-    ] = 200,
+    test: Annotated[int, typer.Option(help="Held-out clips, of combinations that training lacks.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the footage and of the training.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Training steps; those of the recipe by default.")] = None,
     changes: Annotated[

@@ -158,7 +158,7 @@ def _sound_map_plots(
     config, plots = source.encoder.config, []
     for part, batch in batches(source.store, rows, config, source.encoder.tokenizer):
         for k, row in enumerate(part):
-            waveform = batch.sound[k, : int(batch.num_samples[k])].numpy()
+            waveform = batch.waveform[k, : int(batch.num_samples[k])].numpy()
             plot = SoundMapPlot(
                 title=f"{row.id}  “{row.texts[0]}”" if row.texts else row.id,
                 similarity=maps[row.id],

@@ -94,12 +94,12 @@ def reconstruct_batch(
     decoded = [model.reconstruct(content, part, joint) for part in parts]
     order = replace(
         masks,
-        hidden_video=torch.cat([part.hidden_video for part in parts], dim=1),
-        hidden_audio=torch.cat([part.hidden_audio for part in parts], dim=1),
+        masked_video=torch.cat([part.masked_video for part in parts], dim=1),
+        masked_audio=torch.cat([part.masked_audio for part in parts], dim=1),
     )
     videos, video_errors = _video(model, batch, content, order, torch.cat([part.video for part in decoded], dim=1))
     audios, audio_errors = _audio(model, content, order, torch.cat([part.audio for part in decoded], dim=1))
-    predictions = decoded[0].words.argmax(dim=-1)
+    predictions = decoded[0].text.argmax(dim=-1)
     return [
         ReconstructedClip(
             id=clip_id,
@@ -119,8 +119,8 @@ def _draw_masks(model: VLSA, content: Content, generator: torch.Generator | None
     video, audio = torch.zeros_like(content.video_padding), torch.zeros_like(content.audio_padding)
     return replace(
         masks,
-        hidden_video=masking.some_hidden(masks.visible_video, video.float(), 1.0),
-        hidden_audio=masking.some_hidden(masks.visible_audio, audio.float(), 1.0),
+        masked_video=masking.some_masked(masks.visible_video, video.float(), 1.0),
+        masked_audio=masking.some_masked(masks.visible_audio, audio.float(), 1.0),
     )
 
 
@@ -128,7 +128,7 @@ def _decoded_parts(model: VLSA, masks: Masks) -> list[Masks]:
     """The masked patches in parts of the size of training, so that the decoder's input is as long as in training."""
     number = round(1 / model.config.decoder.decoded_share)
     return [
-        replace(masks, hidden_video=masks.hidden_video[:, k::number], hidden_audio=masks.hidden_audio[:, k::number])
+        replace(masks, masked_video=masks.masked_video[:, k::number], masked_audio=masks.masked_audio[:, k::number])
         for k in range(number)
     ]
 
@@ -147,7 +147,7 @@ def _video(
     model: VLSA, batch: Batch, content: Content, masks: Masks, prediction: Float[Tensor, "B M P"]
 ) -> tuple[list[dict[str, np.ndarray]], list[dict[str, float]]]:
     """The frames of each clip, their mask and reconstruction; and the errors."""
-    masked, config = masks.hidden_video, model.config.video
+    masked, config = masks.masked_video, model.config.video
     true = model.pixels(content.video, masked)
     mean, deviation = model.pixel_scale * 255
     pixels = (_at_scale_of(model, prediction, true) * deviation + mean).round().clamp(0, 255).to(torch.uint8)
@@ -170,7 +170,7 @@ def _audio(
     model: VLSA, content: Content, masks: Masks, prediction: Float[Tensor, "B M P"]
 ) -> tuple[list[dict[str, np.ndarray]], list[dict[str, float]]]:
     """The spectrogram of each clip up to its end, its mask and reconstruction; and the errors."""
-    masked, config = masks.hidden_audio, model.config.audio
+    masked, config = masks.masked_audio, model.config.audio
     true = masking.gather_tokens(content.audio, masked)
     spectrogram, mask, reconstructed = (
         patches.unpatchify_audio(part, config.patch_size, config.num_times).cpu().numpy()
@@ -219,7 +219,7 @@ def _tokens(
         return tokenizer.backend.id_to_token(number) or "[UNK]"  # a vocabulary may be smaller than the model's table
 
     ends = {tokenizer.start_id, tokenizer.stop_id}
-    columns = (content.words[row], content.word_padding[row], masks.hidden_words[row], predictions[row])
+    columns = (content.token_ids[row], content.text_padding[row], masks.text_mask[row], predictions[row])
     return tuple(
         TextToken(piece(token), piece(prediction) if masked else None)
         for token, padding, masked, prediction in zip(*(column.tolist() for column in columns), strict=True)

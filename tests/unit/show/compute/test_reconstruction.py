@@ -17,9 +17,9 @@ def perfect(model):
     """Stands for `VLSA.reconstruct`: knows everything."""
 
     def reconstruct(content, masks, joint) -> Reconstruction:
-        words = torch.nn.functional.one_hot(content.words, model.config.text.vocabulary_size).float()
-        video = model.target(model.pixels(content.video, masks.hidden_video))
-        return Reconstruction(video, model.target(masking.gather_tokens(content.audio, masks.hidden_audio)), words)
+        words = torch.nn.functional.one_hot(content.token_ids, model.config.text.vocabulary_size).float()
+        video = model.target(model.pixels(content.video, masks.masked_video))
+        return Reconstruction(video, model.target(masking.gather_tokens(content.audio, masks.masked_audio)), words)
 
     return reconstruct
 
@@ -57,7 +57,7 @@ def test_every_hidden_patch_is_decoded_once_whatever_share_is_decoded_in_trainin
     asked, whole = [], model.reconstruct
 
     def watch(content, masks, joint):
-        asked.append(masks.hidden_video[0])
+        asked.append(masks.masked_video[0])
         return whole(content, masks, joint)
 
     monkeypatch.setattr(model, "reconstruct", watch)
