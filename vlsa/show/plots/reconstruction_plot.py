@@ -13,10 +13,10 @@ from vlsa.base.errors import VlsaError
 from vlsa.show.compute.reconstruction import ReconstructedClip, TextToken
 from vlsa.show.plots.canvas import BLACK, GREY, ORANGE, TEAL, bare, new_figure, plain, save
 
-WIDTH_INCHES, ROW_INCHES, LINE_INCHES, TITLE_INCHES = 8.6, 1.05, 0.4, 0.3
+WIDTH_INCHES, ROW_INCHES, LINE_INCHES, TITLE_INCHES = 8.8, 1.05, 0.4, 0.3
 NUM_FRAMES = 4
 TOKEN_POINTS = 8.0
-LINE_CHARACTERS = int(WIDTH_INCHES * 0.92 * 72 / (0.602 * TOKEN_POINTS))
+LINE_CHARACTERS = int(WIDTH_INCHES * 0.895 * 72 / (0.602 * TOKEN_POINTS))
 """Characters of equal width in a line of tokens."""
 MASKED = (214, 212, 207)
 """Colour of masked patches."""
@@ -55,7 +55,7 @@ def _caption(normalised: bool) -> str:
 
 def _draw_clip(part: Any, clip: ReconstructedClip, lines: list[list[tuple[int, TextToken]]], height: float) -> None:
     part.text(0, 1 - 0.5 * TITLE_INCHES / height, plain(clip.id), fontsize=9, weight="bold", color=BLACK, va="center")
-    place = {"left": 0.08, "right": 1, "top": 1 - TITLE_INCHES / height, "bottom": 0, "hspace": 0.06, "wspace": 0.03}
+    place = {"left": 0.105, "right": 1, "top": 1 - TITLE_INCHES / height, "bottom": 0, "hspace": 0.06, "wspace": 0.03}
     ratios = {"height_ratios": [ROW_INCHES] * 3 + [LINE_INCHES * len(lines)], "width_ratios": [NUM_FRAMES, 3]}
     grid = part.add_gridspec(4, 2, **ratios, **place)
     columns = (_frame_rows(clip), _spectrogram_rows(clip))

@@ -51,7 +51,8 @@ def draw_sound_maps(clips: Sequence[SoundMapPlot], path: str | Path, *, verdict:
     """
     if not clips:
         raise VlsaError(f"{path}: no clip has both video and audio; there is no map to draw. Choose another split.")
-    width = FRAME_INCHES * (1 + GAP) * min(max(len(clip.frames) for clip in clips), MOST_FRAMES)
+    num_columns = min(max(len(clip.frames) for clip in clips), MOST_FRAMES)
+    width = FRAME_INCHES * (num_columns * (1 + GAP) - GAP)
     titles = [wrapped(clip.title, width, 9) for clip in clips]
     heads = [TITLE_INCHES * (1 + title.count("\n")) for title in titles]
     heights = [head + FRAME_INCHES + AUDIO_INCHES + FOOT_INCHES for head in heads]
