@@ -132,8 +132,8 @@ def _draw_reconstructions(source: _Source, figures: Figures) -> None:
     clips = list(reconstruct_clips(model, tokenizer, source.store, drawn, source.seed))
     normalised = source.encoder.config.objective.normalise_targets
     figures.files.append(draw_reconstructions(clips, figures.folder / "reconstructions.png", normalised=normalised))
-    measured = reconstruct_clips(model, tokenizer, source.store, evenly_spaced(source.rows, MOST_CLIPS), source.seed)
-    figures.numbers += reconstruction_numbers([clip.without_arrays() for clip in measured])
+    measured = evenly_spaced(source.rows, MOST_CLIPS)
+    figures.numbers += reconstruction_numbers(reconstruct_clips(model, tokenizer, source.store, measured, source.seed))
 
 
 def _draw_sound_maps(source: _Source, figures: Figures) -> None:

@@ -14,7 +14,7 @@ from vlsa.data.loading.loader import MemoryClips
 from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.encode.encoders import VlsaEncoder
 from vlsa.show import figures
-from vlsa.show.compute.reconstruction import ReconstructedClip, TextToken
+from vlsa.show.compute.reconstruction import ReconstructedClip, TextToken, Versions
 from vlsa.show.compute.sound_map import SoundMap, Target
 from vlsa.show.figures import write_figures
 from vlsa.show.plots.reconstruction_plot import LINE_CHARACTERS, draw_reconstructions, token_lines
@@ -180,7 +180,7 @@ def test_drawing_nothing_is_one_line(tmp_path):
 def test_more_clips_make_a_higher_picture_of_the_same_width(tmp_path):
     empty = np.zeros((0, 4), np.float32)
     frames = np.zeros((2, 8, 8, 3), np.uint8)
-    clip = ReconstructedClip("a", frames, frames[..., 0] > 0, frames, empty, empty > 0, empty, (), {})
+    clip = ReconstructedClip("a", Versions(frames, frames > 0, frames), Versions(empty, empty > 0, empty), (), {})
     one, three = (draw_reconstructions([clip] * n, tmp_path / f"{n}.png", normalised=False) for n in (1, 3))
     assert size_of(one)[0] == size_of(three)[0]
     assert size_of(three)[1] > 2 * size_of(one)[1]

@@ -8,13 +8,13 @@ Axes: B clips, V frames, H W pixels, T F times and frequencies, N patches, M dec
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from vlsa.base.errors import CheckpointError
@@ -42,28 +42,28 @@ class TextToken:
 
 
 @dataclass(frozen=True, eq=False)
+class Versions:
+    """The frames (V H W 3) or the spectrogram (T F) of a clip; of length 0 where the clip has none."""
+
+    original: Shaped[np.ndarray, "length ..."]
+    """Frames: uint8. Spectrogram: at the model's scale, mean 0 and deviation 1 over the first training batch."""
+    mask: Bool[np.ndarray, "length ..."]
+    """True where masked."""
+    reconstructed: Shaped[np.ndarray, "length ..."]
+    """The decoder's patches where masked, the original elsewhere."""
+
+
+@dataclass(frozen=True, eq=False)
 class ReconstructedClip:
-    """A clip and its reconstruction. Without video V = 0, without audio T = 0, without text no tokens."""
+    """A clip and its reconstruction."""
 
     id: str
-    frames: UInt8[np.ndarray, "V H W 3"]
-    frames_mask: Bool[np.ndarray, "V H W"]
-    frames_reconstructed: UInt8[np.ndarray, "V H W 3"]
-    """The decoder's patches where masked, the original elsewhere; the same for the spectrogram."""
-    spectrogram: Float32[np.ndarray, "T F"]
-    """At the model's scale: mean 0, deviation 1 over the first training batch."""
-    spectrogram_mask: Bool[np.ndarray, "T F"]
-    spectrogram_reconstructed: Float32[np.ndarray, "T F"]
+    frames: Versions
+    spectrogram: Versions
     tokens: tuple[TextToken, ...]
     errors: dict[str, float]
     """video, audio: mean squared error on masked patches in units of the target; video_flat, audio_flat: that of
     predicting each patch's mean. Absent modalities are left out."""
-
-    def without_arrays(self) -> "ReconstructedClip":
-        """The same with tokens and errors only, so that many fit in memory."""
-        return replace(
-            self, **{name: value[:0].copy() for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        )
 
 
 @torch.no_grad()
@@ -88,49 +88,37 @@ def reconstruct_batch(
 ) -> list[ReconstructedClip]:
     """The clips of a batch, masked and reconstructed."""
     content = model.content(batch)
-    masks = _draw_masks(model, content, generator)
+    num_parts = round(1 / model.config.decoder.decoded_share)
+    masks = _draw_masks(model, content, num_parts, generator)
     _, joint = model.encode(model.visible_tokens(content, masks))
-    parts = _decoded_parts(model, masks)
-    decoded = [model.reconstruct(content, part, joint) for part in parts]
-    order = replace(
-        masks,
-        masked_video=torch.cat([part.masked_video for part in parts], dim=1),
-        masked_audio=torch.cat([part.masked_audio for part in parts], dim=1),
+    parts = zip(
+        *(masked.tensor_split(num_parts, 1) for masked in (masks.masked_video, masks.masked_audio)), strict=True
     )
-    videos, video_errors = _video(model, batch, content, order, torch.cat([part.video for part in decoded], dim=1))
-    audios, audio_errors = _audio(model, content, order, torch.cat([part.audio for part in decoded], dim=1))
-    predictions = decoded[0].text.argmax(dim=-1)
-    return [
-        ReconstructedClip(
-            id=clip_id,
-            **videos[k],
-            **audios[k],
-            tokens=_tokens(tokenizer, content, masks, predictions, k),
-            errors=video_errors[k] | audio_errors[k],
-        )
-        for k, clip_id in enumerate(batch.ids)
-    ]
+    decoded = [model.reconstruct(content, replace(masks, masked_video=v, masked_audio=a), joint) for v, a in parts]
+    frames, video_errors = _video(model, batch, content, masks, torch.cat([part.video for part in decoded], dim=1))
+    spectrograms, audio_errors = _audio(model, content, masks, torch.cat([part.audio for part in decoded], dim=1))
+    tokens = _tokens(tokenizer, content, masks, decoded[0].text.argmax(dim=-1))
+    errors = [video | audio for video, audio in zip(video_errors, audio_errors, strict=True)]
+    columns = (batch.ids, frames, spectrograms, tokens, errors)
+    return [ReconstructedClip(*values) for values in zip(*columns, strict=True)]
 
 
-def _draw_masks(model: VLSA, content: Content, generator: torch.Generator | None) -> Masks:
-    """Masks as in training, with all masked patches to be decoded."""
+def _draw_masks(model: VLSA, content: Content, num_parts: int, generator: torch.Generator | None) -> Masks:
+    """Masks as in training, with all masked patches to be decoded: in parts of the length that training decodes.
+
+    Each part is spread over the clip, as in training: the k-th has every `num_parts`-th masked patch from the k-th on.
+    """
     noise = model.draw_noise(len(content.video), generator).to(content.video.device)
     masks = model.draw_masks(content, noise.masks)
-    video, audio = torch.zeros_like(content.video_padding), torch.zeros_like(content.audio_padding)
+
+    def masked(visible: Int[Tensor, "B K"], padding: Bool[Tensor, "B N"]) -> Int[Tensor, "B M"]:
+        indices = masking.some_masked(visible, torch.zeros_like(padding).float(), 1.0)
+        return torch.cat([indices[:, k::num_parts] for k in range(num_parts)], dim=1)
+
+    video, audio = (content.video_padding, content.audio_padding)
     return replace(
-        masks,
-        masked_video=masking.some_masked(masks.visible_video, video.float(), 1.0),
-        masked_audio=masking.some_masked(masks.visible_audio, audio.float(), 1.0),
+        masks, masked_video=masked(masks.visible_video, video), masked_audio=masked(masks.visible_audio, audio)
     )
-
-
-def _decoded_parts(model: VLSA, masks: Masks) -> list[Masks]:
-    """The masked patches in parts of the size of training, so that the decoder's input is as long as in training."""
-    number = round(1 / model.config.decoder.decoded_share)
-    return [
-        replace(masks, masked_video=masks.masked_video[:, k::number], masked_audio=masks.masked_audio[:, k::number])
-        for k in range(number)
-    ]
 
 
 def denormalise(prediction: Float[Tensor, "B M P"], true: Float[Tensor, "B M P"]) -> Float[Tensor, "B M P"]:
@@ -145,22 +133,18 @@ def _at_scale_of(model: VLSA, prediction: Float[Tensor, "B M P"], true: Float[Te
 
 def _video(
     model: VLSA, batch: Batch, content: Content, masks: Masks, prediction: Float[Tensor, "B M P"]
-) -> tuple[list[dict[str, np.ndarray]], list[dict[str, float]]]:
-    """The frames of each clip, their mask and reconstruction; and the errors."""
+) -> tuple[list[Versions], list[dict[str, float]]]:
+    """The real frames of each clip, and the errors."""
     masked, config = masks.masked_video, model.config.video
     true = model.pixels(content.video, masked)
     mean, deviation = model.pixel_scale * 255
     pixels = (_at_scale_of(model, prediction, true) * deviation + mean).round().clamp(0, 255).to(torch.uint8)
-    frames, mask, reconstructed = (
+    original, mask, reconstructed = (
         patches.unpatchify_video(part, config.patch_px, config.size_px).permute(0, 1, 3, 4, 2).cpu().numpy()
         for part in _versions(content.video, masked, pixels)
     )
     clips = [
-        {
-            "frames": frames[k][real],
-            "frames_mask": mask[k, ..., 0][real] > 0,
-            "frames_reconstructed": reconstructed[k][real],
-        }
+        Versions(original[k][real], mask[k][real] > 0, reconstructed[k][real])
         for k, real in enumerate((~batch.frame_padding).cpu().numpy())
     ]
     return clips, _errors(model, "video", prediction, true, content.video_padding.gather(1, masked))
@@ -168,19 +152,18 @@ def _video(
 
 def _audio(
     model: VLSA, content: Content, masks: Masks, prediction: Float[Tensor, "B M P"]
-) -> tuple[list[dict[str, np.ndarray]], list[dict[str, float]]]:
-    """The spectrogram of each clip up to its end, its mask and reconstruction; and the errors."""
+) -> tuple[list[Versions], list[dict[str, float]]]:
+    """The spectrogram of each clip up to its end, and the errors."""
     masked, config = masks.masked_audio, model.config.audio
     true = masking.gather_tokens(content.audio, masked)
-    spectrogram, mask, reconstructed = (
+    original, mask, reconstructed = (
         patches.unpatchify_audio(part, config.patch_size, config.num_times).cpu().numpy()
         for part in _versions(content.audio, masked, _at_scale_of(model, prediction, true))
     )
     patches_high = config.num_frequencies // config.patch_size
     stops = (~content.audio_padding).sum(dim=1).div(patches_high, rounding_mode="floor").mul(config.patch_size)
-    names = ("spectrogram", "spectrogram_mask", "spectrogram_reconstructed")
     clips = [
-        dict(zip(names, (spectrogram[k, :stop], mask[k, :stop] > 0, reconstructed[k, :stop]), strict=True))
+        Versions(original[k, :stop], mask[k, :stop] > 0, reconstructed[k, :stop])
         for k, stop in enumerate(stops.tolist())
     ]
     return clips, _errors(model, "audio", prediction, true, content.audio_padding.gather(1, masked))
@@ -213,30 +196,32 @@ def _errors(
 
 
 def _tokens(
-    tokenizer: Tokenizer, content: Content, masks: Masks, predictions: Int[Tensor, "B L"], row: int
-) -> tuple[TextToken, ...]:
+    tokenizer: Tokenizer, content: Content, masks: Masks, predictions: Int[Tensor, "B L"]
+) -> list[tuple[TextToken, ...]]:
     def piece(number: int) -> str:
         return tokenizer.backend.id_to_token(number) or "[UNK]"  # a vocabulary may be smaller than the model's table
 
-    ends = {tokenizer.start_id, tokenizer.stop_id}
-    columns = (content.token_ids[row], content.text_padding[row], masks.text_mask[row], predictions[row])
-    return tuple(
-        TextToken(piece(token), piece(prediction) if masked else None)
-        for token, padding, masked, prediction in zip(*(column.tolist() for column in columns), strict=True)
-        if not padding and token not in ends
-    )
+    columns = (content.token_ids, content.text_padding, masks.text_mask, predictions)
+    return [
+        tuple(
+            TextToken(piece(token), piece(prediction) if masked else None)
+            for token, padding, masked, prediction in zip(*clip, strict=True)
+            if not padding and token not in (tokenizer.start_id, tokenizer.stop_id)
+        )
+        for clip in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
-def reconstruction_numbers(clips: Sequence[ReconstructedClip]) -> list[Number]:
+def reconstruction_numbers(clips: Iterable[ReconstructedClip]) -> list[Number]:
     """Error on masked patches next to a flat prediction, and accuracy on masked tokens next to the commonest one."""
+    kept = [(clip.errors, [token for token in clip.tokens if token.prediction is not None]) for clip in clips]
     numbers = []
     for name in ("video", "audio"):
-        errors = [clip.errors for clip in clips if name in clip.errors]
-        if errors:
-            own, flat = (np.array([one[key] for one in errors]) for key in (name, f"{name}_flat"))
-            numbers.append(mean_over_clips(FIGURE, f"error on masked {name} patches", own, {"each patch flat": flat}))
-    masked = [[token for token in clip.tokens if token.prediction is not None] for clip in clips]
-    masked = [tokens for tokens in masked if tokens]
+        pairs = np.array([(errors[name], errors[f"{name}_flat"]) for errors, _ in kept if name in errors])
+        if len(pairs):
+            beside = {"each patch flat": pairs[:, 1]}
+            numbers.append(mean_over_clips(FIGURE, f"error on masked {name} patches", pairs[:, 0], beside))
+    masked = [tokens for _, tokens in kept if tokens]
     if masked:
         commonest = Counter(token.piece for tokens in masked for token in tokens).most_common(1)[0][0]
         right = np.array([np.mean([token.prediction == token.piece for token in tokens]) for tokens in masked])

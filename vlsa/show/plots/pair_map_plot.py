@@ -13,7 +13,8 @@ from vlsa.base.errors import VlsaError
 from vlsa.show.compute.pair_map import PairMap
 from vlsa.show.plots.canvas import BLACK, GREY, ORANGE, TEAL, bare, new_figure, plain, save
 
-PANEL_WIDTH_INCHES, PANEL_HEIGHT_INCHES, MOST_COLUMNS = 3.4, 4.0, 3
+PANEL_INCHES, GAP_INCHES, BELOW_INCHES = 3.1, 0.3, 1.0
+MOST_COLUMNS = 3
 CAPTION = (
     "Each point is a pair of global embeddings, represented by their element-wise product: PCA to 50 dimensions, then "
     "t-SNE. Nearby points are similar pairs; axes, cluster sizes and distances between clusters have no meaning. "
@@ -29,11 +30,14 @@ def draw_pair_maps(maps: Mapping[str, PairMap], path: str | Path) -> Path:
         raise VlsaError(f"{path}: no pairs to draw. Give at least one map.")
     num_columns = min(len(maps), MOST_COLUMNS)
     num_rows = -(-len(maps) // num_columns)
-    figure = new_figure(num_columns * PANEL_WIDTH_INCHES, num_rows * PANEL_HEIGHT_INCHES, "constrained")
+    width, height = num_columns * (PANEL_INCHES + GAP_INCHES) - GAP_INCHES, num_rows * (PANEL_INCHES + BELOW_INCHES)
+    figure = new_figure(width, height)
+    edges = {"left": 0, "right": 1, "top": 1, "bottom": BELOW_INCHES / height}
+    figure.subplots_adjust(**edges, wspace=GAP_INCHES / PANEL_INCHES, hspace=BELOW_INCHES / PANEL_INCHES)
     for place, (name, drawn) in enumerate(maps.items(), 1):
         _draw_map(figure.add_subplot(num_rows, num_columns, place), name, drawn)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=8, frameon=False, labelcolor=GREY)
+    above = {"loc": "lower left", "bbox_to_anchor": (-0.03, 1.07), "borderaxespad": 0.0}
+    figure.axes[0].legend(ncols=2, fontsize=8, frameon=False, labelcolor=GREY, **above)
     return save(figure, path, CAPTION)
 
 
@@ -48,6 +52,5 @@ def _draw_map(axes: Any, name: str, drawn: PairMap) -> None:
     uniformity = ", ".join(f"{modality} {value:.2f}" for modality, value in drawn.uniformity.items())
     numbers = f"alignment {drawn.alignment:.2f}\nuniformity {uniformity}\nseparation {drawn.separation:.2f}"
     axes.set_xlabel(numbers, fontsize=8, loc="left", color=BLACK, linespacing=1.4)
-    axes.set_box_aspect(1)
     axes.margins(0.04)
     bare(axes)

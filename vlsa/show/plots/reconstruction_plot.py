@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vlsa.base.errors import VlsaError
-from vlsa.show.compute.reconstruction import ReconstructedClip, TextToken
+from vlsa.show.compute.reconstruction import ReconstructedClip, TextToken, Versions
 from vlsa.show.plots.canvas import BLACK, GREY, ORANGE, TEAL, bare, new_figure, plain, save
 
 WIDTH_INCHES, ROW_INCHES, LINE_INCHES, TITLE_INCHES = 8.8, 1.05, 0.4, 0.3
@@ -58,7 +58,7 @@ def _draw_clip(part: Any, clip: ReconstructedClip, lines: list[list[tuple[int, T
     place = {"left": 0.105, "right": 1, "top": 1 - TITLE_INCHES / height, "bottom": 0, "hspace": 0.06, "wspace": 0.03}
     ratios = {"height_ratios": [ROW_INCHES] * 3 + [LINE_INCHES * len(lines)], "width_ratios": [NUM_FRAMES, 3]}
     grid = part.add_gridspec(4, 2, **ratios, **place)
-    columns = (_frame_rows(clip), _spectrogram_rows(clip))
+    columns = (_frame_rows(clip.frames), _spectrogram_rows(clip.spectrogram))
     for row, label in enumerate(LABELS):
         frames, spectrogram = (part.add_subplot(grid[row, column]) for column in (0, 1))
         frames.set_ylabel(label, fontsize=8, color=GREY, rotation=0, ha="right", va="center")
@@ -69,27 +69,25 @@ def _draw_clip(part: Any, clip: ReconstructedClip, lines: list[list[tuple[int, T
     _draw_tokens(part.add_subplot(grid[3, :]), lines)
 
 
-def _frame_rows(clip: ReconstructedClip) -> list[np.ndarray]:
+def _frame_rows(frames: Versions) -> list[np.ndarray]:
     """Some frames next to each other: original, with masked pixels grey, reconstructed. Empty without video."""
-    if not len(clip.frames):
+    if not len(frames.original):
         return []
-    visible = np.where(clip.frames_mask[..., None], np.uint8(MASKED), clip.frames)
-    chosen = np.unique(np.linspace(0, len(clip.frames) - 1, NUM_FRAMES).round().astype(int))
-    gap = ((0, 0), (0, 0), (0, max(clip.frames.shape[2] // 16, 1)), (0, 0))
-    videos = (clip.frames, visible, clip.frames_reconstructed)
-    return [np.concatenate(np.pad(video[chosen], gap, constant_values=255), axis=1) for video in videos]
+    visible = np.where(frames.mask, np.uint8(MASKED), frames.original)
+    chosen = np.unique(np.linspace(0, len(visible) - 1, NUM_FRAMES).round().astype(int))
+    gap = ((0, 0), (0, 0), (0, max(visible.shape[2] // 16, 1)), (0, 0))
+    rows = (frames.original, visible, frames.reconstructed)
+    return [np.concatenate(np.pad(row[chosen], gap, constant_values=255), axis=1) for row in rows]
 
 
-def _spectrogram_rows(clip: ReconstructedClip) -> list[np.ndarray]:
+def _spectrogram_rows(spectrogram: Versions) -> list[np.ndarray]:
     """Frequency by time, at one scale: original, with masked values missing, reconstructed. Empty without audio."""
-    if not len(clip.spectrogram):
+    if not len(spectrogram.original):
         return []
-    low, high = np.percentile(clip.spectrogram, [0.5, 99.9])
-    visible = np.where(clip.spectrogram_mask, np.nan, clip.spectrogram)
-    return [
-        (values.T.clip(low, high) - low) / max(high - low, 1e-9)
-        for values in (clip.spectrogram, visible, clip.spectrogram_reconstructed)
-    ]
+    low, high = np.percentile(spectrogram.original, [0.5, 99.9])
+    visible = np.where(spectrogram.mask, np.nan, spectrogram.original)
+    rows = (spectrogram.original, visible, spectrogram.reconstructed)
+    return [(row.T.clip(low, high) - low) / max(high - low, 1e-9) for row in rows]
 
 
 def _draw_image(axes: Any, rows: list[np.ndarray], row: int, absent: str, **style: Any) -> None:
