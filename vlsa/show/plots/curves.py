@@ -40,28 +40,30 @@ def read_series(path: str | Path) -> Series:
     """All numbers of a metrics.jsonl by name, without an incomplete last line. Raises VlsaError for an empty file."""
     values: dict[str, dict[int, float]] = {}
     try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
         raise VlsaError(
             f"{path}: cannot be read ({error.strerror}); there is no training to draw. Train first."
         ) from error
     for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is incomplete
-        record = _parse(line, f"{path}:{number}")
+        step, record = _parse(line, f"{path}:{number}")
         for name, value in record.items():
-            if name != "step" and isinstance(value, int | float):
-                values.setdefault(name, {})[record["step"]] = value
+            values.setdefault(name, {})[step] = value
     if not values:
         raise VlsaError(f"{path}: has no training step; there is nothing to draw. Train for at least one step.")
     return {name: _columns(points) for name, points in values.items()}
 
 
-def _parse(line: str, where: str) -> dict[str, Any]:
+def _parse(line: str, where: str) -> tuple[int, dict[str, float]]:
+    """The step, and the numbers by name."""
     try:
         record = json.loads(line)
-        record["step"]
-    except (ValueError, KeyError, TypeError) as error:
+        step = record.pop("step")
+        if type(step) is not int or not 0 <= step < 2**53:
+            raise ValueError(step)
+        return step, {name: float(value) for name, value in record.items() if isinstance(value, int | float)}
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
         raise VlsaError(f"{where}: not JSON with a step; the curve would have a gap. Delete that line.") from error
-    return record
 
 
 def _columns(points: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -113,9 +115,10 @@ def contrasted_clips(config_path: Path) -> int | None:
     try:
         config = json.loads(config_path.read_bytes())
         softmax = config["model"]["objective"]["contrast"] == "softmax"
-        return int(config["train"]["batch_size"]) if softmax else None
-    except (OSError, ValueError, KeyError, TypeError):
+        batch_size = int(config["train"]["batch_size"]) if softmax else 0
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return batch_size if batch_size > 0 else None
 
 
 def panels(series: Series, batch_size: int | None = None) -> list[Panel]:
