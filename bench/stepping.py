@@ -22,7 +22,7 @@ from vlsa.data.clip import Batch
 from vlsa.data.loading.loader import TrainingClips, training_batches
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import encoder_tokens
-from vlsa.model.types import SpecialWords
+from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import acceleration, oom
 from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
@@ -45,7 +45,7 @@ def start(config: Config, device: torch.device, kernel: str = "fused") -> Traine
     """A fresh run with the recipe's whole vocabulary."""
     oom.too_much = _say_so  # the bench halves a batch by itself, in a fresh process
     torch.manual_seed(0)
-    model = VLSA(config.model, SpecialWords(1, 2, 3)).to(device)
+    model = VLSA(config.model, SpecialTokens(1, 2, 3)).to(device)
     optimizer = build_optimizer(model, config)
     if kernel != "fused":
         groups = [
@@ -135,7 +135,7 @@ def _noted(pairs: Iterator[tuple[Batch, float]], waits: list[float]) -> Iterator
 
 def update_alone(job: Job) -> Results:
     """Milliseconds of one AdamW update by each of PyTorch's kernels."""
-    model = VLSA(job.config.model, SpecialWords(1, 2, 3)).to(job.device)
+    model = VLSA(job.config.model, SpecialTokens(1, 2, 3)).to(job.device)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     for weight in weights:
         weight.grad = torch.randn_like(weight)
