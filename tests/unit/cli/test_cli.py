@@ -350,7 +350,7 @@ def test_a_name_that_the_terminal_cannot_show_is_no_failure(encoding, shown, tmp
 def test_trackers_are_named_on_the_command_line(monkeypatch, line):
     asked = []
     data = SimpleNamespace(num_clips=2000, is_small=False)
-    summary = SimpleNamespace(step=10, resumed_from=0, seconds=5.0, metrics={})
+    summary = SimpleNamespace(step=10, resumed_from=0, seconds=5.0, metrics={}, data=data)
     name = line.split()[0]
     monkeypatch.setattr(training, name, lambda *_, **options: asked.append(options["trackers"]) or summary)
     monkeypatch.setattr(dataset, "can_measure", lambda _: True)
