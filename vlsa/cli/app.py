@@ -67,7 +67,7 @@ class Commands(TyperGroup):
         except KeyboardInterrupt as stop:
             if started().main:
                 say(str(stop) or "stopped; the same command resumes")
-            raise typer.Exit(130) from None
+            raise typer.Exit(getattr(stop, "exit_code", 130)) from None
 
 
 def _report(message: str) -> None:

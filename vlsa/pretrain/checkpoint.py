@@ -52,7 +52,7 @@ class TrainingState:
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
     """A fresh model; its weights follow from the seed alone."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # the weights are drawn on the CPU; GPUs need not be asked for their state
         torch.manual_seed(config.train.seed)
         return VLSA(config.model, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
 
