@@ -117,7 +117,7 @@ class VLSA(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
-        """WindowSpec the mean and deviation of pixels and spectrogram values from a batch: inputs then have unit scale.
+        """Take the mean and deviation of pixels and spectrogram values from a batch: inputs then have unit scale.
 
         Without it dim footage or quiet sound enters as one large constant. The scales travel in the checkpoint.
         """

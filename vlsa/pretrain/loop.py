@@ -157,7 +157,7 @@ def train_step(trainer: Trainer, batch: Batch) -> tuple[Losses, torch.Tensor]:
 
 
 def _update(trainer: Trainer, ids: tuple[str, ...], losses: Losses) -> torch.Tensor:
-    """WindowSpec the step that the gradients say, unless the guard forbids it; returns the gradient's norm."""
+    """Take the step that the gradients say, unless the guard forbids it; returns the gradient's norm."""
     finish_gradients(trainer.objective)
     largest_norm = trainer.config.train.gradient_clip or math.inf
     norm = whole(nn.utils.clip_grad_norm_(trainer.model.parameters(), largest_norm))

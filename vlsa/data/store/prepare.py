@@ -26,7 +26,8 @@ from vlsa.data.engine.workers import Beat, Done, Lost, Step, WorkerPool, patienc
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
 from vlsa.data.media import decode
 from vlsa.data.store.reader import ClipStore
-from vlsa.data.store.shards import ShardWriter, StoreSettings, read_header, read_shard_index, write_header, writing
+from vlsa.data.store.shard_index import read_shard_index
+from vlsa.data.store.shards import ShardWriter, StoreSettings, read_header, write_header, writing
 from vlsa.data.store.summary import REPORT_NAME, PrepareSummary, summarise
 
 GIVEN_UP_NAME = "given_up.jsonl"
