@@ -19,12 +19,11 @@ import torch
 from torch import nn
 
 from vlsa.base.errors import CheckpointError
-from vlsa.base.processes import any_rank, joined, num_processes
+from vlsa.base.processes import any_rank, first_row, joined, num_processes, sum_over_processes
 from vlsa.config import Config
 from vlsa.data.clip import Batch, Dataset
 from vlsa.data.loading.loader import TrainingClips, fingerprint, first_clips, training_batches
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.collectives import first_row, sum_over_processes
 from vlsa.model.types import Losses
 from vlsa.model.vlsa import CALIBRATION_CLIPS, VLSA
 from vlsa.pretrain import checkpoint, oom

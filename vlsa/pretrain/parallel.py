@@ -55,7 +55,7 @@ def _sharded(objective: Objective, device: torch.device) -> nn.Module:
         if isinstance(module, Block):
             fully_shard(module, mesh=mesh)
     fully_shard(objective, mesh=mesh, ignored_params=set(undivided(objective)))
-    for name in ("look", "contrast"):
+    for name in ("encode_no_grad", "contrast"):
         register_fsdp_forward_method(objective, name)
     return objective
 

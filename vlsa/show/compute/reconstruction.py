@@ -99,7 +99,7 @@ def rebuild_batch(
         masked_video=torch.cat([part.masked_video for part, _ in parts], dim=1),
         masked_audio=torch.cat([part.masked_audio for part, _ in parts], dim=1),
     )
-    guesses = parts[0][1].text.argmax(dim=-1)
+    guesses = content.token_ids.scatter(1, masks.masked_text, parts[0][1].text.argmax(dim=-1))
     pictures = _pictures(model, batch, content, order, video)
     sounds = _sounds(model, batch, content, order, audio)
     words = [_words(tokenizer, content, masks, guesses, row) for row in range(len(batch))]
