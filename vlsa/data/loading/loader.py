@@ -24,7 +24,7 @@ from vlsa.config import ModelConfig, TrainConfig
 from vlsa.data.clip import Batch, Clip, ClipFacts, ClipTensors, Dataset, WrappedDataset, cut
 from vlsa.data.loading.sound_controls import ShiftedSound
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.data.loading.transform import choose_window, clip_tensors
+from vlsa.data.loading.transform import LARGEST_SQUARE, Crop, choose_window, clip_tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +119,13 @@ def read_tensors(
     config: ModelConfig,
     tokenizer: Tokenizer,
     rng: np.random.Generator | None = None,
+    crop: Crop = LARGEST_SQUARE,
 ) -> ClipTensors:
     """Read a window of a clip from a source (rng None = the middle) and turn it into tensors."""
     window = choose_window(row.frame_seconds, row.duration_seconds, config, rng)
     first, last = (min(sample, row.num_samples) for sample in window.sample_range(row.sample_rate_hz))
     clip = source.read(row, frame_indices=window.frame_indices, sound_range=(first, last))
-    return clip_tensors(clip, window, config, tokenizer, rng)
+    return clip_tensors(clip, window, config, tokenizer, rng, crop)
 
 
 class TrainingClips(TorchDataset[ClipTensors]):
@@ -137,6 +138,7 @@ class TrainingClips(TorchDataset[ClipTensors]):
         if train.sound_shift_seconds:
             self.source = ShiftedSound(self.source, train.sound_shift_seconds)
         self.model, self.train, self.tokenizer = model, train, tokenizer
+        self.crop = Crop(least_area=train.crop_area, most_stretch=train.crop_stretch)
         self.rows = source.rows(split)
         if len(self.rows) < train.batch_size:
             smaller = f", or --set train.batch_size={len(self.rows)}" if self.rows else ""
@@ -151,7 +153,7 @@ class TrainingClips(TorchDataset[ClipTensors]):
     def __getitem__(self, key: tuple[int, int]) -> ClipTensors:
         epoch, number = key
         rng = np.random.default_rng([self.train.seed, epoch, number]) if self.train.augment else None
-        return read_tensors(self.source, self.rows[number], self.model, self.tokenizer, rng)
+        return read_tensors(self.source, self.rows[number], self.model, self.tokenizer, rng, self.crop)
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):

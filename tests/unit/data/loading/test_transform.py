@@ -180,7 +180,7 @@ def test_a_window_past_the_end_of_the_sound_has_none(config, tokenizer):
 
 
 def test_sound_of_another_rate_is_refused_with_both_rates(config, tokenizer):
-    with pytest.raises(StoreError, match=r"plain: sound at 8000 Hz, the model hears 4000 Hz; .*sample_rate_hz=8000"):
+    with pytest.raises(StoreError, match=r"plain: audio at 8000 Hz, the model takes 4000 Hz; .*sample_rate_hz=8000"):
         tensors_of(plain_clip(rate_hz=8000), config, tokenizer)
 
 
