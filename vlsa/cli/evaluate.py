@@ -45,7 +45,7 @@ def evaluate(
     ] = False,
     windows: Annotated[
         int,
-        typer.Option(help="A clip longer than the model's window is the mean over so many at most; 1 = the middle."),
+        typer.Option(help="A clip beyond the model's window is the mean over so many at most; 1 = the middle."),
     ] = 8,
     crops: Annotated[
         int, typer.Option(help="A frame that is not square is the mean over so many crops at most; 1 = the centre.")

@@ -156,7 +156,7 @@ def test_a_file_without_the_modality_is_named(encoder, tmp_path):
     dark = write_media(tmp_path / "only.m4a", sound=tone(0.5))
     with pytest.raises(MediaError, match=r"silent\.mp4: no audio, or nothing but silence, in it"):
         encoder.encode_audio([silent])
-    with pytest.raises(MediaError, match=r"only\.m4a: no picture") as caught:
+    with pytest.raises(MediaError, match=r"only\.m4a: no video") as caught:
         encoder.encode_video([dark])
     assert caught.value.reason == "no_picture"
 
