@@ -97,7 +97,8 @@ def reconstruct_batch(
     decoded = [model.reconstruct(content, replace(masks, masked_video=v, masked_audio=a), joint) for v, a in parts]
     frames, video_errors = _video(model, batch, content, masks, torch.cat([part.video for part in decoded], dim=1))
     spectrograms, audio_errors = _audio(model, content, masks, torch.cat([part.audio for part in decoded], dim=1))
-    tokens = _tokens(tokenizer, content, masks, decoded[0].text.argmax(dim=-1))
+    predictions = content.token_ids.scatter(1, masks.masked_text, decoded[0].text.argmax(dim=-1))
+    tokens = _tokens(tokenizer, content, masks, predictions)
     errors = [video | audio for video, audio in zip(video_errors, audio_errors, strict=True)]
     columns = (batch.ids, frames, spectrograms, tokens, errors)
     return [ReconstructedClip(*values) for values in zip(*columns, strict=True)]

@@ -17,7 +17,8 @@ def perfect(model):
     """Stands for `VLSA.reconstruct`: knows everything."""
 
     def reconstruct(content, masks, joint) -> Reconstruction:
-        words = torch.nn.functional.one_hot(content.token_ids, model.config.text.vocabulary_size).float()
+        token_ids = content.token_ids.gather(1, masks.masked_text)
+        words = torch.nn.functional.one_hot(token_ids, model.config.text.vocabulary_size).float()
         video = model.target(model.pixels(content.video, masks.masked_video))
         return Reconstruction(video, model.target(masking.gather_tokens(content.audio, masks.masked_audio)), words)
 
