@@ -17,6 +17,7 @@ from typing import Any
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks.pickles import is_pickle, read_pickle
 from vlsa.data.benchmarks.requests import Request, Source
+from vlsa.data.benchmarks.values import named
 from vlsa.data.media.subtitles import read_text
 
 SPLIT_WORDS = {
@@ -193,6 +194,6 @@ def _describe(value: Any) -> str:
 
 
 def _some(names: Iterable[Any]) -> str:
-    shown = [str(name)[:40] for name, _ in zip(names, range(MOST_NAMES_SHOWN + 1), strict=False)]
+    shown = [named(name) for name, _ in zip(names, range(MOST_NAMES_SHOWN + 1), strict=False)]
     rest = ", ..." if len(shown) > MOST_NAMES_SHOWN else ""
     return repr(", ".join(shown[:MOST_NAMES_SHOWN]) + rest) if shown else "nothing"

@@ -94,7 +94,7 @@ def _read(sources: Sources) -> Iterator[AnnotatedClip]:
             yield from _read_csv(source)
     for file in sources.documents:
         for video_id, captions in file.value.items():
-            where = f"{file.path}: {str(video_id)[:40]}"
+            where = f"{file.path}: {values.named(video_id)}"
             if sources.takes(values.identifier(video_id, where, "id")):
                 yield from _read_lists(video_id, captions, where, file.path)
 

@@ -28,7 +28,7 @@ def read(request: Request) -> Iterator[AnnotatedClip]:
     texts: dict[str, tuple[str, ...]] = {}
     for file in files["captions"]:
         for id, value in file.value.items():
-            where = f"{file.path}: {str(id)[:40]!r}"
+            where = f"{file.path}: {values.named(id)!r}"
             texts[values.identifier(id, where, "id")] = values.all_words(value, where, "description")
     for file in files["list"]:
         split = file.split()

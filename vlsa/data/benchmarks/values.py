@@ -25,7 +25,7 @@ def field(record: Any, name: str, where: str) -> Any:
     """A value of an object. Raises ManifestError that names the key and those that are there."""
     if isinstance(record, dict) and name in record:
         return record[name]
-    found = ", ".join(str(key)[:40] for key in list(record)[:8]) if isinstance(record, dict) else _kind(record)
+    found = ", ".join(named(key) for key in list(record)[:8]) if isinstance(record, dict) else _kind(record)
     raise ManifestError(
         f"{where}: no {name!r} (found: {found or 'nothing'}); the entry says nothing about a clip without. Get the "
         "publisher's own file."
@@ -36,7 +36,7 @@ def identifier(value: Any, where: str, name: str) -> str:
     """The id of a video. Raises ManifestError for a number, which may have lost leading zeros, and for a blank."""
     if not isinstance(value, str) or not value.strip():
         raise ManifestError(
-            f"{where}: {name}={_shown(value)} is no id; ids are texts, since a number loses its leading zeros. Get the "
+            f"{where}: {name}={shown(value)} is no id; ids are texts, since a number loses its leading zeros. Get the "
             "publisher's own file."
         )
     return value.strip()
@@ -47,7 +47,7 @@ def words(value: Any, where: str, name: str) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if not isinstance(value, str):
-        raise ManifestError(f"{where}: {name}={_shown(value)} is no text. Get the publisher's own file.")
+        raise ManifestError(f"{where}: {name}={shown(value)} is no text. Get the publisher's own file.")
     return " ".join(value.split())
 
 
@@ -66,7 +66,7 @@ def seconds(value: Any, where: str, name: str) -> float:
         time = math.nan
     if not 0 <= time <= LONGEST_SECONDS:
         raise ManifestError(
-            f"{where}: {name}={_shown(value)} is not a time in seconds, such as 12.5; the clip cannot be placed. "
+            f"{where}: {name}={shown(value)} is not a time in seconds, such as 12.5; the clip cannot be placed. "
             "Correct the line, or delete it."
         )
     return time
@@ -77,7 +77,13 @@ def _kind(value: Any) -> str:
     return names.get(type(value).__name__, type(value).__name__)
 
 
-def _shown(value: Any) -> str:
+def named(key: Any) -> str:
+    """A key for an error message, shortened; a text without quotes."""
+    return key[:40] if isinstance(key, str) else shown(key)
+
+
+def shown(value: Any) -> str:
+    """A value for an error message, shortened."""
     if isinstance(value, str | float | int | bool | None) and not (isinstance(value, int) and abs(value) > 1e18):
         text = repr(value)
         return text if len(text) <= 60 else text[:57] + "..."

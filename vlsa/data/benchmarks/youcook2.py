@@ -60,10 +60,11 @@ def _read_json(file: AnnotationFile) -> Iterator[AnnotatedClip]:
     if not isinstance(database, dict):
         raise ManifestError(f"{file.path}: 'database' is no object. Expected {FORMS['json'][0]}.")
     for video_id, facts in database.items():
-        where = f"{file.path}: {video_id}"
+        where = f"{file.path}: {values.named(video_id)}"
+        video_id = values.identifier(video_id, where, "id")
         subset = values.field(facts, "subset", where)
         if not isinstance(subset, str) or subset not in SUBSETS:
-            raise ManifestError(f"{where}: subset={str(subset)[:40]!r} is none of {', '.join(SUBSETS)}. Mend it.")
+            raise ManifestError(f"{where}: subset={values.shown(subset)} is none of {', '.join(SUBSETS)}. Mend it.")
         for place, step in values.entries(facts.get("annotations", []), where, "annotations"):
             segment = values.field(step, "segment", place)
             if not isinstance(segment, list) or len(segment) != 2:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlsa.base.errors import CaptionError
+from vlsa.base.files import open_regular
 
 BYTE_ORDER_MARKS = (  # the longer first: UTF-32's mark begins with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -90,7 +91,8 @@ def _check_timings(path: str | os.PathLike[str], cues: list[TimedText]) -> None:
 def read_text(path: str | os.PathLike[str]) -> str:
     """The file's text. Raises CaptionError unless it is sure how the bytes are meant."""
     try:
-        data = Path(path).read_bytes()
+        with open_regular(path) as file:
+            data = file.read()
     except OSError as error:
         raise CaptionError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
