@@ -36,7 +36,7 @@ from vlsa.config import ModelConfig
 from vlsa.config.recipes import recipe
 from vlsa.model.flops import step_flops, visible_tokens
 from vlsa.model.masking import num_visible
-from vlsa.model.types import SpecialWords
+from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 
 BYTES_OF_WEIGHT = 58
@@ -128,7 +128,7 @@ def largest_batch(config: ModelConfig, kind: str, memory_gib: float, num_weights
 def num_weights(config: ModelConfig) -> int:
     """Trained numbers of the model."""
     with torch.device("meta"):
-        model = VLSA(config, SpecialWords(1, 2, 3))
+        model = VLSA(config, SpecialTokens(1, 2, 3))
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 
 
