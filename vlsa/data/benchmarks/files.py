@@ -97,7 +97,7 @@ class AnnotationFile:
                 yield f"{self.path}:{number}", line.rstrip("\r")
 
     def rows(self, *, as_audioset: bool = False) -> Iterator[tuple[str, list[str]]]:
-        """File:line, and the cells, of a CSV, strict on quotes. `as_audioset`: comma and space; # begins a comment."""
+        """File:line, and the cells, of a CSV, strict on quotes. `as_audioset`: comma and space; # starts a comment."""
         reader = csv.reader(io.StringIO(self.text, newline=""), strict=True, skipinitialspace=as_audioset)
         number = 1
         try:
@@ -152,7 +152,7 @@ def open_file(source: Source) -> AnnotationFile:
         return AnnotationFile(source, value=json.loads(text), is_document=True)
     except (ValueError, RecursionError) as error:
         raise ManifestError(
-            f"{path}: begins as JSON does and is not ({str(error)[:120]}); no caption can be read from it. Get the "
+            f"{path}: starts as JSON does and is not ({str(error)[:120]}); no caption can be read from it. Get the "
             "file again."
         ) from error
 
@@ -165,15 +165,15 @@ def wrong_file(file: AnnotationFile, name: str, expected: Sequence[str]) -> Mani
     )
 
 
-def sort_out(
+def files_by_form(
     files: Iterable[AnnotationFile], name: str, forms: dict[str, tuple[str, Any]]
 ) -> dict[str, list[AnnotationFile]]:
-    """Files by form. `forms`: name of the form to (what to tell people, predicate). Raises ManifestError for none."""
+    """Files by form. `forms`: name of the form to (what to call it in messages, predicate). Raises ManifestError."""
     found: dict[str, list[AnnotationFile]] = {form: [] for form in forms}
     for file in files:
         form = next((form for form, (_, fits) in forms.items() if fits(file)), None)
         if form is None:
-            raise wrong_file(file, name, [told for told, _ in forms.values()])
+            raise wrong_file(file, name, [expected for expected, _ in forms.values()])
         found[form].append(file)
     return found
 

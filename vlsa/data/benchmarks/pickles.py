@@ -26,7 +26,7 @@ FAULTS = (
     MemoryError,
     RecursionError,
 )
-"""What the interpreter's reader raises for bytes that are no pickle, or a hostile one."""
+"""What the interpreter's reader raises for bytes that are not a pickle, or a hostile one."""
 OF_CLASSES = (
     *(pickle.REDUCE, pickle.BUILD, pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX),
     *(pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.PERSID, pickle.BINPERSID, pickle.FROZENSET),

@@ -1,4 +1,4 @@
-"""Single values of annotation files: ids, times and words, each checked where it is read.
+"""Single values of annotation files: ids, times and texts, each checked where it is read.
 
 Used by the adapters. A value that cannot be what it should is a ManifestError that names file and line.
 """
@@ -14,7 +14,7 @@ LONGEST_SECONDS = 7 * 86_400.0
 
 
 def entries(value: Any, where: str, what: str) -> Iterator[tuple[str, Any]]:
-    """`where`, and the value, of each entry of a list. Raises ManifestError when it is none."""
+    """`where`, and the value, of each entry of a list. Raises ManifestError when it is not a list."""
     if not isinstance(value, list | tuple):
         raise ManifestError(f"{where}: {what} is {_kind(value)}, where a list is needed. Get the publisher's own file.")
     for number, entry in enumerate(value, 1):
@@ -22,7 +22,7 @@ def entries(value: Any, where: str, what: str) -> Iterator[tuple[str, Any]]:
 
 
 def field(record: Any, name: str, where: str) -> Any:
-    """A value of an object. Raises ManifestError that names the key and those that are there."""
+    """A value of an object. Raises ManifestError that names the key and those that exist."""
     if isinstance(record, dict) and name in record:
         return record[name]
     found = ", ".join(named(key) for key in list(record)[:8]) if isinstance(record, dict) else _kind(record)
@@ -36,8 +36,8 @@ def identifier(value: Any, where: str, name: str) -> str:
     """The id of a video. Raises ManifestError for a number, which may have lost leading zeros, and for a blank."""
     if not isinstance(value, str) or not value.strip():
         raise ManifestError(
-            f"{where}: {name}={shown(value)} is no id; ids are texts, since a number loses its leading zeros. Get the "
-            "publisher's own file."
+            f"{where}: {name}={shown(value)} is not an id; ids are texts, since a number loses its leading zeros. Get "
+            "the publisher's own file."
         )
     return value.strip()
 
@@ -47,7 +47,7 @@ def words(value: Any, where: str, name: str) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if not isinstance(value, str):
-        raise ManifestError(f"{where}: {name}={shown(value)} is no text. Get the publisher's own file.")
+        raise ManifestError(f"{where}: {name}={shown(value)} is not a text. Get the publisher's own file.")
     return " ".join(value.split())
 
 
@@ -59,7 +59,7 @@ def all_words(value: Any, where: str, name: str) -> tuple[str, ...]:
 
 
 def seconds(value: Any, where: str, name: str) -> float:
-    """A time. Raises ManifestError for what is none: NaN, below 0, beyond a week."""
+    """A time. Raises ManifestError for NaN, below 0, beyond a week."""
     try:
         time = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):

@@ -1,7 +1,7 @@
 """What is known of made clips: the event log behind each, found from the footage that a store was made of.
 
-Reads the truth.jsonl that write.py leaves beside the footage (or the name of a clip made in memory); feeds figures that
-are checked against the truth.
+Reads the truth.jsonl that write.py leaves next to the footage (or the name of a clip made in memory); feeds figures
+that are checked against the truth.
 """
 
 import re
@@ -23,7 +23,7 @@ TRUTH_NAME = "truth.jsonl"
 
 @dataclass(frozen=True)
 class Truth:
-    """The log of a clip, and how many frames a second its picture was drawn with."""
+    """The log of a clip, and how many frames a second its video was drawn with."""
 
     log: ClipLog
     frames_per_second: int
@@ -32,7 +32,7 @@ class Truth:
 def truths(clips: Iterable[Any]) -> dict[str, Truth]:
     """Clip id -> what is known of it, for those clips that come from a made world; empty for other footage.
 
-    clips: rows of a store (id, source, frame_seconds), or of clips in memory. A made file's truth.jsonl is looked for
+    clips: rows of a store (id, source, frame_seconds), or of clips in memory. A made file's truth.jsonl is searched for
     in the folder above the file's. Raises StoreError when that file is damaged.
     """
     known: dict[Path, dict[str, ClipLog]] = {}
@@ -61,7 +61,7 @@ def read_truth(path: Path) -> dict[str, ClipLog]:
                 logs[str(record["path"])] = _log(record)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"{path}:{len(logs) + 1}: no event log of a made clip ({error}); nothing could be checked against it. "
+            f"{path}:{len(logs) + 1}: not an event log of a made clip ({error}); nothing could be checked against it. "
             "Make the world again, or move that file away."
         ) from error
     return logs

@@ -84,7 +84,7 @@ def test_clips_in_memory_are_known_by_their_name():
 @pytest.mark.parametrize("line", ["words", '{"path": "a"}', "[]", '{"path": "a", "facts": {"companion": null}}'])
 def test_a_damaged_truth_is_one_line(tmp_path, line):
     (tmp_path / "truth.jsonl").write_text(line + "\n")
-    with pytest.raises(StoreError, match=r"truth\.jsonl:1: no event log") as caught:
+    with pytest.raises(StoreError, match=r"truth\.jsonl:1: not an event log") as caught:
         truths([stored(tmp_path / "test/00000.mp4")])
     assert "\n" not in str(caught.value)
 
