@@ -1,9 +1,14 @@
 """A table of the paper by one command, at a size of seconds: whole, kept, resumed, and refused when it would mix."""
 
 import json
+from collections import Counter
 
 import pytest
 from command_lines import call
+
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.data.world.rendered import WorldClips
+from vlsa.pretrain import loop
 
 SETTINGS = " ".join(
     f"--set {setting}"
@@ -42,6 +47,27 @@ def test_a_table_a_picture_and_the_numbers_are_written(out):
     assert set(facts["cells"]["zero-shot"]) == {"lpmm-only", "gam-only", "full"}
     assert len(facts["cells"]["fine-tuned"]["full"]["text_to_video"]["r1"]["seeds"]) == 2
     assert (out / "table5.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_data_is_opened_and_the_vocabulary_learned_once_and_each_run_trained_once(tmp_path, monkeypatch):
+    """A table of 4 arms is 2 data sets, 1 vocabulary, 3 pre-trainings and 4 fine-tunings."""
+    counts = Counter()
+
+    def counted(owner, name):
+        original = getattr(owner, name)
+
+        def call_original(*arguments, **options):
+            counts[name] += 1
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, call_original)
+
+    counted(WorldClips, "__init__")
+    counted(Tokenizer, "train")
+    counted(loop, "pretrain")
+    result = call(f"vlsa reproduce table5 --out {tmp_path} {OPTIONS.replace('--seeds 2', '--seeds 1')}")
+    assert result.exit_code == 0, result.output
+    assert counts == {"__init__": 2, "train": 1, "pretrain": 7}
 
 
 def test_finished_runs_are_kept_and_what_is_missing_is_made_again(out):
@@ -102,7 +128,7 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
         ((DATA, ""), "no --data"),
         (("--epochs 1", "--epochs 1 --recipe tiny/gam-only"), "Give the recipe alone: --recipe tiny."),
         (("first=900,px=16", "first=900,px=16,seed=1"), "have different seeds"),
-        (("--epochs 1", "--epochs 1 --set train.init=vit"), "the arms begin from the seed"),
+        (("--epochs 1", "--epochs 1 --set train.init=vit"), "each arm is initialised from its seed"),
         (("--epochs 1", "--epochs 1 --set train.seed=5"), "this one would not count"),
         (("--seeds 2", "--seeds 1000000000"), "would never end"),
         (("--batch-size 8", "--batch-size 1"), "nothing would be learned"),
