@@ -24,7 +24,8 @@ NUM_SPECIAL_WORDS = 5
 
 
 def random_batch(config: ModelConfig, num_clips: int, device: torch.device) -> Batch:
-    """Noise in the shapes of clips; made on the device, since rendering so many would take minutes."""
+    """Noise in the shapes of clips, the same in each process; made on the device: rendering would take minutes."""
+    torch.manual_seed(1)
     video, audio, text = config.video, config.audio, config.text
     shape = (num_clips, video.num_frames, 3, video.size_px, video.size_px)
     seconds = (torch.arange(video.num_frames, device=device) + 0.5) / video.num_frames * audio.window_seconds

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from records import finish, told
+from records import exit_status, finish
 
 from vlsa.config import ModelConfig
 from vlsa.config.recipes import recipe
@@ -165,4 +165,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main))
+    sys.exit(exit_status(main))

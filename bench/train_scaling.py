@@ -31,7 +31,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from records import above_zero, circumstances, finish, told
+from records import above_zero, circumstances, exit_status, finish
 from step_cost import num_weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -129,7 +129,7 @@ def _bytes(value: Any) -> int:
 
 
 def carried_by_loopback() -> int:
-    """Bytes that the loopback device has carried since the machine started; 0 where that is not told."""
+    """Bytes that the loopback device has carried since the machine started; 0 where that is not known."""
     try:
         lines = Path("/proc/net/dev").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -298,4 +298,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main))
+    sys.exit(exit_status(main))
