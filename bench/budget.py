@@ -22,8 +22,16 @@ RESERVE_SECONDS = 8.0
 """Kept for writing and printing the tables."""
 
 
+SIGTERM = "SIGTERM"
+
+
 class Cut(BaseException):
     """SIGTERM, or the end of the budget."""
+
+    @property
+    def status(self) -> int:
+        """Of the program: the end of the budget is no failure."""
+        return 143 if str(self) == SIGTERM else 0
 
 
 class Budget:
@@ -53,7 +61,7 @@ class Budget:
 def _cut(number: int, _frame: FrameType | None) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the tables are on their way
-    raise Cut("SIGTERM" if number == signal.SIGTERM else "the budget is used up")
+    raise Cut(SIGTERM if number == signal.SIGTERM else "the budget is used up")
 
 
 def kept_folder(asked: Path | None) -> Path:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # the benches measure the package next to them, installed or not
+    sys.path.insert(0, str(ROOT))
 SITE = ROOT / "runs" / "site"
 """Packages that a machine without a network lacks may be carried here."""
 

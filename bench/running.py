@@ -173,7 +173,9 @@ def _all(bench: Bench, cases: Sequence[Case], options: argparse.Namespace) -> in
             for case in cases:
                 results = saved.get(case.name)
                 if results is None:
+                    started = time.monotonic()
                     results = _measured(bench, case, budget, options)
+                    results["case_seconds"] = round(time.monotonic() - started, 1)
                     results |= shares(results, measured.get(CEILINGS, {}), config)
                     results |= agreement(results, measured.get(REFERENCE, {}))
                     append({**about, "case": case.name, "about": case.about, "results": results}, kept)
@@ -182,7 +184,7 @@ def _all(bench: Bench, cases: Sequence[Case], options: argparse.Namespace) -> in
                 text = _page(bench, config, cases, measured, options)
                 page.write_text(text, encoding="utf-8")
     except Cut as cut:
-        text, status = f"{text}\ncut: {cut}", 143 if str(cut) == "SIGTERM" else 0
+        text, status = f"{text}\ncut: {cut}", cut.status
         page.write_text(text, encoding="utf-8")
     print_tables(f"{text}\nresults: {options.out}", page)
     return status
@@ -194,6 +196,10 @@ def _page(
     """The table as far as it is."""
     rows = [row(case.name, case.about, measured.get(case.name, {"skipped": "not measured"})) for case in cases]
     small = ["--small: these times mean nothing"] if options.small else []
+    seconds = ", ".join(
+        f"{name} {part['case_seconds']:.0f}" for name, part in measured.items() if "case_seconds" in part
+    )
+    small.append(f"seconds that each case took, compilation included: {seconds}")
     return "\n".join([HEAD, *rows, LEGEND, *small, *bench.closing(config, measured)])
 
 
@@ -265,4 +271,5 @@ def _handed_over(printed: str, status: int | None, limit_seconds: float) -> Resu
     if status is None:
         return results | {"failed": f"took longer than {limit_seconds:.0f} s"}
     print("\n".join(line[:300] for line in lines[-4:]), file=sys.stderr)
-    return results | {"failed": (lines or [f"ended with status {status}"])[-1][:200]}
+    errors = [line for line in lines if "Error" in line.partition(":")[0]] or lines
+    return results | {"failed": (errors or [f"ended with status {status}"])[-1][:200]}

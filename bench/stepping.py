@@ -57,7 +57,8 @@ def start(config: Config, device: torch.device, kernel: str = "fused") -> Traine
             {"params": group["params"], "weight_decay": group["weight_decay"]} for group in optimizer.param_groups
         ]
         optimizer = UnfusedAdamW(groups, lr=config.train.learning_rate, betas=config.train.betas, foreach=True)
-    return Trainer(config, model, None, optimizer, data="bench")  # type: ignore[arg-type]
+    tokenizer = Tokenizer.of_size(config.model.text.vocabulary_size)  # the step does not read it
+    return Trainer(config, model, tokenizer, optimizer, data="bench")
 
 
 def _does_not_fit(_trainer: Trainer, batch: Batch, *_rest: Any) -> ConfigError:
@@ -103,12 +104,12 @@ def on_device(
     kernel: str = "fused",
     whole_batch: bool = False,
 ) -> Results:
-    """Time steps on clips that lie on the device; with `whole_batch` in chunks of the job's clips."""
+    """Time steps on clips that lie on the device; with `whole_batch` in chunks, so that step 1 takes two of them."""
     config = _changed(job, settings, changes)
     num_clips = job.num_clips
     if whole_batch:
         num_clips = 4 * num_clips if job.small else config.train.batch_size
-        config = override(config, [f"compute.chunk_size={job.num_clips}"])
+        config = override(config, [f"compute.chunk_size={max(job.num_clips // 2, 1)}"])
     trainer = start(config, job.device, kernel)
     results = first_step(trainer, job)
     batch = random_batch(config.model, num_clips, job.device)
@@ -116,7 +117,7 @@ def on_device(
     warm_up = 1 if whole_batch else 2
     timing = time_steps(step, job.device, job.num_steps, num_warm_up=warm_up, limit_seconds=job.seconds(20))
     trainer.guard.check()
-    results |= results_of(config, num_clips, timing, chunks=num_clips // job.num_clips)
+    results |= results_of(config, num_clips, timing, chunks=num_clips // (config.compute.chunk_size or num_clips))
     if job.profile:
         hand_over(results)  # a profile that is cut off costs nothing
         write_profile(step, job.profile)

@@ -48,7 +48,11 @@ def row(name: str, about: str, results: Results) -> str:
     """A case as a line of the table."""
     text = results.get("skipped") or ("failed: " + results["failed"] if "failed" in results else "")
     if not text and not {"clips_per_second", "first_step"} & results.keys():
-        text = ", ".join(f"{key} {value:.4g}" for key, value in results.items() if isinstance(value, int | float))
+        values = {
+            key: value for key, value in results.items() if isinstance(value, int | float) and key != "case_seconds"
+        }
+        listed = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
+        text = listed if len(values) < 10 else f"{len(values)} values, see below"
     if text:
         return f"{name:<15}  {text[:160]}"
     first_step, hours = results.get("first_step", {}), results.get("hours_of_the_recipe")

@@ -50,8 +50,8 @@ def _check_apart(plan: Plan) -> None:
         )
     if "train.init" in asked:
         raise ConfigError(
-            "reproduce --set train.init: each arm is initialised from its seed; otherwise the one that is not pre-trained would be. "
-            "Leave it out."
+            "reproduce --set train.init: each arm is initialised from its seed; otherwise the one that is not "
+            "pre-trained would be. Leave it out."
         )
     worlds = [data for data in (plan.data, plan.finetune_data, plan.evaluate_data) if data.startswith(PREFIX)]
     if len({WorldSpec.parse(data).seed for data in worlds}) > 1:

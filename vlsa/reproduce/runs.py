@@ -16,7 +16,7 @@ from typing import Any
 from vlsa.base.console import Bar, say
 from vlsa.base.errors import ResultsError
 from vlsa.data.loading.sound_controls import SwappedSound
-from vlsa.pretrain.checkpoint import checkpoints, load_model
+from vlsa.pretrain.checkpoint import checkpoints, load_model, step_of
 from vlsa.pretrain.finetune import finetune_config, pairs_of, start_from
 from vlsa.pretrain.start import train
 from vlsa.reproduce.plan import Place, Plan, keep_plan, place, stages_of
@@ -39,13 +39,10 @@ def carry_out(target: Target, plan: Plan, num_seeds: int, out: Path, sources: So
     keep_plan(out, plan)
     _check_results(target, num_seeds, out)
     missing = list(_missing(target, num_seeds, out))
-    pretrained = None
     for number, (arm, seed, stage) in enumerate(missing, 1):
         say(f"{number} of {len(missing)}: {arm.label}, seed {seed}, {stage}")
         at = place(out, arm, seed)
-        if arm.variant is not None and at != pretrained:  # the stages of an arm follow one another
-            _pretrain(sources, arm, seed, at)
-            pretrained = at
+        _pretrain(sources, arm, seed, at)
         _measure(sources, arm, seed, stage, at)
 
 
@@ -78,8 +75,11 @@ def _missing(target: Target, num_seeds: int, out: Path) -> Iterator[tuple[Arm, i
 
 
 def _pretrain(sources: Sources, arm: Arm, seed: int, at: Place) -> None:
-    config = sources.plan.config(arm, seed)
-    tokenizer = None if checkpoints(at.pretrained) else sources.tokenizer(config)
+    """An arm's pre-training, unless it has none or is finished: to start its reading processes takes seconds."""
+    config, saved = sources.plan.config(arm, seed), checkpoints(at.pretrained)
+    if arm.variant is None or (saved and step_of(saved[-1]) == config.train.num_steps):
+        return
+    tokenizer = None if saved else sources.tokenizer(config)
     train(config, sources.pretraining, at.pretrained, tokenizer=tokenizer)
 
 
