@@ -190,7 +190,7 @@ def write_profile(step: Callable[[], None], path: Path) -> None:
             step()
         torch.cuda.synchronize()
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = profile.key_averages().table(sort_by="self_cuda_time_total", row_limit=40, max_name_column_width=90)
+    table = profile.key_averages().table(sort_by="self_device_time_total", row_limit=40, max_name_column_width=90)
     path.write_text(table + "\n", encoding="utf-8")
 
 

@@ -19,11 +19,17 @@ from typing import Any
 import torch
 from budget import Budget, Cut, kept_folder, print_tables
 from made import random_batch, render
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # not later: a cut in the middle of an import breaks it
+from matplotlib.figure import Figure
 from records import ROOT, above_zero, append, circumstances
 from stepping import start, step_of
 from timing import time_steps
 
 from vlsa.base import console
+from vlsa.config import Config
+from vlsa.data.clip import Dataset
+from vlsa.data.loading.loader import read_tensors
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.reproduce.charts import draw_table
 from vlsa.reproduce.plan import Place, Plan, place, stages_of
 from vlsa.reproduce.runs import carry_out
@@ -36,9 +42,9 @@ TARGET = TARGETS["table5"]
 ORDER = (FULL, NEITHER, GAM, LPMM)
 """Of the arms: the most valuable first."""
 NUM_TRAININGS, PRETRAININGS = 7, 2.5
-"""Trainings and evaluations of the table; its pre-trainings in steps of the whole objective, which cost the most."""
-START_SECONDS = 10.0
-"""Of each training and evaluation: reading processes, the model, the checkpoint."""
+"""Of the table, each with an evaluation; and its three pre-trainings in steps of the whole objective."""
+START_SECONDS = 14.0
+"""Of each training and its evaluation, beside the steps: reading processes, the model, the checkpoint."""
 SAFETY = 0.85
 """Share of what is left that is planned for."""
 MOST_STEPS, LEAST_STEPS = 1500, 20
@@ -144,7 +150,9 @@ def _all_arms(options: argparse.Namespace, budget: Budget, runs: Path, scratch: 
     }
     _note(folder, "rendering", seconds=time.monotonic() - started)
     if not options.steps:
-        steps = _held_steps(runs) or (2 if options.small else _fitting_steps(size, plan, budget, folder))
+        steps = _held_steps(runs) or (
+            2 if options.small else _fitting_steps(size, plan, opened[plan.data], budget, folder)
+        )
         plan = replace(plan, budget_steps=steps)
     sources = Sources(plan, opened)
     for arm in ORDER:
@@ -166,17 +174,28 @@ def _held_steps(runs: Path) -> int | None:
     return json.loads(path.read_text(encoding="utf-8"))["budget_steps"] if path.exists() else None
 
 
-def _fitting_steps(size: Size, plan: Plan, budget: Budget, folder: Path) -> int:
-    """Steps of each pre-training that fit into the budget, by the time of a step of the whole objective on noise."""
+def _reading_seconds(config: Config, tokenizer: Tokenizer, clips: Dataset) -> float:
+    """Of one clip, by one process, with a margin for putting batches together."""
+    rows, rng = clips.rows("train")[:32], np.random.default_rng(0)
+    started = time.perf_counter()
+    for row in rows:
+        read_tensors(clips, row, config.model, tokenizer, rng)
+    return 1.5 * (time.perf_counter() - started) / len(rows)
+
+
+def _fitting_steps(size: Size, plan: Plan, clips: Dataset, budget: Budget, folder: Path) -> int:
+    """Steps of each pre-training that fit into the budget: by a step on noise, or by reading where that is slower."""
     config = plan.config(FULL, seed=0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trainer = start(config, device)
-    batch = random_batch(config.model, config.train.batch_size, device)
+    num_clips = config.train.batch_size
+    batch = random_batch(config.model, num_clips, device)
     timing = time_steps(lambda: step_of(trainer, iter([batch])), device, num_steps=5, num_warm_up=3, limit_seconds=5)
-    seconds = timing.median
-    tuning = 4 * size.epochs * (size.num_finetuning // size.batch_size) * seconds * size.batch_size
-    tuning /= config.train.batch_size
-    left = SAFETY * (budget.left - 2 * NUM_TRAININGS * START_SECONDS / 2 - tuning)
+    seconds = max(
+        timing.median, num_clips * _reading_seconds(config, trainer.tokenizer, clips) / config.train.num_workers
+    )
+    tuning = 4 * size.epochs * size.num_finetuning * seconds / num_clips
+    left = SAFETY * (budget.left - NUM_TRAININGS * START_SECONDS - tuning)
     steps = max(min(int(left / PRETRAININGS / seconds), MOST_STEPS), LEAST_STEPS)
     _note(folder, "probe", step_seconds=seconds, seconds_left=budget.left, steps=steps)
     return steps
@@ -189,9 +208,9 @@ def _keep_results(runs: Path, arm: Arm, stage: str, folder: Path) -> None:
 
 def _publish(options: argparse.Namespace, runs: Path, folder: Path) -> str:
     """The table of the finished arms and the curves of all, in the folder that is kept; returns the table."""
-    _draw_curves(runs, folder)
     arms = tuple(arm for arm in TARGET.arms if _is_finished(place(runs, arm, 0), arm))
     if not arms:
+        _draw_curves(runs, folder)
         return "no arm was finished"
     names = {arm.name for arm in arms}
     target: Target = replace(TARGET, arms=arms, claim=tuple(name for name in TARGET.claim if name in names))
@@ -201,6 +220,7 @@ def _publish(options: argparse.Namespace, runs: Path, folder: Path) -> str:
     table = make_table(target, plan, 1, runs)
     page, _ = write_table(table, folder)
     draw_table(table, folder / "table5.png")
+    _draw_curves(runs, folder)
     small = "--small: these numbers mean nothing\n" if options.small else ""
     return small + page.read_text(encoding="utf-8")
 
@@ -211,9 +231,6 @@ def _is_finished(at: Place, arm: Arm) -> bool:
 
 def _draw_curves(runs: Path, folder: Path) -> None:
     """All trainings as lines of one file, and in one picture."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     paths = {
         f"{arm.label}, {path.parent.name}": path
         for arm in ORDER

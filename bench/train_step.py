@@ -67,7 +67,7 @@ FIRST = (
     reading("data", "exact, read from a store"),
     rung("whole", "exact, the recipe's whole batch by gradient caching", FLASH, whole_batch=True, least_seconds=30),
     Case("attention", "", attention.measure),
-    gpu_tests.case("tests-step", "the compiled step against a processor's", "steps_on_a_gpu"),
+    gpu_tests.case("tests-step", "the compiled step against a processor's", "steps_on_a_gpu or compiles_anew"),
 )
 MORE = (
     rung("plain", "eager, float32, AdamW unfused", PLAIN, kind="float32", kernel="foreach"),
