@@ -29,7 +29,7 @@ class Cut(BaseException):
     """SIGTERM, or the end of the budget."""
 
     @property
-    def status(self) -> int:
+    def exit_code(self) -> int:
         """Of the program: the end of the budget is no failure."""
         return 143 if str(self) == SIGTERM else 0
 

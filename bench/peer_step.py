@@ -47,9 +47,9 @@ MASKED = ("peer", "peer-whole", "peer-eager")
 class PeerTrainer:
     """A run of the peer: model, optimizer, and one step of them."""
 
-    def __init__(self, config: Config, device: torch.device, *, masked: bool, compiled: str) -> None:
+    def __init__(self, config: Config, device: torch.device, *, mask_padding: bool, compiled: str) -> None:
         torch.manual_seed(0)
-        self.model = Peer(config.model, masked).to(device)
+        self.model = Peer(config.model, mask_padding).to(device)
         self.spectrogram = LogSpectrogram(config.model.audio).to(device)
         self.largest_norm = config.train.gradient_clip
         weights = list(self.model.parameters())
@@ -71,19 +71,19 @@ class PeerTrainer:
         """One update; returns the loss before it and the gradient norm. The device is not waited for."""
         self.optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
-            spectrogram = self.spectrogram(batch.sound)
+            spectrogram = self.spectrogram(batch.waveform)
         with torch.autocast(batch.video.device.type, torch.bfloat16):
-            loss = self.loss(batch.video, spectrogram, batch.words, batch.word_padding)
+            loss = self.loss(batch.video, spectrogram, batch.token_ids, batch.text_padding)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.largest_norm)
         self.optimizer.step()
         return loss.detach(), norm
 
 
-def peer(job: Job, masked: bool = True, compiled: str = "layers") -> Results:
+def peer(job: Job, mask_padding: bool = True, compiled: str = "layers") -> Results:
     """Time the peer's steps on clips that lie on the device."""
     config = exact(job.config)
-    trainer = PeerTrainer(config, job.device, masked=masked, compiled=compiled)
+    trainer = PeerTrainer(config, job.device, mask_padding=mask_padding, compiled=compiled)
     batch, started = random_batch(config.model, job.num_clips, job.device), time.perf_counter()
     results = first_step_results(config.model, job.num_clips, *trainer.step(batch), started, kind="peer")
     timing = time_steps(lambda: trainer.step(batch), job.device, job.num_steps, 2, job.seconds(20))
@@ -109,7 +109,7 @@ def closing(measured: dict[str, Results]) -> list[str]:
 FITS = fitting("bfloat16", exact)
 PEERS = (
     Case("peer", "the step in transformers' layers, compiled", peer, FITS),
-    Case("peer-unmasked", "the same, padding attended to", partial(peer, masked=False), FITS),
+    Case("peer-unmasked", "the same, padding attended to", partial(peer, mask_padding=False), FITS),
     Case("peer-eager", "not compiled", partial(peer, compiled=""), FITS),
     Case("peer-whole", "the whole model compiled", partial(peer, compiled="whole"), FITS),
 )

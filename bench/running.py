@@ -184,7 +184,7 @@ def _all(bench: Bench, cases: Sequence[Case], options: argparse.Namespace) -> in
                 text = _page(bench, config, cases, measured, options)
                 page.write_text(text, encoding="utf-8")
     except Cut as cut:
-        text, status = f"{text}\ncut: {cut}", cut.status
+        text, status = f"{text}\ncut: {cut}", cut.exit_code
         page.write_text(text, encoding="utf-8")
     print_tables(f"{text}\nresults: {options.out}", page)
     return status

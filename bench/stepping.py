@@ -27,11 +27,11 @@ from vlsa.data.clip import Batch
 from vlsa.data.loading.loader import TrainingClips, training_batches
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import encoder_tokens
-from vlsa.model.types import SpecialWords
+from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import oom
 from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
-from vlsa.pretrain.prefetch import fed
+from vlsa.pretrain.prefetch import prefetch
 
 Variant = Callable[[Config], Config]
 READ_STEPS = 30
@@ -50,7 +50,7 @@ def start(config: Config, device: torch.device, kernel: str = "fused") -> Traine
     """A fresh run with the recipe's whole vocabulary."""
     oom.too_much = _does_not_fit  # the bench halves a batch by itself, in a fresh process
     torch.manual_seed(0)
-    model = VLSA(config.model, SpecialWords(1, 2, 3)).to(device)
+    model = VLSA(config.model, SpecialTokens(1, 2, 3)).to(device)
     optimizer = build_optimizer(model, config)
     if kernel != "fused":
         groups = [
@@ -141,7 +141,7 @@ def with_data(job: Job, settings: tuple[str, ...] = (), changes: tuple[Variant, 
         source = write_store(Path(folder), max(2 * job.num_clips, 4), config.model, max(num_workers, 1))
         tokenizer = Tokenizer.train(list(source.texts("train")), config.model.text.vocabulary_size)
         clips = TrainingClips(source, config.model, config.train, tokenizer)
-        batches = _noted(fed(training_batches(clips, 0, job.device), job.device), waits)
+        batches = _noted(prefetch(training_batches(clips, 0, job.device), job.device), waits)
         reading = reading_speed(batches, num_read, ahead, job.num_clips)
         step = partial(step_of, trainer, batches)
         timing = time_steps(step, job.device, num_steps, ahead, limit_seconds=job.seconds(30))
@@ -170,7 +170,7 @@ def _noted(pairs: Iterator[tuple[Batch, float]], waits: list[float]) -> Iterator
 
 def update_alone(job: Job) -> Results:
     """Milliseconds of one AdamW update by each of PyTorch's kernels."""
-    model = VLSA(job.config.model, SpecialWords(1, 2, 3)).to(job.device)
+    model = VLSA(job.config.model, SpecialTokens(1, 2, 3)).to(job.device)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     for weight in weights:
         weight.grad = torch.randn_like(weight)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from budget import Budget, Cut, kept_folder, print_tables
 from made import random_batch, render
@@ -30,6 +31,7 @@ from vlsa.config import Config
 from vlsa.data.clip import Dataset
 from vlsa.data.loading.loader import read_tensors
 from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.pretrain.interrupt import Stopped
 from vlsa.reproduce.charts import draw_table
 from vlsa.reproduce.plan import Place, Plan, place, stages_of
 from vlsa.reproduce.runs import carry_out
@@ -114,8 +116,8 @@ def main() -> int:
     try:
         with Budget(options.seconds) as budget:
             _all_arms(options, budget, runs, scratch, folder)
-    except Cut as reason:
-        cut, status = f"cut: {reason}; the arms that are missing were not finished\n", reason.status
+    except (Cut, Stopped) as reason:
+        cut, status = f"cut: {reason}; the arms that are missing were not finished\n", reason.exit_code
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     print_tables(cut + _publish(options, runs, folder), folder / "table5.md")

@@ -59,7 +59,7 @@ class Commands(TyperGroup):
         except KeyboardInterrupt as stop:
             if started().main:
                 say(str(stop) or "stopped; the same command goes on where it was")
-            raise typer.Exit(130) from None
+            raise typer.Exit(getattr(stop, "exit_code", 130)) from None
 
 
 def _tell(message: str) -> None:

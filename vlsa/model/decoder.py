@@ -41,7 +41,7 @@ class Reconstruction:
 
     video: Float[Tensor, "B M_v P_v"]
     audio: Float[Tensor, "B M_a P_a"]
-    words: Float[Tensor, "B L vocabulary"]
+    text: Float[Tensor, "B L vocabulary"]
 
 
 class DecoderTower(nn.Module):

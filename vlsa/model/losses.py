@@ -42,15 +42,15 @@ def patch_loss(
     return _mean_where(error, ~padding, count)
 
 
-def word_loss(
+def text_loss(
     logits: Float[Tensor, "B L vocabulary"],
-    words: Int[Tensor, "B L"],
+    token_ids: Int[Tensor, "B L"],
     mask: Bool[Tensor, "B L"],
     count: Num[Tensor, ""] | None = None,
 ) -> Float[Tensor, ""]:
     """Cross-entropy of the hidden words, nats a word (Eq. 5, L_t); `count` of them in all."""
     # Rows of a matrix: with the classes in the middle PyTorch would copy the largest tensor of a step.
-    error = F.cross_entropy(logits.float().flatten(0, 1), words.flatten(), reduction="none")
+    error = F.cross_entropy(logits.float().flatten(0, 1), token_ids.flatten(), reduction="none")
     return _mean_where(error, mask.flatten(), count)
 
 

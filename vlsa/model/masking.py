@@ -30,14 +30,14 @@ def visible_patches(noise: Float[Tensor, "B G I"], padding: Bool[Tensor, "B G I"
     return rearrange(kept + first, "b g k -> b (g k)")
 
 
-def some_hidden(visible: Int[Tensor, "B K"], noise: Float[Tensor, "B N"], share: float) -> Int[Tensor, "B M"]:
+def some_masked(visible: Int[Tensor, "B K"], noise: Float[Tensor, "B N"], share: float) -> Int[Tensor, "B M"]:
     """Indices (ascending) of a random share of the hidden patches: those that are decoded."""
     num_hidden = noise.shape[1] - visible.shape[1]
     hidden_first = noise.scatter(1, visible, 2.0).argsort(dim=-1)
     return hidden_first[:, : max(round(num_hidden * share), min(num_hidden, 1))].sort(dim=-1).values
 
 
-def hide_words(noise: Float[Tensor, "B L"], special: Bool[Tensor, "B L"], share: float) -> Bool[Tensor, "B L"]:
+def mask_tokens(noise: Float[Tensor, "B L"], special: Bool[Tensor, "B L"], share: float) -> Bool[Tensor, "B L"]:
     """True at the words that become [MASK]: the rounded share of each text's words, at least one if it has any.
 
     `special` marks what is no word: padding, [CLS], [SEP].

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class SpecialWords:
+class SpecialTokens:
     """Ids of the tokenizer that the model has to know."""
 
     start: int
@@ -27,9 +27,9 @@ class MaskNoise:
 
     visible_video: Float[Tensor, "B N_v"]
     visible_audio: Float[Tensor, "B N_a"]
-    hidden_video: Float[Tensor, "B N_v"]
-    hidden_audio: Float[Tensor, "B N_a"]
-    words: Float[Tensor, "B L"]
+    masked_video: Float[Tensor, "B N_v"]
+    masked_audio: Float[Tensor, "B N_a"]
+    text_mask: Float[Tensor, "B L"]
 
     def rows(self, start: int, stop: int) -> "MaskNoise":
         """Those of some clips."""
@@ -83,8 +83,8 @@ class Content:
     video_padding: Bool[Tensor, "B N_v"]
     audio: Float[Tensor, "B N_a P_a"]
     audio_padding: Bool[Tensor, "B N_a"]
-    words: Int[Tensor, "B L"]
-    word_padding: Bool[Tensor, "B L"]
+    token_ids: Int[Tensor, "B L"]
+    text_padding: Bool[Tensor, "B L"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +93,9 @@ class Masks:
 
     visible_video: Int[Tensor, "B K_v"]
     visible_audio: Int[Tensor, "B K_a"]
-    hidden_video: Int[Tensor, "B M_v"]
-    hidden_audio: Int[Tensor, "B M_a"]
-    hidden_words: Bool[Tensor, "B L"]
+    masked_video: Int[Tensor, "B M_v"]
+    masked_audio: Int[Tensor, "B M_a"]
+    text_mask: Bool[Tensor, "B L"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,7 @@ from vlsa.model.encoder import Encoder
 from vlsa.model.matching import GlobalMatching
 from vlsa.model.noise import draw_noise
 from vlsa.model.spectrogram import LogSpectrogram
-from vlsa.model.types import Content, Globals, Losses, MaskNoise, Masks, Noise, PairNoise, Parts, SpecialWords, Tokens
+from vlsa.model.types import Content, Globals, Losses, MaskNoise, Masks, Noise, PairNoise, Parts, SpecialTokens, Tokens
 
 CALIBRATION_CLIPS = 256
 """As many clips of a batch are enough for two means and two deviations, and fit into memory as floats."""
@@ -36,10 +36,10 @@ CALIBRATION_CLIPS = 256
 class VLSA(nn.Module):
     """The model of the paper; every option is a field of `ModelConfig`."""
 
-    def __init__(self, config: ModelConfig, special_words: SpecialWords) -> None:
+    def __init__(self, config: ModelConfig, special_tokens: SpecialTokens) -> None:
         super().__init__()
         self.config = config
-        self.special_words = special_words
+        self.special_tokens = special_tokens
         self.spectrogram = LogSpectrogram(config.audio)
         self.register_buffer("pixel_scale", torch.tensor([0.45, 0.225]))
         self.register_buffer("sound_scale", torch.tensor([0.0, 1.0]))
@@ -117,7 +117,7 @@ class VLSA(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
-        """WindowSpec the mean and deviation of pixels and spectrogram values from a batch: inputs then have unit scale.
+        """Take the mean and deviation of pixels and spectrogram values from a batch: inputs then have unit scale.
 
         Without it dim footage or quiet sound enters as one large constant. The scales travel in the checkpoint.
         """
@@ -125,8 +125,8 @@ class VLSA(nn.Module):
         frames = batch.video[~batch.frame_padding].float() / 255
         if len(frames):
             self.pixel_scale.copy_(torch.stack([frames.mean(), frames.std().clamp(min=1e-3)]))
-        times = torch.arange(self.config.audio.num_times, device=batch.sound.device) * self.config.audio.hop_samples
-        values = self.spectrogram(batch.sound)[times < batch.num_samples[:, None]]
+        times = torch.arange(self.config.audio.num_times, device=batch.waveform.device) * self.config.audio.hop_samples
+        values = self.spectrogram(batch.waveform)[times < batch.num_samples[:, None]]
         if len(values):
             self.sound_scale.copy_(torch.stack([values.mean(), values.std().clamp(min=1e-3)]))
 
@@ -138,9 +138,9 @@ class VLSA(nn.Module):
         mean, deviation = self.pixel_scale * 255
         return (chosen.float() - mean) / deviation
 
-    def bands(self, batch: Batch) -> Float[Tensor, "B N P"]:
+    def audio_patches(self, batch: Batch) -> Float[Tensor, "B N P"]:
         """Patches of the spectrograms, at the scale that `calibrate` found."""
-        spectrogram = (self.spectrogram(batch.sound) - self.sound_scale[0]) / self.sound_scale[1]
+        spectrogram = (self.spectrogram(batch.waveform) - self.sound_scale[0]) / self.sound_scale[1]
         return patches.patchify_audio(spectrogram, self.config.audio.patch_size)
 
     def video_padding(self, batch: Batch) -> Bool[Tensor, "B N"]:
@@ -153,10 +153,10 @@ class VLSA(nn.Module):
             video=patches.patchify_video(batch.video, self.config.video.patch_px),
             frame_seconds=batch.frame_seconds,
             video_padding=self.video_padding(batch),
-            audio=self.bands(batch),
+            audio=self.audio_patches(batch),
             audio_padding=self.spectrogram.padding(batch.num_samples),
-            words=batch.words,
-            word_padding=batch.word_padding,
+            token_ids=batch.token_ids,
+            text_padding=batch.text_padding,
         )
 
     def draw_masks(self, content: Content, noise: MaskNoise) -> Masks:
@@ -168,19 +168,19 @@ class VLSA(nn.Module):
         visible_video = masking.visible_patches(video_noise, frames, config.video.mask_share)
         visible_audio = masking.visible_patches(noise.visible_audio[:, None], bands, config.audio.mask_share)
         share = config.decoder.decoded_share
-        ends = (content.words == self.special_words.start) | (content.words == self.special_words.stop)
+        ends = (content.token_ids == self.special_tokens.start) | (content.token_ids == self.special_tokens.stop)
         return Masks(
             visible_video=visible_video,
             visible_audio=visible_audio,
-            hidden_video=masking.some_hidden(visible_video, noise.hidden_video, share),
-            hidden_audio=masking.some_hidden(visible_audio, noise.hidden_audio, share),
-            hidden_words=masking.hide_words(noise.words, content.word_padding | ends, config.text.mask_share),
+            masked_video=masking.some_masked(visible_video, noise.masked_video, share),
+            masked_audio=masking.some_masked(visible_audio, noise.masked_audio, share),
+            text_mask=masking.mask_tokens(noise.text_mask, content.text_padding | ends, config.text.mask_share),
         )
 
     def visible_tokens(self, content: Content, masks: Masks) -> dict[str, Tokens]:
         """Tokens of what stays visible; hidden patches are left out before they are embedded."""
         embedding = self.embedding
-        words = content.words.masked_fill(masks.hidden_words, self.special_words.mask)
+        token_ids = content.token_ids.masked_fill(masks.text_mask, self.special_tokens.mask)
         pixels = self.pixels(content.video, masks.visible_video)
         values = masking.gather_tokens(content.audio, masks.visible_audio)
         return {
@@ -192,7 +192,7 @@ class VLSA(nn.Module):
                 embedding.embed_audio(values, masks.visible_audio),
                 content.audio_padding.gather(1, masks.visible_audio),
             ),
-            "text": Tokens(embedding.embed_text(words), content.word_padding),
+            "text": Tokens(embedding.embed_text(token_ids), content.text_padding),
         }
 
     def encode(self, seen: dict[str, Tokens]) -> tuple[dict[str, Tokens], dict[str, Tokens]]:
@@ -212,9 +212,9 @@ class VLSA(nn.Module):
 
     def counts(self, content: Content, masks: Masks) -> Float[Tensor, " 3"]:
         """Hidden patches of picture and sound that are real and decoded, and hidden words: what LPMM is a mean over."""
-        real_video = ~content.video_padding.gather(1, masks.hidden_video)
-        real_audio = ~content.audio_padding.gather(1, masks.hidden_audio)
-        return torch.stack([real_video.sum(), real_audio.sum(), masks.hidden_words.sum()]).float()
+        real_video = ~content.video_padding.gather(1, masks.masked_video)
+        real_audio = ~content.audio_padding.gather(1, masks.masked_audio)
+        return torch.stack([real_video.sum(), real_audio.sum(), masks.text_mask.sum()]).float()
 
     def local_losses(
         self, content: Content, masks: Masks, rebuilt: Reconstruction, counts: Float[Tensor, " 3"] | None = None
@@ -224,25 +224,25 @@ class VLSA(nn.Module):
         `counts`: of the whole batch, when these are a part of its clips.
         """
         video, audio, words = self.counts(content, masks) if counts is None else counts
-        video_target = self.target(self.pixels(content.video, masks.hidden_video))
-        audio_target = self.target(masking.gather_tokens(content.audio, masks.hidden_audio))
-        video_padding = content.video_padding.gather(1, masks.hidden_video)
-        audio_padding = content.audio_padding.gather(1, masks.hidden_audio)
+        video_target = self.target(self.pixels(content.video, masks.masked_video))
+        audio_target = self.target(masking.gather_tokens(content.audio, masks.masked_audio))
+        video_padding = content.video_padding.gather(1, masks.masked_video)
+        audio_padding = content.audio_padding.gather(1, masks.masked_audio)
         return {
             "local_video": losses.patch_loss(rebuilt.video, video_target, video_padding, video),
             "local_audio": losses.patch_loss(rebuilt.audio, audio_target, audio_padding, audio),
-            "local_text": losses.word_loss(rebuilt.words, content.words, masks.hidden_words, words),
+            "local_text": losses.text_loss(rebuilt.text, content.token_ids, masks.text_mask, words),
         }
 
     def reconstruct(self, content: Content, masks: Masks, joint: dict[str, Tokens]) -> Reconstruction:
         """What the decoder makes of the hidden patches, and of all words, from the joint pass."""
         assert self.decoder is not None, "trained without LPMM"
-        order = torch.arange(content.words.shape[1], device=content.words.device).expand_as(content.words)
+        order = torch.arange(content.token_ids.shape[1], device=content.token_ids.device).expand_as(content.token_ids)
         places = {"video": masks.visible_video, "audio": masks.visible_audio, "text": order}
         visible = {name: Visible(part.tokens, places[name], part.padding) for name, part in joint.items()}
         hidden = {
-            "video": Hidden(masks.hidden_video, content.video_padding.gather(1, masks.hidden_video)),
-            "audio": Hidden(masks.hidden_audio, content.audio_padding.gather(1, masks.hidden_audio)),
+            "video": Hidden(masks.masked_video, content.video_padding.gather(1, masks.masked_video)),
+            "audio": Hidden(masks.masked_audio, content.audio_padding.gather(1, masks.masked_audio)),
         }
         return self.decoder(visible, hidden, content.frame_seconds)
 
@@ -265,9 +265,10 @@ class VLSA(nn.Module):
     def all_tokens(self, batch: Batch, name: str) -> Tokens:
         """Tokens of everything that a batch has of a modality, nothing hidden."""
         if name == "text":
-            return Tokens(self.embedding.embed_text(batch.words), batch.word_padding)
+            return Tokens(self.embedding.embed_text(batch.token_ids), batch.text_padding)
         if name == "audio":
-            return Tokens(self.embedding.embed_audio(self.bands(batch)), self.spectrogram.padding(batch.num_samples))
+            values = self.embedding.embed_audio(self.audio_patches(batch))
+            return Tokens(values, self.spectrogram.padding(batch.num_samples))
         pixels = self.pixels(patches.patchify_video(batch.video, self.config.video.patch_px))
         return Tokens(self.embedding.embed_video(pixels, batch.frame_seconds), self.video_padding(batch))
 

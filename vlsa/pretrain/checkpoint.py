@@ -26,7 +26,7 @@ from vlsa.base.processes import from_main, in_parts, rank, wait_for_all
 from vlsa.config import Config
 from vlsa.config.overrides import from_dict, to_dict
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.types import SpecialWords
+from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import sharded_files
 from vlsa.pretrain.metrics_log import EXPORT_FILE
@@ -52,9 +52,9 @@ class TrainingState:
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
     """A fresh model; its weights follow from the seed alone."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # the weights are drawn on the CPU; GPUs need not be asked for their state
         torch.manual_seed(config.train.seed)
-        return VLSA(config.model, SpecialWords(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
+        return VLSA(config.model, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
 
 
 def checkpoints(run_path: str | Path) -> list[Path]:

@@ -169,7 +169,7 @@ def _sound_shown(
     for part, batch in batches(source.store, rows, config, source.encoder.tokenizer):
         for k, row in enumerate(part):
             frames = batch.video[k][~batch.frame_padding[k]].permute(0, 2, 3, 1).numpy()
-            sound = batch.sound[k, : int(batch.num_samples[k])].numpy()
+            sound = batch.waveform[k, : int(batch.num_samples[k])].numpy()
             title, start = sound_title(row.id, row.texts), window_start_seconds(row, config)
             seconds = len(sound) / rate
             shown.append(SoundShown(title, maps[row.id], frames, sound, start, seconds, targets.get(row.id)))

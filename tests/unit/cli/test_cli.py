@@ -199,7 +199,8 @@ def test_a_search_without_answers_says_so_and_prints_no_empty_table(index):
 
 
 def run_of_ten_steps(monkeypatch, *, resumed_from: int, can_measure: bool) -> str:
-    summary = SimpleNamespace(step=10, resumed_from=resumed_from, seconds=5.0, metrics={"loss": 1.5})
+    data = SimpleNamespace(num_clips=2000, is_small=False)
+    summary = SimpleNamespace(step=10, resumed_from=resumed_from, seconds=5.0, metrics={"loss": 1.5}, data=data)
     monkeypatch.setattr(training, "pretrain", lambda *_, **_options: summary)
     monkeypatch.setattr(dataset, "can_measure", lambda _: can_measure)
     return call("vlsa pretrain --recipe tiny --data store --out run").stdout
@@ -207,13 +208,13 @@ def run_of_ten_steps(monkeypatch, *, resumed_from: int, can_measure: bool) -> st
 
 def test_a_run_that_went_on_says_from_where(monkeypatch):
     shown = run_of_ten_steps(monkeypatch, resumed_from=4, can_measure=True)
-    assert "10 steps in 5 s of training, resumed at step 4, loss 1.500" in shown
+    assert "10 steps in 5 s of training, resumed at step 4, loss 1.500, on 2,000 clips." in shown
     assert "Next: vlsa evaluate run --data store" in shown
 
 
 def test_without_held_out_clips_the_next_step_is_the_index(monkeypatch):
     shown = run_of_ten_steps(monkeypatch, resumed_from=0, can_measure=False)
-    assert "gone on" not in shown
+    assert "resumed" not in shown
     assert "Next: vlsa index run FOLDER --out INDEX" in shown
 
 
@@ -348,7 +349,8 @@ def test_a_name_that_the_terminal_cannot_show_is_no_failure(encoding, shown, tmp
 )
 def test_trackers_are_named_on_the_command_line(monkeypatch, line):
     asked = []
-    summary = SimpleNamespace(step=10, resumed_from=0, seconds=5.0, metrics={})
+    data = SimpleNamespace(num_clips=2000, is_small=False)
+    summary = SimpleNamespace(step=10, resumed_from=0, seconds=5.0, metrics={}, data=data)
     name = line.split()[0]
     monkeypatch.setattr(training, name, lambda *_, **options: asked.append(options["trackers"]) or summary)
     monkeypatch.setattr(dataset, "can_measure", lambda _: True)

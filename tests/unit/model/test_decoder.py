@@ -51,14 +51,14 @@ def with_tokens(given: dict[str, Any], **tokens: torch.Tensor) -> dict[str, Any]
 
 
 def parts(rebuilt: Reconstruction) -> list[torch.Tensor]:
-    return [rebuilt.video, rebuilt.audio, rebuilt.words]
+    return [rebuilt.video, rebuilt.audio, rebuilt.text]
 
 
 def test_it_rebuilds_pixels_spectrogram_values_and_word_logits(decoder, given):
     rebuilt = decoder(**given)
     assert rebuilt.video.shape == (NUM_CLIPS, 2, 48)
     assert rebuilt.audio.shape == (NUM_CLIPS, 2, 64)
-    assert rebuilt.words.shape == (NUM_CLIPS, 6, 150)
+    assert rebuilt.text.shape == (NUM_CLIPS, 6, 150)
 
 
 @pytest.mark.parametrize("name", ["video", "audio", "text"])
@@ -88,7 +88,7 @@ def test_padding_does_not_reach_what_is_real(decoder, given):
     audio[2], text[2] = 100.0, -100.0
     after = decoder(**with_tokens(given, audio=audio, text=text))
     torch.testing.assert_close(before.video, after.video)
-    torch.testing.assert_close(before.words[:2], after.words[:2])
+    torch.testing.assert_close(before.text[:2], after.text[:2])
 
 
 @pytest.mark.parametrize("layer", [0, 1])

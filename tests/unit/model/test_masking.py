@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny import generator, mask_of
 
-from vlsa.model.masking import gather_tokens, hide_words, num_visible, some_hidden, visible_patches
+from vlsa.model.masking import gather_tokens, mask_tokens, num_visible, some_masked, visible_patches
 
 NO_PADDING = torch.zeros(5, 3, 16, dtype=torch.bool)
 
@@ -56,7 +56,7 @@ def test_a_group_of_padding_alone_keeps_its_shape():
 @pytest.mark.parametrize(("share", "num_decoded"), [(1.0, 36), (0.25, 9), (0.001, 1)])
 def test_decoded_patches_are_hidden_ones_each_once(share, num_decoded):
     visible = visible_patches(noise(5, 3, 16), NO_PADDING, 0.75)
-    decoded = some_hidden(visible, noise(5, 48, seed=1), share)
+    decoded = some_masked(visible, noise(5, 48, seed=1), share)
     assert decoded.shape == (5, num_decoded)
     assert mask_of(visible, 48).gather(1, decoded).all()
     assert (decoded.diff(dim=1) > 0).all()
@@ -64,12 +64,12 @@ def test_decoded_patches_are_hidden_ones_each_once(share, num_decoded):
 
 def test_nothing_is_decoded_where_nothing_is_hidden():
     visible = visible_patches(noise(5, 3, 16), NO_PADDING, 0.0)
-    assert some_hidden(visible, noise(5, 48), 1.0).shape == (5, 0)
+    assert some_masked(visible, noise(5, 48), 1.0).shape == (5, 0)
 
 
 def test_the_decoded_part_is_random():
     visible = visible_patches(noise(1, 3, 16), NO_PADDING[:1], 0.75)
-    chosen = {tuple(some_hidden(visible, noise(1, 48, seed=seed), 0.25)[0].tolist()) for seed in range(5)}
+    chosen = {tuple(some_masked(visible, noise(1, 48, seed=seed), 0.25)[0].tolist()) for seed in range(5)}
     assert len(chosen) == 5
 
 
@@ -81,17 +81,17 @@ def special(*num_words: int, length: int = 24) -> torch.Tensor:
 
 def test_the_rounded_share_of_the_words_of_each_text_is_hidden():
     marks = special(20, 10, 7, 3, 1, 0)
-    hidden = hide_words(noise(6, 24), marks, 0.15)
+    hidden = mask_tokens(noise(6, 24), marks, 0.15)
     assert hidden.sum(dim=1).tolist() == [3, 2, 1, 1, 1, 0]  # 3, 1.5 to even, 1.05, at least one, at least one, none
     assert not (hidden & marks).any()
 
 
 def test_no_word_is_hidden_when_the_share_is_0():
-    assert not hide_words(noise(2, 24), special(20, 10), 0.0).any()
+    assert not mask_tokens(noise(2, 24), special(20, 10), 0.0).any()
 
 
 def test_every_word_is_hidden_as_often():
-    hidden = hide_words(noise(4000, 24), special(20).expand(4000, -1), 0.15)[:, 1:21].float().mean(dim=0)
+    hidden = mask_tokens(noise(4000, 24), special(20).expand(4000, -1), 0.15)[:, 1:21].float().mean(dim=0)
     assert (hidden - 0.15).abs().max() < 5 * (0.15 * 0.85 / 4000) ** 0.5
 
 

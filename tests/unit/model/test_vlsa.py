@@ -101,14 +101,14 @@ def test_masks_have_the_shares_of_the_paper(model, batch):
     assert video.sum(dim=-1).eq(12).all()
     assert len({tuple(frame.tolist()) for frame in video.reshape(12, 16)}) > 9  # each frame of each clip by itself
     assert mask_of(masks.visible_audio, 32).sum(dim=-1).eq(24).all()
-    words = (~batch.word_padding).sum(dim=1) - 2
-    assert masks.hidden_words.sum(dim=1).tolist() == [max(round(0.15 * count), 1) for count in words.tolist()]
+    words = (~batch.text_padding).sum(dim=1) - 2
+    assert masks.text_mask.sum(dim=1).tolist() == [max(round(0.15 * count), 1) for count in words.tolist()]
 
 
 def test_start_stop_and_padding_are_never_hidden(model, batch, tokenizer):
     content = model.content(batch)
     for seed in range(20):
-        hidden = batch.words[masks_of(model, content, seed).hidden_words]
+        hidden = batch.token_ids[masks_of(model, content, seed).text_mask]
         assert not torch.isin(hidden, torch.tensor([tokenizer.start_id, tokenizer.stop_id, tokenizer.padding_id])).any()
 
 
@@ -118,8 +118,8 @@ def test_what_is_hidden_does_not_reach_the_encoder(model, batch):
     before = model.visible_tokens(content, masks)
     video = content.video.masked_fill(mask_of(masks.visible_video, 32)[..., None], 77)
     audio = content.audio.masked_fill(mask_of(masks.visible_audio, 32)[..., None], 77.0)
-    words = content.words.masked_fill(masks.hidden_words, 7)
-    after = model.visible_tokens(dataclasses.replace(content, video=video, audio=audio, words=words), masks)
+    token_ids = content.token_ids.masked_fill(masks.text_mask, 7)
+    after = model.visible_tokens(dataclasses.replace(content, video=video, audio=audio, token_ids=token_ids), masks)
     for name in ("video", "audio", "text"):
         assert torch.equal(before[name].tokens, after[name].tokens)
 
@@ -127,10 +127,10 @@ def test_what_is_hidden_does_not_reach_the_encoder(model, batch):
 def test_hidden_words_enter_as_the_mask_token(model, batch, tokenizer):
     content = model.content(batch)
     masks = masks_of(model, content)
-    words = content.words.where(~masks.hidden_words, tokenizer.mask_id)
+    words = content.token_ids.where(~masks.text_mask, tokenizer.mask_id)
     expected = model.embedding.embed_text(words)
     assert torch.equal(model.visible_tokens(content, masks)["text"].tokens, expected)
-    assert torch.equal(content.words, batch.words)  # the target stays whole
+    assert torch.equal(content.token_ids, batch.token_ids)  # the target stays whole
 
 
 def test_a_perfect_decoder_has_no_loss(model, batch, monkeypatch):
@@ -138,9 +138,9 @@ def test_a_perfect_decoder_has_no_loss(model, batch, monkeypatch):
     content = model.content(batch)
     masks = masks_of(model, content)
     joint = model.encode(model.visible_tokens(content, masks))[1]
-    pixels = masking.gather_tokens(model.pixels(content.video), masks.hidden_video)
-    sound = masking.gather_tokens(content.audio, masks.hidden_audio)
-    logits = 50 * torch.nn.functional.one_hot(batch.words, 150).float()
+    pixels = masking.gather_tokens(model.pixels(content.video), masks.masked_video)
+    sound = masking.gather_tokens(content.audio, masks.masked_audio)
+    logits = 50 * torch.nn.functional.one_hot(batch.token_ids, 150).float()
     rebuilt = Reconstruction(normalise_patches(pixels), normalise_patches(sound), logits)
     monkeypatch.setattr(model.decoder, "forward", lambda *_: rebuilt)
     assert all(

@@ -51,7 +51,7 @@ def gradients(
 
 
 def doubled(batch: Batch) -> Batch:
-    return dataclasses.replace(batch, sound=batch.sound.double(), frame_seconds=batch.frame_seconds.double())
+    return dataclasses.replace(batch, waveform=batch.waveform.double(), frame_seconds=batch.frame_seconds.double())
 
 
 @pytest.fixture(autouse=True)

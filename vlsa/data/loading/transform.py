@@ -70,17 +70,17 @@ def clip_tensors(
 ) -> ClipTensors:
     """Tensors of a clip that holds the window's frames and sound, no more. Raises StoreError for another rate."""
     video, frame_seconds, frame_padding = video_tensors(clip, window, config, rng)
-    sound, num_samples = sound_tensor(clip, config)
-    words, word_padding = text_tensors(clip.texts, config, tokenizer, rng)
+    waveform, num_samples = sound_tensor(clip, config)
+    token_ids, text_padding = text_tensors(clip.texts, config, tokenizer, rng)
     return ClipTensors(
         id=clip.id,
         video=video,
         frame_seconds=frame_seconds,
         frame_padding=frame_padding,
-        sound=sound,
+        waveform=waveform,
         num_samples=num_samples,
-        words=words,
-        word_padding=word_padding,
+        token_ids=token_ids,
+        text_padding=text_padding,
     )
 
 

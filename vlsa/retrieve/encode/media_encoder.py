@@ -174,7 +174,7 @@ def words_batch(texts: Sequence[str], config: ModelConfig, tokenizer: Tokenizer)
     Padding beyond it costs time and changes a vector by rounding alone.
     """
     encoded = [tokenizer.encode(text, config.text.num_tokens) for text in texts]
-    words, padding = (torch.stack(parts) for parts in zip(*encoded, strict=True))
+    token_ids, padding = (torch.stack(parts) for parts in zip(*encoded, strict=True))
     longest = int((~padding).sum(dim=1).max())
     num_texts = len(texts)
     return Batch(
@@ -182,10 +182,10 @@ def words_batch(texts: Sequence[str], config: ModelConfig, tokenizer: Tokenizer)
         video=torch.zeros(num_texts, 0, 3, 0, 0, dtype=torch.uint8),
         frame_seconds=torch.zeros(num_texts, 0),
         frame_padding=torch.ones(num_texts, 0, dtype=torch.bool),
-        sound=torch.zeros(num_texts, 0),
+        waveform=torch.zeros(num_texts, 0),
         num_samples=torch.zeros(num_texts, dtype=torch.int64),
-        words=words[:, :longest],
-        word_padding=padding[:, :longest],
+        token_ids=token_ids[:, :longest],
+        text_padding=padding[:, :longest],
     )
 
 

@@ -96,10 +96,10 @@ def rebuild_batch(
     audio = torch.cat([rebuilt.audio for _, rebuilt in parts], dim=1)
     order = replace(
         masks,
-        hidden_video=torch.cat([part.hidden_video for part, _ in parts], dim=1),
-        hidden_audio=torch.cat([part.hidden_audio for part, _ in parts], dim=1),
+        masked_video=torch.cat([part.masked_video for part, _ in parts], dim=1),
+        masked_audio=torch.cat([part.masked_audio for part, _ in parts], dim=1),
     )
-    guesses = parts[0][1].words.argmax(dim=-1)
+    guesses = parts[0][1].text.argmax(dim=-1)
     pictures = _pictures(model, batch, content, order, video)
     sounds = _sounds(model, batch, content, order, audio)
     words = [_words(tokenizer, content, masks, guesses, row) for row in range(len(batch))]
@@ -116,8 +116,8 @@ def _hide(model: VLSA, content: Content, generator: torch.Generator | None) -> M
     none = torch.zeros_like(content.video_padding), torch.zeros_like(content.audio_padding)
     return replace(
         masks,
-        hidden_video=masking.some_hidden(masks.visible_video, none[0].float(), 1.0),
-        hidden_audio=masking.some_hidden(masks.visible_audio, none[1].float(), 1.0),
+        masked_video=masking.some_masked(masks.visible_video, none[0].float(), 1.0),
+        masked_audio=masking.some_masked(masks.visible_audio, none[1].float(), 1.0),
     )
 
 
@@ -125,7 +125,7 @@ def _parts(model: VLSA, masks: Masks) -> list[Masks]:
     """The hidden patches in as many turns as training takes, so that the decoder sees no more than it is used to."""
     number = round(1 / model.config.decoder.decoded_share)
     return [
-        replace(masks, hidden_video=masks.hidden_video[:, k::number], hidden_audio=masks.hidden_audio[:, k::number])
+        replace(masks, masked_video=masks.masked_video[:, k::number], masked_audio=masks.masked_audio[:, k::number])
         for k in range(number)
     ]
 
@@ -145,7 +145,7 @@ def _pictures(
 ) -> list[tuple[Any, ...]]:
     """Of each clip: frames, which pixels were hidden, frames rebuilt, errors."""
     config = model.config.video
-    hidden = masks.hidden_video
+    hidden = masks.masked_video
     true = model.pixels(content.video, hidden)
     mean, deviation = model.pixel_scale * 255
     pixels = (_undo(model, prediction, true) * deviation + mean).round().clamp(0, 255).to(torch.uint8)
@@ -168,7 +168,7 @@ def _sounds(
 ) -> list[tuple[Any, ...]]:
     """Of each clip: spectrogram, which values were hidden, spectrogram rebuilt, errors; what is not real is cut off."""
     config = model.config.audio
-    hidden = masks.hidden_audio
+    hidden = masks.masked_audio
     true = masking.gather_tokens(content.audio, hidden)
     rebuilt = _put(content.audio, hidden, _undo(model, prediction, true))
     marks = _put(torch.zeros_like(content.audio), hidden, torch.ones_like(true))
@@ -214,11 +214,11 @@ def _words(
 ) -> tuple[Word, ...]:
     ends = {tokenizer.start_id, tokenizer.stop_id}
     words = []
-    for place in range(content.words.shape[1]):
-        piece = int(content.words[row, place])
-        if content.word_padding[row, place] or piece in ends:
+    for place in range(content.token_ids.shape[1]):
+        piece = int(content.token_ids[row, place])
+        if content.text_padding[row, place] or piece in ends:
             continue
-        hidden = bool(masks.hidden_words[row, place])
+        hidden = bool(masks.text_mask[row, place])
         words.append(Word(_piece(tokenizer, piece), _piece(tokenizer, int(guesses[row, place])) if hidden else None))
     return tuple(words)
 

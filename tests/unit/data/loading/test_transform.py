@@ -58,11 +58,11 @@ def test_picture_and_sound_come_from_the_same_window(config, tokenizer, seed):
     config = change(config, "video", num_frames=6)
     rng = None if seed is None else np.random.default_rng(seed)
     tensors = tensors_of(long_clip(), config, tokenizer, rng)
-    first_sample_seconds = round(tensors.sound[0].item() * 100_000) / RATE_HZ
+    first_sample_seconds = round(tensors.waveform[0].item() * 100_000) / RATE_HZ
     shown = tensors.video[:, 0, 0, 0].double() / 10  # frame f is shown at f / 10 s
     assert (tensors.frame_seconds + first_sample_seconds - shown).abs().max() < 1 / RATE_HZ
     assert tensors.num_samples == config.audio.num_samples
-    steps = tensors.sound.double().diff() * 100_000
+    steps = tensors.waveform.double().diff() * 100_000
     torch.testing.assert_close(steps, torch.ones_like(steps), atol=0.05, rtol=0)
 
 
@@ -163,8 +163,8 @@ def test_a_single_colour_stays_through_resizing():
 def test_a_short_sound_stands_in_front_and_its_length_is_told(config, tokenizer):
     tensors = tensors_of(plain_clip(seconds=1.0), config, tokenizer)
     assert tensors.num_samples == RATE_HZ
-    assert tensors.sound[1] > 0
-    assert tensors.sound[RATE_HZ:].eq(0).all()
+    assert tensors.waveform[1] > 0
+    assert tensors.waveform[RATE_HZ:].eq(0).all()
 
 
 def test_sound_that_ends_before_the_picture_is_as_long_as_it_is(config, tokenizer):
@@ -199,20 +199,20 @@ def test_the_regular_text_is_the_first_and_a_random_one_is_any(config, tokenizer
     ("fields", "padding"),
     [
         ({"frames": None, "frame_seconds": None}, "frame_padding"),
-        ({"texts": ()}, "word_padding"),
+        ({"texts": ()}, "text_padding"),
     ],
 )
 def test_an_absent_modality_is_all_padding(config, tokenizer, fields, padding):
     tensors = tensors_of(plain_clip(**fields), config, tokenizer)
-    for name in ("frame_padding", "word_padding"):
+    for name in ("frame_padding", "text_padding"):
         assert getattr(tensors, name).all() == (name == padding)
 
 
 def test_the_same_random_state_gives_the_same_tensors(config, tokenizer):
     first, again, other = (tensors_of(long_clip(), config, tokenizer, np.random.default_rng(s)) for s in (7, 7, 8))
-    assert torch.equal(first.sound, again.sound)
+    assert torch.equal(first.waveform, again.waveform)
     assert torch.equal(first.video, again.video)
-    assert not torch.equal(first.sound, other.sound)
+    assert not torch.equal(first.waveform, other.waveform)
 
 
 def test_cut_takes_frames_and_samples_and_drops_what_is_empty():
@@ -234,4 +234,4 @@ def test_a_clip_that_is_already_cut_is_taken_whole(config, tokenizer):
     window = choose_window(clip.frame_seconds, 10.0, config, None)
     part = cut(clip, window.frame_indices, *window.sample_range(RATE_HZ))
     whole = clip_tensors(part, window, config, tokenizer)
-    assert torch.equal(whole.sound, tensors_of(clip, config, tokenizer).sound)
+    assert torch.equal(whole.waveform, tensors_of(clip, config, tokenizer).waveform)

@@ -13,7 +13,7 @@ from vlsa.base.errors import CheckpointError, MediaError, VlsaError
 from vlsa.config import AudioConfig, Config, EncoderConfig, ModelConfig, TextConfig, VideoConfig
 from vlsa.data.clip import Batch, Clip
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.types import SpecialWords
+from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.checkpoint import TrainingState
@@ -38,7 +38,7 @@ def encoder() -> VlsaEncoder:
     )
     config = dataclasses.replace(config, objective=dataclasses.replace(config.objective, local_weight=0.0))
     tokenizer = Tokenizer.train(WORDS, 200)
-    special = SpecialWords(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id)
+    special = SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id)
     return VlsaEncoder(VLSA(config, special), tokenizer, batch_size=3)
 
 
@@ -85,7 +85,7 @@ def test_texts_are_encoded_at_their_own_length_in_like_company_and_come_back_in_
     whole = torch.cat([encoder.model.encode_text(_padded_to_the_end(encoder, text)) for text in texts]).detach()
     forward, lengths = encoder.forward, []
     monkeypatch.setattr(
-        encoder, "forward", lambda kind, batch: lengths.append(batch.words.shape) or forward(kind, batch)
+        encoder, "forward", lambda kind, batch: lengths.append(batch.token_ids.shape) or forward(kind, batch)
     )
     np.testing.assert_allclose(encoder.encode_text(texts), whole, atol=1e-6)
     pieces = sorted((~encoder.tokenizer.encode(text, 8)[1]).sum().item() for text in texts)
@@ -97,7 +97,7 @@ def _padded_to_the_end(encoder: VlsaEncoder, text: str) -> Batch:
     """A text as a batch of one with all the padding that the settings allow."""
     batch = words_batch([text], encoder.config, encoder.tokenizer)
     words, padding = encoder.tokenizer.encode(text, encoder.config.text.num_tokens)
-    return dataclasses.replace(batch, words=words[None], word_padding=padding[None])
+    return dataclasses.replace(batch, token_ids=words[None], text_padding=padding[None])
 
 
 def test_each_modality_is_encoded_by_itself(encoder):
@@ -192,7 +192,7 @@ def test_the_fingerprint_follows_weights_settings_and_vocabulary(encoder):
     same = VlsaEncoder(encoder.model, encoder.tokenizer)
     assert same.fingerprint == encoder.fingerprint
     other_words = VlsaEncoder(encoder.model, Tokenizer.train(["quite other words"], 200))
-    changed = VlsaEncoder(VLSA(encoder.config, encoder.model.special_words), encoder.tokenizer)
+    changed = VlsaEncoder(VLSA(encoder.config, encoder.model.special_tokens), encoder.tokenizer)
     assert len({encoder.fingerprint, other_words.fingerprint, changed.fingerprint}) == 3
     assert encoder.about["fingerprint"] == encoder.fingerprint
 

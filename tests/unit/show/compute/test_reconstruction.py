@@ -14,12 +14,12 @@ from vlsa.show.compute.reconstruction import denormalise, rebuild_batch, reconst
 
 
 def perfect(model):
-    """Stands for `VLSA.rebuild`: knows everything."""
+    """Stands for `VLSA.reconstruct`: knows everything."""
 
     def reconstruct(content, masks, joint) -> Reconstruction:
-        words = torch.nn.functional.one_hot(content.words, model.config.text.vocabulary_size).float()
-        video = model.target(model.pixels(content.video, masks.hidden_video))
-        return Reconstruction(video, model.target(masking.gather_tokens(content.audio, masks.hidden_audio)), words)
+        words = torch.nn.functional.one_hot(content.token_ids, model.config.text.vocabulary_size).float()
+        video = model.target(model.pixels(content.video, masks.masked_video))
+        return Reconstruction(video, model.target(masking.gather_tokens(content.audio, masks.masked_audio)), words)
 
     return reconstruct
 
@@ -30,7 +30,7 @@ def test_a_perfect_decoder_gives_the_original_back(tokenizer, batch, monkeypatch
     config = change(tiny_config(normalise_targets=normalise), "decoder", decoded_share=share)
     model = make_model(config, tokenizer)
     model.calibrate(batch)
-    monkeypatch.setattr(model, "rebuild", perfect(model))
+    monkeypatch.setattr(model, "reconstruct", perfect(model))
     clips = rebuild_batch(model, tokenizer, batch, generator())
     for clip in clips:
         np.testing.assert_array_equal(clip.frames_rebuilt, clip.frames)
@@ -52,13 +52,13 @@ def test_the_frames_are_those_of_the_batch_and_as_much_is_hidden_as_in_training(
 
 def test_every_hidden_patch_is_decoded_once_whatever_share_is_decoded_in_training(tokenizer, batch, monkeypatch):
     model = make_model(change(tiny_config(), "decoder", decoded_share=0.3), tokenizer)
-    asked, whole = [], model.rebuild
+    asked, whole = [], model.reconstruct
 
     def watch(content, masks, joint):
-        asked.append(masks.hidden_video[0])
+        asked.append(masks.masked_video[0])
         return whole(content, masks, joint)
 
-    monkeypatch.setattr(model, "rebuild", watch)
+    monkeypatch.setattr(model, "reconstruct", watch)
     rebuild_batch(model, tokenizer, batch, generator())
     assert len(asked) == 3
     assert len(torch.cat(asked).unique()) == 24  # of 32 patches

@@ -118,7 +118,7 @@ def test_a_map_holds_the_cosine_of_each_patch_with_the_sound_frame_by_frame_and_
 def test_the_map_follows_the_sound_and_the_patches_do_not_see_it(model, batch):
     """With the sounds of two clips exchanged, each gets the map that was the other sound's."""
     pair = batch.rows(0, 2)
-    exchanged = dataclasses.replace(pair, sound=pair.sound.flip(0), num_samples=pair.num_samples.flip(0))
+    exchanged = dataclasses.replace(pair, waveform=pair.waveform.flip(0), num_samples=pair.num_samples.flip(0))
     before, after = (maps_of_batch(model, given, [0.0, 0.0]) for given in (pair, exchanged))
     for one, two in zip(before, after, strict=True):
         np.testing.assert_allclose(one.own, two.other, atol=1e-5)

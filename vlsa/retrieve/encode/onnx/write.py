@@ -138,7 +138,9 @@ def _write_encoders(
             quantise(path)
         progress(f"comparing the encoder of {modality} with the run")
         session = open_session(path)
-        answers = session.run([OUTPUT], {name: getattr(batch, name).numpy() for name in INPUTS[modality]})[0]
+        answers = session.run(
+            [OUTPUT], {name: getattr(batch, field).numpy() for name, field in INPUTS[modality].items()}
+        )[0]
         yield _compared(modality, path, answers, encoder.forward(modality, batch), precision)
 
 
@@ -181,5 +183,5 @@ def compared_batch(config: ModelConfig, tokenizer: Tokenizer) -> Batch:
         batch,
         frame_padding=batch.frame_padding | frames,
         num_samples=(batch.num_samples * share).long(),
-        word_padding=batch.word_padding | words,
+        text_padding=batch.text_padding | words,
     )
