@@ -46,7 +46,7 @@ ORDER = (FULL, NEITHER, GAM, LPMM)
 NUM_TRAININGS, PRETRAININGS = 7, 2.5
 """Of the table, each with an evaluation; and its three pre-trainings in steps of the whole objective."""
 START_SECONDS = 14.0
-"""Of each training and its evaluation, beside the steps: reading processes, the model, the checkpoint."""
+"""Of each training and its evaluation, in addition to the steps: reading processes, the model, the checkpoint."""
 SAFETY = 0.85
 """Share of what is left that is planned for."""
 MOST_STEPS, LEAST_STEPS = 1500, 20
@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fast_disk() -> str | None:
-    """Memory that looks like a disk, where it has room for all rendered clips; None for the usual temporary folder."""
+    """A disk in memory, where it has room for all rendered clips; None for the usual temporary folder."""
     shared = Path("/dev/shm")
     return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 20 * 2**30 else None
 
@@ -158,7 +158,7 @@ def _all_arms(options: argparse.Namespace, budget: Budget, runs: Path, scratch: 
         plan = replace(plan, budget_steps=steps)
     sources = Sources(plan, opened)
     for arm in ORDER:
-        for stage in reversed(stages_of(TARGET, arm)):  # zero-shot is there as soon as pre-training ends
+        for stage in reversed(stages_of(TARGET, arm)):  # zero-shot needs the pre-training alone
             started = time.monotonic()
             carry_out(replace(TARGET, arms=(arm,), claim=(), stages=(stage,)), plan, 1, runs, sources)
             _note(folder, f"{arm.name}, {stage}", seconds=time.monotonic() - started)
@@ -232,7 +232,7 @@ def _is_finished(at: Place, arm: Arm) -> bool:
 
 
 def _draw_curves(runs: Path, folder: Path) -> None:
-    """All trainings as lines of one file, and in one picture."""
+    """All trainings as lines of one file, and in one figure."""
     paths = {
         f"{arm.label}, {path.parent.name}": path
         for arm in ORDER
