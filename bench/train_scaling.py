@@ -143,7 +143,7 @@ def here(config: Config, sharding: str, num_ranks: int) -> Config:
     return dataclasses.replace(config, train=train, compute=dataclasses.replace(config.compute, sharding=sharding))
 
 
-def started(config: Config, source: WorldClips) -> loop.Trainer:
+def fresh_trainer(config: Config, source: WorldClips) -> loop.Trainer:
     """The loop's own trainer, spread over the processes."""
     tokenizer = loop.learn_tokenizer(config, source)
     text = dataclasses.replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
@@ -161,7 +161,7 @@ def of_a_rank(rank: int, num_ranks: int, sharding: str, path: str) -> None:
         dist.init_process_group("gloo", init_method=f"file://{path}.store", rank=rank, world_size=num_ranks)
     config = here(recipe("tiny"), sharding, num_ranks)
     source = WorldClips(WorldSpec.parse(f"world:train={CLIPS_HERE * num_ranks},test=0,px=64"))
-    trainer = started(config, source)
+    trainer = fresh_trainer(config, source)
     batch = next(iter(training_batches(TrainingClips(source, config.model, config.train, trainer.tokenizer), 0)))
     for _ in range(WARM_UP):
         loop.train_step(trainer, batch)

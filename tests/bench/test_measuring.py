@@ -61,7 +61,7 @@ def test_random_clips_are_the_same_whatever_was_drawn_before():
     first = random_batch(TINY.model, 2, CPU)
     torch.randn(7)
     again = random_batch(TINY.model, 2, CPU)
-    assert torch.equal(first.video, again.video) and torch.equal(first.sound, again.sound)
+    assert torch.equal(first.video, again.video) and torch.equal(first.waveform, again.waveform)
 
 
 @pytest.mark.parametrize("num_processes", [1, 2])

@@ -4,8 +4,10 @@ import argparse
 import json
 import math
 import sys
+import time
 from types import SimpleNamespace
 
+import budget
 import pytest
 import records
 import running
@@ -44,6 +46,11 @@ def case(measure=lambda _job: RESULTS, **fields) -> Case:
 
 def bench(*cases: Case, closing=lambda *_: []) -> Bench:
     return Bench("b", "q", cases, [one.name for one in cases], closing, 100.0, lambda _config, _gib: 64)
+
+
+@pytest.fixture(autouse=True)
+def _starts_now(monkeypatch):
+    monkeypatch.setattr(budget, "STARTED", time.monotonic())
 
 
 @pytest.fixture
@@ -106,8 +113,6 @@ import running
 def measure(job):
     if job.num_clips == 1:
         raise RuntimeError("the kernel broke")
-    if job.num_clips == 3:
-        running.hand_over({"ms": 2.0})
     time.sleep(60)
 
 running.main(running.Bench("b", "q", [running.Case("plain", "", measure)], ["plain"], None, 60.0))
@@ -115,24 +120,31 @@ running.main(running.Bench("b", "q", [running.Case("plain", "", measure)], ["pla
 
 
 @pytest.mark.parametrize(
-    ("num_clips", "found"),
+    ("num_clips", "limit_seconds", "found"),
     [
-        (1, {"failed": "RuntimeError: the kernel broke", "unfinished": True}),
-        (2, {"failed": "took longer than 8 s", "unfinished": True}),
-        (3, {"ms": 2.0}),
+        (1, 90.0, {"failed": "RuntimeError: the kernel broke", "unfinished": True}),
+        (2, 2.0, {"failed": "took longer than 2 s", "unfinished": True}),
     ],
-    ids=["failed", "hangs", "hangs after its result"],
+    ids=["failed", "hangs"],
 )
-def test_a_process_that_fails_or_hangs_is_reported_and_keeps_what_it_handed_over(
-    tmp_path, monkeypatch, num_clips, found
-):
+def test_a_process_that_fails_or_hangs_is_reported(tmp_path, monkeypatch, num_clips, limit_seconds, found):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     monkeypatch.setattr(sys, "argv", [str(script)])
     monkeypatch.setenv("PYTHONPATH", str(records.ROOT / "bench"))
-    limit_seconds = 60.0 if num_clips == 1 else 8.0
     assert running._in_process(case(), num_clips, 4, limit_seconds, options(out=tmp_path)) == found
     assert "== plain" in (tmp_path / "b.log").read_text()
+
+
+def test_of_what_a_process_handed_over_the_last_counts_and_unfinished_tests_are_a_failure():
+    printed = 'RESULT {"passed": 1, "unfinished": true}\nRESULT {"passed": 2, "unfinished": true}\nKilled\n'
+    assert running._handed_over(printed, None, 9.0) == {
+        "passed": 2,
+        "unfinished": True,
+        "failed": "took longer than 9 s",
+    }
+    assert running._handed_over(printed + 'RESULT {"passed": 3}\n', 1, 9.0) == {"passed": 3}
+    assert running._handed_over("", 3, 9.0)["failed"] == "ended with status 3"
 
 
 def run(monkeypatch, out, *arguments: str, bench: Bench) -> int:
