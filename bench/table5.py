@@ -38,7 +38,7 @@ from vlsa.reproduce.runs import carry_out
 from vlsa.reproduce.sources import Sources
 from vlsa.reproduce.tables import make_table, write_table
 from vlsa.reproduce.targets import FULL, GAM, LPMM, NEITHER, TARGETS, Arm, Target
-from vlsa.show.curves import read_series
+from vlsa.show.plots.curves import read_series
 
 TARGET = TARGETS["table5"]
 ORDER = (FULL, NEITHER, GAM, LPMM)
