@@ -121,9 +121,9 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
     ("change", "says"),
     [
         (("--epochs 1", "--epochs 2"), "holds runs of another experiment (epochs 1 -> 2)"),
-        (("--seeds 2", "--seeds 0"), "--seeds 0 is not a number of them"),
-        (("--budget-steps 2", "--budget-steps 0"), "--budget-steps 0 is not a number of them"),
-        (("--batch-size 8", "--batch-size 0"), "--batch-size 0 is not a number of them"),
+        (("--seeds 2", "--seeds 0"), "--seeds 0: must be at least 1"),
+        (("--budget-steps 2", "--budget-steps 0"), "--budget-steps 0: must be at least 1"),
+        (("--batch-size 8", "--batch-size 0"), "--batch-size 0: must be at least 1"),
         (("table5", "tabel5"), "no such table or figure. Did you mean table5?"),
         ((DATA, ""), "no --data"),
         (("--epochs 1", "--epochs 1 --recipe tiny/gam-only"), "Give the recipe alone: --recipe tiny."),

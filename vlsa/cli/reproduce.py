@@ -113,7 +113,7 @@ def _check_numbers(name: str, **numbers: int | None) -> None:
     """Raises ConfigError for a number of seeds, steps or clips that is below 1."""
     for option, number in numbers.items():
         if number is not None and number < 1:
-            raise ConfigError(f"reproduce {name}: --{option.replace('_', '-')} {number} is not a number of them. Ask for at least 1.")
+            raise ConfigError(f"reproduce {name}: --{option.replace('_', '-')} {number}: must be at least 1.")
     if numbers["seeds"] and numbers["seeds"] > MOST_SEEDS:
         raise ConfigError(
             f"reproduce {name}: --seeds {numbers['seeds']} would never end. Ask for {MOST_SEEDS} at most; 3 are usual."
