@@ -27,6 +27,7 @@ from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.types import Losses
 from vlsa.model.vlsa import CALIBRATION_CLIPS, VLSA
 from vlsa.pretrain import checkpoint, oom
+from vlsa.pretrain.acceleration import require_real
 from vlsa.pretrain.interrupt import Stop, stop_on_interrupt
 from vlsa.pretrain.metrics_log import MetricsLog, only_writer, require_place
 from vlsa.pretrain.parallel import finish_gradients, spread, whole
@@ -118,7 +119,8 @@ def _take_steps(trainer: Trainer, clips: TrainingClips, run_path: Path, watch: R
     """Steps from where the run is to its last one, or to a Ctrl-C, with a checkpoint there and now and then before."""
     train = trainer.config.train
     started = time.perf_counter()
-    for batch, waited_seconds in fed(training_batches(clips, trainer.step, trainer.device), trainer.device):
+    batches = require_real(trainer.config.compute, trainer.model, training_batches(clips, trainer.step, trainer.device))
+    for batch, waited_seconds in fed(batches, trainer.device):
         losses, norm = train_step(trainer, batch)
         trainer.step += 1
         watch.meter.step(waited_seconds, len(batch))
