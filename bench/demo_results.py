@@ -6,8 +6,8 @@ numerics fails until this is run again:
 
     python bench/demo_results.py --out runs/demo-results
 
-Takes about ten minutes a seed on two cores; a seed that is finished in OUT is not run again. Rewrites the tables between
-the markers in README.md and docs/results.md.
+Takes about ten minutes a seed on two cores; a seed that is finished in OUT is not run again. Rewrites the tables
+between the markers in README.md and docs/results.md.
 """
 
 import argparse

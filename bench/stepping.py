@@ -26,7 +26,7 @@ from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import acceleration, oom
 from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
-from vlsa.pretrain.prefetch import fed
+from vlsa.pretrain.prefetch import prefetch
 
 Variant = Callable[[Config], Config]
 READ_STEPS = 30
@@ -109,7 +109,7 @@ def with_data(job: Job, settings: tuple[str, ...] = (), changes: tuple[Variant, 
         clips = TrainingClips(source, config.model, config.train, tokenizer)
         reading = reading_speed(clips, ahead, job)
         trainer, waits = start(config, job.device), []
-        batches = _noted(fed(training_batches(clips, 0, job.device), job.device), waits)
+        batches = _noted(prefetch(training_batches(clips, 0, job.device), job.device), waits)
         timing = time_steps(partial(step_of, trainer, batches), job.device, num_steps, ahead, limit_seconds=60)
         batches.close()
     waited = sum(waits[ahead : ahead + len(timing.seconds)]) / sum(timing.seconds)

@@ -14,7 +14,7 @@ from torch._dynamo.utils import counters
 from vlsa.config import ComputeConfig
 from vlsa.model.attention import Attention, Flash, Masked
 from vlsa.pretrain import loop
-from vlsa.pretrain.prefetch import fed
+from vlsa.pretrain.prefetch import prefetch
 
 pytestmark = pytest.mark.gpu
 GPU, LENGTHS = torch.device("cuda"), (50, 30, 20)
@@ -107,7 +107,7 @@ def test_the_guard_keeps_the_weights_on_a_gpu(tokenizer):
     trainer, batch = trainer_and_batch(tokenizer, GPU, compile="off")
     loop.train_step(trainer, batch)
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    trainer.guard.watch(2, (), torch.tensor(math.nan, device=GPU), torch.tensor(1.0, device=GPU))
+    trainer.guard.observe(2, (), torch.tensor(math.nan, device=GPU), torch.tensor(1.0, device=GPU))
     trainer.step = 2
     loop.train_step(trainer, batch)
     assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
@@ -117,7 +117,7 @@ def test_batches_arrive_whole_while_the_gpu_computes(tokenizer):
     batch = make_batch(tiny_clips(8), tiny_run().model, tokenizer)
     sent = [dataclasses.replace(batch, waveform=batch.waveform + number).pin_memory() for number in range(20)]
     work = torch.randn(2000, 2000, device=GPU)
-    for number, (arrived, waited) in enumerate(fed(sent, GPU)):
+    for number, (arrived, waited) in enumerate(prefetch(sent, GPU)):
         for _ in range(5):
             work = (work @ work).clamp(-1, 1)
         assert waited >= 0

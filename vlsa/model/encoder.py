@@ -87,8 +87,9 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(width, num_heads, mlp_ratio, activation, norm_eps) for _ in range(num_layers))
         self.norm = nn.LayerNorm(width, eps=norm_eps)
         self.kernel = "masked"
-        """Attention in training; in evaluation mode it is "masked", the residual stream is not rounded, no block is
-        compiled."""
+        """Attention in training."""
+        self.encoding_kernel = "masked"
+        """Attention outside training: the exact kernel, unless `set_up_encoding` chose another."""
         self.residual: torch.dtype | None = None
         """Type of the residual stream in training; None: that of the tokens."""
         self.run_block: RunBlock = run
@@ -99,7 +100,7 @@ class Transformer(nn.Module):
 
     def layers(self, x: Float[Tensor, "B N D"], which: slice, paddings: Paddings) -> Float[Tensor, "B N D"]:
         """Some of the blocks."""
-        kernel, run_block = (self.kernel, self.run_block) if self.training else ("masked", run)
+        kernel, run_block = (self.kernel, self.run_block) if self.training else (self.encoding_kernel, run)
         residual = self.residual if self.training and self.residual else x.dtype
         packing = KERNELS[kernel](paddings)
         output = packing.arrange(x.to(residual))

@@ -16,7 +16,7 @@ from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.metrics_log import MetricsLog
 from vlsa.pretrain.parallel import whole_model
 from vlsa.pretrain.schedule import learning_rate
-from vlsa.pretrain.throughput import Meter
+from vlsa.pretrain.throughput import ThroughputMeter
 from vlsa.pretrain.trainer import Trainer
 
 Evaluator = Callable[[VLSA, Tokenizer], dict[str, float]]
@@ -32,7 +32,7 @@ class Reporter:
     """Those who are told, and the clock. Each method is called by all processes after each step."""
 
     journal: MetricsLog
-    meter: Meter
+    meter: ThroughputMeter
     report: Report | None
     evaluator: Evaluator | None
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from vlsa.base.errors import StoreError
+from vlsa.base.files import open_regular
 from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import SPLITS
 from vlsa.data.store.codecs import WAV_HEADER_BYTES, decode_jpeg, decode_pcm
@@ -34,17 +35,19 @@ class _OpenShard:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._file = open_regular(path)
         except OSError as error:
-            raise StoreError(f"{path}: cannot be read ({error.strerror}); its clips are needed.") from error
+            raise StoreError(
+                f"{path}: cannot be read ({error.strerror}); its clips are needed. Check it and its permissions."
+            ) from error
 
     def __del__(self) -> None:
-        if hasattr(self, "descriptor"):
-            os.close(self.descriptor)
+        if hasattr(self, "_file"):
+            self._file.close()
 
     def read(self, offset: int, size: int, crc32: int) -> bytes:
-        """A member, whole. pread moves no file position: one descriptor serves threads and forked processes."""
-        data = os.pread(self.descriptor, size, offset)
+        """A member, whole. pread moves no file position: one open file serves threads and forked processes."""
+        data = os.pread(self._file.fileno(), size, offset)
         if len(data) != size or crc32 not in (NO_CHECKSUM, zlib.crc32(data)):
             raise damaged(self.path, f"the member of {size} bytes at {offset}")
         return data
@@ -67,7 +70,9 @@ class ClipStore:
         path = Path(path)
         header = read_header(path)
         num_shards = header["num_shards"]
-        num_missing = sum(not index_path(path, number).exists() for number in range(num_shards))
+        num_files = sum(1 for _ in path.glob("shards/shard-*.jsonl"))  # bounds a damaged number
+        num_missing = sum(not index_path(path, number).exists() for number in range(min(num_shards, num_files)))
+        num_missing += max(num_shards - num_files, 0)
         if num_missing:
             raise StoreError(
                 f"{path}: unfinished, {num_missing} of {num_shards} shards are missing; "
@@ -162,7 +167,7 @@ class ClipStore:
         try:
             members = [self._open_shard(clip.shard).read(*span) for span in clip.frame_spans[list(indices)].tolist()]
             return np.stack([decode_jpeg(member, *clip.size_px) for member in members])
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise damaged(shard_path(self.path, clip.shard), f"a frame of clip {clip.id} ({error})") from error
 
     def _read_sound(self, clip: StoredClip, sound_range: tuple[int, int]) -> np.ndarray | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from vlsa.base.errors import ConfigError, StoreError
-from vlsa.base.files import write_atomically, write_json_lines
+from vlsa.base.files import read_json, write_atomically, write_json_lines
 from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import Rejection
@@ -158,15 +158,15 @@ def read_header(store_path: str | Path) -> dict[str, Any]:
         raise StoreError(f"{path}: no such folder; a clip store is needed. Make one with `vlsa prepare FOLDER {path}`.")
     not_a_store = StoreError(f"{path}: not a clip store (no valid store.json). Give the folder `vlsa prepare` wrote.")
     try:
-        header = json.loads((path / "store.json").read_bytes())
-    except (FileNotFoundError, ValueError, RecursionError) as error:
+        header = read_json(path / "store.json")
+    except (OSError, ValueError) as error:
         raise not_a_store from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise not_a_store
     if header.get("version") != VERSION:
         raise StoreError(
-            f"{path}: store of version {header.get('version')}, this vlsa reads {VERSION}; its clips would be misread. "
-            "Prepare it again into a new folder, or use the vlsa that wrote it."
+            f"{path}: store of version {header.get('version')!r:.20}, this vlsa reads {VERSION}; its clips would be "
+            "misread. Prepare it again into a new folder, or use the vlsa that wrote it."
         )
     _check_header(path, header)
     return header
