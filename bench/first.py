@@ -6,9 +6,9 @@
 
 In this order, so that a cut at any second costs the least: flash against masked attention (tests/gpu), the ceilings of
 the card, step 1 in float32 as the reference, the step of `paper` as it is, without flash attention, in `transformers`'
-layers, with data from a store, in batches of 2,048 by gradient caching, attention alone by each kernel, and the tests
-of the compiled step. Rungs and aims: train_step.py. It needs torch 2.11 or newer and no network; git, PyAV and Lance
-may be missing.
+layers, with data from a store, in batches of 2,048 by gradient caching, the tests of the compiled step, attention
+alone by each kernel, and the step with each further setting of `compute`, as far as time allows. Rungs and aims:
+train_step.py. It needs torch 2.11 or newer and no network; git, PyAV and Lance may be missing.
 """
 
 import os

@@ -33,6 +33,7 @@ from vlsa.pretrain import oom
 from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
 from vlsa.pretrain.prefetch import prefetch
 
+FLASH_DENSE = "compute.attention=flash_dense"
 Variant = Callable[[Config], Config]
 READ_STEPS = 30
 """Steps timed with data: more, since batches that were read ahead during compilation come first and are left out."""
@@ -199,7 +200,8 @@ def _changed(job: Job, settings: tuple[str, ...], changes: tuple[Variant, ...]) 
     for change in changes:
         config = change(config)
     if job.device.type == "cpu":  # which has no flash attention: the rung is tried with the other kernel
-        settings = tuple(setting.replace("attention=flash", "attention=masked") for setting in settings)
+        kernels = {"compute.attention=flash": "compute.attention=masked", FLASH_DENSE: "compute.attention=dense"}
+        settings = tuple(kernels.get(setting, setting) for setting in settings)
     return override(config, list(settings))
 
 

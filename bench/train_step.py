@@ -26,7 +26,7 @@ from peer_step import PEERS
 from peer_step import closing as peer_closing
 from running import CEILINGS, REFERENCE, Bench, Case
 from step_cost import floor_lines, num_weights, step_cost
-from stepping import Variant, fitting, on_device, reference, update_alone, with_data
+from stepping import FLASH_DENSE, Variant, fitting, on_device, reference, update_alone, with_data
 from table import Results
 
 from vlsa.config import Config
@@ -66,8 +66,12 @@ FIRST = (
     *PEERS[:1],
     reading("data", "exact, read from a store"),
     rung("whole", "exact, the recipe's whole batch by gradient caching", FLASH, whole_batch=True, least_seconds=30),
-    Case("attention", "", attention.measure),
     gpu_tests.case("tests-step", "the compiled step against a processor's", "steps_on_a_gpu or compiles_anew"),
+    Case("attention", "", attention.measure),
+    rung("dense", "exact with dense attention that reads no mask", (*COMPILED[:2], "compute.attention=dense")),
+    rung("step", "exact with the float32 parts compiled too", (*FLASH, "compute.compile=step")),
+    rung("residual", "exact with the residual stream in bfloat16", (*FLASH, "compute.residual=bfloat16")),
+    rung("flash-dense", "exact without moving tokens for flash attention", (*COMPILED[:2], FLASH_DENSE)),
 )
 MORE = (
     rung("plain", "eager, float32, AdamW unfused", PLAIN, kind="float32", kernel="foreach"),
