@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -106,6 +107,9 @@ SIZES = {
 def main() -> int:
     """Train, evaluate, and end with the table."""
     options = _parser().parse_args()
+    if not (options.small or torch.cuda.is_available()):
+        print("torch sees no GPU, which the size small needs. Try --small.", file=sys.stderr)
+        return 2
     folder = kept_folder(options.out)
     runs = options.runs or ROOT / "runs" / f"second-{circumstances()['code']}"
     console.set_up()

@@ -107,9 +107,18 @@ def test_the_second_is_cut_and_started_again_and_ends_in_the_table_and_the_curve
     check_files(out)
 
 
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_a_budget_that_is_used_up_ends_in_what_was_measured_and_is_no_failure(out, tmp_path, name):
+    """The budget ends with the imports, 0.1 s after the start less the reserve for the tables."""
+    runs = ["--runs", str(tmp_path / "runs")] if name == "second" else []
+    printed = ended(start(name, out, "--small", "--seconds", "8.1", *runs))
+    assert "cut: the budget is used up" in printed and printed.endswith(f"results: {out}\n")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is available")
-def test_without_a_gpu_it_is_one_line(out):
-    process = start("first", out)
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_without_a_gpu_it_is_one_line(out, name):
+    process = start(name, out)
     printed, error = process.communicate(timeout=120)
     assert process.returncode == 2 and printed == ""
-    assert error.splitlines()[-1].endswith("Try --small, or name cases by --only.")
+    assert error.splitlines()[-1].startswith("torch sees no GPU") and "Try --small" in error

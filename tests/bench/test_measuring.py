@@ -47,7 +47,7 @@ def test_step_1_is_of_equal_clips_whatever_fits():
         assert found["loss"] == pytest.approx(whole["loss"], rel=1e-5)
         assert found["gradient_norm"] == pytest.approx(whole["gradient_norm"], rel=1e-4)
     fewer = stepping.first_step(stepping.start(TINY, CPU), job(4, 4))["first_step"]
-    assert abs(fewer["loss"] / whole["loss"] - 1) > 0.02  # another batch is told apart
+    assert abs(fewer["loss"] / whole["loss"] - 1) > 0.02  # another batch has another loss
 
 
 def test_the_whole_batch_takes_step_1_in_two_chunks_and_is_the_same_step():
