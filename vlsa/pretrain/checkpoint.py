@@ -52,14 +52,19 @@ class TrainingState:
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
     """A fresh model; its weights follow from the seed alone."""
-    with torch.random.fork_rng(devices=[]):  # the weights are drawn on the CPU; GPUs need not be asked for their state
-        torch.manual_seed(config.train.seed)
+    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
+        torch.default_generator.manual_seed(config.train.seed)
         return VLSA(config.model, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
 
 
 def checkpoints(run_path: str | Path) -> list[Path]:
     """The checkpoint folders of a run, oldest first."""
     return sorted(path for path in Path(run_path).glob("checkpoints/step-*") if path.suffix != ".partial")
+
+
+def step_of(path: Path) -> int:
+    """The step after which a checkpoint was saved, by its name."""
+    return int(path.name.removeprefix("step-"))
 
 
 def agreed(run_path: str | Path) -> list[Path]:

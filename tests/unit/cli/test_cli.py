@@ -132,7 +132,7 @@ def test_an_error_of_ours_is_not_hidden(monkeypatch):
 
 @pytest.mark.parametrize(
     ("message", "told"),
-    [("", "the same command goes on where it was"), ("stopped after step 3 of 9", "after step 3 of 9")],
+    [("", "the same command resumes"), ("stopped after step 3 of 9", "after step 3 of 9")],
 )
 def test_ctrl_c_ends_with_a_line_and_code_130(message, told, monkeypatch):
     result = failing_search(monkeypatch, KeyboardInterrupt(*[message] if message else []))
