@@ -143,7 +143,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, self.function), daemon=True)
-        with _interrupt_blocked():  # Ctrl-C is the parent's business
+        with interrupt_blocked():  # Ctrl-C is the parent's business
             self.process.start()
         theirs.close()  # so that the worker's death is the end of the pipe
         self._patience = STARTUP_SECONDS
@@ -229,7 +229,7 @@ def _exit_cause(exit_code: int | None) -> str:
 
 
 @contextmanager
-def _interrupt_blocked() -> Iterator[None]:
+def interrupt_blocked() -> Iterator[None]:
     """Processes started inside inherit a blocked SIGINT."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -5,8 +5,6 @@ Whatever has these three methods can stand in its place. What is common to all e
 Axes: B clips of a forward pass, D width of the matching space.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from vlsa.config.overrides import to_dict
 from vlsa.data.clip import Batch
-from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.data.loading.tokenizer import TextCoverage, Tokenizer
+from vlsa.pretrain.model_fingerprint import model_fingerprint, recorded_fingerprint
 from vlsa.retrieve.encode.embed import ClipEncoder
 from vlsa.retrieve.encode.media_encoder import Media, MediaEncoder
 from vlsa.retrieve.encode.onnx.folder import is_export
@@ -42,8 +40,8 @@ class Encoder(ClipEncoder, Protocol):
     def about(self) -> Mapping[str, Any]:
         """Facts for results.json: run, checkpoint, recipe, training seed, fingerprint."""
 
-    def knows(self, text: str) -> bool:
-        """Whether a text has anything in it that the model has learned."""
+    def coverage(self, text: str) -> TextCoverage:
+        """Which words of a text the model knows, and how many fit into it."""
 
     @property
     def take(self) -> WindowSpec:
@@ -70,35 +68,37 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None) -> 
     """
     from vlsa.pretrain.checkpoint import load_model, model_file
 
-    model, tokenizer, config = load_model(run_path)
+    path = model_file(run_path)
+    model, tokenizer, config = load_model(path)
     model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     about = {
         "run": str(run_path),
-        "checkpoint": model_file(run_path).parent.name,
+        "checkpoint": path.parent.name,
         "recipe": config.recipe,
         "training_seed": config.train.seed,
     }
-    return VlsaEncoder(model, tokenizer, about=about)
+    return VlsaEncoder(model, tokenizer, about=about, fingerprint=recorded_fingerprint(path))
 
 
 class VlsaEncoder(MediaEncoder):
     """VLSA as an encoder, run by PyTorch; each modality is seen by itself."""
 
     def __init__(
-        self, model: "VLSA", tokenizer: Tokenizer, *, about: Mapping[str, Any] | None = None, batch_size: int = 32
+        self,
+        model: "VLSA",
+        tokenizer: Tokenizer,
+        *,
+        about: Mapping[str, Any] | None = None,
+        batch_size: int = 32,
+        fingerprint: str | None = None,
     ) -> None:
         super().__init__(model.config, tokenizer, about=about, batch_size=batch_size)
-        self.model = model
+        self.model, self._recorded = model, fingerprint
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the weights, the settings of the model, and the vocabulary."""
-        digest = hashlib.sha256(json.dumps(to_dict(self.config), sort_keys=True).encode())
-        digest.update(self.tokenizer.to_json().encode())
-        for name, weight in sorted(self.model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()[:16]
+        """As recorded in the checkpoint, or else the digest of the weights, the settings, and the vocabulary."""
+        return self._recorded or model_fingerprint(self.config, self.tokenizer, self.model.state_dict())
 
     def forward(self, modality: str, batch: Batch) -> Float32[np.ndarray, "B D"]:
         """Unit vectors of one modality of a batch; a model in training goes on training afterwards."""

@@ -20,7 +20,7 @@ from vlsa.config import ModelConfig
 from vlsa.data.clip import Batch, Clip
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.loading.loader import MemoryClips, MemoryRow, read_tensors
-from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.data.loading.tokenizer import TextCoverage, Tokenizer
 from vlsa.data.loading.transform import choose_window
 from vlsa.retrieve.encode.embed import unit_length
 from vlsa.retrieve.encode.sampling import WindowSpec, read_window, window_starts
@@ -106,17 +106,9 @@ class MediaEncoder(ABC):
             vectors[part] = self.forward("text", words)
         return unit_length(vectors)
 
-    def knows(self, text: str) -> bool:
-        """Whether a piece of the text is in the model's vocabulary."""
-        tokenizer = self.tokenizer
-        pieces = set(tokenizer.encode(text, self.config.text.num_tokens)[0].tolist())
-        meaningless = {
-            tokenizer.padding_id,
-            tokenizer.start_id,
-            tokenizer.stop_id,
-            tokenizer.backend.token_to_id("[UNK]"),
-        }
-        return bool(pieces - meaningless)
+    def coverage(self, text: str) -> TextCoverage:
+        """Which words of a text the model knows, and how many fit into it."""
+        return self.tokenizer.coverage(text, self.config.text.num_tokens)
 
     def frame_indices(self, frame_seconds: np.ndarray, duration_seconds: float) -> tuple[int, ...]:
         """The frames of a clip that the model looks at."""

@@ -7,7 +7,7 @@ import pytest
 from fake_encoder import CollapsedEncoder, FakeEncoder, decode_or_die, write_numbered_sound
 
 from vlsa.base.errors import ManifestError, SearchIndexError
-from vlsa.retrieve.index import build
+from vlsa.retrieve.index import build, writer
 from vlsa.retrieve.index.build import REPORT_NAME, build_index
 from vlsa.retrieve.index.index import Index
 
@@ -69,7 +69,7 @@ def test_new_and_changed_files_and_captions_are_taken_up(folder, tmp_path):
 
 
 def test_an_interrupted_run_loses_nothing_that_was_acknowledged(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "ROWS_PER_WRITE", 4)
+    monkeypatch.setattr(writer, "ROWS_PER_WRITE", 4)
 
     def interrupt(done, total, message):
         if message.startswith("indexing") and done == 6:

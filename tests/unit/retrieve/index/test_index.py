@@ -9,8 +9,9 @@ from fake_encoder import CollapsedEncoder, FakeEncoder, concept
 
 from vlsa.base.errors import CheckpointError, SearchIndexError, VlsaError
 from vlsa.retrieve.encode import encoders
-from vlsa.retrieve.index.index import Index, IndexedFile
-from vlsa.retrieve.index.lance import IndexRow
+from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.index.ledger import IndexedFile
+from vlsa.retrieve.index.rows import IndexRow
 
 
 def row(number: int, *, video: int | None = None, audio: int | None = None, text: int | None = None) -> IndexRow:
@@ -176,7 +177,7 @@ def test_what_is_no_index_is_refused_in_one_line(tmp_path, index):
         Index.open(tmp_path / "gone")
     with pytest.raises(SearchIndexError, match="not an index"):
         Index.open(tmp_path)
-    with pytest.raises(SearchIndexError, match="an index is there already"):
+    with pytest.raises(SearchIndexError, match="already an index"):
         Index.create(index.path, FakeEncoder())
     facts = json.loads((index.path / "index.json").read_text())
     (index.path / "index.json").write_text(json.dumps(facts | {"version": 9}))
