@@ -67,7 +67,7 @@ class _NothingDrawn(TorchFunctionMode):
             return args[0]
         if function in (nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_):
             return kwargs["tensor"] if "tensor" in kwargs else args[0]
-        return function(*args, **(kwargs or {}))
+        return (torch.empty if function is torch.randn else function)(*args, **(kwargs or {}))
 
 
 def checkpoints(run_path: str | Path) -> list[Path]:
@@ -279,3 +279,9 @@ def model_file(path: str | Path) -> Path:
             f"Train one: vlsa pretrain --recipe tiny --data STORE --out {path}"
         )
     return sharded_files.find(saved[-1] / MODEL_FILE) or saved[-1] / MODEL_FILE
+
+
+def training_data(path: Path) -> str | None:
+    """Fingerprint of the clips that a checkpoint file was trained on; None for a model.safetensors by itself."""
+    found = sharded_files.find(path.parent / TRAINING_FILE)
+    return sharded_files.header(found).get("data") if found else None

@@ -41,3 +41,11 @@ def for_header(config: ModelConfig, tokenizer: Tokenizer, weights: Mapping[str, 
 def recorded_fingerprint(path: Path) -> str | None:
     """What a checkpoint file says; None for one written in parts, or before version 0.4. Raises CheckpointError."""
     return sharded_files.header(path).get(HEADER_KEY)
+
+
+def verify_fingerprint(path: Path, config: ModelConfig, tokenizer: Tokenizer, weights: Mapping[str, Tensor]) -> str:
+    """The computed fingerprint of a checkpoint file. Raises CheckpointError when the file records another one."""
+    computed, recorded = model_fingerprint(config, tokenizer, weights), recorded_fingerprint(path)
+    if recorded not in (None, computed):
+        raise sharded_files.damaged(path, f"it records the fingerprint {recorded}, its weights have {computed}")
+    return computed

@@ -66,7 +66,7 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None) -> 
 
     device: None = the GPU if there is one.
     """
-    from vlsa.pretrain.checkpoint import load_model, model_file
+    from vlsa.pretrain.checkpoint import load_model, model_file, training_data
 
     path = model_file(run_path)
     model, tokenizer, config = load_model(path)
@@ -76,6 +76,7 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None) -> 
         "checkpoint": path.parent.name,
         "recipe": config.recipe,
         "training_seed": config.train.seed,
+        "training_data": training_data(path),
     }
     return VlsaEncoder(model, tokenizer, about=about, fingerprint=recorded_fingerprint(path))
 

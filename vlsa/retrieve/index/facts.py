@@ -6,7 +6,7 @@ Written and read by index.py; `remove` is how `vlsa index --restart` starts agai
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from vlsa.base.errors import SearchIndexError
 from vlsa.base.files import read_json, write_atomically
@@ -14,6 +14,8 @@ from vlsa.base.files import read_json, write_atomically
 FORMAT, VERSION = "vlsa-index", 1
 FACTS_NAME = "index.json"
 NEEDED = {"model": dict, "source": str, "width": int, "num_rows": int}
+LONGEST_PATH = 4096
+"""Characters; no file system has longer ones."""
 OPTIONAL = {"table": str, "num_bytes": int}
 """Missing in an index of version 0.3."""
 
@@ -71,8 +73,13 @@ def _is_valid(facts: dict[str, Any]) -> bool:
 
 
 def is_path(value: object) -> bool:
-    """Whether a value of a file is a text that may name a file."""
-    if not isinstance(value, str) or "\0" in value:
+    """Whether a value may be the name of a file."""
+    return is_text(value) and "\0" not in value and len(value) <= LONGEST_PATH
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether a value is a text that can be written."""
+    if not isinstance(value, str):
         return False
     try:
         os.fsencode(value)

@@ -13,7 +13,7 @@ from typing import Any
 from vlsa.base.errors import SearchIndexError
 from vlsa.base.files import naming, open_regular
 from vlsa.data.ingest.manifest import Rejection
-from vlsa.retrieve.index.facts import is_path
+from vlsa.retrieve.index.facts import is_path, is_text
 
 LEDGER_NAME = "files.jsonl"
 
@@ -83,6 +83,6 @@ def _parse_rejection(values: Any) -> Rejection:
     rejection = Rejection(**values)
     for field in fields(rejection):
         value, is_time = getattr(rejection, field.name), field.name.endswith("_seconds")
-        if not (value is None or isinstance(value, int | float) if is_time else is_path(value)):
+        if not (value is None or isinstance(value, int | float) if is_time else is_text(value)):
             raise ValueError(field.name)
     return rejection
