@@ -132,7 +132,7 @@ def _reconstructions(source: _Source, figures: Figures) -> None:
     encoder = source.encoder
     if encoder.model.decoder is None:
         raise CheckpointError(
-            "reconstructions: left out, since this run has no decoder (objective.local_weight=0). "
+            "reconstructions: left out, since this run has no decoder (model.objective.local_weight=0). "
             "Choose a run that was trained with LPMM to see them."
         )
     pictured = spread(source.rows, source.num_clips)

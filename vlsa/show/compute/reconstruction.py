@@ -74,8 +74,8 @@ def reconstruct_clips(
     """Hide parts of clips as in training and rebuild them, batch by batch. Raises CheckpointError without a decoder."""
     if model.decoder is None:
         raise CheckpointError(
-            "reconstructions: the run has no decoder, since it was trained with objective.local_weight=0; nothing can "
-            "be rebuilt. Choose a run that was trained with LPMM."
+            "reconstructions: the run has no decoder, since it was trained with model.objective.local_weight=0; "
+            "nothing can be reconstructed. Choose a run that was trained with LPMM."
         )
     model.eval()
     generator = torch.Generator().manual_seed(seed)
