@@ -28,16 +28,16 @@ def random_batch(config: ModelConfig, num_clips: int, device: torch.device) -> B
     video, audio, text = config.video, config.audio, config.text
     shape = (num_clips, video.num_frames, 3, video.size_px, video.size_px)
     seconds = (torch.arange(video.num_frames, device=device) + 0.5) / video.num_frames * audio.window_seconds
-    words = torch.randint(NUM_SPECIAL_WORDS, text.vocabulary_size, (num_clips, text.num_tokens), device=device)
+    token_ids = torch.randint(NUM_SPECIAL_WORDS, text.vocabulary_size, (num_clips, text.num_tokens), device=device)
     return Batch(
         ids=tuple(f"noise-{number}" for number in range(num_clips)),
         video=torch.randint(0, 256, shape, dtype=torch.uint8, device=device),
         frame_seconds=seconds.repeat(num_clips, 1),
         frame_padding=torch.zeros(num_clips, video.num_frames, dtype=torch.bool, device=device),
-        sound=torch.randn(num_clips, audio.num_samples, device=device) * 0.1,
+        waveform=torch.randn(num_clips, audio.num_samples, device=device) * 0.1,
         num_samples=torch.full((num_clips,), audio.num_samples, device=device),
-        words=words,
-        word_padding=torch.zeros(num_clips, text.num_tokens, dtype=torch.bool, device=device),
+        token_ids=token_ids,
+        text_padding=torch.zeros(num_clips, text.num_tokens, dtype=torch.bool, device=device),
     )
 
 

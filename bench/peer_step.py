@@ -73,9 +73,9 @@ class PeerTrainer:
         """One update; returns the loss before it. The device is not waited for."""
         self.optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
-            spectrogram = self.spectrogram(batch.sound)
+            spectrogram = self.spectrogram(batch.waveform)
         with torch.autocast(batch.video.device.type, torch.bfloat16):
-            loss = self.loss(batch.video, spectrogram, batch.words, batch.word_padding)
+            loss = self.loss(batch.video, spectrogram, batch.token_ids, batch.text_padding)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.largest_norm)
         self.optimizer.step()

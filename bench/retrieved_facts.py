@@ -26,7 +26,7 @@ from vlsa.retrieve.encode.encoders import load
 from vlsa.retrieve.evaluate.evaluate import library_versions, source_commit
 
 FACTS = ("colour", "shape", "direction", "size", "motion", "count", "tempo")
-"""Tokens only, then seen and heard."""
+"""Seen only, then seen and heard."""
 FIRST = 10
 
 

@@ -22,11 +22,11 @@ from vlsa.data.clip import Batch
 from vlsa.data.loading.loader import TrainingClips, training_batches
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import encoder_tokens
-from vlsa.model.types import SpecialWords
+from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import acceleration, oom
 from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
-from vlsa.pretrain.prefetch import fed
+from vlsa.pretrain.prefetch import prefetch
 
 Variant = Callable[[Config], Config]
 READ_STEPS = 30
@@ -45,7 +45,7 @@ def start(config: Config, device: torch.device, kernel: str = "fused") -> Traine
     """A fresh run with the recipe's whole vocabulary."""
     oom.too_much = _say_so  # the bench halves a batch by itself, in a fresh process
     torch.manual_seed(0)
-    model = VLSA(config.model, SpecialWords(1, 2, 3)).to(device)
+    model = VLSA(config.model, SpecialTokens(1, 2, 3)).to(device)
     optimizer = build_optimizer(model, config)
     if kernel != "fused":
         groups = [
@@ -109,7 +109,7 @@ def with_data(job: Job, settings: tuple[str, ...] = (), changes: tuple[Variant, 
         clips = TrainingClips(source, config.model, config.train, tokenizer)
         reading = reading_speed(clips, ahead, job)
         trainer, waits = start(config, job.device), []
-        batches = _noted(fed(training_batches(clips, 0, job.device), job.device), waits)
+        batches = _noted(prefetch(training_batches(clips, 0, job.device), job.device), waits)
         timing = time_steps(partial(step_of, trainer, batches), job.device, num_steps, ahead, limit_seconds=60)
         batches.close()
     waited = sum(waits[ahead : ahead + len(timing.seconds)]) / sum(timing.seconds)
@@ -135,7 +135,7 @@ def _noted(pairs: Iterator[tuple[Batch, float]], waits: list[float]) -> Iterator
 
 def update_alone(job: Job) -> Results:
     """Milliseconds of one AdamW update by each of PyTorch's kernels."""
-    model = VLSA(job.config.model, SpecialWords(1, 2, 3)).to(job.device)
+    model = VLSA(job.config.model, SpecialTokens(1, 2, 3)).to(job.device)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     for weight in weights:
         weight.grad = torch.randn_like(weight)

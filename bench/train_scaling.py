@@ -41,7 +41,7 @@ from vlsa.data.loading.loader import TrainingClips, training_batches
 from vlsa.data.world.rendered import WorldClips, WorldSpec
 from vlsa.model.encoder import Block
 from vlsa.model.flops import step_flops
-from vlsa.model.types import SpecialWords
+from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import build_model
@@ -98,7 +98,7 @@ def block_weights(model: ModelConfig) -> int:
 def on_no_device(model: ModelConfig) -> VLSA:
     """The model without memory for its weights."""
     with torch.device("meta"):
-        return VLSA(model, SpecialWords(1, 2, 3))
+        return VLSA(model, SpecialTokens(1, 2, 3))
 
 
 # --- counted here

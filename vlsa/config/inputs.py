@@ -12,7 +12,7 @@ class VideoConfig:
     num_frames: int = 8
     """Frames sampled from the clip's window; one random frame from each of as many equal stretches."""
     size_px: int = 224
-    """Items of the square crop."""
+    """Side of the square crop."""
     patch_px: int = 16
     mask_share: float = 0.75
     """Share of the patches of each frame that is hidden (section 3.2)."""

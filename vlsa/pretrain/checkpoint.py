@@ -27,7 +27,7 @@ from vlsa.base.processes import from_main, in_parts, rank, wait_for_all
 from vlsa.config import Config
 from vlsa.config.overrides import from_dict, to_dict
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.types import SpecialWords
+from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import sharded_files
 from vlsa.pretrain.metrics_log import EXPORT_FILE
@@ -54,9 +54,9 @@ class TrainingState:
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
     """A fresh model; its weights follow from the seed alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(config.train.seed)
-        return VLSA(config.model, SpecialWords(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
+    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
+        torch.default_generator.manual_seed(config.train.seed)
+        return VLSA(config.model, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
 
 
 class _NothingDrawn(TorchFunctionMode):

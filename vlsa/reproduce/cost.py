@@ -182,10 +182,10 @@ def made_batch(config: Config, batch_size: int) -> Batch:
         video=torch.randint(256, shape, generator=rng, dtype=torch.uint8),
         frame_seconds=seconds.expand(batch_size, -1),
         frame_padding=torch.zeros(batch_size, video.num_frames, dtype=torch.bool),
-        sound=torch.rand(batch_size, audio.num_samples, generator=rng) - 0.5,
+        waveform=torch.rand(batch_size, audio.num_samples, generator=rng) - 0.5,
         num_samples=torch.full((batch_size,), audio.num_samples),
-        words=torch.randint(5, text.vocabulary_size, (batch_size, text.num_tokens), generator=rng),
-        word_padding=torch.zeros(batch_size, text.num_tokens, dtype=torch.bool),
+        token_ids=torch.randint(5, text.vocabulary_size, (batch_size, text.num_tokens), generator=rng),
+        text_padding=torch.zeros(batch_size, text.num_tokens, dtype=torch.bool),
     )
 
 

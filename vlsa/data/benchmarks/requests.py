@@ -31,7 +31,7 @@ class Request:
     variant: str | None = None
     """One of the adapter's `variants`; None = its usual one."""
     subtitles: bool = False
-    """WindowSpec what is said as text, in place of captions."""
+    """Take what is said as text, in place of captions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

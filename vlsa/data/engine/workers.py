@@ -24,6 +24,8 @@ STARTUP_SECONDS = 180.0
 """Importing the decoder on a busy machine or a cold network disk takes long."""
 TASK_SECONDS = 600.0
 """Patience between two beats when the worker named none."""
+SPARE_WORKERS = 2
+"""So many more than there are at a time may end in a row before one of them comes to its task."""
 CLIP_SECONDS = 20.0
 """Patience for a clip (media that decodes takes far less); large files get a second more for each 10 MB."""
 
@@ -80,6 +82,7 @@ class WorkerPool:
         self._num_workers = min(num_workers, len(self._tasks))
         self._in_process = num_workers == 0
         self._workers: list[_Worker] = []
+        self._num_silent_losses = 0
 
     def submit(self, task: Any) -> None:
         """Put a task first in the queue; allowed while `events` is being read."""
@@ -121,10 +124,26 @@ class WorkerPool:
         ready = wait([worker.connection for worker in busy], timeout=max(nearest - time.monotonic(), 0))
         for worker in busy:
             event = worker.hear() if worker.connection in ready else worker.check_deadline()
+            if event is None:
+                continue
             if isinstance(event, Lost):
                 self._workers.remove(worker)
-            if event is not None:
-                yield event
+                if not event.label:
+                    self._hand_out_again(event)
+                    continue
+            self._num_silent_losses = 0
+            yield event
+
+    def _hand_out_again(self, lost: Lost) -> None:
+        """A worker that ended while it started, or between two tasks, is replaced. Raises VlsaError if all end so."""
+        self._num_silent_losses += 1
+        if self._num_silent_losses >= self._num_workers + SPARE_WORKERS:
+            raise VlsaError(
+                f"{self._num_silent_losses} worker processes in a row ended before they could start their work "
+                f"({lost.message}); nothing can be done so. A script needs "
+                '`if __name__ == "__main__":` around its calls; else try again with num_workers=0.'
+            )
+        self.submit(lost.task)
 
 
 @dataclass(eq=False)
@@ -134,7 +153,8 @@ class _Worker:
     function: Callable[[Any, Beat], Any]
     busy: bool = False
     task: Any = None
-    label: str | None = None
+    label: str = ""
+    """What it is doing; "" before the first heartbeat of its task."""
     deadline: float = 0.0
     process: BaseProcess = field(init=False)
     connection: Connection = field(init=False)
@@ -165,7 +185,7 @@ class _Worker:
         if kind == "failed":
             raise rest[0]
         if kind == "done":
-            self.busy, self.label = False, None
+            self.busy, self.label = False, ""
             return Done(self.task, rest[0])
         self.label, patience = rest
         self.deadline = time.monotonic() + patience
@@ -183,11 +203,6 @@ class _Worker:
 
     def _lost(self, reason: Literal["crashed", "timeout"], message: str) -> Lost:
         self.kill()
-        if self.label is None:
-            raise VlsaError(
-                f"a worker process ended before it could start its work ({message}); nothing can be decoded so. "
-                'A script needs `if __name__ == "__main__":` around its calls; else try again with num_workers=0.'
-            )
         return Lost(self.task, self.label, reason, message)
 
 
@@ -224,7 +239,7 @@ def _exit_with_parent() -> None:
 
 def _exit_cause(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
-        return signal.Signals(-exit_code).name
+        return {number.value: number.name for number in signal.Signals}.get(-exit_code, f"signal {-exit_code}")
     return f"exit code {exit_code}"
 
 

@@ -55,7 +55,7 @@ class _Scan:
     last_duration_seconds: float = 0.0
 
     def add(self, start: float, duration: float) -> None:
-        """WindowSpec note of a packet, by its seconds."""
+        """Take note of a packet, by its seconds."""
         self.starts.append(start)
         if start + duration >= self.end_seconds:
             self.end_seconds, self.last_duration_seconds = start + duration, duration

@@ -60,6 +60,6 @@ def encode_wav(sound: np.ndarray, sample_rate_hz: int) -> bytes:
     return buffer.getvalue()
 
 
-def decode_pcm(data: bytes) -> np.ndarray:
+def decode_pcm(data: bytes | memoryview) -> np.ndarray:
     """Sound, float32 S, from the samples behind a WAV's header."""
     return np.frombuffer(data, dtype="<i2").astype(np.float32) * np.float32(1 / PCM_SCALE)

@@ -46,14 +46,14 @@ class Facts:
     """What there is to know about a clip. The first seven make its combination; training and held-out share none."""
 
     shape: str
-    """Tokens only, as are colour, direction and companion."""
+    """Seen only, as are colour, direction and companion."""
     colour: str
     size: str
-    """Tokens as radius, heard as pitch."""
+    """Seen as radius, heard as pitch."""
     material: str
     """Heard only, as is ambience."""
     motion: str
-    """Tokens and heard, as are count and tempo."""
+    """Seen and heard, as are count and tempo."""
     count: int
     tempo: str
     direction: str

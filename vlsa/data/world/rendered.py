@@ -33,7 +33,7 @@ class WorldSpec:
     """Held-out clips, each a combination that training never sees."""
     seed: int = 0
     px: int = 64
-    """Items of the picture."""
+    """Side of the picture."""
     fps: int = 8
     """Pictures of each second."""
     first: int = 0

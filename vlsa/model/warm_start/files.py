@@ -78,7 +78,7 @@ class Checkpoint:
         if not tensor.isfinite().all():
             raise CheckpointError(
                 f"{self.where}: {name} holds numbers that are not finite; nothing could be trained from them. "
-                "WindowSpec another checkpoint."
+                "Take another checkpoint."
             )
         return tensor
 

@@ -136,12 +136,12 @@ class Reader:
         if activation not in ("gelu", "quick_gelu"):
             raise ConfigError(
                 f"{self.origin}: its activation is {activation}; the encoder has gelu and quick_gelu, and would answer "
-                "otherwise. WindowSpec another checkpoint."
+                "otherwise. Take another checkpoint."
             )
         if hidden % width:
             raise ConfigError(
                 f"{self.origin}: its MLPs are {hidden / width:.2f} times as wide as its tokens; the encoder's are "
-                "a whole multiple. WindowSpec another checkpoint."
+                "a whole multiple. Take another checkpoint."
             )
         return {
             "width": width,

@@ -95,13 +95,14 @@ def build_index(
         rows, rejections, store = _list_rows(source_path, encoder, num_workers, progress)
         note = "" if (out_path / FACTS_NAME).exists() else _training_note(encoder, store)
         index = _open_or_create(out_path, encoder, source_path)
+        encoder = index.encoder  # with the sampling of the index
         files, done = files_of(rows), index.files()
         todo = [file for file in files if file.path not in done or done[file.path].state != file.state]
         writer = Writer(index, todo, progress)
         if store:
             _index_store(writer, encoder, store)
         else:
-            _index_media(writer, encoder, functools.partial(decode, encoder.take), num_workers)
+            _index_media(writer, encoder, functools.partial(decode, encoder.window), num_workers)
         writer.flush()
         return replace(_finish(index, files, len(todo), rejections), note=note)
 
@@ -123,7 +124,7 @@ def _list_rows(
 ) -> tuple[list[ClipRow], list[Rejection], ClipStore | None]:
     """Rows with absolute paths, what was left out, and the store if the source is one."""
     if not (source / "store.json").exists():
-        window_seconds = segment_seconds(encoder.take.window_seconds)
+        window_seconds = segment_seconds(encoder.window.window_seconds)
         rows, rejections = scan(source, window_seconds=window_seconds, num_workers=num_workers, progress=progress)
         return *_with_names_in_unicode(rows, rejections), None
     store = ClipStore.open(source)

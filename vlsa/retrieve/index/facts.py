@@ -36,8 +36,13 @@ def read_facts(path: str | Path) -> dict[str, Any]:
             "misread. Index again into another folder, or use the vlsa that wrote it."
         )
     if not _is_valid(facts):
-        raise SearchIndexError(f"{path}: index.json is damaged; nothing can be searched. Index again with --restart.")
+        raise damaged(path)
     return facts
+
+
+def damaged(path: Path) -> SearchIndexError:
+    """The one line for facts that were not written by this library."""
+    return SearchIndexError(f"{path}: index.json is damaged; nothing can be searched. Index again with --restart.")
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:

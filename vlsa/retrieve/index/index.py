@@ -17,9 +17,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlsa.base.errors import SearchIndexError, VlsaError
+from vlsa.base.errors import ConfigError, SearchIndexError, VlsaError
 from vlsa.retrieve.index import ledger
-from vlsa.retrieve.index.facts import FACTS_NAME, FORMAT, VERSION, read_facts, write_facts
+from vlsa.retrieve.index.facts import FACTS_NAME, FORMAT, VERSION, damaged, read_facts, write_facts
 from vlsa.retrieve.index.lance import VectorTable
 from vlsa.retrieve.index.ledger import LEDGER_NAME, IndexedFile
 from vlsa.retrieve.index.query import Hit, Question, check_request
@@ -125,7 +125,12 @@ class Index:
                 f"this is {encoder.fingerprint}; "
                 "vectors of two models cannot be compared. Use that run, or index again into another folder."
             )
-        self._encoder = encoder
+        from vlsa.retrieve.encode.sampling import Sampling
+
+        try:
+            self._encoder = encoder.with_sampling(Sampling.of(self.facts["model"]))
+        except (TypeError, ConfigError) as error:
+            raise damaged(self.path) from error
 
     def search(
         self,

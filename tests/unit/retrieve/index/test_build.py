@@ -197,7 +197,7 @@ def test_clips_of_many_files_are_encoded_in_whole_batches(folder, tmp_path, monk
 
 def test_a_folder_is_cut_as_a_store_of_it_is(folder, tmp_path):
     class Odd(FakeEncoder):
-        take = dataclasses.replace(FakeEncoder.take, window_seconds=1.472)
+        window = dataclasses.replace(FakeEncoder.window, window_seconds=1.472)
 
     write_numbered_sound(folder / "sound-7.wav", 7, seconds=3.2)
     build_index(Odd(), folder, tmp_path / "index", num_workers=0)

@@ -252,7 +252,7 @@ def test_any_value_of_any_fact_opens_or_is_one_short_line(index, name, number):
         assert "\n" not in str(error) and len(str(error)) < 500
 
 
-@pytest.mark.parametrize("name", ["fingerprint", "run", "recipe"])
+@pytest.mark.parametrize("name", ["fingerprint", "run", "recipe", "sampling"])
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_any_value_of_any_fact_of_the_model_loads_or_is_one_line(index, name, number):
     rewrite(index, lambda facts: facts["model"].update({"run": "/gone", name: HOSTILE[number]}))

@@ -9,7 +9,7 @@ from tiny import plain_clip, tiny_clips, without
 
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.data.world.truth import truths
-from vlsa.show.compute.sound_maps import (
+from vlsa.show.compute.sound_map import (
     SoundMap,
     Target,
     hits,
@@ -49,9 +49,9 @@ def test_a_planted_likeness_hits_always_and_a_flat_one_by_chance():
     found = by_name(pointing_numbers(maps, targets))
     sounding = found["maximum on the sounding object"]
     assert (sounding.value, sounding.interval) == (1.0, (1.0, 1.0))
-    assert sounding.beside == {"chance": 1 / 16, "another clip's sound": 1 / 16}
+    assert sounding.beside == {"chance": 1 / 16, "another clip's audio": 1 / 16}
     assert found["maximum on the silent object"].value == 0
-    assert found["maximum on the sounding object, own less another's sound"].value == 15 / 16
+    assert found["maximum on the sounding object, own minus another's audio"].value == 15 / 16
 
 
 def test_a_map_that_points_at_the_silent_object_is_told_apart():
@@ -118,7 +118,7 @@ def test_a_map_holds_the_cosine_of_each_patch_with_the_sound_frame_by_frame_and_
 def test_the_map_follows_the_sound_and_the_patches_do_not_see_it(model, batch):
     """With the sounds of two clips exchanged, each gets the map that was the other sound's."""
     pair = batch.rows(0, 2)
-    exchanged = dataclasses.replace(pair, sound=pair.sound.flip(0), num_samples=pair.num_samples.flip(0))
+    exchanged = dataclasses.replace(pair, waveform=pair.waveform.flip(0), num_samples=pair.num_samples.flip(0))
     before, after = (maps_of_batch(model, given, [0.0, 0.0]) for given in (pair, exchanged))
     for one, two in zip(before, after, strict=True):
         np.testing.assert_allclose(one.own, two.other, atol=1e-5)
