@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     run: Annotated[
-        Path | None, typer.Argument(help="A run or a checkpoint whose weights are checked too.", metavar="[RUN]")
+        Path | None, typer.Argument(help="A run or a checkpoint whose weights are checked too.", metavar="RUN")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
 ) -> None:

@@ -38,7 +38,7 @@ def search(
     index: Annotated[Path, typer.Argument(help="An index made by vlsa index.", metavar="INDEX")],
     text: Annotated[
         list[str] | None,
-        typer.Argument(help="What is seen or heard; - reads one question a line from stdin.", metavar="[TEXT]..."),
+        typer.Argument(help="What is seen or heard; - reads one question a line from stdin.", metavar="TEXT"),
     ] = None,
     audio: Annotated[Path | None, typer.Option(help="Ask with an audio file.")] = None,
     video: Annotated[Path | None, typer.Option(help="Ask with a video file.")] = None,

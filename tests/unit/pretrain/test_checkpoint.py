@@ -103,7 +103,7 @@ def verify(path) -> str:
 def test_a_model_to_be_loaded_is_built_without_drawing_random_weights(run):
     before = torch.get_rng_state()
     with checkpoint._NothingDrawn():
-        VLSA(run.config.model, run.model.special_words)
+        VLSA(run.config.model, run.model.special_tokens)
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -21,7 +21,7 @@ from vlsa.data.engine.workers import Beat, Done, Lost, WorkerPool
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.ingest.scan import scan
 from vlsa.data.ingest.segments import segment_seconds
-from vlsa.data.loading.loader import fingerprint
+from vlsa.data.loading.loader import fingerprint, without_content
 from vlsa.data.store.reader import ClipStore
 from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.encode.embed import embed_clips, embed_rows
@@ -110,7 +110,7 @@ def build_index(
 def _training_note(encoder: Encoder, store: ClipStore | None) -> str:
     """What is known of the model's training data, if it was not the train split of this store."""
     trained_on = encoder.about.get("training_data")
-    if not trained_on or (store and fingerprint(store) == trained_on):
+    if not trained_on or (store and trained_on in (fingerprint(store), without_content(fingerprint(store)))):
         return ""
     compared = "is not this store" if store else "cannot be compared with a folder"
     return (
