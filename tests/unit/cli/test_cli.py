@@ -200,7 +200,8 @@ def test_a_question_that_cannot_be_asked_is_refused_before_the_index_is_opened(a
 
 def test_each_line_of_stdin_is_a_question(index):
     result = CliRunner().invoke(app, ["search", "index", "-", "--json"], input="red ball\n\n a bell \n")
-    assert [json.loads(line)["question"] for line in result.stdout.splitlines()] == ["red ball", "red ball", "a bell", "a bell"]
+    questions = [json.loads(line)["question"] for line in result.stdout.splitlines()]
+    assert questions == ["red ball", "red ball", "a bell", "a bell"]  # two answers each
     assert CliRunner().invoke(app, ["search", "index", "-"], input="\n").stdout == ""
 
 
