@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from records import above_zero, circumstances, finish, told
+from records import above_zero, circumstances, exit_status, finish
 
 from vlsa.config.recipes import recipe
 from vlsa.data.clip import Clip
@@ -59,7 +59,7 @@ def seconds_of(encoder: VlsaEncoder, footage: Path, decode: build.Decode, batch_
 
 
 def main() -> int:
-    """Measure, print a table, and end with the record."""
+    """Measure, print a table and the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="tiny", help="whose model encodes")
     parser.add_argument("--files", type=above_zero(int), default=96, help="files of one clip of 3 s each")
@@ -91,4 +91,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main))
+    sys.exit(exit_status(main))
