@@ -19,7 +19,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from vlsa.base.errors import CheckpointError, ConfigError
 from vlsa.base.processes import from_main, in_parts, rank, wait_for_all
@@ -30,6 +31,7 @@ from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import sharded_files
 from vlsa.pretrain.metrics_log import EXPORT_FILE
+from vlsa.pretrain.model_fingerprint import for_header
 
 FORMAT, VERSION = "vlsa-model", "2"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
@@ -55,6 +57,17 @@ def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
     with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
         torch.default_generator.manual_seed(config.train.seed)
         return VLSA(config.model, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Random initialisation does nothing inside: the weights are about to be replaced by loaded ones."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in (Tensor.uniform_, Tensor.normal_):
+            return args[0]
+        if function in (nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_):
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return (torch.empty if function is torch.randn else function)(*args, **(kwargs or {}))
 
 
 def checkpoints(run_path: str | Path) -> list[Path]:
@@ -107,19 +120,21 @@ def save(
     """
     path = Path(run_path) / "checkpoints" / f"step-{state.step:08d}"
     partial = path.with_suffix(".partial")
+    weights = model.state_dict()
     header = {
         "format": FORMAT,
         "version": VERSION,
         "config": json.dumps(to_dict(config)),
         "tokenizer": tokenizer.to_json(),
         "step": str(state.step),
+        **(for_header(config.model, tokenizer, weights) if rank() == 0 else {}),
     }
     try:
         if rank() == 0:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
         wait_for_all()
-        sharded_files.write(model.state_dict(), partial / MODEL_FILE, header)
+        sharded_files.write(weights, partial / MODEL_FILE, header)
         training = {name: str(value) for name, value in asdict(state).items() if value is not None}
         sharded_files.write(_moments(model, optimizer), partial / TRAINING_FILE, training)
         wait_for_all()
@@ -162,7 +177,8 @@ def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
             f"{path}: written with settings that this vlsa does not have ({error}); its weights would not fit. "
             "Use the vlsa that wrote it."
         ) from error
-    model = build_model(config, tokenizer)
+    with _NothingDrawn():
+        model = build_model(config, tokenizer)
     load_weights(model, weights, path)
     return model, tokenizer, config
 
@@ -268,3 +284,9 @@ def model_file(path: str | Path) -> Path:
             f"Train one: vlsa pretrain --recipe tiny --data STORE --out {path}"
         )
     return sharded_files.find(saved[-1] / MODEL_FILE) or saved[-1] / MODEL_FILE
+
+
+def training_data(path: Path) -> str | None:
+    """Fingerprint of the clips that a checkpoint file was trained on; None for a model.safetensors by itself."""
+    found = sharded_files.find(path.parent / TRAINING_FILE)
+    return sharded_files.header(found).get("data") if found else None

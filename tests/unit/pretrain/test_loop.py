@@ -300,3 +300,14 @@ def test_a_trained_model_answers_in_the_same_words(tmp_path):
     before = model.globals(make_batch(clips, tiny_config(), tokenizer)).vectors
     after = loaded.globals(make_batch(clips, tiny_config(), loaded_tokenizer)).vectors
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_captions_that_lose_their_end_are_counted_once(tmp_path, caplog):
+    run = tiny_run(num_steps=2)
+    text = dataclasses.replace(run.model.text, num_tokens=6)
+    source = tiny_source(4)
+    captions = list(source.texts("train"))
+    loop.pretrain(dataclasses.replace(run, model=dataclasses.replace(run.model, text=text)), source, tmp_path)
+    expected = f"{len(captions)} of {len(captions)} captions are longer than model.text.num_tokens=6 tokens"
+    assert all(len(caption.split()) > 4 for caption in captions)  # all do, at a word a token or less
+    assert [message for message in caplog.messages if "captions" in message] == [f"{expected} and lose their end"]

@@ -6,6 +6,7 @@ Axes: L word pieces of a text.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,6 +20,24 @@ from vlsa.config import Config
 
 BERT_NAME, BERT_SIZE = "bert-base-uncased", 30_522
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True)
+class TextCoverage:
+    """What a model can make of a text: its words that fit into the token limit, known or not.
+
+    Punctuation and single letters of an alphabet are no words here: a learned vocabulary has all letters.
+    """
+
+    known: tuple[str, ...]
+    unknown: tuple[str, ...]
+    num_words: int
+    """Words of the whole text, those beyond the limit included."""
+
+    @property
+    def num_used(self) -> int:
+        """Words that fit into the token limit."""
+        return len(self.known) + len(self.unknown)
 
 
 class Tokenizer:
@@ -89,9 +108,48 @@ class Tokenizer:
         words[: len(ids)] = torch.tensor(ids)
         return words, torch.arange(num_tokens) >= len(ids)
 
+    def coverage(self, text: str, num_tokens: int) -> TextCoverage:
+        """Which words of a text, cut to `num_tokens`, are known; see `_is_known` for the rule."""
+        encoded = self.backend.encode(text, add_special_tokens=False)
+        words: dict[int, list[int]] = {}
+        for place, word in enumerate(encoded.word_ids):
+            words.setdefault(place - len(encoded) if word is None else word, []).append(place)
+        known: list[str] = []
+        unknown: list[str] = []
+        num_words = 0
+        for places in words.values():
+            written = text[encoded.offsets[places[0]][0] : encoded.offsets[places[-1]][1]]
+            if not _is_word(written):
+                continue
+            num_words += 1
+            if places[-1] < num_tokens - 2:  # [CLS] and [SEP]
+                (known if _is_known([encoded.tokens[place] for place in places]) else unknown).append(written)
+        return TextCoverage(tuple(known), tuple(unknown), num_words)
+
+    def num_cut(self, texts: Iterable[str], num_tokens: int) -> int:
+        """How many texts are longer than `num_tokens` tokens, and so lose their end."""
+        return sum(len(encoded) > num_tokens for encoded in self.backend.encode_batch(list(texts)))
+
     def decode(self, ids: list[int]) -> str:
         """Words again, without the special pieces."""
         return self.backend.decode(ids)
+
+
+def _is_word(written: str) -> bool:
+    is_letter = len(written) == 1 and written.lower() != written.upper()
+    return not is_letter and any(character.isalnum() for character in written)
+
+
+def _is_known(pieces: list[str]) -> bool:
+    """Whether these pieces of a word mean something to the model, and do not merely spell it.
+
+    They do if the word is one piece; if none is a single letter (rare words of a large vocabulary); or if the first is
+    a stem of three letters or more and over half of the word ("bell|##s").
+    """
+    if not set(pieces).isdisjoint(SPECIAL_TOKENS):
+        return False
+    lengths = [len(piece.removeprefix("##")) for piece in pieces]
+    return len(pieces) == 1 or min(lengths) > 1 or (lengths[0] >= 3 and 2 * lengths[0] > sum(lengths))
 
 
 def _bert_like(model: models.WordPiece) -> Backend:

@@ -14,7 +14,7 @@ from vlsa.retrieve.evaluate import directions, evaluate
 from vlsa.retrieve.evaluate.evaluate import DIRECTIONS, Evaluation, Evaluator, evaluate_embeddings, evaluate_store
 from vlsa.retrieve.evaluate.items import items_of
 from vlsa.retrieve.evaluate.results_file import read_results
-from vlsa.retrieve.index.lance import IndexRow
+from vlsa.retrieve.index.rows import IndexRow
 
 
 def store_of(clips: list[Clip]) -> MemoryClips:
