@@ -70,11 +70,12 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None) -> 
     """
     from vlsa.pretrain.checkpoint import load_model, model_file
 
-    model, tokenizer, config = load_model(run_path)
+    path = model_file(run_path)  # once: a training may save a newer checkpoint at any time
+    model, tokenizer, config = load_model(path)
     model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     about = {
         "run": str(run_path),
-        "checkpoint": model_file(run_path).parent.name,
+        "checkpoint": path.parent.name,
         "recipe": config.recipe,
         "training_seed": config.train.seed,
     }

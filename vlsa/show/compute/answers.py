@@ -81,7 +81,7 @@ def _asked(direction: str, queries: Items, items: Items, row: int, scores: np.nd
     def answer(place: int) -> Answer:
         item = order[place]
         same = int(items.clip[item]) == clip
-        return Answer(int(items.clip[item]), items.words(int(item)), place + 1, float(scores[item]), same)
+        return Answer(int(items.clip[item]), items.text(int(item)), place + 1, float(scores[item]), same)
 
     first = tuple(answer(place) for place in range(min(k, len(order))))
-    return Asked(direction, clip, queries.words(row), first, rank, len(order), answer(best))
+    return Asked(direction, clip, queries.text(row), first, rank, len(order), answer(best))
