@@ -131,9 +131,7 @@ class Table:
             tuned = f", fine-tuned for {epochs} in batches of {plan.batch_size} on {where}"
         changes = "".join(f", {assignment}" for assignment in plan.assignments)
         seeds = "1 seed" if self.num_seeds == 1 else f"mean of {self.num_seeds} seeds"
-        spread = (
-            "over clips; the spread over seeds is not known from one" if self.num_seeds == 1 else "over clips and seeds"
-        )
+        spread = "over clips and seeds" if self.num_seeds > 1 else "over clips (the spread over seeds is not known)"
         caption = (
             f"Recipe `{plan.recipe}`{changes}; pre-trained for {steps} on {plan.data}{tuned}. Evaluated on split "
             f"{plan.split} of {plan.measured_on}, N = {cell.num_items:,}, Q = {cell.num_queries:,}; {seeds}; in "
@@ -270,13 +268,8 @@ class Step:
     def of(cls, one: str, other: str, direction: str, differences: Sequence[Difference]) -> "Step":
         """From the comparison of two arms."""
         found = {d.metric: d for d in differences if d.direction == direction}
-        recalls = {k: found[f"r{k}"] for k in RECALL_AT}
-        return cls(
-            one,
-            other,
-            {k: found.difference for k, found in recalls.items()},
-            {k: found.interval for k, found in recalls.items()},
-        )
+        differences = {k: found[f"r{k}"].difference for k in RECALL_AT}
+        return cls(one, other, differences, {k: found[f"r{k}"].interval for k in RECALL_AT})
 
     def sign(self, k: int) -> int:
         """1 where the interval lies above 0, as claimed; -1 where it lies below; 0 where it does not say."""
@@ -300,6 +293,6 @@ def _holds(steps: Sequence[Step]) -> str:
 
 
 MARKS = (
-    "\\* the 95% interval of the paired difference leaves 0 out. An order holds where all of its steps do, and does not "
-    "where one goes clearly the other way."
+    "\\* the 95% interval of the paired difference leaves 0 out. An order holds where all of its steps do, and "
+    "does not hold where one clearly goes the other way."
 )

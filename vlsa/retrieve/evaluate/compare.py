@@ -1,8 +1,8 @@
 """Two models over the same queries: how far apart they are, and whether other clips or seeds could reverse it.
 
-Reads files of results (results_file.py); feeds `vlsa compare` and reproduce/tables.py. Both models are scored on the same
-resamples of the clips: what makes a clip hard for both does not count as noise. Several training seeds of a model are
-averaged within each resample, and the spread between them is added (bootstrap.over_seeds).
+Reads files of results (results_file.py); feeds `vlsa compare` and reproduce/tables.py. Both models are scored on the
+same resamples of the clips: what makes a clip hard for both does not count as noise. Several training seeds of a model
+are averaged within each resample, and the spread between them is added (bootstrap.over_seeds).
 Axes: Q queries, B resamples, M training seeds of a side, K metrics.
 """
 
@@ -201,13 +201,15 @@ def _conflicts(one: Results, other: Results, post: str) -> Iterator[str]:
             yield f"post-processing ({post} with {one_line(theirs)}, not {one_line(mine)})"
     yield from _conflicting_directions(one.directions(post), other.directions(post))
     for name, ranks in one.ranks[post].items():
-        if None not in (ranks.clip, other.ranks[post][name].clip) and not _same_clips(ranks, other.ranks[post][name]):
+        if not _same_clips(ranks.clip, other.ranks[post][name].clip):
             yield f"grouping of queries by clip in {name}"
 
 
-def _same_clips(one: Ranks, other: Ranks) -> bool:
-    """Whether the same queries are of one clip, whatever numbers the clips have."""
-    places = (np.unique(ranks.clips, return_index=True, return_inverse=True)[1:] for ranks in (one, other))
+def _same_clips(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """Whether the same queries are of one clip, whatever numbers the clips have; so is what is not known."""
+    if one is None or other is None:
+        return True
+    places = (np.unique(clip, return_index=True, return_inverse=True)[1:] for clip in (one, other))
     first, second = (first[inverse] for first, inverse in places)  # for each query, the first one of its clip
     return np.array_equal(first, second)
 
@@ -263,9 +265,8 @@ class _Pair:
             for side, drawn in zip(sides, blocks, strict=True):
                 drawn.append(np.stack([one(counts) for one in side], axis=1))
         a, b = (np.concatenate(drawn) for drawn in blocks)  # B M K
-        return over_seeds(a.mean(axis=1) - b.mean(axis=1), [a, b], values, seed).round(
-            12
-        )  # what is equal but for the order of adding is equal
+        apart = over_seeds(a.mean(axis=1) - b.mean(axis=1), [a, b], values, seed)
+        return apart.round(12)  # what is equal but for the order of adding is equal
 
 
 class _Resampled:

@@ -147,7 +147,8 @@ def ranks_of_embeddings(
     """Ranks by dot product, tile by tile over queries and items.
 
     Memory in addition to the two inputs: at most about twice `tile_bytes`, 60 bytes a query, 8 an item and 40 a right
-    pair. The result does not depend on `tile_bytes`. Raises VlsaError when an embedding, or a similarity, is not a finite number.
+    pair. The result does not depend on `tile_bytes`. Raises VlsaError when an embedding, or a similarity, is not a
+    finite number.
     """
     positives = positives or Positives.diagonal(len(queries))
     assert len(positives) == len(queries), (len(positives), queries.shape)
