@@ -95,12 +95,12 @@ def test_a_difference_is_marked_where_its_interval_leaves_zero_out():
 def test_the_order_of_equal_arms_is_decided_as_often_as_chance_allows():
     """Two arms of three seeds that differ in nothing but seeds, clips and noise: 5% of intervals leave zero out."""
     rng = np.random.default_rng(0)
-    num_runs, num_clips, num_decided = 200, 100, 0
+    num_runs, num_clips, num_decided = 150, 60, 0
     for _ in range(num_runs):
         hard = rng.normal(size=num_clips)
         above = [[(hard + 0.5 * rng.normal() + rng.normal(size=num_clips) > 0) * 50 for _ in range(3)] for _ in "ab"]
         a, b = ([ranks(*(one + 1)) for one in side] for side in above)
-        found = list(_Pair("text_to_video", a, b, False).differences(500, 0))[0]
+        found = next(_Pair("text_to_video", a, b, False).differences(300, 0))
         num_decided += found.interval[0] > 0 or found.interval[1] < 0
     assert num_decided / num_runs < 0.05 + 3 * (0.05 * 0.95 / num_runs) ** 0.5
 

@@ -109,7 +109,7 @@ def bounded_interval(
 
     The middle 95% of the resamples. Where all clips gave the same, no resample differs: then Clopper and Pearson's
     interval for k = n of `num_clips`. Where the resamples reach a bound, at least Wilson's interval, for as many
-    independent clips as would spread like the resamples.
+    independent clips as would spread like the resamples, and for no more than there are.
     """
     low, high = interval(samples)
     if high - low < 1e-9:
@@ -119,7 +119,7 @@ def bounded_interval(
         return low, high
     width = highest - lowest
     share, spread = (value - lowest) / width, (high - low) / (2 * _Z * width)
-    num = share * (1 - share) / spread**2
+    num = min(share * (1 - share) / spread**2, num_clips)
     middle = (share * num + _Z**2 / 2) / (num + _Z**2)
     half = _Z * (num * share * (1 - share) + _Z**2 / 4) ** 0.5 / (num + _Z**2)
     return max(min(low, lowest + width * (middle - half)), lowest), min(
