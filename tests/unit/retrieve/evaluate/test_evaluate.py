@@ -333,8 +333,12 @@ def test_a_perfect_model_finds_everything_within_a_file_too():
     ],
 )
 def test_a_group_that_cannot_be_is_refused_in_one_line_before_anything_is_encoded(store, within, words):
+    class Unused(FakeEncoder):
+        def _stack(self, numbers):
+            raise AssertionError("encoded before the group was checked")
+
     with pytest.raises(VlsaError, match=words) as caught:
-        evaluate_store(None, store, num_resamples=0, within=within)
+        evaluate_store(Unused(), store, num_resamples=0, within=within)
     assert "\n" not in str(caught.value)
 
 
