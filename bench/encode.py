@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from records import above_zero, finish, told
+from records import above_zero, exit_status, finish
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -139,9 +139,9 @@ def ours(name: str, num_threads: int) -> Measured:
         flops[modality] = count_flops(call)
         yield "ours, torch", modality, call, flops[modality]
     with tempfile.TemporaryDirectory() as folder:
-        for modality, names in INPUTS.items():
+        for modality, fields in INPUTS.items():
             path = Path(folder) / f"{modality}.onnx"
-            inputs = {name: getattr(batch, name).numpy() for name in names}
+            inputs = {name: getattr(batch, field).numpy() for name, field in fields.items()}
             write_encoder(model, modality, path)
             for kind in ("ours, onnx", "ours, onnx int8"):
                 if "int8" in kind:
@@ -161,10 +161,10 @@ def one_clip(model: VLSA) -> Batch:
         video=torch.randint(0, 256, (1, video.num_frames, 3, size, size), dtype=torch.uint8),
         frame_seconds=torch.arange(video.num_frames)[None] * audio.window_seconds / video.num_frames,
         frame_padding=torch.zeros(1, video.num_frames, dtype=torch.bool),
-        sound=noise(audio.num_samples),
+        waveform=noise(audio.num_samples),
         num_samples=torch.tensor([audio.num_samples]),
-        words=torch.randint(5, model.config.text.vocabulary_size, (1, NUM_WORDS)),
-        word_padding=torch.zeros(1, NUM_WORDS, dtype=torch.bool),
+        token_ids=torch.randint(5, model.config.text.vocabulary_size, (1, NUM_WORDS)),
+        text_padding=torch.zeros(1, NUM_WORDS, dtype=torch.bool),
     )
 
 
@@ -283,4 +283,4 @@ def record(options: argparse.Namespace, results: dict[str, dict[str, Any]]) -> d
 
 
 if __name__ == "__main__":
-    sys.exit(told(main))
+    sys.exit(exit_status(main))

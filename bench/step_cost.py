@@ -30,13 +30,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from records import finish, told
+from records import exit_status, finish
 
 from vlsa.config import ModelConfig
 from vlsa.config.recipes import recipe
 from vlsa.model.flops import step_flops, visible_tokens
-from vlsa.model.masking import num_visible
-from vlsa.model.types import SpecialWords
+from vlsa.model.masking import max_masked_tokens, num_visible
+from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 
 BYTES_OF_WEIGHT = 58
@@ -74,21 +74,26 @@ def step_cost(
 
 def stacks(config: ModelConfig) -> list[tuple[int, int, int, int]]:
     """(layers, tokens of a clip, width, MLP ratio) of the runs of equal layers; one encoder and decoder for all."""
-    encoder, decoder, seen = config.encoder, config.decoder, sum(visible_tokens(config).values())
+    encoder, decoder, visible = config.encoder, config.decoder, sum(visible_tokens(config).values())
     apart = encoder.num_layers - encoder.fusion_layers
     return [
-        (apart, seen, encoder.width, encoder.mlp_ratio),
-        (encoder.fusion_layers, 2 * seen, encoder.width, encoder.mlp_ratio),
-        (decoder.num_layers, seen + sum(decoded_patches(config)), decoder.width, decoder.mlp_ratio),
+        (apart, visible, encoder.width, encoder.mlp_ratio),
+        (encoder.fusion_layers, 2 * visible, encoder.width, encoder.mlp_ratio),
+        (decoder.num_layers, visible + sum(decoded_patches(config)), decoder.width, decoder.mlp_ratio),
     ]
 
 
+def decoded_tokens(config: ModelConfig) -> int:
+    """Masked tokens of a text for which a step computes logits."""
+    return max_masked_tokens(config.text.num_tokens, config.text.mask_share)
+
+
 def decoded_patches(config: ModelConfig) -> tuple[int, int]:
-    """Hidden patches of picture and of sound that a step decodes."""
+    """Masked patches of video and of audio that a step decodes."""
     video, audio, share = config.video, config.audio, config.decoder.decoded_share
-    hidden_video = video.num_frames * (video.patches_per_frame - num_visible(video.patches_per_frame, video.mask_share))
-    hidden_audio = audio.num_patches - num_visible(audio.num_patches, audio.mask_share)
-    return max(round(hidden_video * share), 1), max(round(hidden_audio * share), 1)
+    masked_video = video.num_frames * (video.patches_per_frame - num_visible(video.patches_per_frame, video.mask_share))
+    masked_audio = audio.num_patches - num_visible(audio.num_patches, audio.mask_share)
+    return max(round(masked_video * share), 1), max(round(masked_audio * share), 1)
 
 
 def linear_products(config: ModelConfig, num_clips: int) -> Counter[tuple[int, int, int]]:
@@ -107,11 +112,11 @@ def activation_elements(config: ModelConfig) -> float:
         3 * rows * times * (inner + outer) for (rows, inner, outer), times in linear_products(config, 1).items()
     )
     moved += sum(12 * layers * tokens * wide for layers, tokens, wide, _ in stacks(config))
-    seen, decoded = visible_tokens(config), decoded_patches(config)
+    visible, decoded = visible_tokens(config), decoded_patches(config)
     sizes = (3 * video.patch_px**2, audio.patch_size**2)
-    moved += sum(2 * seen[name] * (size + width) for name, size in zip(("video", "audio"), sizes, strict=True))
-    moved += 3 * sum(seen.values()) * (width + config.decoder.width)
-    heads = (*zip(decoded, sizes, strict=True), (seen["text"], config.text.vocabulary_size))
+    moved += sum(2 * visible[name] * (size + width) for name, size in zip(("video", "audio"), sizes, strict=True))
+    moved += 3 * sum(visible.values()) * (width + config.decoder.width)
+    heads = (*zip(decoded, sizes, strict=True), (decoded_tokens(config), config.text.vocabulary_size))
     return moved + sum(3 * number * (config.decoder.width + size) for number, size in heads)
 
 
@@ -120,7 +125,7 @@ def largest_batch(config: ModelConfig, kind: str, memory_gib: float, num_weights
     saved = SAVED_BYTES[kind] * sum(layers * tokens * width for layers, tokens, width, _ in stacks(config))
     if kind == "recompute":  # one block is whole at a time
         saved += SAVED_BYTES["bfloat16"] * max(tokens * width for _, tokens, width, _ in stacks(config))
-    saved += 3 * 4 * config.text.num_tokens * config.text.vocabulary_size  # logits, their float32 copy, a gradient
+    saved += 3 * 4 * decoded_tokens(config) * config.text.vocabulary_size  # logits, their float32 copy, a gradient
     room = 0.92 * memory_gib * 2**30 - 18 * num_weights
     return 1 << max(int(room / saved).bit_length() - 1, 0)
 
@@ -128,7 +133,7 @@ def largest_batch(config: ModelConfig, kind: str, memory_gib: float, num_weights
 def num_weights(config: ModelConfig) -> int:
     """Trained numbers of the model."""
     with torch.device("meta"):
-        model = VLSA(config, SpecialWords(1, 2, 3))
+        model = VLSA(config, SpecialTokens(1, 2, 3))
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 
 
@@ -165,4 +170,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main))
+    sys.exit(exit_status(main))

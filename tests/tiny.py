@@ -24,7 +24,7 @@ from vlsa.data.loading.loader import MemoryClips, read_tensors
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.world import made_clips
 from vlsa.model.encoder import Transformer
-from vlsa.model.types import Content, Masks, SpecialWords
+from vlsa.model.types import Content, Masks, SpecialTokens
 from vlsa.model.vlsa import VLSA
 
 RATE_HZ = 4000
@@ -74,9 +74,9 @@ def make_batch(clips: list[Clip], config: ModelConfig, tokenizer: Tokenizer) -> 
 
 def make_model(config: ModelConfig, tokenizer: Tokenizer, seed: int = 0) -> VLSA:
     """A fresh model whose weights follow from the seed."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return VLSA(config, SpecialWords(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
+        return VLSA(config, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
 
 
 def tower(model: VLSA) -> Transformer:
@@ -87,7 +87,11 @@ def tower(model: VLSA) -> Transformer:
 def without(batch: Batch, modality: str, *rows: int, junk: bool = False) -> Batch:
     """The batch with a modality of some clips marked as absent; with `junk`, what lies in its place is noise."""
     rng = torch.Generator().manual_seed(5)
-    names = {"video": ("video", "frame_padding"), "audio": ("sound", "num_samples"), "text": ("words", "word_padding")}
+    names = {
+        "video": ("video", "frame_padding"),
+        "audio": ("waveform", "num_samples"),
+        "text": ("token_ids", "text_padding"),
+    }
     content_name, marks_name = names[modality]
     content, marks = getattr(batch, content_name).clone(), getattr(batch, marks_name).clone()
     marks[list(rows)] = 0 if modality == "audio" else True

@@ -1,6 +1,6 @@
 """The step on a GPU: flash attention and compilation give the losses of the exact path, and nothing is waited for.
 
-Run by `make bench-gpu`, and by `make test` where there is a GPU.
+Run by `make gpu-first`, and by `make test` where a GPU is available.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from torch._dynamo.utils import counters
 from vlsa.config import ComputeConfig
 from vlsa.model.attention import Attention, Flash, Masked
 from vlsa.pretrain import loop
-from vlsa.pretrain.prefetch import fed
+from vlsa.pretrain.prefetch import prefetch
 
 pytestmark = pytest.mark.gpu
 GPU, LENGTHS = torch.device("cuda"), (50, 30, 20)
@@ -89,7 +89,7 @@ def test_steps_on_a_gpu_are_those_of_a_processor(tokenizer, settings):
 def test_a_step_neither_waits_for_the_gpu_nor_compiles_anew(tokenizer, settings):
     """Of so many words that the gradient of their table is summed as in a large run: another kernel than for a few."""
     trainer, batch = trainer_and_batch(tokenizer, GPU, num_clips=400, **settings)
-    assert batch.words.numel() > 3072
+    assert batch.token_ids.numel() > 3072
     for trainer.step in range(3):
         loop.train_step(trainer, batch)
     compiled = counters["stats"]["unique_graphs"]
@@ -107,7 +107,7 @@ def test_the_guard_keeps_the_weights_on_a_gpu(tokenizer):
     trainer, batch = trainer_and_batch(tokenizer, GPU, compile="off")
     loop.train_step(trainer, batch)
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    trainer.guard.watch(2, (), torch.tensor(math.nan, device=GPU), torch.tensor(1.0, device=GPU))
+    trainer.guard.observe(2, (), torch.tensor(math.nan, device=GPU), torch.tensor(1.0, device=GPU))
     trainer.step = 2
     loop.train_step(trainer, batch)
     assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
@@ -115,16 +115,16 @@ def test_the_guard_keeps_the_weights_on_a_gpu(tokenizer):
 
 def test_batches_arrive_whole_while_the_gpu_computes(tokenizer):
     batch = make_batch(tiny_clips(8), tiny_run().model, tokenizer)
-    sent = [dataclasses.replace(batch, sound=batch.sound + number).pin_memory() for number in range(20)]
+    sent = [dataclasses.replace(batch, waveform=batch.waveform + number).pin_memory() for number in range(20)]
     work = torch.randn(2000, 2000, device=GPU)
-    for number, (arrived, waited) in enumerate(fed(sent, GPU)):
+    for number, (arrived, waited) in enumerate(prefetch(sent, GPU)):
         for _ in range(5):
             work = (work @ work).clamp(-1, 1)
         assert waited >= 0
-        assert torch.equal(arrived.sound.cpu(), batch.sound + number)
+        assert torch.equal(arrived.waveform.cpu(), batch.waveform + number)
 
 
 def test_noise_is_drawn_the_same_for_every_device(model):
     noise = model.draw_noise(4, generator(1))
     there = noise.to(GPU)
-    assert torch.equal(there.masks.words.cpu(), noise.masks.words)
+    assert torch.equal(there.masks.text_mask.cpu(), noise.masks.text_mask)

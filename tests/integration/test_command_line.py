@@ -151,7 +151,7 @@ def test_stopped_by_ctrl_c_the_same_command_goes_on_to_the_very_same_weights(tol
     assert process.returncode == 130
     assert out == ""
     assert "stopped after step" in errors
-    assert "the same command goes on" in errors
+    assert "the same command resumes" in errors
     assert "Traceback" not in errors
     run(line, place)
     name = f"checkpoints/step-{NUM_STEPS:08d}/model.safetensors"

@@ -77,7 +77,7 @@ def test_a_job_of_which_a_process_was_killed_ends_with_the_bits_of_an_unbroken_o
 
 def test_the_job_says_that_it_was_started_again_and_where_it_goes_on(killed):
     _, done = killed
-    assert "vlsa: started again by torchrun (1), after step 8" in lines_of_ours(done)
+    assert "vlsa: restarted by torchrun (1), after step 8" in lines_of_ours(done)
     assert "Signal 9 (SIGKILL)" in done.stderr or "exitcode: -9" in done.stderr
 
 
@@ -195,7 +195,7 @@ def test_ctrl_c_ends_all_processes_after_the_step_with_one_checkpoint(tmp_path):
     (saved,) = checkpoints(out)
     step = int(saved.name.removeprefix("step-"))
     assert 1 <= step < 5000
-    assert f"vlsa: stopped after step {step} of 5000; the same command goes on" in said.splitlines()
+    assert f"vlsa: stopped after step {step} of 5000; the same command resumes" in said.splitlines()
     assert said.count("vlsa: ") == 1
 
 

@@ -71,18 +71,18 @@ def test_the_parameters_are_those_of_the_formula_item_by_item(trainer):
 def test_one_step_on_the_processor(trainer):
     """Two clips: 8 frames of 224 px, 5.94 s of sound, a text of 20 words."""
     rng, num_clips = generator(), 2
-    words = torch.full((num_clips, 40), trainer.tokenizer.padding_id)
-    words[0, :22] = trainer.tokenizer.encode(" ".join(f"word{n}" for n in range(20)), 22)[0]
-    words[1, :22] = trainer.tokenizer.encode(" ".join(f"word{n}" for n in range(50, 70)), 22)[0]
+    token_ids = torch.full((num_clips, 40), trainer.tokenizer.padding_id)
+    token_ids[0, :22] = trainer.tokenizer.encode(" ".join(f"word{n}" for n in range(20)), 22)[0]
+    token_ids[1, :22] = trainer.tokenizer.encode(" ".join(f"word{n}" for n in range(50, 70)), 22)[0]
     batch = Batch(
         ids=("a", "b"),
         video=torch.randint(256, (num_clips, 8, 3, 224, 224), generator=rng, dtype=torch.uint8),
         frame_seconds=torch.linspace(0, 5.5, 8).expand(num_clips, -1),
         frame_padding=torch.zeros(num_clips, 8, dtype=torch.bool),
-        sound=torch.rand(num_clips, 65_535, generator=rng) - 0.5,
+        waveform=torch.rand(num_clips, 65_535, generator=rng) - 0.5,
         num_samples=torch.tensor([65_535, 65_535]),
-        words=words,
-        word_padding=words == trainer.tokenizer.padding_id,
+        token_ids=token_ids,
+        text_padding=token_ids == trainer.tokenizer.padding_id,
     )
     trainer.model.calibrate(batch)
     seen = trainer.model.visible_tokens(*_content_and_masks(trainer, batch))

@@ -1,18 +1,30 @@
-"""Files that are whole or not there: atomic writes, JSON lines, and one lock a folder.
+"""Files that are whole or not there: atomic writes, JSON, JSON lines, and one lock a folder.
 
 Reads and writes plain files for every stage.
 """
 
+import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, message)."""
+LONGEST_JSON_BYTES = 1 << 28
+"""Of a line or a document: longer ones are damaged, and would fill the memory before anybody sees that."""
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file for reading. Raises OSError, also for a pipe or a device, which might be read for ever."""
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder has an error of its own
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    return open(path, "rb")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -52,9 +64,23 @@ def write_json_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
 
 def read_json_lines(path: Path) -> Iterator[Any]:
     """What `write_json_lines` wrote; a blank line is None. Raises OSError and ValueError."""
-    # Split as bytes: str.splitlines also cuts at U+2028 and others, which JSON allows inside a text.
-    for line in path.read_bytes().splitlines():
-        yield json.loads(line.decode(errors="surrogateescape")) if line.strip() else None
+    with open_regular(path) as file:
+        # Lines of bytes: str.splitlines also cuts at U+2028 and others, which JSON allows inside a text.
+        while line := file.readline(LONGEST_JSON_BYTES):
+            yield _parse_json(line) if line.strip() else None
+
+
+def read_json(path: Path) -> Any:
+    """A JSON document. Raises OSError and ValueError."""
+    with open_regular(path) as file:
+        return _parse_json(file.read(LONGEST_JSON_BYTES))
+
+
+def _parse_json(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode(errors="surrogateescape"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The command line: parse, call the stage, print.
 
 Answers go to stdout, as a table for people or with --json as one object a line; progress and notes go to stderr. What a
-person can mend is one line on stderr and exit code 2; after Ctrl-C the code is 130.
+person can mend is one line on stderr and exit code 2; after Ctrl-C the code is 130, after SIGTERM 143.
 """
 
 import os

@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
             "vlsa evaluate run --data store --split train --out train-results.json",
             "vlsa evaluate run --data store --post dual-softmax --post sinkhorn --post qb-norm",
             "vlsa evaluate run --data store --within folder",
+            "vlsa evaluate run --data store --windows 1 --crops 1",
             "vlsa evaluate run --data store --json",
         ),
     )(evaluate)
@@ -48,6 +49,13 @@ def evaluate(
         str | None,
         typer.Option(help="Also with each query ranked only among clips of the same folder, or file: folder or file."),
     ] = None,
+    windows: Annotated[
+        int,
+        typer.Option(help="A clip beyond the model's window is the mean over so many at most; 1 = the middle."),
+    ] = 8,
+    crops: Annotated[
+        int, typer.Option(help="A frame that is not square is the mean over so many crops at most; 1 = the centre.")
+    ] = 3,
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
 ) -> None:
     """Measure retrieval: text, audio and video, each found by each other, and video with audio found by text.
@@ -57,10 +65,12 @@ def evaluate(
     video and audio in one vector, as in an index. Captions that several clips share, and files with clips in the
     training split too, are warned of.
     """
+    from vlsa.retrieve.encode.sampling import Sampling
     from vlsa.retrieve.evaluate.evaluate import evaluate_run
 
-    options = {"post": post or (), "identical_captions_count": identical_captions, "within": within}
-    evaluation = evaluate_run(run, data, split, **options, out=out)
+    options = {"post": post or (), "identical_captions_count": identical_captions, "within": within, "out": out}
+    sampling = Sampling(num_windows=windows, num_crops=crops)
+    evaluation = evaluate_run(run, data, split, sampling=sampling, **options)
     if json:
         print_json(_as_lines(evaluation))
         for warning in evaluation.warnings():

@@ -26,7 +26,7 @@ ReportTo = Annotated[
 AllowChanges = Annotated[
     bool,
     typer.Option(
-        "--allow-changes", help="Go on with a run although its settings were others; they are listed. Not exact then."
+        "--allow-changes", help="Resume a run with other settings than it was started with; they are listed. Not exact."
     ),
 ]
 
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
         "pretrain",
-        short_help="Train a model on a store, or go on with a run.",
+        short_help="Train a model on a store, or resume a run.",
         epilog=examples(
             "vlsa pretrain --recipe tiny --data store --out run",
             "vlsa pretrain --recipe tiny --data store --out longer --set train.num_steps=2000 --set train.seed=1",
@@ -70,24 +70,25 @@ def pretrain(
         Path | None,
         typer.Option(
             help="BERT's vocab.txt, for base and larger; without it they fetch it from the hub, as bert-base-uncased. "
-            "tiny and small learn their own words from the captions."
+            "tiny and small learn their own vocabulary from the captions."
         ),
     ] = None,
     init: Annotated[
         list[str] | None,
         typer.Option(
             metavar="SOURCE",
-            help="Begin from a public ViT, ViTMAE, CLIP, VideoMAE, BERT or AST: a folder or a hub id, or "
+            help="Initialise from a public ViT, ViTMAE, CLIP, VideoMAE, BERT or AST: a folder or a hub id, or "
             "audio=FOLDER for one modality alone; may be repeated.",
         ),
     ] = None,
     report_to: ReportTo = None,
     allow_changes: AllowChanges = False,
 ) -> None:
-    """Train a model on the clips of a store, from nothing or from public weights, or go on with a run that was stopped.
+    """Train a model on the clips of a store, from scratch or from public weights, or resume a run that was stopped.
 
-    Ctrl-C ends after the step in hand, with a checkpoint. A run that was killed goes on from its last checkpoint when
-    the same command is given again, and ends with the same weights. Watch it with: tensorboard --logdir RUN
+    Ctrl-C or SIGTERM ends after the current step, with a checkpoint. A run that was killed resumes from its last
+    checkpoint when the same command is given again, and ends with the same weights. Watch it with: tensorboard
+    --logdir RUN
 
     On several GPUs: torchrun --nproc-per-node 8 -m vlsa.cli pretrain ...; the result is that of one GPU.
     """
@@ -118,16 +119,18 @@ def pretrain(
 def _print_warm_start(report: "WarmStart") -> None:
     from vlsa.model.warm_start.report import HEADER
 
-    print_table(HEADER, report.cells(), title="What the model begins from")
+    print_table(HEADER, report.cells(), title="What the model is initialised from")
 
 
 def print_run(out: Path, summary: "RunSummary") -> None:
-    """What was done, as a sentence."""
+    """What was done, in one line."""
     loss = f", loss {summary.metrics['loss']:.3f}" if "loss" in summary.metrics else ""
     done = "finished already" if summary.resumed_from == summary.step else "finished"
     resumed = f", resumed at step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
     steps = f"{summary.step} step" + "s" * (summary.step != 1)
-    print_text(f"{out}: {done}: {steps} in {duration(summary.seconds)} of training{resumed}{loss}.")
+    few = ": so few that held-out clips alone tell what it learned" if summary.data.is_small else ""
+    data = f", on {summary.data.num_clips:,} clips{few}"
+    print_text(f"{out}: {done}: {steps} in {duration(summary.seconds)} of training{resumed}{loss}{data}.")
 
 
 def finetune(
@@ -138,7 +141,7 @@ def finetune(
         list[str] | None,
         typer.Option(metavar="PAIR", help="What to match: text-video, text-audio or audio-video; may be repeated."),
     ] = None,
-    epochs: Annotated[int, typer.Option(help="How often each clip is seen.")] = 20,
+    epochs: Annotated[int, typer.Option(help="Passes over the clips.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Clips a step.")] = 256,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
@@ -148,8 +151,8 @@ def finetune(
 ) -> None:
     """Fit a pre-trained model to a retrieval: contrast alone, on the pairs of modalities that it needs.
 
-    Without --pair, text is matched with picture and with sound. The defaults are the paper's. Goes on where it was
-    when the same command is given again. The last step is taken, not the best on a test split.
+    Without --pair, text is matched with video and with audio. The defaults are the paper's. Resumes when the same
+    command is given again. The last step is taken, not the best on a test split.
     """
     from vlsa.pretrain import start
 

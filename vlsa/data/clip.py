@@ -87,18 +87,18 @@ class ClipTensors(_ShapesInRepr):
     """float32, V: time of each frame from the start of the sound window."""
     frame_padding: Tensor
     """bool, V."""
-    sound: Tensor
+    waveform: Tensor
     """float32, S."""
     num_samples: Tensor
-    """int64, scalar: how many samples of `sound` are real; 0 = no sound."""
-    words: Tensor
+    """int64, scalar: how many samples of `waveform` are real; 0 = no sound."""
+    token_ids: Tensor
     """int64, L."""
-    word_padding: Tensor
+    text_padding: Tensor
     """bool, L."""
 
     def __post_init__(self) -> None:
         assert self.video.shape[:1] == self.frame_seconds.shape == self.frame_padding.shape, self
-        assert self.words.shape == self.word_padding.shape, self
+        assert self.token_ids.shape == self.text_padding.shape, self
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -112,19 +112,21 @@ class Batch(_ShapesInRepr):
     """float32, B V."""
     frame_padding: Tensor
     """bool, B V."""
-    sound: Tensor
+    waveform: Tensor
     """float32, B S."""
     num_samples: Tensor
     """int64, B."""
-    words: Tensor
+    token_ids: Tensor
     """int64, B L."""
-    word_padding: Tensor
+    text_padding: Tensor
     """bool, B L."""
 
     def __post_init__(self) -> None:
         assert self.video.shape[:2] == self.frame_seconds.shape == self.frame_padding.shape, self
-        assert len(self.ids) == len(self.video) == len(self.sound) == len(self.num_samples) == len(self.words), self
-        assert self.words.shape == self.word_padding.shape, self
+        assert len(self.ids) == len(self.video) == len(self.waveform) == len(self.num_samples) == len(self.token_ids), (
+            self
+        )
+        assert self.token_ids.shape == self.text_padding.shape, self
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -1,7 +1,7 @@
 """From waveform to log-frequency, log-magnitude spectrogram.
 
 Paper: VLSA (arXiv 2405.07202), section 4.1, after The Sound of Pixels (Zhao et al. 2018): STFT with a Hann window,
-frequencies warped to a logarithmic scale, logarithm of the magnitude. Reads `Batch.sound`; feeds model/patches.py.
+frequencies warped to a logarithmic scale, logarithm of the magnitude. Reads `Batch.waveform`; feeds model/patches.py.
 Axes: B clips, S samples, T times, R linear frequencies, F warped frequencies.
 """
 

@@ -26,7 +26,7 @@ from vlsa.base.processes import from_main, in_parts, rank, wait_for_all
 from vlsa.config import Config
 from vlsa.config.overrides import from_dict, to_dict
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.types import SpecialWords
+from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import sharded_files
 from vlsa.pretrain.metrics_log import EXPORT_FILE
@@ -52,14 +52,19 @@ class TrainingState:
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
     """A fresh model; its weights follow from the seed alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(config.train.seed)
-        return VLSA(config.model, SpecialWords(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
+    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
+        torch.default_generator.manual_seed(config.train.seed)
+        return VLSA(config.model, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
 
 
 def checkpoints(run_path: str | Path) -> list[Path]:
     """The checkpoint folders of a run, oldest first."""
     return sorted(path for path in Path(run_path).glob("checkpoints/step-*") if path.suffix != ".partial")
+
+
+def step_of(path: Path) -> int:
+    """The step after which a checkpoint was saved, by its name."""
+    return int(path.name.removeprefix("step-"))
 
 
 def agreed(run_path: str | Path) -> list[Path]:

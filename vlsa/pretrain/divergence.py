@@ -18,7 +18,7 @@ from vlsa.base.processes import any_rank, first_to_tell, wait_for_all
 NEVER = 2**62
 
 
-class Guard:
+class DivergenceGuard:
     """Watches the steps of a run."""
 
     def __init__(self, device: torch.device, diverged_at: float, first_loss: float | None = None) -> None:
@@ -29,7 +29,7 @@ class Guard:
         self._recent: deque[tuple[int, tuple[str, ...]]] = deque()
 
     @torch.no_grad()
-    def watch(
+    def observe(
         self,
         step: int,
         ids: tuple[str, ...],

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a training step: it is noted, and the loop ends after the step. Used by loop.py."""
+"""Ctrl-C or SIGTERM during a training step: noted, and the loop ends after the step. Used by loop.py and start.py."""
 
 import signal
 from collections.abc import Iterator
@@ -7,29 +7,41 @@ from dataclasses import dataclass
 from types import FrameType
 
 
-@dataclass
-class Stop:
-    """Whether a Ctrl-C has come."""
+class Stopped(KeyboardInterrupt):
+    """A run that ended early because a signal asked for it; its checkpoint is written."""
 
-    asked: bool = False
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+@dataclass
+class StopRequest:
+    """The signal that asked the run to stop; 0 = none yet."""
+
+    signal_number: int = 0
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Stop]:
-    """The first Ctrl-C is noted, so that the step in hand is finished and saved; the second one interrupts."""
-    stop = Stop()
+def stop_on_signal() -> Iterator[StopRequest]:
+    """Note Ctrl-C and SIGTERM (what schedulers send), so that the step in progress is finished and saved.
 
-    def note(_signal: int, _frame: FrameType | None) -> None:
-        if stop.asked:
+    A second Ctrl-C interrupts at once; a second SIGTERM does not: a scheduler and torchrun may both send one.
+    """
+    stop = StopRequest()
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if stop.signal_number and number == signal.SIGINT:
             raise KeyboardInterrupt
-        stop.asked = True
+        stop.signal_number = stop.signal_number or number
 
     try:
-        before = signal.signal(signal.SIGINT, note)
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not the main thread: its owner decides
         yield stop
         return
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

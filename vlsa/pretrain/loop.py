@@ -1,9 +1,9 @@
 """The one training loop: every recipe, ablation and resumed run goes through `pretrain`.
 
-Reads clips through data/loader.py and a `VLSA`; feeds retrieve/ with checkpoints. A step is a function of (weights,
-moments, settings, step number) alone: the order of clips, their augmentation and the masks all follow from the seed
-and the step. So a run that was killed goes on from its last checkpoint and ends with the very weights of an unbroken
-run (on a GPU but for the order in which attention sums its gradients).
+Reads clips through data/loading/loader.py into a `VLSA`; writes the checkpoints that retrieve/ reads. A step is a
+function of (weights, moments, settings, step number) alone: the order of clips, their augmentation and the masks all
+follow from the seed and the step. So a run that was killed resumes from its last checkpoint and ends with the very
+weights of an unbroken run (on a GPU except for the order in which attention sums its gradients).
 Axes: B clips.
 """
 
@@ -18,30 +18,29 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vlsa.base.errors import CheckpointError
-from vlsa.base.processes import any_rank, joined, num_processes
+from vlsa.base.processes import any_rank, first_row, joined, num_processes, sum_over_processes
 from vlsa.config import Config
 from vlsa.data.clip import Batch, Dataset
-from vlsa.data.loading.loader import TrainingClips, fingerprint, first_clips, training_batches
+from vlsa.data.loading.loader import TrainingClips, fingerprint, first_clips, reader_deaths, training_batches
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.collectives import first_row, sum_over_processes
 from vlsa.model.types import Losses
 from vlsa.model.vlsa import CALIBRATION_CLIPS, VLSA
 from vlsa.pretrain import checkpoint, oom
-from vlsa.pretrain.interrupt import Stop, stop_on_interrupt
+from vlsa.pretrain.acceleration import require_real
+from vlsa.pretrain.interrupt import StopRequest, stop_on_signal
 from vlsa.pretrain.metrics_log import MetricsLog, only_writer, require_place
-from vlsa.pretrain.parallel import finish_gradients, spread, whole
-from vlsa.pretrain.prefetch import fed
-from vlsa.pretrain.preflight import require_pairs
+from vlsa.pretrain.parallel import finish_gradients, initial_device, spread, whole
+from vlsa.pretrain.prefetch import prefetch
+from vlsa.pretrain.preflight import DataSummary, require_pairs
 from vlsa.pretrain.reporting import Evaluator, Report, Reporter
-from vlsa.pretrain.resume_rules import require_same, require_steps_left, settings_to_go_on_with
+from vlsa.pretrain.resume_rules import require_same, require_same_clips, require_steps_left, settings_to_go_on_with
 from vlsa.pretrain.schedule import learning_rate
 from vlsa.pretrain.step import Objective, backward
-from vlsa.pretrain.throughput import Meter, ceiling
+from vlsa.pretrain.throughput import ThroughputMeter, ceiling
 from vlsa.pretrain.trainer import Trainer, build_optimizer
 
 Initialise = Callable[[VLSA, Tokenizer], tuple[str, ...]]
-"""Puts weights from elsewhere into a fresh model; returns what `train.init` is to say of them."""
+"""Puts weights from elsewhere into a fresh model; returns what `train.init` is to record of them."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,6 +56,9 @@ class RunSummary:
     seconds: float
     """Training time of the run in all, earlier calls included."""
     metrics: dict[str, float]
+    data: DataSummary
+    signal_number: int = 0
+    """The signal that stopped this call; 0 = none."""
 
     @property
     def finished(self) -> bool:
@@ -76,61 +78,75 @@ def pretrain(
     allow_changes: bool = False,
     trackers: Sequence[str] = (),
 ) -> RunSummary:
-    """Train to the last step, going on from the run's newest checkpoint if there is one.
+    """Train to the last step, resuming from the run's newest checkpoint if there is one.
 
-    `initialise` is called on the fresh model of a new run, after its inputs were calibrated; a run that goes on has its
-    weights already. `allow_changes`: a run may go on with other settings than it was begun with. `trackers`: told of
-    the numbers beside metrics.jsonl and TensorBoard. Under torchrun each process calls this, and they train one model.
+    `initialise` is called on the fresh model of a new run, after its inputs were calibrated. `allow_changes`: a run may
+    resume with other settings than it was started with. `trackers`: what receives the metrics in addition to
+    metrics.jsonl and TensorBoard. Under torchrun each process calls this, and they train one model.
 
-    Ctrl-C ends after the step in hand, with a checkpoint. Raises ConfigError when the run was begun with other
-    settings, a source of train.init does not fit, or a step does not fit into the GPU; CheckpointError when its newest
-    checkpoint is damaged or of other clips, or another process trains the run; StoreError when there are fewer clips
-    than a batch or none to match; VlsaError when the loss is no longer a number.
+    Ctrl-C or SIGTERM ends after the current step, with a checkpoint. Raises ConfigError for settings that are not those
+    of the run, a source of train.init that does not fit, a batch without pairs, or a step too large for the GPU;
+    CheckpointError when the newest checkpoint is damaged or of other clips, or another process trains the run;
+    StoreError for fewer clips than a batch, or none to match; VlsaError when the loss diverges.
     """
     run_path = Path(run_path)
     require_place(run_path)
-    require_pairs(source, config)
+    facts = require_pairs(source, config)
     with joined(device) as (ranks, device):
         saved = checkpoint.agreed(run_path)
-        data = fingerprint(source)
-        require_same(config, data, tokenizer)
-        if saved:
-            trainer = _resume(config, data, saved[-1], device, allow_changes)
-        else:
-            trainer = _start(config, source, data, tokenizer, initialise, device)
-        clips = TrainingClips(source, trainer.config.model, trainer.config.train, trainer.tokenizer)
+        facts.log(config)
+        trainer = _trainer(config, source, saved, tokenizer, initialise, device, allow_changes)
         resumed_from = trainer.step
         if ranks.num_restarts and ranks.main:
-            _LOG.info("started again by torchrun (%d), after step %d", ranks.num_restarts, resumed_from)
-        with (
-            only_writer(run_path),
-            checkpoint.unchanged(run_path, saved),
-            MetricsLog(run_path, trainer.config, first_step=trainer.step, trackers=trackers) as journal,
-            stop_on_interrupt() as stop,
-        ):
-            peak_flops = ceiling(device, trainer.model.precision)
-            meter = Meter(trainer.config.model, device, num_ranks=num_processes(), peak_flops=peak_flops)
-            _take_steps(trainer, clips, run_path, Reporter(journal, meter, report, evaluator), stop)
-    train = trainer.config.train
-    return RunSummary(run_path, trainer.step, train.num_steps, resumed_from, trainer.seconds, trainer.metrics)
+            _LOG.info("restarted by torchrun (%d), after step %d", ranks.num_restarts, resumed_from)
+        stop = _run(trainer, source, run_path, saved, evaluator, report, trackers)
+    num_steps = trainer.config.train.num_steps
+    done = (trainer.step, num_steps, resumed_from, trainer.seconds, trainer.metrics)
+    return RunSummary(run_path, *done, facts, stop.signal_number)
 
 
-def _take_steps(trainer: Trainer, clips: TrainingClips, run_path: Path, watch: Reporter, stop: Stop) -> None:
-    """Steps from where the run is to its last one, or to a Ctrl-C, with a checkpoint there and now and then before."""
+def _run(
+    trainer: Trainer,
+    source: Dataset,
+    run_path: Path,
+    saved: list[Path],
+    evaluator: Evaluator | None,
+    report: Report | None,
+    trackers: Sequence[str],
+) -> StopRequest:
+    """The steps that are left, while no other process may train the run."""
+    config = trainer.config
+    clips = TrainingClips(source, config.model, config.train, trainer.tokenizer)
+    with (
+        only_writer(run_path),
+        checkpoint.unchanged(run_path, saved),
+        MetricsLog(run_path, config, first_step=trainer.step, trackers=trackers) as metrics_log,
+        reader_deaths(),
+        stop_on_signal() as stop,
+    ):
+        peak_flops = ceiling(trainer.device, trainer.model.precision)
+        meter = ThroughputMeter(config.model, trainer.device, num_ranks=num_processes(), peak_flops=peak_flops)
+        _take_steps(trainer, clips, run_path, Reporter(metrics_log, meter, report, evaluator), stop)
+    return stop
+
+
+def _take_steps(trainer: Trainer, clips: TrainingClips, run_path: Path, reporter: Reporter, stop: StopRequest) -> None:
+    """Steps up to the last one, or to a signal, with checkpoints at that step and at intervals before."""
     train = trainer.config.train
     started = time.perf_counter()
-    for batch, waited_seconds in fed(training_batches(clips, trainer.step, trainer.device), trainer.device):
+    batches = require_real(trainer.config.compute, trainer.model, training_batches(clips, trainer.step, trainer.device))
+    for batch, waited_seconds in prefetch(batches, trainer.device):
         losses, norm = train_step(trainer, batch)
         trainer.step += 1
-        watch.meter.step(waited_seconds, len(batch))
-        watch.log(trainer, losses, norm)
-        watch.evaluate(trainer)
-        last = any_rank(stop.asked) or trainer.step == train.num_steps
+        reporter.meter.step(waited_seconds, len(batch))
+        reporter.log(trainer, losses, norm)
+        reporter.evaluate(trainer)
+        last = any_rank(stop.signal_number > 0) or trainer.step == train.num_steps
         trainer.seconds += time.perf_counter() - started
         started = time.perf_counter()
         if last or trainer.step % train.checkpoint_every_steps == 0:
             trainer.guard.check()
-            with watch.meter.paused():
+            with reporter.meter.paused():
                 trainer.save(run_path)
         if last:
             return
@@ -157,21 +173,38 @@ def train_step(trainer: Trainer, batch: Batch) -> tuple[Losses, torch.Tensor]:
 
 
 def _update(trainer: Trainer, ids: tuple[str, ...], losses: Losses) -> torch.Tensor:
-    """Take the step that the gradients say, unless the guard forbids it; returns the gradient's norm."""
+    """Take the step that the gradients ask for, unless the guard forbids it; returns the norm of the gradient."""
     finish_gradients(trainer.objective)
     largest_norm = trainer.config.train.gradient_clip or math.inf
     norm = whole(nn.utils.clip_grad_norm_(trainer.model.parameters(), largest_norm))
     loss = sum_over_processes(losses.total)
-    trainer.optimizer.found_inf = trainer.guard.watch(trainer.step + 1, ids, loss, norm, losses.total)
+    trainer.optimizer.found_inf = trainer.guard.observe(trainer.step + 1, ids, loss, norm, losses.total)
     trainer.optimizer.step()
     trainer.model.matching.limit_scale()
     return norm
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
-    """The generator of a step's masks and re-pairings."""
+    """The generator of a step's masks and negative pairs."""
     digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def _trainer(
+    config: Config,
+    source: Dataset,
+    saved: list[Path],
+    tokenizer: Tokenizer | None,
+    initialise: Initialise | None,
+    device: torch.device,
+    allow_changes: bool,
+) -> Trainer:
+    """A run from its newest checkpoint, or a new one."""
+    data = fingerprint(source)
+    require_same(config, data, tokenizer)
+    if saved:
+        return _resume(config, data, saved[-1], device, allow_changes)
+    return _start(config, source, data, tokenizer, initialise, device)
 
 
 def _start(
@@ -186,8 +219,9 @@ def _start(
     text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
     config = replace(config, model=replace(config.model, text=text))
     clips = TrainingClips(source, config.model, config.train, tokenizer)
-    model = checkpoint.build_model(config, tokenizer).to(device)
-    model.calibrate(first_clips(clips, CALIBRATION_CLIPS).to(device))
+    first_device = initial_device(config.compute, device)
+    model = checkpoint.build_model(config, tokenizer).to(first_device)
+    model.calibrate(first_clips(clips, CALIBRATION_CLIPS).to(first_device))
     assert bool(initialise) == bool(config.train.init), "train.init says where the first weights are from"
     if initialise:
         config = replace(config, train=replace(config.train, init=initialise(model, tokenizer)))
@@ -197,8 +231,8 @@ def _start(
 
 
 def learn_tokenizer(config: Config, source: Dataset) -> Tokenizer:
-    """A vocabulary from the words of the training clips."""
-    # Clips without words train picture against sound; the vocabulary is then the special tokens and one letter.
+    """A vocabulary from the captions of the training clips."""
+    # Clips without text train video against audio; the vocabulary is then the special tokens and one letter.
     return Tokenizer.train(list(source.texts("train")) or ["a"], config.model.text.vocabulary_size)
 
 
@@ -209,14 +243,10 @@ def _resume(config: Config, data: str, path: Path, device: torch.device, allow_c
         weights = model.state_dict()
         model = checkpoint.build_model(config, tokenizer)
         checkpoint.load_weights(model, weights, path)
-    objective = spread(Objective(model.to(device)), config.compute, device)
+    objective = spread(Objective(model), config.compute, device)
     optimizer = build_optimizer(model, config)
     state = checkpoint.load_training(path, model, optimizer)
     require_steps_left(config, state.step, path)
-    if state.data != data:
-        raise CheckpointError(
-            f"{path}: trained on other clips than these; the run would not be one experiment. "
-            "Give the same --data, or another --out."
-        )
-    done = (state.data, state.step, state.seconds, state.first_loss)
+    require_same_clips(state.data, data, path)
+    done = (data, state.step, state.seconds, state.first_loss)
     return Trainer(config, model, tokenizer, optimizer, *done, spread_objective=objective)

@@ -1,4 +1,4 @@
-"""One model over several processes: a copy in each (DDP), or a part of each weight in each (FSDP2).
+"""One model over several processes: a copy in each (DDP), or a shard of each weight in each (FSDP2).
 
 Both are PyTorch's, and both give the gradient of the whole batch: bit for bit the same on two processes. Reads
 `ComputeConfig.sharding`; used by loop.py. With one process nothing is wrapped, and FSDP2 is not loaded.
@@ -22,15 +22,25 @@ from vlsa.pretrain.checkpoint import build_model
 from vlsa.pretrain.step import Objective
 
 
-def spread(objective: Objective, compute: ComputeConfig, device: torch.device) -> nn.Module:
-    """The objective for all processes, as the settings ask; to be called before the optimizer is made.
+def initial_device(compute: ComputeConfig, device: torch.device) -> torch.device:
+    """Where a model lies before `spread`: on the CPU if it is sharded then, so that no GPU ever holds all of it."""
+    return torch.device("cpu") if _is_sharding(compute) else device
 
-    FSDP2 replaces the weights by their parts, block by block; rank 0's weights are everyone's under DDP.
+
+def _is_sharding(compute: ComputeConfig) -> bool:
+    return num_processes() > 1 and compute.sharding == "shard"
+
+
+def spread(objective: Objective, compute: ComputeConfig, device: torch.device) -> nn.Module:
+    """The objective for all processes, on their devices; to be called before the optimizer is made.
+
+    FSDP2 replaces the weights by their shards; rank 0's weights are everyone's under DDP.
     """
+    if _is_sharding(compute):
+        return _sharded(objective, device)
+    objective.to(device)
     if num_processes() == 1:
         return objective
-    if compute.sharding == "shard":
-        return _sharded(objective, device)
     # Buckets are rebuilt after the first step unless parameters may be unused; sums would then fall in another order,
     # and a run that goes on would not end with the bits of an unbroken one.
     buffers = "forward_sync_buffers" if "forward_sync_buffers" in _options(DistributedDataParallel) else None
@@ -47,6 +57,7 @@ def _options(called: type) -> Iterable[str]:
 
 
 def _sharded(objective: Objective, device: torch.device) -> nn.Module:
+    """Each block is moved to the device, sharded and let go before the next one is: the most at a time is one block."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
@@ -54,9 +65,12 @@ def _sharded(objective: Objective, device: torch.device) -> nn.Module:
     for module in objective.modules():
         if isinstance(module, Block):
             fully_shard(module, mesh=mesh)
-    fully_shard(objective, mesh=mesh, ignored_params=set(undivided(objective)))
-    for name in ("look", "contrast"):
-        register_fsdp_forward_method(objective, name)
+    ignored = undivided(objective)
+    fully_shard(objective, mesh=mesh, ignored_params=set(ignored))
+    for parameter in ignored:
+        parameter.data = parameter.data.to(device)
+    for method in (Objective.encode_no_grad, Objective.contrast):
+        register_fsdp_forward_method(objective, method.__name__)
     return objective
 
 
@@ -66,7 +80,7 @@ def is_sharded(module: nn.Module) -> bool:
 
 
 def undivided(module: nn.Module) -> list[nn.Parameter]:
-    """Single numbers, of which FSDP2 makes no parts: each process keeps them whole."""
+    """Scalars, which FSDP2 does not shard: each process keeps them whole."""
     return [parameter for parameter in module.parameters() if parameter.ndim == 0]
 
 
@@ -80,14 +94,14 @@ def finish_gradients(objective: nn.Module) -> None:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A tensor of which each process may hold a part; all must ask."""
+    """The full tensor where each process may hold a shard; all processes must call this."""
     return tensor.full_tensor() if in_parts(tensor) else tensor
 
 
 def whole_model(model: VLSA, config: Config, tokenizer: Tokenizer) -> VLSA | None:
-    """On rank 0 a model with all the weights, for evaluation; None elsewhere. All ranks must ask.
+    """On rank 0 a model with all the weights, for evaluation; None elsewhere. All ranks must call this.
 
-    Of a sharded model it is a copy, made weight by weight.
+    Of a sharded model it is a copy on the device, gathered weight by weight.
     """
     parts = model.state_dict()
     if not is_sharded(model):

@@ -9,7 +9,7 @@ import torch
 from vlsa.data.clip import Batch
 
 
-def fed(batches: Iterable[Batch], device: torch.device) -> Iterator[tuple[Batch, float]]:
+def prefetch(batches: Iterable[Batch], device: torch.device) -> Iterator[tuple[Batch, float]]:
     """Each batch on the device, with the seconds for which nothing could be done but wait for it."""
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None
     iterator = iter(batches)

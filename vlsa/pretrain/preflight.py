@@ -1,40 +1,103 @@
-"""Whether a data set has the modalities that an objective matches, before anything is trained.
+"""How far a data set goes, before anything is trained: its size, and which of its clips an objective can match.
 
 Reads the facts of the clips (no media is decoded); used by loop.py and finetune.py.
 """
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from vlsa.base.errors import StoreError
+from vlsa.base.console import duration
+from vlsa.base.errors import ConfigError, StoreError
 from vlsa.config import Config, Pair
 from vlsa.data.clip import Dataset
 
-WORDS = {"video": "a picture", "audio": "sound", "text": "words"}
+FEW_CLIPS = 1000
+"""Below this a model trained from scratch memorises its clips (docs/training.md)."""
+FEW_MATCHED = 4
+"""Expected clips a batch with both modalities of a pair; below, most steps have hardly a negative to tell apart."""
+
+_LOG = logging.getLogger(__name__)
 
 
-def unmatched(source: Dataset, pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs of which no training clip has both modalities."""
+@dataclass(frozen=True)
+class DataSummary:
+    """Facts of the training clips, and how many of them have both modalities of each pair."""
+
+    name: str
+    num_clips: int
+    num_captions: int
+    """Distinct ones."""
+    seconds: float
+    num_matched: dict[Pair, int]
+    is_small: bool
+    """Whether a model that starts from these clips alone would learn them, and not footage like them."""
+
+    def __str__(self) -> str:
+        size = f"{self.num_clips:,} clips, {self.num_captions:,} distinct captions, {duration(self.seconds)}"
+        matched = ", ".join(f"{pair} {num / max(self.num_clips, 1):.0%}" for pair, num in self.num_matched.items())
+        return f"{size}; clips that can be matched: {matched}" if matched else size
+
+    def log(self, config: Config) -> None:
+        """One line about the data; a warning for each pair that a batch seldom holds."""
+        advice = (
+            f". From scratch, fewer than about {FEW_CLIPS:,} clips teach a model these clips, not footage like them: "
+            "vlsa evaluate on held-out clips measures it; --init starts from public weights"
+        )
+        _LOG.info("%s: %s%s", self.name, self, advice if self.is_small else "")
+        for pair, num_matched in self.num_matched.items():
+            expected = config.train.batch_size * num_matched / self.num_clips
+            if expected < FEW_MATCHED and num_matched >= 2:
+                _LOG.warning(
+                    "%s: a batch of %d holds %.1f clips with both on average, so that most steps learn little of this "
+                    "pair; raise train.batch_size, or add such clips",
+                    pair,
+                    config.train.batch_size,
+                    expected,
+                )
+
+
+def summarise(source: Dataset, pairs: Sequence[Pair], *, from_scratch: bool = True) -> DataSummary:
+    """The facts of a data set's training clips."""
     rows = source.rows("train")
-    return [pair for pair in pairs if not any(all(_has(row, name) for name in pair.split("-")) for row in rows)]
+    return DataSummary(
+        name=str(getattr(source, "path", "clips")),
+        num_clips=len(rows),
+        num_captions=len(set(source.texts("train"))),
+        seconds=sum(row.duration_seconds for row in rows),
+        num_matched={pair: sum(all(_has(row, name) for name in pair.split("-")) for row in rows) for pair in pairs},
+        is_small=from_scratch and len(rows) < FEW_CLIPS,
+    )
 
 
-def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False) -> None:
-    """Raises StoreError when GAM has nothing to match; a part of it that has nothing is a note, or an error too."""
+def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False) -> DataSummary:
+    """The facts of the training clips, when GAM can match them.
+
+    Raises ConfigError for batches of one clip, StoreError when no pair, or with `all_of_them` not each pair, has two
+    clips to tell apart; otherwise such a pair is logged as left out.
+    """
     objective = config.model.objective
     pairs = objective.pairs if objective.global_weight else ()
-    missing = unmatched(source, pairs)
+    summary = summarise(source, pairs, from_scratch=not config.train.init)
+    if pairs and config.train.batch_size < 2:
+        raise ConfigError(
+            "train.batch_size=1: a clip has no other clip to be told from, so that nothing would be matched. "
+            "Set train.batch_size=2 or more, or model.objective.global_weight=0."
+        )
+    missing = [pair for pair in pairs if summary.num_matched[pair] < 2]
     if not missing:
-        return
-    one, other = (WORDS[name] for name in missing[0].split("-"))
-    told = f"{getattr(source, 'path', 'clips')}: no clip of split train has both {one} and {other}"
+        return summary
+    one, other = missing[0].split("-")
+    num_found = summary.num_matched[missing[0]] or "no"
+    found = f"{summary.name}: {num_found} clip of split train has both {one} and {other}"
     if len(missing) == len(pairs) or all_of_them:
         raise StoreError(
-            f"{told}, so that {missing[0]} has nothing to match. Add what is missing (captions, or footage with sound) "
-            "or match other pairs."
+            f"{found}, so that {missing[0]} has nothing to match. Add what is missing (captions, or footage with "
+            "audio), or match other pairs."
         )
-    logging.getLogger(__name__).info("%s; the pair %s is left out", told, missing[0])
+    _LOG.info("%s; the pair %s is left out", found, missing[0])
+    return summary
 
 
 def _has(row: Any, modality: str) -> bool:

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 
 import torch
 
-from vlsa.base.processes import wait_for_all
+from vlsa.base.processes import sum_over_processes, wait_for_all
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.collectives import sum_over_processes
 from vlsa.model.geometry import geometry
 from vlsa.model.types import Losses
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.metrics_log import MetricsLog
 from vlsa.pretrain.parallel import whole_model
 from vlsa.pretrain.schedule import learning_rate
-from vlsa.pretrain.throughput import Meter
+from vlsa.pretrain.throughput import ThroughputMeter
 from vlsa.pretrain.trainer import Trainer
 
 Evaluator = Callable[[VLSA, Tokenizer], dict[str, float]]
@@ -33,7 +32,7 @@ class Reporter:
     """Those who are told, and the clock. Each method is called by all processes after each step."""
 
     journal: MetricsLog
-    meter: Meter
+    meter: ThroughputMeter
     report: Report | None
     evaluator: Evaluator | None
 

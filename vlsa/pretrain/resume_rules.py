@@ -1,4 +1,4 @@
-"""Which settings a run may have: those it was begun with, and the same in all processes. Used by loop.py."""
+"""Which settings and clips a run may have: those it started with, the same in all processes. Used by loop.py."""
 
 import hashlib
 import logging
@@ -6,15 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vlsa.base.errors import ConfigError
+from vlsa.base.errors import CheckpointError, ConfigError
 from vlsa.base.processes import from_main, rank
 from vlsa.config import ComputeConfig, Config, TextConfig, TrainConfig, require
 from vlsa.config.overrides import flat, to_dict
+from vlsa.data.loading.loader import without_content
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.warm_start.initialise import kept_sources
 
+_LOG = logging.getLogger(__name__)
+
 TRAIN_MAY_CHANGE = ("num_workers", "checkpoint_every_steps", "evaluate_every_steps", "cache_gib", "diverged_at")
-"""Fields of `TrainConfig` that do not touch the weights, so that a resumed run may set them anew."""
+"""Fields of `TrainConfig` that do not change the weights, so that a resumed run may set them anew."""
 COMPUTE_MAY_CHANGE = ("compile", "attention", "recompute", "chunk_size", "sharding")
 """Fields of `ComputeConfig` that change the weights by rounding in float32 or bfloat16 alone: so does another GPU."""
 
@@ -23,9 +26,9 @@ OF_A_MACHINE = ("train.num_workers", "train.cache_gib")
 
 
 def require_same(config: Config, data: str, tokenizer: Tokenizer | None) -> None:
-    """Raises ConfigError in a process that was started otherwise than rank 0; `data`: the fingerprint of its clips."""
-    words = hashlib.sha256(tokenizer.to_json().encode()).hexdigest()[:16] if tokenizer else "of the run"
-    own = {"--data": data, "the vocabulary": words, **flat(to_dict(config))}
+    """Raises ConfigError in a process whose command differs from rank 0's; `data`: the fingerprint of its clips."""
+    vocabulary = hashlib.sha256(tokenizer.to_json().encode()).hexdigest()[:16] if tokenizer else "of the run"
+    own = {"--data": data, "the vocabulary": vocabulary, **flat(to_dict(config))}
     main = from_main(own)
     other = [
         f"{name}: {main.get(name)} there, {own[name]} here"
@@ -40,7 +43,7 @@ def require_same(config: Config, data: str, tokenizer: Tokenizer | None) -> None
 
 
 def settings_to_go_on_with(asked: Config, saved: Config, path: Path, *, allow_changes: bool = False) -> Config:
-    """The settings of the run from here on: those it was begun with, and of those asked for what may change.
+    """The settings of the run from here on: those it was started with, and of those asked for what may change.
 
     With `allow_changes` all those asked for. Raises ConfigError with the list of the others.
     """
@@ -56,15 +59,27 @@ def settings_to_go_on_with(asked: Config, saved: Config, path: Path, *, allow_ch
     if allow_changes:
         require(
             asked.train.init == saved.train.init,
-            f"{path}: begun from {list(saved.train.init) or 'no other weights'}, not {list(asked.train.init)}, which "
-            "would not be read any more: the run has its weights. Give the same --init, or another --out.",
+            f"{path}: initialised from {list(saved.train.init) or 'no other weights'}, not {list(asked.train.init)}, "
+            "which would not be read any more: the run has its weights. Give the same --init, or another --out.",
         )
-        logging.getLogger(__name__).warning("%s: goes on with other settings: %s", path, listed)
+        _LOG.warning("%s: resumes with other settings: %s", path, listed)
         return asked
     raise ConfigError(
-        f"{path}: the run was begun with other settings ({listed}); its result would belong to neither. "
-        "Give the same settings, or another --out; --allow-changes goes on all the same."
+        f"{path}: the run was started with other settings ({listed}); its result would belong to neither. "
+        "Give the same settings, or another --out; --allow-changes resumes all the same."
     )
+
+
+def require_same_clips(saved: str, now: str, path: Path) -> None:
+    """Raises CheckpointError when a run was trained on clips of another `fingerprint`."""
+    if saved == now:
+        return
+    if saved != without_content(now):
+        raise CheckpointError(
+            f"{path}: trained on other clips than these; the run would not be one experiment. "
+            "Give the same --data, or another --out."
+        )
+    _LOG.info("%s: recorded by an earlier vlsa, without the content of its clips; only their facts are compared", path)
 
 
 def require_steps_left(config: Config, step: int, path: Path) -> None:

@@ -3,6 +3,7 @@
 Opens the data set, finds the vocabulary and the first weights, then calls loop.py.
 """
 
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from vlsa.model.warm_start.initialise import WarmStart, initialiser
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import checkpoints, load_model
 from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
+from vlsa.pretrain.interrupt import Stopped
 from vlsa.pretrain.loop import RunSummary
 from vlsa.pretrain.preflight import require_pairs
 from vlsa.pretrain.reporting import Evaluator
@@ -36,12 +38,11 @@ def pretrain(
     trackers: Sequence[str] = (),
     allow_changes: bool = False,
 ) -> RunSummary:
-    """Train, or go on training.
+    """Train, or resume training.
 
-    `make_evaluator`: of the data set; it scores held-out clips on the way, if the settings ask for it. `init`: public
-    checkpoints to begin from; `begun` is told what was taken of them. `trackers`: where the numbers go too.
-    `allow_changes`: a run that is there goes on with other settings. Raises VlsaError; KeyboardInterrupt with a message
-    after a Ctrl-C.
+    `make_evaluator`: of the data set; it scores held-out clips during training, if the settings ask for it. `init`:
+    public checkpoints to initialise from; `begun` is called with a report of it. `trackers`: where the metrics go too.
+    `allow_changes`: an existing run resumes with other settings. Raises VlsaError; Stopped after Ctrl-C or SIGTERM.
     """
     require_trackers(trackers)
     clips = open_dataset(data)
@@ -61,8 +62,8 @@ def pretrain(
 
 def _vocabulary(sources: Sequence[str]) -> Path | None:
     """The vocabulary of the first source that brings word embeddings. Raises ConfigError, CheckpointError."""
-    wordy = (source.vocabulary for source in map(read, sources) if source.family == "bert")
-    return next((path for path in wordy if path), None)
+    vocabularies = (source.vocabulary for source in map(read, sources) if source.family == "bert")
+    return next((path for path in vocabularies if path), None)
 
 
 def finetune(
@@ -77,7 +78,7 @@ def finetune(
     trackers: Sequence[str] = (),
     allow_changes: bool = False,
 ) -> RunSummary:
-    """A pre-trained run goes on with contrast of some pairs of modalities, as a run of its own. Raises VlsaError."""
+    """Train a pre-trained run on contrast of some pairs of modalities, as a new run. Raises VlsaError, Stopped."""
     require_trackers(trackers)
     clips = open_dataset(data)
     _, tokenizer, before = load_model(pretrained)
@@ -99,7 +100,7 @@ def finetune(
 
 
 def train(config: Config, clips: Dataset, run_path: Path, *, title: str = "training", **how: Any) -> RunSummary:
-    """The training loop with a bar; `how` goes to `vlsa.pretrain.loop.pretrain`. Raises as `pretrain`."""
+    """The training loop with a progress bar; `how` goes to `vlsa.pretrain.loop.pretrain`. Raises as `pretrain`."""
     with Bar(title, keep_message=True) as bar:
         summary = loop.pretrain(
             config,
@@ -109,5 +110,6 @@ def train(config: Config, clips: Dataset, run_path: Path, *, title: str = "train
             **how,
         )
     if not summary.finished:
-        raise KeyboardInterrupt(f"stopped after step {summary.step} of {summary.num_steps}; the same command goes on")
+        message = f"stopped after step {summary.step} of {summary.num_steps}; the same command resumes"
+        raise Stopped(message, summary.signal_number or signal.SIGINT)
     return summary

@@ -1,8 +1,9 @@
 """How fast a run is, and what it spends its time on.
 
-loop.py tells a `Meter` of each step and asks it for the rates where it writes its log. A launch on a GPU returns before
-the work is done, so a step by itself has no honest time; rates are over the whole stretch between two logs, at which
-the loop reads values from the device and waits for all that was launched. Reads model/flops.py; feeds metrics_log.py.
+loop.py calls a `ThroughputMeter` at each step and reads the rates where it writes its log. A launch on a GPU returns
+before the work is done, so the time of a single step is not meaningful; rates are over all steps between two logs, at
+which the loop reads values from the device and waits for all that was launched. Reads model/flops.py; used by
+reporting.py.
 
 Model FLOPs are those of the forward and the backward pass of clips that have every modality (flops.py), without what
 activation checkpointing and gradient caching compute a second time: a saving of memory is not mistaken for speed.
@@ -25,7 +26,7 @@ CEILING_SIZE = {"cuda": 8192, "cpu": 1024}
 CEILING_SECONDS = 0.2
 
 
-class Meter:
+class ThroughputMeter:
     """Rates of the whole job over the steps since it was last asked.
 
     `num_ranks`: processes that each train on as many clips as this one. `peak_flops`: what one device can do, FLOP/s,

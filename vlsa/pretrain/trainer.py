@@ -10,7 +10,7 @@ from vlsa.config import Config
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import acceleration, checkpoint
-from vlsa.pretrain.divergence import Guard
+from vlsa.pretrain.divergence import DivergenceGuard
 from vlsa.pretrain.step import Objective
 
 
@@ -29,12 +29,12 @@ class Trainer:
     metrics: dict[str, float] = field(default_factory=dict)
     spread_objective: InitVar[nn.Module | None] = None
     objective: nn.Module = field(init=False)
-    guard: Guard = field(init=False)
+    guard: DivergenceGuard = field(init=False)
 
     def __post_init__(self, spread_objective: nn.Module | None) -> None:
         self.objective = spread_objective or Objective(self.model)
         acceleration.set_up(self.model, self.config.compute, self.device)
-        self.guard = Guard(self.device, self.config.train.diverged_at, self.first_loss)
+        self.guard = DivergenceGuard(self.device, self.config.train.diverged_at, self.first_loss)
 
     @property
     def device(self) -> torch.device:

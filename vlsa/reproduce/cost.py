@@ -61,7 +61,7 @@ class Cost:
     step_seconds: float
     clips_in_all: int
     encode_clip_seconds: float
-    """Picture and sound of one clip, from decoded frames and samples."""
+    """Video and audio of one clip, from decoded frames and samples."""
     encode_text_seconds: float
     query_seconds: float
     """One sentence encoded and compared with GALLERY vectors."""
@@ -117,7 +117,7 @@ class Cost:
             ("clips a second", f"{clips_per_second:,.1f}"),
             ("reached", f"{self.flops_per_second / 1e12:.3f} TFLOP/s"),
             (f"the recipe's {self.clips_in_all:,} clip views", f"{self.training_hours:,.2f} h"),
-            ("encode one clip (picture and sound)", f"{1e3 * self.encode_clip_seconds:.1f} ms"),
+            ("encode one clip (video and audio)", f"{1e3 * self.encode_clip_seconds:.1f} ms"),
             ("encode one sentence", f"{1e3 * self.encode_text_seconds:.1f} ms"),
             (f"one query against {GALLERY:,} clips, exactly", f"{1e3 * self.query_seconds:.1f} ms"),
         ]
@@ -182,10 +182,10 @@ def made_batch(config: Config, batch_size: int) -> Batch:
         video=torch.randint(256, shape, generator=rng, dtype=torch.uint8),
         frame_seconds=seconds.expand(batch_size, -1),
         frame_padding=torch.zeros(batch_size, video.num_frames, dtype=torch.bool),
-        sound=torch.rand(batch_size, audio.num_samples, generator=rng) - 0.5,
+        waveform=torch.rand(batch_size, audio.num_samples, generator=rng) - 0.5,
         num_samples=torch.full((batch_size,), audio.num_samples),
-        words=torch.randint(5, text.vocabulary_size, (batch_size, text.num_tokens), generator=rng),
-        word_padding=torch.zeros(batch_size, text.num_tokens, dtype=torch.bool),
+        token_ids=torch.randint(5, text.vocabulary_size, (batch_size, text.num_tokens), generator=rng),
+        text_padding=torch.zeros(batch_size, text.num_tokens, dtype=torch.bool),
     )
 
 

@@ -20,6 +20,7 @@ from vlsa.data.loading import dataset
 from vlsa.data.loading.tokenizer import public_tokenizer
 from vlsa.data.store.prepare import store_settings
 from vlsa.pretrain import start as training
+from vlsa.retrieve.encode.sampling import Sampling
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.query import Hit
 
@@ -131,7 +132,7 @@ def test_an_error_of_ours_is_not_hidden(monkeypatch):
 
 @pytest.mark.parametrize(
     ("message", "told"),
-    [("", "the same command goes on where it was"), ("stopped after step 3 of 9", "after step 3 of 9")],
+    [("", "the same command resumes"), ("stopped after step 3 of 9", "after step 3 of 9")],
 )
 def test_ctrl_c_ends_with_a_line_and_code_130(message, told, monkeypatch):
     result = failing_search(monkeypatch, KeyboardInterrupt(*[message] if message else []))
@@ -199,7 +200,8 @@ def test_a_search_without_answers_says_so_and_prints_no_empty_table(index):
 
 
 def run_of_ten_steps(monkeypatch, *, resumed_from: int, can_measure: bool) -> str:
-    summary = SimpleNamespace(step=10, resumed_from=resumed_from, seconds=5.0, metrics={"loss": 1.5})
+    data = SimpleNamespace(num_clips=2000, is_small=False)
+    summary = SimpleNamespace(step=10, resumed_from=resumed_from, seconds=5.0, metrics={"loss": 1.5}, data=data)
     monkeypatch.setattr(training, "pretrain", lambda *_, **_options: summary)
     monkeypatch.setattr(dataset, "can_measure", lambda _: can_measure)
     return call("vlsa pretrain --recipe tiny --data store --out run").stdout
@@ -207,13 +209,13 @@ def run_of_ten_steps(monkeypatch, *, resumed_from: int, can_measure: bool) -> st
 
 def test_a_run_that_went_on_says_from_where(monkeypatch):
     shown = run_of_ten_steps(monkeypatch, resumed_from=4, can_measure=True)
-    assert "10 steps in 5 s of training, resumed at step 4, loss 1.500" in shown
+    assert "10 steps in 5 s of training, resumed at step 4, loss 1.500, on 2,000 clips." in shown
     assert "Next: vlsa evaluate run --data store" in shown
 
 
 def test_without_held_out_clips_the_next_step_is_the_index(monkeypatch):
     shown = run_of_ten_steps(monkeypatch, resumed_from=0, can_measure=False)
-    assert "gone on" not in shown
+    assert "resumed" not in shown
     assert "Next: vlsa index run FOLDER --out INDEX" in shown
 
 
@@ -300,6 +302,7 @@ def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
 
     monkeypatch.setattr("vlsa.retrieve.evaluate.evaluate.evaluate_run", evaluate)
     options = "--split val --post sinkhorn:9 --post qb-norm --identical-captions --within folder --out found.json"
+    options += " --windows 4"
     shown = call(f"vlsa evaluate run --data s {options}")
     assert shown.stdout == "measured\nand beside it\n"
     assert asked == {
@@ -308,7 +311,9 @@ def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
         "identical_captions_count": True,
         "within": "folder",
         "out": Path("found.json"),
+        "sampling": Sampling(num_windows=4),
     }
+    assert call("vlsa evaluate run --data s --windows 0").exit_code == 2
 
 
 def test_a_place_where_results_cannot_lie_is_told_before_a_model_is_loaded(tmp_path):
@@ -349,7 +354,8 @@ def test_a_name_that_the_terminal_cannot_show_is_no_failure(encoding, shown, tmp
 )
 def test_trackers_are_named_on_the_command_line(monkeypatch, line):
     asked = []
-    summary = SimpleNamespace(step=10, resumed_from=0, seconds=5.0, metrics={})
+    data = SimpleNamespace(num_clips=2000, is_small=False)
+    summary = SimpleNamespace(step=10, resumed_from=0, seconds=5.0, metrics={}, data=data)
     name = line.split()[0]
     monkeypatch.setattr(training, name, lambda *_, **options: asked.append(options["trackers"]) or summary)
     monkeypatch.setattr(dataset, "can_measure", lambda _: True)

@@ -55,7 +55,7 @@ def test_a_batch_moves_whole(batch):
 
 def test_a_batch_with_a_row_missing_is_our_bug(batch):
     with pytest.raises(AssertionError):
-        dataclasses.replace(batch, sound=batch.sound[:5])
+        dataclasses.replace(batch, waveform=batch.waveform[:5])
 
 
 def test_clips_are_frozen():

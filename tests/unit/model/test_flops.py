@@ -40,7 +40,7 @@ CASES = {
 def test_a_step_costs_what_torch_counts(config: ModelConfig, tokenizer, clips):
     """Per clip, less the products of the contrast (B x B) and of matching, which are no part of it."""
     model, batch = make_model(config, tokenizer), make_batch(clips, config, tokenizer)
-    spectrogram = counted(lambda: model.spectrogram(batch.sound))
+    spectrogram = counted(lambda: model.spectrogram(batch.waveform))
     whole = counted(lambda: model(batch, generator())) - spectrogram
     num_clips, width, pairs = len(batch), config.encoder.width, len(config.objective.pairs)
     contrast = pairs * 2 * 2 * width * (num_clips**2 + num_clips) if config.objective.global_weight else 0
@@ -50,7 +50,7 @@ def test_a_step_costs_what_torch_counts(config: ModelConfig, tokenizer, clips):
 def test_a_backward_pass_costs_twice_the_forward_pass_less_what_needs_no_gradient(tokenizer, clips):
     config = tiny_config(global_weight=0.0)
     model, batch = make_model(config, tokenizer), make_batch(clips, config, tokenizer)
-    spectrogram = counted(lambda: model.spectrogram(batch.sound))
+    spectrogram = counted(lambda: model.spectrogram(batch.waveform))
     whole = counted(lambda: model(batch, generator()).total.backward()) - spectrogram
     assert whole == len(batch) * step_flops(config).total
 
@@ -58,7 +58,7 @@ def test_a_backward_pass_costs_twice_the_forward_pass_less_what_needs_no_gradien
 @pytest.mark.parametrize("name", ["video", "audio", "text"])
 def test_encoding_costs_what_torch_counts(config, tokenizer, batch, name):
     model = make_model(config, tokenizer)
-    spectrogram = counted(lambda: model.spectrogram(batch.sound)) if name == "audio" else 0
+    spectrogram = counted(lambda: model.spectrogram(batch.waveform)) if name == "audio" else 0
     with torch.no_grad():
         whole = counted(lambda: getattr(model, f"encode_{name}")(batch))
     assert whole - spectrogram == len(batch) * encode_flops(config)[name]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from tiny import change, generator, make_model, mask_of, masks_of, some_rows, wi
 from vlsa.model import masking
 from vlsa.model.decoder import Reconstruction
 from vlsa.model.patches import normalise_patches, unpatchify_audio
+from vlsa.model.types import Tokens
 
 TERMS = {
     "local_video",
@@ -101,14 +103,14 @@ def test_masks_have_the_shares_of_the_paper(model, batch):
     assert video.sum(dim=-1).eq(12).all()
     assert len({tuple(frame.tolist()) for frame in video.reshape(12, 16)}) > 9  # each frame of each clip by itself
     assert mask_of(masks.visible_audio, 32).sum(dim=-1).eq(24).all()
-    words = (~batch.word_padding).sum(dim=1) - 2
-    assert masks.hidden_words.sum(dim=1).tolist() == [max(round(0.15 * count), 1) for count in words.tolist()]
+    words = (~batch.text_padding).sum(dim=1) - 2
+    assert masks.text_mask.sum(dim=1).tolist() == [max(round(0.15 * count), 1) for count in words.tolist()]
 
 
 def test_start_stop_and_padding_are_never_hidden(model, batch, tokenizer):
     content = model.content(batch)
     for seed in range(20):
-        hidden = batch.words[masks_of(model, content, seed).hidden_words]
+        hidden = batch.token_ids[masks_of(model, content, seed).text_mask]
         assert not torch.isin(hidden, torch.tensor([tokenizer.start_id, tokenizer.stop_id, tokenizer.padding_id])).any()
 
 
@@ -118,8 +120,8 @@ def test_what_is_hidden_does_not_reach_the_encoder(model, batch):
     before = model.visible_tokens(content, masks)
     video = content.video.masked_fill(mask_of(masks.visible_video, 32)[..., None], 77)
     audio = content.audio.masked_fill(mask_of(masks.visible_audio, 32)[..., None], 77.0)
-    words = content.words.masked_fill(masks.hidden_words, 7)
-    after = model.visible_tokens(dataclasses.replace(content, video=video, audio=audio, words=words), masks)
+    token_ids = content.token_ids.masked_fill(masks.text_mask, 7)
+    after = model.visible_tokens(dataclasses.replace(content, video=video, audio=audio, token_ids=token_ids), masks)
     for name in ("video", "audio", "text"):
         assert torch.equal(before[name].tokens, after[name].tokens)
 
@@ -127,10 +129,10 @@ def test_what_is_hidden_does_not_reach_the_encoder(model, batch):
 def test_hidden_words_enter_as_the_mask_token(model, batch, tokenizer):
     content = model.content(batch)
     masks = masks_of(model, content)
-    words = content.words.where(~masks.hidden_words, tokenizer.mask_id)
+    words = content.token_ids.where(~masks.text_mask, tokenizer.mask_id)
     expected = model.embedding.embed_text(words)
     assert torch.equal(model.visible_tokens(content, masks)["text"].tokens, expected)
-    assert torch.equal(content.words, batch.words)  # the target stays whole
+    assert torch.equal(content.token_ids, batch.token_ids)  # the target stays whole
 
 
 def test_a_perfect_decoder_has_no_loss(model, batch, monkeypatch):
@@ -138,9 +140,9 @@ def test_a_perfect_decoder_has_no_loss(model, batch, monkeypatch):
     content = model.content(batch)
     masks = masks_of(model, content)
     joint = model.encode(model.visible_tokens(content, masks))[1]
-    pixels = masking.gather_tokens(model.pixels(content.video), masks.hidden_video)
-    sound = masking.gather_tokens(content.audio, masks.hidden_audio)
-    logits = 50 * torch.nn.functional.one_hot(batch.words, 150).float()
+    pixels = masking.gather_tokens(model.pixels(content.video), masks.masked_video)
+    sound = masking.gather_tokens(content.audio, masks.masked_audio)
+    logits = 50 * torch.nn.functional.one_hot(batch.token_ids.gather(1, masks.masked_text), 150).float()
     rebuilt = Reconstruction(normalise_patches(pixels), normalise_patches(sound), logits)
     monkeypatch.setattr(model.decoder, "forward", lambda *_: rebuilt)
     assert all(
@@ -201,3 +203,58 @@ def test_a_clip_has_the_same_vector_alone_and_in_a_batch(model, batch):
     alone = some_rows(batch, [4])
     for name, vectors in model.globals(batch).vectors.items():
         torch.testing.assert_close(vectors[4:5], model.globals(alone).vectors[name], atol=1e-5, rtol=1e-4)
+
+
+def test_logits_of_the_masked_tokens_alone_give_the_loss_and_gradient_of_all_logits(model, batch):
+    """The full form: logits of every token of every text, of which the loss takes the masked ones. In float64."""
+    content = model.content(without(batch, "text", 2))
+    masks = masks_of(model, content)
+    encoded = model.encode(model.visible_tokens(content, masks))[1]
+    content = dataclasses.replace(content, frame_seconds=content.frame_seconds.double())
+    model.decoder.double()
+    every = torch.arange(content.token_ids.shape[1]).expand_as(content.token_ids)
+    results = []
+    for some in (masks, dataclasses.replace(masks, masked_text=every)):
+        model.zero_grad()
+        joint = {name: Tokens(part.tokens.detach().double(), part.padding) for name, part in encoded.items()}
+        prediction = model.reconstruct(content, some, joint)
+        loss = model.local_losses(content, some, prediction)["local_text"]
+        loss.backward()
+        results.append((prediction.text, loss, {name: part.grad for name, part in model.decoder.named_parameters()}))
+    (logits, loss, gradients), (all_logits, full_loss, full_gradients) = results
+    assert logits.shape[1] == 2 and all_logits.shape[1] == 12
+    expected = torch.nn.functional.cross_entropy(all_logits[masks.text_mask], content.token_ids[masks.text_mask])
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-6, atol=0)  # the loss itself is float32
+    torch.testing.assert_close(loss, full_loss, rtol=1e-6, atol=0)
+    assert gradients["towers.video_audio_text.heads.text.weight"].abs().sum() > 0
+    for name, gradient in gradients.items():
+        if gradient is not None:
+            torch.testing.assert_close(gradient, full_gradients[name], rtol=1e-5, atol=1e-9, msg=name)
+
+
+def test_the_weights_keep_the_names_that_checkpoints_have(model):
+    """Those of version 0.3.0; the number of a layer is written *."""
+    names = {re.sub(r"\.\d+\.", ".*.", name) for name in model.state_dict()}
+    block = {
+        f"blocks.*.{part}.{kind}"
+        for part in ("norm_attention", "attention.query_key_value", "attention.output", "norm_mlp", "mlp.*")
+        for kind in ("weight", "bias")
+    } | {"norm.weight", "norm.bias"}
+    heads = {f"heads.{name}.{kind}" for name in ("video", "audio", "text") for kind in ("weight", "bias")}
+    decoder = {
+        "input.weight",
+        "input.bias",
+        "mask_token",
+        "modality",
+        *heads,
+        *(f"transformer.{name}" for name in block),
+    }
+    embedding = {"video.weight", "video.bias", "audio.weight", "audio.bias", "text.weight", "modality"}
+    pairs = {f"layers.audio-{name}.{kind}" for name in ("video", "text") for kind in ("weight", "bias")}
+    assert names == (
+        {"pixel_scale", "sound_scale", "matching.log_scale"}
+        | {f"embedding.{name}" for name in embedding}
+        | {f"encoder.towers.video_audio_text.{name}" for name in block}
+        | {f"decoder.towers.video_audio_text.{name}" for name in decoder}
+        | {f"matching.{name}" for name in pairs}
+    )

@@ -14,8 +14,8 @@ from vlsa.model.vlsa import VLSA
 
 FIELDS = {
     "video": ("video", "frame_seconds", "frame_padding"),
-    "audio": ("sound", "num_samples"),
-    "text": ("words", "word_padding"),
+    "audio": ("waveform", "num_samples"),
+    "text": ("token_ids", "text_padding"),
 }
 
 

@@ -170,8 +170,8 @@ def test_without_the_local_objective_there_is_no_decoder(tokenizer):
 def test_decoding_a_part_decodes_that_part(config, tokenizer, batch):
     model = make_model(change(config, "decoder", decoded_share=0.25), tokenizer)
     masks = masks_of(model, model.content(batch))
-    assert masks.hidden_video.shape == (6, 6)  # a quarter of the 24 hidden of 32
-    assert masks.hidden_audio.shape == (6, 6)
+    assert masks.masked_video.shape == (6, 6)  # a quarter of the 24 hidden of 32
+    assert masks.masked_audio.shape == (6, 6)
 
 
 @pytest.mark.parametrize("temperature", [0.02, 0.07, 1.0])

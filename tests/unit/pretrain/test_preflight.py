@@ -1,15 +1,15 @@
-"""A data set without a modality that has to be matched is told before training, not after."""
+"""A data set that is too small, or without a modality that has to be matched, is reported before training."""
 
 import dataclasses
 import logging
 
 import pytest
-from tiny import change, plain_clip, tiny_run
+from tiny import RATE_HZ, change, plain_clip, tiny_run
 
-from vlsa.base.errors import StoreError
+from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.pretrain.loop import pretrain
-from vlsa.pretrain.preflight import require_pairs, unmatched
+from vlsa.pretrain.preflight import require_pairs, summarise
 
 BOTH = ("audio-video", "audio-text")
 
@@ -18,31 +18,85 @@ def source(**fields) -> MemoryClips:
     return MemoryClips({"train": [plain_clip(id=f"c{n}", **fields) for n in range(4)]})
 
 
-def test_a_pair_is_matched_when_one_clip_has_both():
-    assert unmatched(source(), BOTH) == []
-    assert unmatched(source(texts=()), BOTH) == ["audio-text"]
-    assert unmatched(source(rate_hz=None), (*BOTH, "video-text")) == list(BOTH)
+def test_a_pair_is_matched_by_the_clips_that_have_both():
+    assert summarise(source(), BOTH).num_matched == {"audio-video": 4, "audio-text": 4}
+    assert summarise(source(texts=()), BOTH).num_matched == {"audio-video": 4, "audio-text": 0}
+    assert set(summarise(source(rate_hz=None), BOTH).num_matched.values()) == {0}
     clips = MemoryClips({"train": [plain_clip(id="a", texts=()), plain_clip(id="b", rate_hz=None)]})
-    assert unmatched(clips, BOTH) == ["audio-text"]
+    assert summarise(clips, (*BOTH, "video-text")).num_matched == {"audio-video": 1, "audio-text": 0, "video-text": 1}
 
 
-def test_footage_without_sound_cannot_be_matched_with_sound(tmp_path):
-    with pytest.raises(
-        StoreError, match="no clip of split train has both sound and a picture, so that audio-video has"
-    ):
+def some_silent(num_clips: int, num_silent: int) -> MemoryClips:
+    return MemoryClips(
+        {"train": [plain_clip(id=f"c{n}", rate_hz=None if n < num_silent else RATE_HZ) for n in range(num_clips)]}
+    )
+
+
+def test_one_clip_with_audio_among_silent_ones_has_no_other_to_be_told_from(tmp_path):
+    with pytest.raises(StoreError, match="clips: 1 clip of split train has both audio and video, so that audio-video"):
+        pretrain(tiny_run(), some_silent(8, 7), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    config = tiny_run()
+    pairs = change(config.model, "objective", pairs=("audio-video", "video-text"))
+    summary = require_pairs(some_silent(8, 7), dataclasses.replace(config, model=pairs))
+    assert summary.num_matched == {"audio-video": 1, "video-text": 8}
+
+
+def test_a_batch_of_one_clip_is_refused_where_clips_are_contrasted(tmp_path):
+    with pytest.raises(ConfigError, match=r"train\.batch_size=1: .* Set train\.batch_size=2"):
+        pretrain(tiny_run(batch_size=1), source(), tmp_path / "run")
+    config = tiny_run(batch_size=1, num_steps=1)
+    local = dataclasses.replace(config, model=change(config.model, "objective", global_weight=0.0))
+    assert pretrain(local, source(), tmp_path / "local").finished
+
+
+def test_the_share_of_clips_that_can_be_matched_is_said_once(tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="vlsa"):
+        pretrain(tiny_run(num_steps=3, batch_size=8), some_silent(8, 4), tmp_path / "run")
+    sizes = [record.message for record in caplog.records if "distinct captions" in record.message]
+    assert len(sizes) == 1
+    assert "8 clips, 1 distinct captions, 24 s" in sizes[0]
+    assert "clips that can be matched: audio-video 50%, audio-text 50%" in sizes[0]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_pair_that_most_batches_lack_is_warned_of(caplog):
+    config = tiny_run(batch_size=8)
+    require_pairs(some_silent(80, 70), config).log(config)
+    warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 2
+    assert warnings[0].startswith("audio-video: a batch of 8 holds 1.0 clips with both on average")
+
+
+@pytest.mark.parametrize(("num_clips", "init", "is_small"), [(999, (), True), (1000, (), False), (999, ("x",), False)])
+def test_few_clips_from_scratch_are_said_to_teach_these_clips_alone(caplog, num_clips, init, is_small):
+    config = tiny_run(init=init)
+    clips = MemoryClips({"train": [plain_clip(id=f"c{n}", num_frames=1, seconds=0.1) for n in range(num_clips)]})
+    with caplog.at_level(logging.INFO, logger="vlsa"):
+        summary = require_pairs(clips, config)
+        summary.log(config)
+    assert summary.is_small == is_small
+    assert (
+        "teach a model these clips" in caplog.text and "--init starts from public weights" in caplog.text
+    ) == is_small
+    assert len(caplog.records) == 1
+
+
+def test_footage_without_audio_cannot_be_matched_with_audio(tmp_path):
+    with pytest.raises(StoreError, match="no clip of split train has both audio and video, so that audio-video has"):
         pretrain(tiny_run(), source(rate_hz=None), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_footage_without_words_trains_what_it_can_and_says_so(caplog):
+def test_footage_without_captions_trains_what_it_can_and_says_so(caplog):
     with caplog.at_level(logging.INFO, logger="vlsa"):
         require_pairs(source(texts=()), tiny_run())
-    assert "no clip of split train has both sound and words; the pair audio-text is left out" in caplog.text
-    with pytest.raises(StoreError, match="both sound and words"):
+    assert "no clip of split train has both audio and text; the pair audio-text is left out" in caplog.text
+    with pytest.raises(StoreError, match="both audio and text"):
         require_pairs(source(texts=()), tiny_run(), all_of_them=True)
 
 
-def test_what_is_only_rebuilt_needs_no_pair():
+def test_what_is_only_reconstructed_needs_no_pair():
     config = tiny_run()
     config = dataclasses.replace(config, model=change(config.model, "objective", global_weight=0.0))
     require_pairs(source(rate_hz=None), config)

@@ -25,7 +25,7 @@ def test_a_resume_with_changed_settings_is_refused_with_the_list(begun):
         "model.encoder.fusion_layers: 2 -> 3",
         "train.num_steps: 2 -> 8",
         "train.learning_rate: 0.001 -> 0.002",
-        "Give the same settings, or another --out; --allow-changes goes on all the same.",
+        "Give the same settings, or another --out; --allow-changes resumes all the same.",
     ):
         assert part in message
     assert message.count("->") == 4
@@ -46,7 +46,7 @@ def test_a_run_goes_on_with_other_settings_when_told_to_and_says_so(begun, caplo
     summary = pretrain(changed, tiny_source(), begun, allow_changes=True)
     assert (summary.resumed_from, summary.step) == (2, 4)
     assert load_model(begun)[2].train.learning_rate == 2e-3
-    assert "goes on with other settings: train.num_steps: 2 -> 4, train.learning_rate: 0.001 -> 0.002" in caplog.text
+    assert "resumes with other settings: train.num_steps: 2 -> 4, train.learning_rate: 0.001 -> 0.002" in caplog.text
     plain = with_model(changed, "objective", pairs=("audio-video",), matching_weight=0.0)
     wider = with_model(changed, "encoder", width=64)
     with pytest.raises(CheckpointError, match=r"matching\.layers\.\S+ among them"):
@@ -59,6 +59,8 @@ def test_changes_that_would_not_be_carried_out_are_refused_even_when_told_to(beg
     settings = (begun / "config.json").read_bytes()
     with pytest.raises(ConfigError, match=r"2 steps are done, more than train\.num_steps=1.*Set train\.num_steps=2"):
         pretrain(tiny_run(num_steps=1), tiny_source(), begun, allow_changes=True)
-    with pytest.raises(ConfigError, match=r"begun from no other weights, not \['public/model'\], which would not be"):
+    with pytest.raises(
+        ConfigError, match=r"initialised from no other weights, not \['public/model'\], which would not be"
+    ):
         pretrain(tiny_run(num_steps=2, init=("public/model",)), tiny_source(), begun, allow_changes=True)
     assert (begun / "config.json").read_bytes() == settings

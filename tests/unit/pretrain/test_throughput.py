@@ -8,7 +8,7 @@ from tiny import tiny_config
 
 from vlsa.model.flops import encoder_tokens, step_flops
 from vlsa.pretrain import throughput
-from vlsa.pretrain.throughput import Meter, ceiling, peak_memory_gib, product_flops
+from vlsa.pretrain.throughput import ThroughputMeter, ceiling, peak_memory_gib, product_flops
 
 
 class Clock:
@@ -26,11 +26,11 @@ def clock() -> Clock:
     return Clock()
 
 
-def make_meter(clock: Clock, **options) -> Meter:
-    return Meter(tiny_config(), "cpu", clock=clock, **options)
+def make_meter(clock: Clock, **options) -> ThroughputMeter:
+    return ThroughputMeter(tiny_config(), "cpu", clock=clock, **options)
 
 
-def steps(measured: Meter, clock: Clock, num_steps: int, seconds: float = 0.5, waited: float = 0.1) -> None:
+def steps(measured: ThroughputMeter, clock: Clock, num_steps: int, seconds: float = 0.5, waited: float = 0.1) -> None:
     for _ in range(num_steps):
         clock.now += seconds
         measured.step(waited, 8)

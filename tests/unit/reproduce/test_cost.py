@@ -44,5 +44,5 @@ def test_made_inputs_have_every_modality_whole():
     batch = made_batch(tiny_run(), 3)
     assert len(batch) == 3
     assert not batch.frame_padding.any()
-    assert not batch.word_padding.any()
-    assert (batch.num_samples == batch.sound.shape[1]).all()
+    assert not batch.text_padding.any()
+    assert (batch.num_samples == batch.waveform.shape[1]).all()

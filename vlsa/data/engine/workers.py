@@ -1,6 +1,6 @@
 """Worker processes that may die or hang without taking the job along: native decoders do both on hostile files.
 
-Used by scan.py (looking through unknown files) and prepare.py (decoding them). Spawned, never forked; each worker
+Used by scan.py (scanning unknown files) and prepare.py (decoding them). Spawned, never forked; each worker
 does one task at a time and says what comes next (`beat`), so that the parent knows whom to blame and how long to wait.
 """
 
@@ -24,6 +24,8 @@ STARTUP_SECONDS = 180.0
 """Importing the decoder on a busy machine or a cold network disk takes long."""
 TASK_SECONDS = 600.0
 """Patience between two beats when the worker named none."""
+SPARE_WORKERS = 2
+"""So many more than there are at a time may end in a row before one of them comes to its task."""
 CLIP_SECONDS = 20.0
 """Patience for a clip (media that decodes takes far less); large files get a second more for each 10 MB."""
 
@@ -32,7 +34,7 @@ Beat = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class Step:
+class Started:
     """A worker is about to do `label`."""
 
     task: Any
@@ -74,18 +76,19 @@ class WorkerPool:
 
     def __init__(self, function: Callable[[Any, Beat], Any], tasks: Iterable[Any], num_workers: int) -> None:
         if num_workers < 0:
-            raise ConfigError(f"{num_workers} worker processes cannot be. Use 0 (none but this) or more.")
+            raise ConfigError(f"{num_workers} worker processes are not possible. Use 0 (none but this) or more.")
         self._function = function
         self._tasks = deque(tasks)
         self._num_workers = min(num_workers, len(self._tasks))
         self._in_process = num_workers == 0
         self._workers: list[_Worker] = []
+        self._num_silent_losses = 0
 
     def submit(self, task: Any) -> None:
         """Put a task first in the queue; allowed while `events` is being read."""
         self._tasks.appendleft(task)
 
-    def events(self) -> Iterator[Step | Done | Lost]:
+    def events(self) -> Iterator[Started | Done | Lost]:
         """What happens, until no task is left. Raises what a task raised. All workers are gone when this returns."""
         if self._in_process:
             yield from self._run_here()
@@ -99,11 +102,11 @@ class WorkerPool:
                 worker.kill()
             self._workers.clear()
 
-    def _run_here(self) -> Iterator[Step | Done]:
+    def _run_here(self) -> Iterator[Started | Done]:
         while self._tasks:
             task = self._tasks.popleft()
-            steps: list[Step] = []
-            value = self._function(task, lambda label, _, task=task, steps=steps: steps.append(Step(task, label)))
+            steps: list[Started] = []
+            value = self._function(task, lambda label, _, task=task, steps=steps: steps.append(Started(task, label)))
             yield from steps
             yield Done(task, value)
 
@@ -115,16 +118,32 @@ class WorkerPool:
                 self._workers.append(idle[-1])
             idle.pop().give(self._tasks.popleft())
 
-    def _listen(self) -> Iterator[Step | Done | Lost]:
+    def _listen(self) -> Iterator[Started | Done | Lost]:
         busy = [worker for worker in self._workers if worker.busy]
         nearest = min(worker.deadline for worker in busy)
         ready = wait([worker.connection for worker in busy], timeout=max(nearest - time.monotonic(), 0))
         for worker in busy:
-            event = worker.hear() if worker.connection in ready else worker.check_deadline()
+            event = worker.receive() if worker.connection in ready else worker.check_deadline()
+            if event is None:
+                continue
             if isinstance(event, Lost):
                 self._workers.remove(worker)
-            if event is not None:
-                yield event
+                if not event.label:
+                    self._hand_out_again(event)
+                    continue
+            self._num_silent_losses = 0
+            yield event
+
+    def _hand_out_again(self, lost: Lost) -> None:
+        """A worker that ended while it started, or between two tasks, is replaced. Raises VlsaError if all end so."""
+        self._num_silent_losses += 1
+        if self._num_silent_losses >= self._num_workers + SPARE_WORKERS:
+            raise VlsaError(
+                f"{self._num_silent_losses} worker processes in a row ended before they could start their work "
+                f"({lost.message}); nothing can be done so. A script needs "
+                '`if __name__ == "__main__":` around its calls; else try again with num_workers=0.'
+            )
+        self.submit(lost.task)
 
 
 @dataclass(eq=False)
@@ -134,7 +153,8 @@ class _Worker:
     function: Callable[[Any, Beat], Any]
     busy: bool = False
     task: Any = None
-    label: str | None = None
+    label: str = ""
+    """What it is doing; "" before the first heartbeat of its task."""
     deadline: float = 0.0
     process: BaseProcess = field(init=False)
     connection: Connection = field(init=False)
@@ -152,10 +172,10 @@ class _Worker:
         self.busy, self.task = True, task
         self.deadline = time.monotonic() + self._patience
         self._patience = TASK_SECONDS
-        with suppress(OSError):  # it died while idle: `hear` will find out
+        with suppress(OSError):  # it died while idle: `receive` will find out
             self.connection.send(task)
 
-    def hear(self) -> Step | Done | Lost:
+    def receive(self) -> Started | Done | Lost:
         """The worker's next message. Raises what the task raised."""
         try:
             kind, *rest = self.connection.recv()
@@ -165,11 +185,11 @@ class _Worker:
         if kind == "failed":
             raise rest[0]
         if kind == "done":
-            self.busy, self.label = False, None
+            self.busy, self.label = False, ""
             return Done(self.task, rest[0])
         self.label, patience = rest
         self.deadline = time.monotonic() + patience
-        return Step(self.task, rest[0])
+        return Started(self.task, rest[0])
 
     def check_deadline(self) -> Lost | None:
         if time.monotonic() < self.deadline:
@@ -183,11 +203,6 @@ class _Worker:
 
     def _lost(self, reason: Literal["crashed", "timeout"], message: str) -> Lost:
         self.kill()
-        if self.label is None:
-            raise VlsaError(
-                f"a worker process ended before it could start its work ({message}); nothing can be decoded so. "
-                'A script needs `if __name__ == "__main__":` around its calls; else try again with num_workers=0.'
-            )
         return Lost(self.task, self.label, reason, message)
 
 
@@ -205,7 +220,7 @@ def _serve(connection: Connection, function: Callable[[Any, Beat], Any]) -> None
             return
         try:
             value = function(task, beat)
-        except VlsaError as error:  # the user can mend it: the parent tells
+        except VlsaError as error:  # the user can fix it: the parent reports it
             connection.send(("failed", error))
             continue
         except Exception:
@@ -224,7 +239,7 @@ def _exit_with_parent() -> None:
 
 def _exit_cause(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
-        return signal.Signals(-exit_code).name
+        return {number.value: number.name for number in signal.Signals}.get(-exit_code, f"signal {-exit_code}")
     return f"exit code {exit_code}"
 
 

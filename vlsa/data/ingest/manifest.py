@@ -40,6 +40,10 @@ class ClipRow:
         if self.split not in SPLITS:
             raise ManifestError(f"clip {self.id}: no split named {self.split!r}. Use one of {', '.join(SPLITS)}.")
 
+    def rejected(self, reason: str, message: str) -> "Rejection":
+        """The rejection of this row."""
+        return Rejection(self.id, self.path, self.start_seconds, self.stop_seconds, reason, message)
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -47,8 +51,8 @@ class Rejection:
 
     id: str
     path: str
-    start_seconds: float | None
-    stop_seconds: float | None
+    start_seconds: float | int | None
+    stop_seconds: float | int | None
     reason: str
     """A short word to count by, for example `missing`."""
     message: str
@@ -73,10 +77,10 @@ def read(path: str | Path) -> list[ClipRow]:
     rows, number = [], 0
     try:
         for number, value in enumerate(read_json_lines(Path(path)), 1):
-            rows += [] if value is None else [_parse_row(value, f"{path}:{number}")]
+            rows += [] if value is None else [parse_row(value, f"{path}:{number}")]
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror}); a list of clips is needed.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ManifestError(f"{path}:{number + 1}: not JSON ({error}); no clip can be read. {_EXAMPLE}") from error
     if not rows:
         raise ManifestError(f"{path}: no clips in it; there would be nothing to prepare. Give a manifest with rows.")
@@ -99,7 +103,21 @@ _EXAMPLE = (
 )
 
 
-def _parse_row(value: Any, where: str) -> ClipRow:
+def parse_rejection(value: Any, where: str) -> Rejection:
+    """A rejection from its JSON object. Raises ManifestError."""
+    known = {field.name: field.type for field in fields(Rejection)}
+    if not (
+        isinstance(value, dict)
+        and set(value) == set(known)
+        and all(isinstance(value[name], kind) for name, kind in known.items())
+    ):
+        raise ManifestError(f"{where}: needs exactly {', '.join(known)}, as texts and numbers of seconds.")
+    _check_encodable(where, value["path"], value["id"], value["reason"], value["message"])
+    return Rejection(**value)
+
+
+def parse_row(value: Any, where: str) -> ClipRow:
+    """A row from its JSON object. Raises ManifestError."""
     known = [field.name for field in fields(ClipRow)]
     if not isinstance(value, dict) or set(value) != set(known):
         found = ", ".join(value) if isinstance(value, dict) else type(value).__name__
@@ -113,13 +131,19 @@ def _parse_row(value: Any, where: str) -> ClipRow:
         raise ManifestError(f"{where}: id, path, split and each text must be strings. {_EXAMPLE}")
     try:
         times = {"start_seconds": float(numbers[0]), "stop_seconds": float(numbers[1])}
-        " ".join(texts).encode()
-        value["path"].encode(errors="surrogateescape")  # a file's name may be any bytes
         row = ClipRow(**value | times | {"texts": tuple(texts)})
     except (ManifestError, OverflowError) as error:
         raise ManifestError(f"{where}: {error}") from error
-    except UnicodeEncodeError as error:
-        raise ManifestError(f"{where}: {error.object!r} holds half a character; it cannot be kept. Mend it.") from error
+    _check_encodable(where, value["path"])
+    _check_encodable(where, *texts, errors="strict")
     if not (math.isfinite(row.start_seconds) and math.isfinite(row.stop_seconds)):
-        raise ManifestError(f"{where}: from {row.start_seconds} to {row.stop_seconds} s is no stretch. {_EXAMPLE}")
+        raise ManifestError(f"{where}: from {row.start_seconds} to {row.stop_seconds} s is not a stretch. {_EXAMPLE}")
     return row
+
+
+def _check_encodable(where: str, *texts: str, errors: str = "surrogateescape") -> None:
+    """Raises ManifestError for half a character. Names of files may be any bytes; texts may not (`strict`)."""
+    try:
+        " ".join(texts).encode(errors=errors)
+    except UnicodeEncodeError as error:
+        raise ManifestError(f"{where}: {error.object!r} holds half a character; it cannot be kept. Fix it.") from error

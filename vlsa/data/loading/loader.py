@@ -9,22 +9,25 @@ Axes: B clips.
 import hashlib
 import json
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
-from vlsa.base.errors import ConfigError, StoreError
+from vlsa.base.errors import ConfigError, LostProcess, StoreError, VlsaError
 from vlsa.base.processes import num_processes, rank
 from vlsa.config import ModelConfig, TrainConfig
-from vlsa.data.clip import Batch, Clip, ClipFacts, ClipTensors, Dataset, WrappedDataset, cut
+from vlsa.data.clip import Batch, Clip, ClipFacts, ClipTensors, Dataset, cut
+from vlsa.data.loading.cached_clips import CachedClips
 from vlsa.data.loading.sound_controls import ShiftedSound
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.data.loading.transform import choose_window, clip_tensors
+from vlsa.data.loading.transform import LARGEST_SQUARE, Crop, choose_window, clip_tensors
+
+CONTENT_MARK = "-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,48 +86,19 @@ class MemoryClips:
             yield from row.texts
 
 
-class KeptClips(WrappedDataset):
-    """A source that keeps the clips it has read, decoded and whole, until a number of bytes is used up.
-
-    A small store is then decompressed once, not once an epoch. What is read is the same either way.
-    """
-
-    def __init__(self, source: Dataset, num_bytes: float) -> None:
-        super().__init__(source)
-        self._left_bytes = num_bytes
-        self._kept: dict[str, Clip] = {}
-
-    def read(
-        self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
-    ) -> Clip:
-        """The asked part of a clip."""
-        kept = self._kept.get(clip.id)
-        if kept is None:
-            if self._left_bytes <= 0:
-                return self.source.read(clip, frame_indices=frame_indices, sound_range=sound_range)
-            kept = self._keep(clip)
-        indices = range(len(clip.frame_seconds)) if frame_indices is None else frame_indices
-        return cut(kept, indices, *(sound_range or (0, clip.num_samples)))
-
-    def _keep(self, row: Any) -> Clip:
-        clip = self.source.read(row)
-        self._left_bytes -= sum(part.nbytes for part in (clip.frames, clip.sound) if part is not None)
-        self._kept[row.id] = clip
-        return clip
-
-
 def read_tensors(
     source: Dataset,
     row: ClipFacts,
     config: ModelConfig,
     tokenizer: Tokenizer,
     rng: np.random.Generator | None = None,
+    crop: Crop = LARGEST_SQUARE,
 ) -> ClipTensors:
     """Read a window of a clip from a source (rng None = the middle) and turn it into tensors."""
     window = choose_window(row.frame_seconds, row.duration_seconds, config, rng)
     first, last = (min(sample, row.num_samples) for sample in window.sample_range(row.sample_rate_hz))
     clip = source.read(row, frame_indices=window.frame_indices, sound_range=(first, last))
-    return clip_tensors(clip, window, config, tokenizer, rng)
+    return clip_tensors(clip, window, config, tokenizer, rng, crop)
 
 
 class TrainingClips(TorchDataset[ClipTensors]):
@@ -133,11 +107,12 @@ class TrainingClips(TorchDataset[ClipTensors]):
     def __init__(
         self, source: Dataset, model: ModelConfig, train: TrainConfig, tokenizer: Tokenizer, split: str = "train"
     ) -> None:
-        self.source: Dataset = KeptClips(source, train.cache_gib * 2**30)
+        self.model, self.train, self.tokenizer = model, train, tokenizer
+        self.crop = Crop(least_area=train.crop_area, most_stretch=train.crop_stretch)
+        self.rows = source.rows(split)
+        self.source = CachedClips(source, self.rows, train.cache_gib * 2**30) if train.cache_gib else source
         if train.sound_shift_seconds:
             self.source = ShiftedSound(self.source, train.sound_shift_seconds)
-        self.model, self.train, self.tokenizer = model, train, tokenizer
-        self.rows = source.rows(split)
         if len(self.rows) < train.batch_size:
             smaller = f", or --set train.batch_size={len(self.rows)}" if self.rows else ""
             raise StoreError(
@@ -151,7 +126,7 @@ class TrainingClips(TorchDataset[ClipTensors]):
     def __getitem__(self, key: tuple[int, int]) -> ClipTensors:
         epoch, number = key
         rng = np.random.default_rng([self.train.seed, epoch, number]) if self.train.augment else None
-        return read_tensors(self.source, self.rows[number], self.model, self.tokenizer, rng)
+        return read_tensors(self.source, self.rows[number], self.model, self.tokenizer, rng, self.crop)
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):
@@ -190,9 +165,16 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
 
 
 def fingerprint(source: Dataset) -> str:
-    """Digest of the training clips: their ids, texts and extents."""
+    """Digest of the training clips: of their ids, texts and extents, then of their content where a dataset has one."""
     facts = [(row.id, list(row.texts), row.duration_seconds, row.num_samples) for row in source.rows("train")]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    content = getattr(source, "content_digest", None)
+    return f"{digest}{CONTENT_MARK}{content}" if content else digest
+
+
+def without_content(digest: str) -> str:
+    """The part of a fingerprint that runs of vlsa 0.3 recorded."""
+    return digest.partition(CONTENT_MARK)[0]
 
 
 def first_clips(clips: TrainingClips, num_clips: int) -> Batch:
@@ -201,20 +183,71 @@ def first_clips(clips: TrainingClips, num_clips: int) -> Batch:
     return Batch.stack([clips[key] for key in keys[:num_clips]])
 
 
-def training_batches(clips: TrainingClips, first_step: int, device: torch.device | None = None) -> DataLoader[Batch]:
-    """This process's batches of all steps from `first_step` on, ready to be copied to a device."""
-    return DataLoader(
-        clips,  # type: ignore[arg-type]
-        batch_sampler=StepSampler(len(clips), clips.train, first_step, rank=rank(), num_ranks=num_processes()),
-        collate_fn=Batch.stack,
+class BatchReader(TorchDataset["Batch | ReadFailure"]):
+    """Whole batches of training clips, read in a reading process.
+
+    What a user can fix comes back as a value: the DataLoader would raise it anew from its traceback, as another error.
+    """
+
+    def __init__(self, clips: TrainingClips) -> None:
+        self.clips = clips
+
+    def __getitem__(self, keys: list[tuple[int, int]]) -> "Batch | ReadFailure":
+        try:
+            return Batch.stack([self.clips[key] for key in keys])
+        except (VlsaError, OSError) as error:
+            return ReadFailure(error)
+
+
+@dataclass(frozen=True)
+class ReadFailure:
+    """An error on its way from a reading process to the training."""
+
+    error: Exception
+
+
+def training_batches(
+    clips: TrainingClips, first_step: int, device: torch.device | None = None
+) -> Generator[Batch, None, None]:
+    """This process's batches of all steps from `first_step` on, ready to be copied to a device.
+
+    Raises what reading raises. A reading process that dies raises a RuntimeError: see `reader_deaths`.
+    """
+    loader = DataLoader(
+        BatchReader(clips),
+        sampler=StepSampler(len(clips), clips.train, first_step, rank=rank(), num_ranks=num_processes()),
+        batch_size=None,
         num_workers=clips.train.num_workers,
         multiprocessing_context="spawn" if clips.train.num_workers else None,
-        worker_init_fn=_ignore_interrupt,
+        worker_init_fn=_leave_signals_to_the_loop,
         persistent_workers=False,
         pin_memory=device is not None and device.type == "cuda",
     )
+    for item in loader:
+        if isinstance(item, ReadFailure):
+            raise item.error
+        yield item
 
 
-def _ignore_interrupt(_worker: int) -> None:
-    """Ctrl-C reaches readers too; the loop decides when they end, else it would lose them in the middle of a step."""
+@contextmanager
+def reader_deaths() -> Iterator[None]:
+    """Report a dead reading process as LostProcess. PyTorch raises it wherever the training process then is."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise LostProcess(
+            f"train.num_workers: a reading process died ({' '.join(str(error).split())[:200]}), often because memory "
+            "ran out; the current step cannot be finished. The last checkpoint is whole: run the same command again, "
+            "with a smaller train.num_workers or train.cache_gib if this comes back."
+        ) from error
+
+
+def _leave_signals_to_the_loop(_worker: int) -> None:
+    """Ctrl-C and a scheduler's SIGTERM reach readers too; the loop still needs them for the step in progress.
+
+    A second SIGTERM ends one: so does a DataLoader that waits for a reader in vain.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _frame: signal.signal(number, signal.SIG_DFL))

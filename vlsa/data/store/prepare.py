@@ -18,31 +18,31 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vlsa.base.errors import ManifestError, MediaError, StoreError
-from vlsa.base.files import Progress, locked_folder, read_json_lines, write_json_lines
+from vlsa.base.files import Progress, locked_folder, write_json_lines
 from vlsa.config import Config
 from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
-from vlsa.data.engine.workers import Beat, Done, Lost, Step, WorkerPool, patience_seconds
+from vlsa.data.engine.workers import Beat, Done, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
 from vlsa.data.media import decode
+from vlsa.data.store import given_up
 from vlsa.data.store.reader import ClipStore
-from vlsa.data.store.shards import ShardWriter, StoreSettings, read_header, read_shard_index, write_header, writing
+from vlsa.data.store.shard_index import read_shard_index
+from vlsa.data.store.shards import ShardWriter, StoreSettings, read_header, write_header, writing
 from vlsa.data.store.summary import REPORT_NAME, PrepareSummary, summarise
 
-GIVEN_UP_NAME = "given_up.jsonl"
-"""Clips that crashed or hung a worker, kept until the shards themselves remember them."""
 FEWEST_CLIPS_PER_SHARD, MOST_SMALL_SHARDS = 16, 64
 
 Decode = Callable[[ClipRow, StoreSettings], Clip]
 
 
 SMALL_PICTURE_PX = 112
-"""Pictures under this side are kept at the size that the model sees; larger ones an eighth larger."""
+"""Frames under this side are kept at the size that the model reads; larger ones an eighth larger."""
 FRAMES_KEPT_PER_FRAME_SEEN = 4
 
 
 def store_settings(config: Config) -> StoreSettings:
-    """How to keep clips for a model: its picture size, sound rate and window, and frames to choose from."""
+    """How to keep clips for a model: its frame size, audio rate and window, and frames to choose from."""
     video, audio = config.model.video, config.model.audio
     window_seconds = math.ceil(2 * audio.window_seconds) / 2
     return StoreSettings(
@@ -71,7 +71,7 @@ def decode_row(row: ClipRow, settings: StoreSettings) -> Clip:
     duration_seconds = row.stop_seconds - row.start_seconds
     if duration_seconds <= 0:
         message = f"{row.path}: clip {row.id} stops at {row.stop_seconds:g} s and starts at {row.start_seconds:g} s; "
-        raise MediaError(message + "nothing can be seen or heard. Mend its times.", reason="zero_length")
+        raise MediaError(message + "nothing can be decoded. Fix its times.", reason="zero_length")
     facts = _facts(row.path)
     decode.check_extent(facts, row.start_seconds, row.stop_seconds, settings.short_side_px, settings.frames_per_second)
     return decode.decode(
@@ -89,7 +89,7 @@ def decode_row(row: ClipRow, settings: StoreSettings) -> Clip:
 
 @functools.lru_cache(maxsize=16)
 def _facts(path: str) -> decode.MediaFacts:
-    """Neighbouring rows come from the same file: it is looked through once."""
+    """Neighbouring rows come from the same file: it is scanned once."""
     return decode.probe(path)
 
 
@@ -104,7 +104,7 @@ def prepare(
     decode: Decode = decode_row,
     progress: Progress | None = None,
 ) -> PrepareSummary:
-    """Decode every row into a store, going on where an interrupted run of the same rows and settings stopped.
+    """Decode every row into a store, resuming where an interrupted run of the same rows and settings stopped.
 
     `num_workers` processes decode (None = one per core; 0 = this process, where a crash of a decoder is the end).
     `rejections` of the manifest are added to the report. `restart` deletes what a former run made. `decode` must be
@@ -126,7 +126,7 @@ def prepare(
         report = [*rejections, *store.rejections]
         with writing(store_path / REPORT_NAME):
             write_json_lines(store_path / REPORT_NAME, map(asdict, report))
-        (store_path / GIVEN_UP_NAME).unlink(missing_ok=True)
+        (store_path / given_up.NAME).unlink(missing_ok=True)
     if not len(store):
         where = f"{store_path}: no clip could be prepared; see {REPORT_NAME} in it."
         raise StoreError(f"{where} The first: {report[0].message}")
@@ -135,17 +135,17 @@ def prepare(
 
 def build_shard(task: ShardTask, beat: Beat) -> None:
     """Make one shard, in a worker: decode its rows in order, keep or reject each, commit."""
-    given_up = {rejection.id: rejection for rejection in task.given_up}
+    known = {rejection.id: rejection for rejection in task.given_up}
     with ShardWriter(task.store_path, task.number, task.settings) as writer:
         for row in task.rows:
-            if row.id in given_up:
-                writer.reject(given_up[row.id])
+            if row.id in known:
+                writer.reject(known[row.id])
                 continue
             beat(row.id, patience_seconds(row.path, row.stop_seconds - row.start_seconds))
             try:
                 clip = task.decode(row, task.settings)
             except MediaError as error:
-                writer.reject(_rejection(row, error.reason, str(error)))
+                writer.reject(row.rejected(error.reason, str(error)))
             else:
                 writer.add(clip, row.split)
         writer.commit()
@@ -166,7 +166,7 @@ def _claim(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, r
     if restart and (store_path / "store.json").exists():
         read_header(store_path)  # refuses to delete what is not a store
         shutil.rmtree(store_path / "shards", ignore_errors=True)
-        (store_path / GIVEN_UP_NAME).unlink(missing_ok=True)
+        (store_path / given_up.NAME).unlink(missing_ok=True)
         (store_path / "store.json").unlink()  # last: a run killed here may still be restarted
     num_shards = len(shard_bounds(len(rows), settings.clips_per_shard))
     wanted = {"num_shards": num_shards, "num_rows": len(rows), "manifest_digest": _digest(rows)}
@@ -183,14 +183,14 @@ def _claim(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, r
         what = ", ".join(changed) or f"other clips ({counts}), or other times, texts or splits of them"
         raise StoreError(
             f"{store_path}: holds a store made with other input: {what}; one store cannot mix them. "
-            "Choose another folder, or prepare anew with --restart."
+            "Choose another folder, or prepare again with --restart."
         )
 
 
 def _open_tasks(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, decode: Decode) -> list[ShardTask]:
     """The shards that are still to be made."""
     _facts.cache_clear()
-    given_up = _read_given_up(store_path)
+    known = given_up.read(store_path)
     bounds = shard_bounds(len(rows), settings.clips_per_shard)
     return [
         ShardTask(
@@ -198,7 +198,7 @@ def _open_tasks(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettin
             number,
             settings,
             tuple(rows[first:last]),
-            tuple(given_up[row.id] for row in rows[first:last] if row.id in given_up),
+            tuple(known[row.id] for row in rows[first:last] if row.id in known),
             decode,
         )
         for number, (first, last) in enumerate(bounds)
@@ -210,13 +210,13 @@ def _make_shards(
     tasks: list[ShardTask], store_path: Path, num_rows: int, num_workers: int, progress: Progress | None
 ) -> None:
     num_done = num_rows - sum(len(task.rows) for task in tasks)
-    begun: Counter[int] = Counter()  # clips of each shard that are counted in num_done
+    counted: Counter[int] = Counter()  # clips of each shard that are counted in num_done
     pool = WorkerPool(build_shard, tasks, num_workers)
     with _sweeping(store_path), contextlib.closing(pool.events()) as events:
         for event in events:
             number = event.task.number
-            now = begun[number] + 1 if isinstance(event, Step) else len(event.task.rows) * isinstance(event, Done)
-            num_done, begun[number] = num_done + now - begun[number], now
+            now = counted[number] + 1 if isinstance(event, Started) else len(event.task.rows) * isinstance(event, Done)
+            num_done, counted[number] = num_done + now - counted[number], now
             if isinstance(event, Lost):
                 pool.submit(_give_up(event))
             if progress:
@@ -224,21 +224,14 @@ def _make_shards(
 
 
 def _give_up(lost: Lost) -> ShardTask:
-    """The same shard without the clip that killed or held its worker; written down in case this run is killed too."""
+    """The same shard without the clip that killed or held its worker."""
     task: ShardTask = lost.task
     row = next(row for row in task.rows if row.id == lost.label)
     where = f"{row.path}: {row.start_seconds:g}-{row.stop_seconds:g} s"
     message = f"{where}: {lost.message}; it would do so again. Convert the file, or leave it out."
-    rejection = _rejection(row, lost.reason, message)
-    known = _read_given_up(task.store_path)
-    with writing(task.store_path / GIVEN_UP_NAME):
-        write_json_lines(task.store_path / GIVEN_UP_NAME, map(asdict, (*known.values(), rejection)))
+    rejection = row.rejected(lost.reason, message)
+    given_up.add(task.store_path, rejection)
     return replace(task, given_up=(*task.given_up, rejection))
-
-
-def _read_given_up(store_path: Path) -> dict[str, Rejection]:
-    path = store_path / GIVEN_UP_NAME
-    return {line["id"]: Rejection(**line) for line in read_json_lines(path)} if path.exists() else {}
 
 
 def _is_finished(store_path: Path, number: int) -> bool:
@@ -250,12 +243,8 @@ def _is_finished(store_path: Path, number: int) -> bool:
     return True
 
 
-def _rejection(row: ClipRow, reason: str, message: str) -> Rejection:
-    return Rejection(row.id, row.path, row.start_seconds, row.stop_seconds, reason, message)
-
-
 def _digest(rows: Sequence[ClipRow]) -> str:
-    """What tells one manifest from another. Paths do not count: the same folder may be named in several ways."""
+    """Distinguishes one manifest from another. Paths do not count: the same folder may be named in several ways."""
     facts = [(row.id, row.start_seconds, row.stop_seconds, row.texts, row.split) for row in rows]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -270,7 +259,7 @@ def _check_empty(store_path: Path) -> None:
 
 def _sweep(store_path: Path) -> None:
     """Remove what killed processes left half written."""
-    for name in ("store.json", REPORT_NAME, GIVEN_UP_NAME, "shards/shard-*"):
+    for name in ("store.json", REPORT_NAME, given_up.NAME, "shards/shard-*"):
         for partial_path in store_path.glob(f"{name}.*.partial"):
             partial_path.unlink(missing_ok=True)
 

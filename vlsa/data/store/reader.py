@@ -1,38 +1,56 @@
-"""Reading a clip store: whole clips, single frames, or a stretch of sound, at random and from any process.
+"""Reading a clip store: whole clips, single frames, or a stretch of audio, at random and from any process.
 
 Reads what shards.py wrote (see there for the layout); feeds loader.py, evaluation, and the training of the tokenizer.
 Members are read by their offset in the shard, so a global shuffle costs nothing, and no library is needed but Pillow.
-Axes: F frames, H W pixels, S samples of sound.
+Axes: F frames, H W pixels, S samples of audio.
 """
 
+import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vlsa.base.errors import StoreError
+from vlsa.base.files import open_regular
 from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import SPLITS
 from vlsa.data.store.codecs import WAV_HEADER_BYTES, decode_jpeg, decode_pcm
-from vlsa.data.store.shards import (
-    ShardIndex,
-    ShardWriter,
-    StoredClip,
-    StoreSettings,
-    damaged,
-    header_settings,
-    index_path,
-    read_header,
-    read_shard_index,
-    shard_path,
-)
+from vlsa.data.store.shard_index import NO_CHECKSUM, ShardIndex, StoredClip, damaged, read_shard_index
+from vlsa.data.store.shards import ShardWriter, StoreSettings, header_settings, index_path, read_header, shard_path
 
 __all__ = ["ClipStore", "ShardWriter", "StoreSettings", "StoredClip"]
 
-MAX_OPEN_SHARDS = 512  # below the usual limit of 1,024 open files; further shards are opened for each read
+MAX_OPEN_SHARDS = 512
+"""Below the usual limit of 1,024 open files; of more shards, those read last stay open."""
+
+
+class _OpenShard:
+    """A shard open for reading. It is closed when the last of those who read it lets go of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = open_regular(path)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: cannot be read ({error.strerror}); its clips are needed. Check it and its permissions."
+            ) from error
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
+
+    def read(self, offset: int, size: int, crc32: int) -> bytes:
+        """A member, whole. pread moves no file position: one open file serves threads and forked processes."""
+        data = os.pread(self._file.fileno(), size, offset)
+        if len(data) != size or crc32 not in (NO_CHECKSUM, zlib.crc32(data)):
+            raise damaged(self.path, f"the member of {size} bytes at {offset}")
+        return data
 
 
 class ClipStore:
@@ -42,7 +60,6 @@ class ClipStore:
         self.path, self.settings = path, settings
         self.clips = [clip for shard in shards for clip in shard.clips]
         self.rejections = [rejection for shard in shards for rejection in shard.rejections]
-        self._files: dict[int, int] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> "ClipStore":
@@ -53,11 +70,13 @@ class ClipStore:
         path = Path(path)
         header = read_header(path)
         num_shards = header["num_shards"]
-        num_missing = sum(not index_path(path, number).exists() for number in range(num_shards))
+        num_files = sum(1 for _ in path.glob("shards/shard-*.jsonl"))  # bounds a damaged number
+        num_missing = sum(not index_path(path, number).exists() for number in range(min(num_shards, num_files)))
+        num_missing += max(num_shards - num_files, 0)
         if num_missing:
             raise StoreError(
                 f"{path}: unfinished, {num_missing} of {num_shards} shards are missing; "
-                "a part of the clips would be left out. Run the same `vlsa prepare` again: it goes on where it was."
+                "a part of the clips would be left out. Run the same `vlsa prepare` again: it resumes where it stopped."
             )
         store = cls(path, header_settings(header), [read_shard_index(path, n) for n in range(num_shards)])
         num_found = len(store) + len(store.rejections)
@@ -80,11 +99,26 @@ class ClipStore:
         return f"ClipStore({str(self.path)!r}, {len(self)} clips)"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_files": {}}  # open files stay with their process
+        return {name: value for name, value in self.__dict__.items() if name != "_open_shard"}  # files stay here
 
-    def __del__(self) -> None:
-        for descriptor in getattr(self, "_files", {}).values():
-            os.close(descriptor)
+    @cached_property
+    def _open_shard(self) -> Callable[[int], _OpenShard]:
+        path = self.path  # not self: a cycle would keep the files open
+        return lru_cache(MAX_OPEN_SHARDS)(lambda number: _OpenShard(shard_path(path, number)))
+
+    @cached_property
+    def content_digest(self) -> str | None:
+        """Digest of every clip's id, frames and audio, in order; None for stores that keep no checksums.
+
+        Paths do not count: the same media prepared from another folder has the same digest.
+        """
+        digest = hashlib.sha256()
+        for clip in self.clips:
+            spans = np.array([*clip.frame_spans.tolist(), *filter(None, [clip.sound_span])], "<i8").reshape(-1, 3)
+            if (spans[:, 2] == NO_CHECKSUM).any():
+                return None
+            digest.update(f"{clip.id} {len(clip.frame_spans)} {len(spans)} ".encode() + spans[:, 1:].tobytes())
+        return digest.hexdigest()[:16]
 
     @cached_property
     def _by_id(self) -> dict[str, StoredClip]:
@@ -110,8 +144,8 @@ class ClipStore:
     ) -> Clip:
         """Decode a clip, or the asked part of it only.
 
-        `frame_indices` chooses frames (F of the result = their number; none = no picture), `sound_range` samples first
-        to last + 1 (then sample 0 of the result is the first asked one; an empty range = no sound). None = all.
+        `frame_indices` chooses frames (F of the result = their number; none = no video), `sound_range` samples first
+        to last + 1 (then sample 0 of the result is the first asked one; an empty range = no audio). None = all.
         Raises StoreError when the bytes are damaged.
         """
         indices = range(len(clip.frame_seconds)) if frame_indices is None else frame_indices
@@ -131,9 +165,9 @@ class ClipStore:
 
     def _read_frames(self, clip: StoredClip, indices: Sequence[int]) -> np.ndarray:
         try:
-            spans = clip.frame_spans[list(indices)].tolist()
-            return np.stack([decode_jpeg(self._pread(clip.shard, *span), *clip.size_px) for span in spans])
-        except ValueError as error:
+            members = [self._open_shard(clip.shard).read(*span) for span in clip.frame_spans[list(indices)].tolist()]
+            return np.stack([decode_jpeg(member, *clip.size_px) for member in members])
+        except (ValueError, OSError) as error:
             raise damaged(shard_path(self.path, clip.shard), f"a frame of clip {clip.id} ({error})") from error
 
     def _read_sound(self, clip: StoredClip, sound_range: tuple[int, int]) -> np.ndarray | None:
@@ -141,24 +175,5 @@ class ClipStore:
         if clip.sound_span is None or first == last:
             return None
         assert 0 <= first < last <= clip.num_samples, f"samples {sound_range} of {clip}"
-        data = self._pread(clip.shard, clip.sound_span[0] + WAV_HEADER_BYTES + 2 * first, 2 * (last - first))
-        return decode_pcm(data)
-
-    def _pread(self, shard: int, offset: int, size: int) -> bytes:
-        """Bytes at an offset; pread moves no file position, so one descriptor serves threads and forked processes."""
-        path = shard_path(self.path, shard)
-        descriptor = self._files.get(shard)
-        if descriptor is None:
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-            if len(self._files) >= MAX_OPEN_SHARDS:
-                data = os.pread(descriptor, size, offset)
-                os.close(descriptor)
-                return data
-            kept = self._files.setdefault(shard, descriptor)
-            if kept != descriptor:  # another thread was faster
-                os.close(descriptor)
-            descriptor = kept
-        data = os.pread(descriptor, size, offset)
-        if len(data) != size:
-            raise damaged(path, f"{size} bytes at {offset}")
-        return data
+        data = self._open_shard(clip.shard).read(*clip.sound_span)  # whole, since the checksum is of the whole
+        return decode_pcm(memoryview(data)[WAV_HEADER_BYTES + 2 * first : WAV_HEADER_BYTES + 2 * last])

@@ -1,10 +1,9 @@
-"""The clip store on disk: its layout, its index, and the writing of one shard. reader.py reads what is written here.
+"""The clip store on disk: its layout, and the writing of one shard. shard_index.py and reader.py read it.
 
-    STORE/store.json                  format, version, settings, digest of the manifest, number of shards
-    STORE/shards/shard-000000.tar     per clip: ID.f000.jpg ..., ID.wav (PCM16 mono), ID.json
-    STORE/shards/shard-000000.jsonl   a line on the shard, then one per clip, one per rejection; written after the tar
-
-Axes: F frames, H W pixels, S samples of sound.
+STORE/store.json                  format, version, settings, digest of the manifest, number of shards
+STORE/shards/shard-000000.tar     per clip: ID.f000.jpg ..., ID.wav (PCM16 mono), ID.json
+STORE/shards/shard-000000.jsonl   a line on the shard, then one per clip (with offset, size and CRC-32 of each
+                                  member), one per rejection; written after the tar
 """
 
 import io
@@ -12,16 +11,15 @@ import json
 import math
 import os
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vlsa.base.errors import ConfigError, StoreError
-from vlsa.base.files import read_json_lines, write_atomically, write_json_lines
+from vlsa.base.files import read_json, write_atomically, write_json_lines
 from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import Rejection
@@ -39,12 +37,12 @@ class StoreSettings:
     frames_per_second: float = 8.0
     """Frames kept; training samples 8 of the 48 in 6 s."""
     sample_rate_hz: int = 11_025
-    """The rate that the paper's front end hears."""
+    """The rate that the paper's front end reads."""
     jpeg_quality: int = 90
     clips_per_shard: int = 256
     """At most; a small manifest gets smaller shards, so that all workers are busy."""
     window_seconds: float = 6.0
-    """Length of the clips cut where there is no text: the paper's 5.94 s of sound, rounded up."""
+    """Length of the clips cut where there is no text: the paper's 5.94 s of audio, rounded up."""
 
     def __post_init__(self) -> None:
         for name in ("short_side_px", "frames_per_second", "sample_rate_hz", "clips_per_shard", "window_seconds"):
@@ -54,58 +52,6 @@ class StoreSettings:
                 )
         if not 1 <= self.jpeg_quality <= 100:
             raise ConfigError(f"store.jpeg_quality={self.jpeg_quality} must lie in 1..100. Try 90.")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class StoredClip:
-    """What the index says of one clip, and where its bytes lie."""
-
-    id: str
-    source: str
-    start_seconds: float
-    stop_seconds: float
-    texts: tuple[str, ...]
-    split: str
-    frame_seconds: np.ndarray
-    """float64, F: time of each frame from the start of the clip; F = 0 without picture."""
-    size_px: tuple[int, int]
-    """H W; (0, 0) without picture."""
-    shard: int
-    frame_spans: np.ndarray
-    """int64, F 2: offset and size in bytes of each JPEG in the shard."""
-    sound_span: tuple[int, int] | None
-    """Offset and size in bytes of the WAV in the shard; None without sound."""
-    sample_rate_hz: int
-
-    @property
-    def has_video(self) -> bool:
-        """Whether it has a picture."""
-        return len(self.frame_seconds) > 0
-
-    @property
-    def has_sound(self) -> bool:
-        """Whether it has sound."""
-        return self.sound_span is not None
-
-    @property
-    def num_samples(self) -> int:
-        """S; 0 without sound."""
-        return (self.sound_span[1] - codecs.WAV_HEADER_BYTES) // 2 if self.sound_span else 0
-
-    @property
-    def duration_seconds(self) -> float:
-        """Length of the clip in its source."""
-        return self.stop_seconds - self.start_seconds
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShardIndex:
-    """The whole index of one shard."""
-
-    num_bytes: int
-    """Size of the tar; 0 = every clip was rejected and there is no tar."""
-    clips: list[StoredClip]
-    rejections: list[Rejection]
 
 
 class ShardWriter:
@@ -137,7 +83,7 @@ class ShardWriter:
         self._partial_path.unlink(missing_ok=True)
 
     def add(self, clip: Clip, split: str) -> None:
-        """Append a clip's frames, sound and words."""
+        """Append a clip's frames, audio and texts."""
         seconds = [] if clip.frame_seconds is None else [round(float(time), 6) for time in clip.frame_seconds]
         facts = {
             "id": clip.id,
@@ -155,7 +101,8 @@ class ShardWriter:
         files = dict(codecs.encode(clip, self._settings.jpeg_quality))
         files["json"] = json.dumps(facts, ensure_ascii=False).encode(errors="surrogateescape")
         spans = {name: self._append(f"{clip.id}.{name}", data) for name, data in files.items()}
-        self._clip_lines.append(facts | {"members": spans})
+        checksums = {name: zlib.crc32(data) for name, data in files.items()}
+        self._clip_lines.append(facts | {"members": spans, "crc32": checksums})
 
     def reject(self, rejection: Rejection) -> None:
         """Remember a clip that could not be kept, so that a second run neither tries nor loses it."""
@@ -211,15 +158,15 @@ def read_header(store_path: str | Path) -> dict[str, Any]:
         raise StoreError(f"{path}: no such folder; a clip store is needed. Make one with `vlsa prepare FOLDER {path}`.")
     not_a_store = StoreError(f"{path}: not a clip store (no valid store.json). Give the folder `vlsa prepare` wrote.")
     try:
-        header = json.loads((path / "store.json").read_bytes())
-    except (FileNotFoundError, ValueError, RecursionError) as error:
+        header = read_json(path / "store.json")
+    except (OSError, ValueError) as error:
         raise not_a_store from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise not_a_store
     if header.get("version") != VERSION:
         raise StoreError(
-            f"{path}: store of version {header.get('version')}, this vlsa reads {VERSION}; its clips would be misread. "
-            "Prepare it again into a new folder, or use the vlsa that wrote it."
+            f"{path}: store of version {header.get('version')!r:.20}, this vlsa reads {VERSION}; its clips would be "
+            "misread. Prepare it again into a new folder, or use the vlsa that wrote it."
         )
     _check_header(path, header)
     return header
@@ -241,52 +188,6 @@ def _check_header(path: Path, header: dict[str, Any]) -> None:
         raise StoreError(f"{path}: store.json is damaged; clips would be misread. Prepare them into another folder.")
 
 
-def read_shard_index(store_path: str | Path, number: int) -> ShardIndex:
-    """The index of one shard, checked against the size of its tar. Raises StoreError when either is missing or cut."""
-    path = index_path(store_path, number)
-    try:
-        head, *lines = read_json_lines(path)
-        clips = [_stored_clip(line, number) for line in lines if "id" in line]
-        rejections = [Rejection(**line["rejected"]) for line in lines if "rejected" in line]
-        whole = (len(clips), len(rejections)) == (head["num_clips"], head["num_rejected"])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise damaged(path, "the index") from error
-    if not whole:
-        raise damaged(path, "the index (cut short)")
-    tar_path = shard_path(store_path, number)
-    num_bytes = tar_path.stat().st_size if tar_path.exists() else 0
-    if num_bytes != head["num_bytes"]:
-        raise damaged(tar_path, f"the shard ({num_bytes} of {head['num_bytes']} bytes are there)")
-    return ShardIndex(num_bytes=num_bytes, clips=clips, rejections=rejections)
-
-
-def damaged(path: Path, what: str) -> StoreError:
-    """The error for bytes that are not what the index says."""
-    return StoreError(
-        f"{path}: {what} is damaged; the clips in it cannot be trusted. "
-        f"Delete {path.with_suffix('.jsonl').name} beside it and run the same `vlsa prepare` again."
-    )
-
-
-def _stored_clip(line: dict[str, Any], shard: int) -> StoredClip:
-    spans = line["members"]
-    frame_spans = [spans[codecs.frame_name(k)] for k in range(len(line["frame_seconds"]))]
-    return StoredClip(
-        id=line["id"],
-        source=line["source"],
-        start_seconds=line["start_seconds"],
-        stop_seconds=line["stop_seconds"],
-        texts=tuple(line["texts"]),
-        split=line["split"],
-        frame_seconds=np.array(line["frame_seconds"], dtype=np.float64),
-        size_px=tuple(line["size_px"]),
-        shard=shard,
-        frame_spans=np.array(frame_spans, dtype=np.int64).reshape(-1, 2),
-        sound_span=tuple(spans["wav"]) if "wav" in spans else None,
-        sample_rate_hz=line["sample_rate_hz"],
-    )
-
-
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn what the disk refuses into a StoreError that says what to do."""
@@ -295,5 +196,5 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written ({error.strerror}); the store stays unfinished. "
-            "Make room or mend the permissions, and run the same command again: finished shards are kept."
+            "Make room or fix the permissions, and run the same command again: finished shards are kept."
         ) from error

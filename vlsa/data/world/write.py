@@ -1,18 +1,18 @@
-"""A made world as real files: H.264 with B-frames and AAC in .mp4, captions.csv, and the truth beside them.
+"""A made world as real files: H.264 with B-frames and AAC in .mp4, captions.csv, and the truth next to them.
 
 Reads clips.py and the renderers; feeds prepare.py like any folder of footage. A clip's file follows from the seed, the
-split and its number alone, so writing is parallel, and an interrupted run goes on with the files that are missing.
+split and its number alone, so writing is parallel, and an interrupted run resumes with the files that are missing.
 Axes: F frames, H W pixels, S samples.
 """
 
 import csv
 import io
 import json
-import multiprocessing
 import os
-import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,17 +21,23 @@ from typing import Any
 import numpy as np
 
 from vlsa.base.errors import ConfigError
+from vlsa.base.files import locked_folder, read_json, write_atomically, write_json_lines
+from vlsa.data.engine.workers import CLIP_SECONDS, Beat, Done, Lost, WorkerPool
 from vlsa.data.world.clips import NUM_HELD_OUT, SPLITS, world_log
 from vlsa.data.world.picture import render_picture
 from vlsa.data.world.sound import render_sound
 
 VERSION = 1
-"""Of the rendering: a world begun by another version is not continued."""
+"""Of the rendering: a world that another version started is not continued."""
 FRAMES_PER_SECOND = 16
 SAMPLE_RATE_HZ = 22_050
 AAC_OPTIONS = {"aac_coder": "fast", "flags": "+qscale", "global_quality": "236"}
 """Constant quality with the fast coder: closer to the source than the default 64 kbit/s, in a quarter of the time."""
 SMALLEST_PX = 32
+FEWEST_FOR_WORKERS = 16
+"""Files below which starting processes takes longer than writing."""
+MOST_TRIES = 3
+"""Workers that may die at one file."""
 README = """A made world: short clips in which shapes move, collide and sound (seed {seed}, {size_px} px).
 
 train/, test/   .mp4 files; test/ shows combinations of shape, colour, size, material, motion, count and tempo that
@@ -90,32 +96,34 @@ def make_world(
 ) -> WorldSummary:
     """Write a made world of .mp4 files, or what is missing of it; `progress` gets files done and files in all.
 
-    Raises ConfigError for sizes that cannot be, and for a folder that holds another world.
+    Raises ConfigError for sizes that cannot be, a folder that holds another world or that another process writes, and
+    a worker that keeps dying.
     """
-    begun = time.monotonic()
-    folder = Path(folder)
+    started, folder = time.monotonic(), Path(folder)
     _check(num_train, num_test, seed, size_px)
-    _claim(folder, {"version": VERSION, "seed": seed, "size_px": size_px}, {"train": num_train, "test": num_test})
     clips = [(split, index) for split, n in zip(SPLITS, (num_train, num_test), strict=True) for index in range(n)]
     tasks = [_Task(str(folder), seed, split, index, size_px) for split, index in clips]
-    missing = [task for task in tasks if not task.path.exists()]
-    for num_done, _ in enumerate(_written(missing, num_workers), start=len(tasks) - len(missing) + 1):
-        if progress is not None:
-            progress(num_done, len(tasks))
-    num_captions = _write_lists(folder, seed, clips)
-    _write_text(folder / "README.txt", README.format(seed=seed, size_px=size_px))
+    busy = ConfigError(f"{folder}: another make-world is writing this world. Wait for it, or end it.")
+    with _writing(folder), locked_folder(folder, busy):
+        _claim(folder, {"version": VERSION, "seed": seed, "size_px": size_px}, {"train": num_train, "test": num_test})
+        missing = [task for task in tasks if not task.path.exists()]
+        for num_written in _written(missing, num_workers):
+            if progress is not None:
+                progress(len(tasks) - len(missing) + num_written, len(tasks))
+        num_captions = _write_lists(folder, seed, clips)
+        write_atomically(folder / "README.txt", README.format(seed=seed, size_px=size_px).encode())
     return WorldSummary(
         folder=folder,
         num_train=num_train,
         num_test=num_test,
         num_captions=num_captions,
         num_written=len(missing),
-        seconds=time.monotonic() - begun,
+        seconds=time.monotonic() - started,
     )
 
 
 def write_clip(path: Path, frames: np.ndarray, sound: np.ndarray, frames_per_second: int, sample_rate_hz: int) -> None:
-    """An .mp4 of frames (uint8 F H W 3, even sides) and mono sound (float32 S); it appears whole or not at all."""
+    """An .mp4 of frames (uint8 F H W 3, even sides) and mono audio (float32 S); it appears whole or not at all."""
     import av
 
     unfinished = path.with_name(f".{path.name}.part")
@@ -156,20 +164,42 @@ def _images(frames: np.ndarray) -> Iterator[Any]:
         yield image
 
 
-def _write_task(task: _Task) -> None:
+def _write_task(task: _Task, heartbeat: Beat) -> None:
+    heartbeat(str(task.path), CLIP_SECONDS)
     log, _ = world_log(task.seed, task.split, task.index)
     frames = render_picture(log, task.size_px, FRAMES_PER_SECOND)
-    write_clip(task.path, frames, render_sound(log, SAMPLE_RATE_HZ), FRAMES_PER_SECOND, SAMPLE_RATE_HZ)
+    with _writing(task.path):
+        write_clip(task.path, frames, render_sound(log, SAMPLE_RATE_HZ), FRAMES_PER_SECOND, SAMPLE_RATE_HZ)
 
 
-def _written(tasks: list[_Task], num_workers: int) -> Iterator[None]:
-    """Write the files, one result each. Processes are spawned: a fork with an open decoder is not safe."""
-    if num_workers <= 1 or len(tasks) < 16:
-        yield from map(_write_task, tasks)
-        return
-    ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which ends them, without a traceback from each
-    with multiprocessing.get_context("spawn").Pool(num_workers, signal.signal, ignore) as pool:
-        yield from pool.imap_unordered(_write_task, tasks, chunksize=8)
+def _written(tasks: list[_Task], num_workers: int) -> Iterator[int]:
+    """Write the files; yields how many are done. A file whose worker died is written by another one."""
+    pool = WorkerPool(_write_task, tasks, num_workers if num_workers > 1 and len(tasks) >= FEWEST_FOR_WORKERS else 0)
+    num_done, losses = 0, Counter[_Task]()
+    for event in pool.events():
+        if isinstance(event, Lost):
+            losses[event.task] += 1
+            if losses[event.task] == MOST_TRIES:
+                raise ConfigError(
+                    f"{event.task.path}: cannot be written: {MOST_TRIES} times {event.message}; memory may be short. "
+                    "Run the same command again with fewer workers: finished files are kept."
+                )
+            pool.submit(event.task)
+        elif isinstance(event, Done):
+            num_done += 1
+            yield num_done
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a ConfigError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be written ({error.strerror}); the world stays unfinished. Name another folder, or make "
+            "room and run the same command again: finished files are kept."
+        ) from error
 
 
 def _check(num_train: int, num_test: int, seed: int, size_px: int) -> None:
@@ -193,32 +223,29 @@ def _check(num_train: int, num_test: int, seed: int, size_px: int) -> None:
 
 def _claim(folder: Path, settings: dict[str, int], counts: dict[str, int]) -> None:
     """Make the folders, or make sure that they hold the same world. Raises ConfigError."""
-    try:
-        for split in SPLITS:
-            (folder / split).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"{folder}: cannot be made ({error.strerror}); a world is a folder. Name another one."
-        ) from error
+    for split in SPLITS:
+        (folder / split).mkdir(parents=True, exist_ok=True)
     path = folder / "world.json"
     if path.exists():
         held = _read_settings(path)
-        more = {split: held.get(f"num_{split}", 0) for split in counts}
         different = [f"{name}={held.get(name)} (asked: {n})" for name, n in settings.items() if held.get(name) != n]
-        different += [f"{more[split]} {split} clips (asked: {n})" for split, n in counts.items() if more[split] > n]
+        for split, num_clips in counts.items():
+            num_held = held.get(f"num_{split}", 0)
+            if not isinstance(num_held, int) or num_held > num_clips:
+                different.append(f"{num_held} {split} clips (asked: {num_clips})")
         if different:
             raise ConfigError(
                 f"{folder}: holds another world, with {', '.join(different)}; mixing two would spoil both. "
                 "Name an empty folder, or ask for the same world."
             )
     record = settings | {f"num_{split}": count for split, count in counts.items()}
-    _write_text(path, json.dumps(record, indent=2) + "\n")
+    write_atomically(path, f"{json.dumps(record, indent=2)}\n".encode())
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        held = read_json(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: not JSON; what the folder holds is unknown. Name an empty folder.") from error
     return held if isinstance(held, dict) else {}
 
@@ -231,17 +258,11 @@ def _write_lists(folder: Path, seed: int, clips: list[tuple[str, int]]) -> int:
         log, texts = world_log(seed, split, index)
         path = relative_path(split, index)
         rows += [(path, "", "", text, split) for text in texts]
-        truth.append(json.dumps({"path": path, "split": split} | log.as_dict()))
+        truth.append({"path": path, "split": split} | log.as_dict())
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("path", "start_seconds", "stop_seconds", "text", "split"))
     writer.writerows(rows)
-    _write_text(folder / "captions.csv", table.getvalue())
-    _write_text(folder / "truth.jsonl", "\n".join(truth) + "\n")
+    write_atomically(folder / "captions.csv", table.getvalue().encode())
+    write_json_lines(folder / "truth.jsonl", truth)
     return len(rows)
-
-
-def _write_text(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)

@@ -1,5 +1,6 @@
 """Workers die, hang and fail on purpose here; the job goes on, and the parent knows whom to blame."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vlsa.base.errors import ConfigError, StoreError, VlsaError
-from vlsa.data.engine.workers import Beat, Done, Lost, Step, WorkerPool, patience_seconds
+from vlsa.data.engine.workers import Beat, Done, Lost, Started, WorkerPool, _exit_cause, patience_seconds
 
 
 def act(task: str, beat: Beat) -> str:
@@ -46,7 +47,7 @@ def test_workers_that_die_or_hang_cost_only_their_task() -> None:
     assert {event.task: event.value for event in events if isinstance(event, Done)} == {
         task: f"{task} done" for task in "abc"
     }
-    assert sum(isinstance(event, Step) for event in events) == len(tasks)
+    assert sum(isinstance(event, Started) for event in events) == len(tasks)
 
 
 def test_a_lost_task_may_be_submitted_again() -> None:
@@ -71,14 +72,50 @@ def test_our_bug_is_raised_with_the_workers_traceback(capfd: pytest.CaptureFixtu
         list(WorkerPool(act, ["break"], num_workers=1).events())
 
 
-def test_a_worker_that_cannot_even_start_ends_the_job_with_advice() -> None:
-    with pytest.raises(VlsaError, match=r'before it could start its work.*__name__ == "__main__"'):
+def test_workers_that_never_start_end_the_job_with_advice() -> None:
+    with pytest.raises(VlsaError, match=r'3 worker processes .* before they could start.*__name__ == "__main__"'):
         list(WorkerPool(die_at_once, ["a", "b"], num_workers=1).events())
+
+
+def die_before_the_work_once(task: str, beat: Beat) -> str:
+    """The first worker of each task dies before it says what it does."""
+    mark = Path(task)
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    beat(task, 30)
+    return mark.name
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_a_worker_that_dies_between_tasks_is_replaced_and_its_task_is_done(tmp_path: Path, num_workers: int) -> None:
+    tasks = [str(tmp_path / name) for name in "abcdefgh"]
+    events = list(WorkerPool(die_before_the_work_once, tasks, num_workers).events())
+    assert sorted(event.value for event in events if isinstance(event, Done)) == list("abcdefgh")
+    assert not any(isinstance(event, Lost) for event in events)
+
+
+def test_an_idle_worker_that_was_killed_costs_nothing() -> None:
+    pool = WorkerPool(act, ["a", "b", "c"], num_workers=1)
+    finished = []
+    for event in pool.events():
+        if isinstance(event, Done):
+            finished.append(event.task)
+            for child in multiprocessing.active_children():
+                child.kill()
+                child.join()
+    assert finished == ["a", "b", "c"]
+
+
+def test_a_signal_without_a_name_is_reported_by_its_number() -> None:
+    assert _exit_cause(-signal.SIGSEGV) == "SIGSEGV"
+    assert _exit_cause(-(signal.SIGRTMIN + 3)) == f"signal {signal.SIGRTMIN + 3}"
+    assert _exit_cause(3) == "exit code 3"
 
 
 def test_without_workers_everything_happens_here_in_order() -> None:
     events = list(WorkerPool(act, ["a", "b"], num_workers=0).events())
-    assert events == [Step("a", "about to a"), Done("a", "a done"), Step("b", "about to b"), Done("b", "b done")]
+    assert events == [Started("a", "about to a"), Done("a", "a done"), Started("b", "about to b"), Done("b", "b done")]
 
 
 def test_no_task_needs_no_worker() -> None:

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 import torch
-from tiny import plain_clip, tiny_config, tiny_run, tiny_source
+from tiny import plain_clip, tiny_clips, tiny_config, tiny_run, tiny_source
 
 from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.clip import Batch
@@ -82,7 +82,7 @@ def test_the_first_clips_are_those_of_the_first_step(tokenizer):
     clips = training_clips(tokenizer)
     first = next(iter(training_batches(clips, 0)))
     assert first_clips(clips, 2).ids == first.ids[:2]
-    assert torch.equal(first_clips(clips, 256).sound, first.sound)
+    assert torch.equal(first_clips(clips, 256).waveform, first.waveform)
 
 
 def test_a_resumed_run_sees_the_same_tensors(tokenizer):
@@ -100,9 +100,21 @@ def test_a_clip_is_augmented_anew_in_each_epoch_and_not_without_augmentation(tok
         train = tiny_run(batch_size=1, augment=augment).train
         clips = TrainingClips(source, tiny_config(), train, tokenizer)
         first, second = clips[0, 0], clips[1, 0]
-        assert torch.equal(first.sound, second.sound) != augment
-        assert torch.equal(first.sound, clips[0, 0].sound)
-    assert torch.equal(first.sound, read_tensors(source, source.rows()[0], tiny_config(), tokenizer).sound)
+        assert torch.equal(first.waveform, second.waveform) != augment
+        assert torch.equal(first.waveform, clips[0, 0].waveform)
+    assert torch.equal(first.waveform, read_tensors(source, source.rows()[0], tiny_config(), tokenizer).waveform)
+
+
+def test_random_resized_crops_are_a_setting_and_off_by_default(tokenizer):
+    source = MemoryClips({"train": tiny_clips(1)})  # square frames of the model's size: nothing else can change them
+    plain, resized = (
+        TrainingClips(source, tiny_config(), tiny_run(batch_size=1, **settings).train, tokenizer)[0, 0]
+        for settings in ({}, {"crop_area": 0.3})
+    )
+    shown = source.rows()[0].clip.frames.transpose(0, 3, 1, 2)
+    assert all(any((frame.numpy() == one).all() for one in shown) for frame in plain.video)
+    assert not any(any((frame.numpy() == one).all() for one in shown) for frame in resized.video)
+    assert torch.equal(plain.waveform, resized.waveform)
 
 
 def test_batches_do_not_depend_on_the_number_of_readers_and_ctrl_c_does_not_end_these(tokenizer):
@@ -159,7 +171,7 @@ def test_a_clip_without_picture_or_sound_says_so():
 
 def test_the_setting_shifts_the_sound_of_training(tokenizer):
     plain, shifted = (
-        training_clips(tokenizer, augment=False, sound_shift_seconds=seconds)[0, 0].sound for seconds in (0.0, 1.0)
+        training_clips(tokenizer, augment=False, sound_shift_seconds=seconds)[0, 0].waveform for seconds in (0.0, 1.0)
     )
     assert not torch.equal(plain, shifted)
     assert torch.equal(plain[100:200], shifted[4100:4200])

@@ -4,8 +4,11 @@ import json
 import multiprocessing
 import os
 import pickle
+import tarfile
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,8 @@ from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import Rejection
 from vlsa.data.store.reader import ClipStore, ShardWriter, StoreSettings
-from vlsa.data.store.shards import index_path, read_shard_index, shard_path, write_header
+from vlsa.data.store.shard_index import read_shard_index
+from vlsa.data.store.shards import index_path, shard_path, write_header
 
 SETTINGS = StoreSettings(short_side_px=16)
 NUM_FRAMES, NUM_SAMPLES = 5, 3000
@@ -198,25 +202,117 @@ def test_files_are_closed_with_the_store(store_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_more_shards_than_may_stay_open(store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_shards_than_may_stay_open_are_read_and_the_last_ones_stay_open(
+    store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("vlsa.data.store.reader.MAX_OPEN_SHARDS", 1)
     store = ClipStore.open(store_path)
+    before = len(os.listdir("/proc/self/fd"))
     for clip in store.rows() * 2:
         np.testing.assert_array_equal(store.read(clip).sound, made_clip(int(clip.id[-1])).sound)
-    assert len(store._files) == 1
+        assert len(os.listdir("/proc/self/fd")) == before + 1
+
+
+def test_a_cut_in_any_of_600_shards_is_an_error_that_names_it(tmp_path: Path) -> None:
+    clips = [replace(made_clip(1, picture=False), id=f"clip-{number}") for number in range(600)]
+    store = ClipStore.open(write_store(tmp_path / "store", [[clip] for clip in clips]))
+    for clip in store.rows():
+        store.read(clip)
+    os.truncate(shard_path(store.path, 599), 1000)
+    with pytest.raises(StoreError, match=r"shard-000599\.tar: the member of \d+ bytes at 512 is damaged"):
+        store.read(store["clip-599"])
+
+
+def test_threads_share_few_open_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vlsa.data.store.reader.MAX_OPEN_SHARDS", 2)
+    store = ClipStore.open(write_store(tmp_path / "store", [[made_clip(number)] for number in range(6)]))
+    alone = [store.read(clip).sound for clip in store.rows()]
+    with ThreadPoolExecutor(8) as threads:
+        for k, sound in enumerate(threads.map(lambda clip: store.read(clip).sound, store.rows() * 50)):
+            np.testing.assert_array_equal(sound, alone[k % 6])
+
+
+def _flip_a_bit(path: Path, offset: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_one_changed_bit_of_a_frame_or_of_the_audio_is_an_error(store_path: Path) -> None:
+    store = ClipStore.open(store_path)
+    heard, shown = store["clip-0"], store["clip-2"]
+    _flip_a_bit(shard_path(store_path, 0), heard.sound_span[0] + 44 + 2 * 1500)  # after the samples that are asked for
+    _flip_a_bit(shard_path(store_path, 1), int(shown.frame_spans[3, 0] + shown.frame_spans[3, 1] - 20))
+    for wanted in ({"frame_indices": [], "sound_range": (0, 10)}, {"sound_range": (2000, 3000)}):
+        with pytest.raises(StoreError, match=r"shard-000000\.tar: the member .* is damaged"):
+            store.read(heard, **wanted)
+    assert store.read(shown, frame_indices=[2]).frames is not None
+    with pytest.raises(StoreError, match=r"shard-000001\.tar: the member .* is damaged"):
+        store.read(shown, frame_indices=[3])
+
+
+def _forget_checksums(store_path: Path, number: int) -> None:
+    """As stores were written before they kept checksums."""
+    path = index_path(store_path, number)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "crc32"}) + "\n" for line in lines))
+
+
+def test_a_store_without_checksums_is_read_and_its_lengths_are_checked(store_path: Path) -> None:
+    given = [ClipStore.open(store_path).read(clip) for clip in ClipStore.open(store_path).rows()]
+    for number in range(2):
+        _forget_checksums(store_path, number)
+    store = ClipStore.open(store_path)
+    assert store.content_digest is None
+    for clip, before in zip(store.rows(), given, strict=True):
+        np.testing.assert_array_equal(store.read(clip).frames, before.frames)
+        np.testing.assert_array_equal(store.read(clip).sound, before.sound)
+    os.truncate(shard_path(store_path, 1), 1000)
+    with pytest.raises(StoreError, match=r"shard-000001\.tar: the member"):
+        store.read(store["clip-2"], frame_indices=[])
+
+
+def test_a_shard_without_checksums_leaves_the_content_unknown(store_path: Path) -> None:
+    assert ClipStore.open(store_path).content_digest
+    _forget_checksums(store_path, 1)
+    assert ClipStore.open(store_path).content_digest is None
+
+
+def test_the_checksums_are_those_of_the_bytes_that_webdataset_readers_get(store_path: Path) -> None:
+    line = json.loads(index_path(store_path, 0).read_text().splitlines()[1])
+    with tarfile.open(shard_path(store_path, 0)) as tar:
+        for name, checksum in line["crc32"].items():
+            assert checksum == zlib.crc32(tar.extractfile(f"clip-0.{name}").read())
+    assert set(line["crc32"]) == set(line["members"])
+
+
+def test_the_content_digest_follows_frames_and_audio_and_nothing_else(tmp_path: Path) -> None:
+    def digest(name: str, *clips: Clip) -> str | None:
+        return ClipStore.open(write_store(tmp_path / name, [[clip] for clip in clips])).content_digest
+
+    first, second = made_clip(0), made_clip(1)
+    given = digest("given", first, second)
+    assert given == digest("moved", replace(first, source="/elsewhere/film.mp4"), second)
+    quieter, darker = replace(first, sound=first.sound / 2), replace(second, frames=second.frames - 1)
+    swapped = (replace(first, sound=second.sound), replace(second, sound=first.sound))
+    others = [digest("quieter", quieter, second), digest("darker", first, darker), digest("swapped", *swapped)]
+    others += [digest("silent", replace(first, sound=None, sample_rate_hz=None), second), digest("fewer", first)]
+    assert len({given, *others}) == 6
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_a_shard_cut_short_is_refused_at_opening(store_path: Path, share: float) -> None:
     path = shard_path(store_path, 1)
     os.truncate(path, int(path.stat().st_size * share))
-    with pytest.raises(StoreError, match=r"shard-000001\.tar: .* bytes are there\) is damaged.*Delete .* and run"):
+    with pytest.raises(StoreError, match=r"shard-000001\.tar: .* bytes exist\) is damaged.*Delete .* and run"):
         ClipStore.open(store_path)
 
 
 def test_a_shard_or_index_that_is_missing_is_refused(store_path: Path) -> None:
     shard_path(store_path, 1).unlink()
-    with pytest.raises(StoreError, match="0 of .* bytes are there"):
+    with pytest.raises(StoreError, match="0 of .* bytes exist"):
         ClipStore.open(store_path)
     index_path(store_path, 1).unlink()
     with pytest.raises(StoreError, match="unfinished, 1 of 2 shards are missing.*Run the same `vlsa prepare` again"):
@@ -245,8 +341,12 @@ def test_a_frame_that_is_damaged_inside_a_shard_is_an_error_not_a_picture(store_
         file.seek(clip.frame_spans[1][0])
         file.write(b"\0" * int(clip.frame_spans[1][1]))
     assert store.read(clip, frame_indices=[0]).frames is not None
-    with pytest.raises(StoreError, match="a frame of clip clip-2"):
+    with pytest.raises(StoreError, match=r"shard-000001\.tar: the member"):
         store.read(clip)
+    _forget_checksums(store_path, clip.shard)
+    store = ClipStore.open(store_path)
+    with pytest.raises(StoreError, match="a frame of clip clip-2"):
+        store.read(store["clip-2"])
 
 
 def test_a_folder_that_is_missing_or_no_store_is_refused(tmp_path: Path) -> None:

@@ -2,12 +2,19 @@
 
 import csv
 import json
+import multiprocessing
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile_files import only_errors_of_ours, time_limit, variants
 
 from vlsa.base.errors import ConfigError
+from vlsa.base.files import locked_folder
 from vlsa.data.media.decode import decode, probe
 from vlsa.data.world import make_world, render_picture, render_sound, world_log
 from vlsa.data.world import write as world_write
@@ -109,6 +116,61 @@ def test_two_processes_write_the_same_bytes_as_one(tmp_path):
     make_world(together, num_train=16, num_test=0, num_workers=2)
     for name in ("00000.mp4", "00001.mp4"):
         assert (alone / "train" / name).read_bytes() == (together / "train" / name).read_bytes()
+
+
+def _kill_children_at_work(folder: Path, num_kills: int) -> list[int]:
+    """Kill that many worker processes, each a second after files have appeared. Returns their process ids."""
+    killed: list[int] = []
+    deadline = time.monotonic() + 120
+    while len(killed) < num_kills and time.monotonic() < deadline:
+        time.sleep(0.02)
+        if len(list(folder.glob("train/*.mp4"))) > 2 * len(killed):
+            workers = [child.pid for child in multiprocessing.active_children() if child.pid not in killed]
+            if workers:
+                os.kill(workers[0], signal.SIGKILL)
+                killed.append(workers[0])
+    return killed
+
+
+def test_a_world_is_whole_although_its_workers_are_killed(tmp_path):
+    with ThreadPoolExecutor(1) as thread, time_limit(300):
+        killing = thread.submit(_kill_children_at_work, tmp_path / "world", 3)
+        summary = make_world(tmp_path / "world", num_train=30, num_test=2, seed=5, num_workers=2)
+        assert len(killing.result()) == 3
+    assert summary.num_written == 32
+    for index in range(30):
+        assert probe(tmp_path / "world" / "train" / f"{index:05d}.mp4").duration_seconds == pytest.approx(3.0, abs=0.1)
+    alone = tmp_path / "alone"
+    make_world(alone, num_train=1, num_test=0, seed=5)
+    assert (alone / "train/00000.mp4").read_bytes() == (tmp_path / "world/train/00000.mp4").read_bytes()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def _die(task, heartbeat):
+    heartbeat(str(task.path), 30)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_file_that_kills_each_of_its_workers_ends_the_job_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(world_write, "_write_task", _die)
+    with pytest.raises(ConfigError, match=r"0000\d\.mp4: cannot be written: 3 times .*SIGKILL.*fewer workers"):
+        make_world(tmp_path, num_train=16, num_test=0, num_workers=2)
+
+
+def test_a_world_that_another_process_writes_is_refused(tmp_path):
+    with (
+        locked_folder(tmp_path, ConfigError("busy")),
+        pytest.raises(ConfigError, match="another make-world is writing this world. Wait for it"),
+    ):
+        make_world(tmp_path, num_train=1)
+
+
+def test_every_field_of_a_world_record_may_hold_anything(tmp_path):
+    make_world(tmp_path, num_train=1, num_test=0)
+    record = json.loads((tmp_path / "world.json").read_text())
+    for variant in variants(record):
+        (tmp_path / "world.json").write_text(json.dumps(variant))
+        only_errors_of_ours(lambda: make_world(tmp_path, num_train=1, num_test=0), variant)
 
 
 def test_without_x264_the_files_are_mpeg4_and_still_decode(tmp_path, monkeypatch):

@@ -65,7 +65,7 @@ def test_a_run_may_not_go_on_from_other_sources_than_it_began_from(tmp_path, vit
     recorded = load_model(tmp_path / "run")[2].train.init[0]
     assert pretrain(run_of(recorded, num_steps=2), tiny_source(), tmp_path / "run").finished
     for other in ((), (vit, vit), (f"audio={vit}",), (f"{vit}#{'0' * 16}",)):
-        with pytest.raises(ConfigError, match=r"begun with other settings \(train\.init: "):
+        with pytest.raises(ConfigError, match=r"started with other settings \(train\.init: "):
             pretrain(run_of(*other, num_steps=2), tiny_source(), tmp_path / "run")
 
 

@@ -102,7 +102,7 @@ def test_padding_and_missing_modalities_are_treated_as_the_run_treats_them(
     batch = make_batch(clips[:3], config, tokenizer)
     batch.frame_padding[0, 1:] = True
     batch.num_samples[0] //= 3
-    batch.word_padding[0, 4:] = True
+    batch.text_padding[0, 4:] = True
     if rows:
         batch = without(batch, modality, *rows, junk=True)
     run, other = encoders.load_run(run_path), encoders.load(exported)
@@ -122,7 +122,9 @@ def test_models_of_other_settings_export_too(modality, changes, tokenizer, clips
     batch = make_batch(clips[:3], config, tokenizer)
     path = tmp_path / folder.model_file(modality)
     write.write_encoder(model, modality, path)
-    answers = write.open_session(path).run([OUTPUT], {name: getattr(batch, name).numpy() for name in INPUTS[modality]})
+    answers = write.open_session(path).run(
+        [OUTPUT], {name: getattr(batch, field).numpy() for name, field in INPUTS[modality].items()}
+    )
     expected = VlsaEncoder(model, tokenizer).forward(modality, batch)
     np.testing.assert_allclose(answers[0], expected, atol=MOST_DIFFERENCE)
 

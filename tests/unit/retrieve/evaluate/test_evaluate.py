@@ -219,7 +219,7 @@ def test_results_name_data_sizes_rules_code_and_versions(tmp_path):
     assert (results["num_clips"], results["num_texts"]) == (12, 24)
     assert "expectation" in results["tie_rule"]
     assert results["post_processing"] == "none"
-    assert results["model"] == {"recipe": "fake"}
+    assert results["model"] == {"recipe": "fake", "sampling": {"num_windows": 8, "num_crops": 3}}
     assert results["version"] == 3
     assert "Each caption is a query" in results["protocol"]
     assert len(results["data_digest"]) == 16

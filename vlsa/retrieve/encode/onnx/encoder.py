@@ -56,7 +56,7 @@ class OnnxEncoder(MediaEncoder):
         """Unit vectors of one modality of a batch. Raises CheckpointError for a damaged file."""
         if modality not in self._sessions:
             self._sessions[modality] = self._open(modality)
-        inputs = {name: getattr(batch, name).numpy() for name in INPUTS[modality]}
+        inputs = {name: getattr(batch, field).numpy() for name, field in INPUTS[modality].items()}
         return self._sessions[modality].run([OUTPUT], inputs)[0]
 
     def _open(self, modality: str) -> Any:

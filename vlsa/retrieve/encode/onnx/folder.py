@@ -25,11 +25,11 @@ FORMAT, VERSION = "vlsa-onnx", 1
 TOKENIZER_FILE = "tokenizer.json"
 
 INPUTS = {
-    "video": ("video", "frame_seconds", "frame_padding"),
-    "audio": ("sound", "num_samples"),
-    "text": ("words", "word_padding"),
+    "video": {"video": "video", "frame_seconds": "frame_seconds", "frame_padding": "frame_padding"},
+    "audio": {"sound": "waveform", "num_samples": "num_samples"},
+    "text": {"words": "token_ids", "word_padding": "text_padding"},
 }
-"""What each file takes: fields of data/clip.py:Batch under their own names and types."""
+"""The inputs of each file (their names are part of the format), and the field of data/clip.py:Batch that each takes."""
 OUTPUT = "vectors"
 OWN_DIGEST = "digest"
 """Key of the digest of everything else in export.json: edited settings would make other inputs than the files take."""

@@ -62,8 +62,8 @@ class _OneEncoder(nn.Module):
         self.model, self.modality = model, modality
 
     def forward(self, *parts: Tensor) -> Tensor:
-        nothing = {name: torch.empty(0) for names in INPUTS.values() for name in names}
-        given = dict(zip(INPUTS[self.modality], parts, strict=True))
+        nothing = {field: torch.empty(0) for inputs in INPUTS.values() for field in inputs.values()}
+        given = dict(zip(INPUTS[self.modality].values(), parts, strict=True))
         return getattr(self.model, f"encode_{self.modality}")(_Open(ids=(), **(nothing | given)))
 
 
@@ -73,7 +73,7 @@ def write_encoder(model: VLSA, modality: str, path: Path) -> None:
     model.spectrogram = ConvolvedSpectrogram(model.config.audio)
     model.decoder = None
     parts = _example(model.config)
-    names = INPUTS[modality]
+    names = tuple(INPUTS[modality])
     clips = torch.export.Dim("clips", min=1, max=2**20)
     words = torch.export.Dim("words", min=1, max=model.config.text.num_tokens)
     axes = {0: clips, 1: words} if modality == "text" else {0: clips}

@@ -40,6 +40,8 @@ from vlsa.retrieve.encode.onnx.trace import quantise, write_encoder
 
 MOST_DIFFERENCE = 1e-4
 """Of any element of a unit vector between a run and its float32 export."""
+OF_AN_ENCODER = ("fingerprint", "sampling", "precision")
+"""Facts that the exported model states of itself."""
 NUM_COMPARED = 6
 """Made clips that both encode; some lack frames, sound or words."""
 
@@ -101,7 +103,7 @@ def export_onnx(
     try:
         written = tuple(_write_encoders(encoder, partial, precision, progress))
         (partial / TOKENIZER_FILE).write_text(encoder.tokenizer.to_json(), encoding="utf-8")
-        about = {name: value for name, value in encoder.about.items() if name != "fingerprint"}
+        about = {name: value for name, value in encoder.about.items() if name not in OF_AN_ENCODER}
         fingerprint = encoder.fingerprint if not int8 else f"{encoder.fingerprint}-int8"
         names = [path.name for path in partial.iterdir()]
         write_facts(partial, ExportFacts(encoder.config, precision, about, fingerprint), names)
@@ -138,7 +140,9 @@ def _write_encoders(
             quantise(path)
         progress(f"comparing the encoder of {modality} with the run")
         session = open_session(path)
-        answers = session.run([OUTPUT], {name: getattr(batch, name).numpy() for name in INPUTS[modality]})[0]
+        answers = session.run(
+            [OUTPUT], {name: getattr(batch, field).numpy() for name, field in INPUTS[modality].items()}
+        )[0]
         yield _compared(modality, path, answers, encoder.forward(modality, batch), precision)
 
 
@@ -181,5 +185,5 @@ def compared_batch(config: ModelConfig, tokenizer: Tokenizer) -> Batch:
         batch,
         frame_padding=batch.frame_padding | frames,
         num_samples=(batch.num_samples * share).long(),
-        word_padding=batch.word_padding | words,
+        text_padding=batch.text_padding | words,
     )

@@ -1,0 +1,131 @@
+"""Training from the command line that meets damaged clips, loses a reading process, or is stopped by a scheduler."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from command_lines import run, start
+from safetensors.numpy import load_file
+
+from vlsa.data.store.reader import ShardWriter, StoreSettings
+from vlsa.data.store.shards import shard_path, write_header
+from vlsa.data.world import made_clips
+from vlsa.pretrain.checkpoint import checkpoints, load_model
+from vlsa.pretrain.metrics_log import read_metrics
+
+NUM_STEPS, EVERY = 120, 10
+SETTINGS = {
+    "train.num_steps": NUM_STEPS,
+    "train.batch_size": 4,
+    "train.checkpoint_every_steps": EVERY,
+    "train.cache_gib": 0.01,
+    "model.video.size_px": 16,
+    "model.video.patch_px": 8,
+    "model.encoder.width": 32,
+    "model.encoder.num_layers": 1,
+    "model.encoder.fusion_layers": 1,
+    "model.encoder.num_heads": 2,
+    "model.decoder.width": 32,
+    "model.decoder.num_layers": 1,
+    "model.decoder.num_heads": 2,
+}
+
+
+@pytest.fixture
+def place(tmp_path) -> Path:
+    """A folder with a store of 12 clips."""
+    settings = StoreSettings(short_side_px=16)
+    with ShardWriter(tmp_path / "store", 0, settings) as writer:
+        for clip in made_clips(0, range(12), sample_rate_hz=settings.sample_rate_hz, split="train", size_px=16):
+            writer.add(clip, "train")
+        writer.commit()
+    write_header(tmp_path / "store", settings, num_shards=1)
+    return tmp_path
+
+
+def command(out: str, **settings: object) -> str:
+    changes = SETTINGS | {name.replace("__", "."): value for name, value in settings.items()}
+    return f"vlsa pretrain --recipe tiny --data store --out {out} " + " ".join(
+        f"--set {name}={value}" for name, value in changes.items()
+    )
+
+
+def lines_of(errors: str) -> list[str]:
+    """What was said besides the progress and the facts of the data."""
+    said = errors.splitlines()
+    return [line for line in said if "distinct captions" not in line and not line.startswith("vlsa: training: ")]
+
+
+def test_a_damaged_clip_is_the_same_one_line_with_reading_processes_as_without(place):
+    path = shard_path(place / "store", 0)
+    data = bytearray(path.read_bytes())
+    start_of_image = 0
+    while (start_of_image := data.find(b"\xff\xd8\xff", start_of_image)) >= 0:
+        data[start_of_image : start_of_image + 64] = bytes(64)
+        start_of_image += 64
+    path.write_bytes(data)
+    said = []
+    for num_workers in (0, 2):
+        out, errors = run(command(f"run{num_workers}", train__num_workers=num_workers), place, expected=2)
+        assert out == ""
+        assert "Traceback" not in errors
+        (line,) = lines_of(errors)
+        assert line.startswith("vlsa: store/shards/shard-000000.tar: ")
+        said.append(line.partition(" of clip ")[0])
+    assert said[0] == said[1]
+
+
+def readers_of(pid: int) -> list[int]:
+    """Processes that multiprocessing has spawned to read."""
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child for child in children if b"--multiprocessing-fork" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def wait_for_steps(process: subprocess.Popen, run_path: Path, num_steps: int) -> None:
+    deadline = time.monotonic() + 120
+    while not any(line["step"] >= num_steps for line in read_metrics(run_path)):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"no {num_steps} steps in two minutes"
+        time.sleep(0.02)
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    first, second = (load_file(checkpoints(path)[-1] / "model.safetensors") for path in (one, other))
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name].tobytes() != second[name].tobytes()] == []
+
+
+def test_a_reading_process_that_is_killed_is_one_line_and_the_same_command_resumes(place):
+    line = command("run", train__num_workers=2)
+    process = start(line, place)
+    wait_for_steps(process, place / "run", EVERY + 1)
+    os.kill(readers_of(process.pid)[0], signal.SIGKILL)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 2, errors
+    assert out == ""
+    assert "Traceback" not in errors
+    (said,) = lines_of(errors)
+    assert said.startswith("vlsa: train.num_workers: a reading process died (DataLoader worker (pid")
+    assert "the same command again" in said
+    load_model(place / "run")
+    out, _ = run(line, place)
+    assert f"{NUM_STEPS} steps" in out and "resumed at step" in out
+    run(command("unbroken"), place)
+    assert_same_weights(place / "run", place / "unbroken")
+
+
+def test_sigterm_to_all_processes_ends_after_the_step_with_a_checkpoint_and_code_143(place):
+    process = start(command("run", train__num_workers=2, train__checkpoint_every_steps=10_000), place)
+    wait_for_steps(process, place / "run", 1)
+    for pid in [*readers_of(process.pid), process.pid]:
+        os.kill(pid, signal.SIGTERM)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 143, errors
+    assert out == ""
+    (said,) = lines_of(errors)
+    (saved,) = checkpoints(place / "run")
+    step = int(saved.name.removeprefix("step-"))
+    assert said == f"vlsa: stopped after step {step} of {NUM_STEPS}; the same command resumes"

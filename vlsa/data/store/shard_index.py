@@ -1,0 +1,162 @@
+"""The index of a shard, read and checked: what is in each clip, and where its bytes lie in the tar.
+
+Reads what shards.py wrote; feeds reader.py. Nothing in an index is believed before it is compared with the tar.
+Axes: F frames, H W pixels, S samples of audio.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlsa.base.errors import ManifestError, StoreError
+from vlsa.base.files import read_json_lines
+from vlsa.data.ingest.manifest import Rejection, parse_rejection, parse_row
+from vlsa.data.store import codecs
+from vlsa.data.store.shards import index_path, shard_path
+
+NO_CHECKSUM = -1
+"""In place of a CRC-32 in a shard that was written before there were any: only lengths are checked then."""
+ROW_FIELDS = ("id", "start_seconds", "stop_seconds", "texts", "split")
+MOST_PIXELS_PER_BYTE = 256
+"""Of a JPEG: an empty block of 64 pixels takes six bits and more."""
+HIGHEST_RATE_HZ, LONGEST_SECONDS = 10**6, 10**9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class StoredClip:
+    """What the index says of one clip, and where its bytes lie."""
+
+    id: str
+    source: str
+    start_seconds: float
+    stop_seconds: float
+    texts: tuple[str, ...]
+    split: str
+    frame_seconds: np.ndarray
+    """float64, F: time of each frame from the start of the clip; F = 0 without video."""
+    size_px: tuple[int, int]
+    """H W; (0, 0) without video."""
+    shard: int
+    frame_spans: np.ndarray
+    """int64, F 3: offset and size in bytes, and CRC-32, of each JPEG in the shard."""
+    sound_span: tuple[int, int, int] | None
+    """Offset and size in bytes, and CRC-32, of the WAV in the shard; None without audio."""
+    sample_rate_hz: int
+
+    @property
+    def has_video(self) -> bool:
+        """Whether it has frames."""
+        return len(self.frame_seconds) > 0
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether it has audio."""
+        return self.sound_span is not None
+
+    @property
+    def num_samples(self) -> int:
+        """S; 0 without audio."""
+        return (self.sound_span[1] - codecs.WAV_HEADER_BYTES) // 2 if self.sound_span else 0
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of the clip in its source."""
+        return self.stop_seconds - self.start_seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardIndex:
+    """The whole index of one shard."""
+
+    num_bytes: int
+    """Size of the tar; 0 = every clip was rejected and there is no tar."""
+    clips: list[StoredClip]
+    rejections: list[Rejection]
+
+
+def read_shard_index(store_path: str | Path, number: int) -> ShardIndex:
+    """The index of one shard, checked against the size of its tar. Raises StoreError when either is missing or cut."""
+    path, tar_path = index_path(store_path, number), shard_path(store_path, number)
+    try:
+        head, *lines = read_json_lines(path)
+        whole = [sum(name in line for line in lines) for name in ("id", "rejected")] == [
+            head["num_clips"],
+            head["num_rejected"],
+        ]
+        num_bytes = tar_path.stat().st_size if tar_path.is_file() else 0
+        if whole and num_bytes != head["num_bytes"]:
+            raise damaged(tar_path, f"the shard ({num_bytes} of {int(head['num_bytes'])} bytes exist)")
+        clips = [_stored_clip(line, number, num_bytes) for line in lines if "id" in line]
+        rejections = [parse_rejection(line["rejected"], "") for line in lines if "rejected" in line]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, ManifestError) as error:
+        raise damaged(path, "the index") from error
+    if not whole:
+        raise damaged(path, "the index (cut short)")
+    return ShardIndex(num_bytes=num_bytes, clips=clips, rejections=rejections)
+
+
+def damaged(path: Path, what: str) -> StoreError:
+    """The error for bytes that are not what the index says."""
+    return StoreError(
+        f"{path}: {what} is damaged; the clips in it cannot be trusted. "
+        f"Delete {path.with_suffix('.jsonl').name} next to it and run the same `vlsa prepare` again."
+    )
+
+
+def _stored_clip(line: dict[str, Any], shard: int, num_bytes: int) -> StoredClip:
+    """A clip from its line, if its members lie inside the `num_bytes` of the tar. Raises what read_shard_index catches.
+
+    Sizes are compared with the stored bytes here, so that a damaged line cannot ask a reader for much memory.
+    """
+    row = parse_row({"path": line["source"], **{name: line[name] for name in ROW_FIELDS}}, "")
+    checksums = line.get("crc32", {})
+    spans = {name: _span(*span, checksums.get(name, NO_CHECKSUM), num_bytes) for name, span in line["members"].items()}
+    frame_spans = [spans[codecs.frame_name(k)] for k in range(len(line["frame_seconds"]))]
+    height_px, width_px = line["size_px"]
+    _require(
+        all(type(number) is int and number >= 0 for number in (height_px, width_px, line["sample_rate_hz"]))
+        and all(0 < height_px * width_px <= MOST_PIXELS_PER_BYTE * size for _, size, _ in frame_spans)
+        and 0 < line["sample_rate_hz"] <= HIGHEST_RATE_HZ
+        and -LONGEST_SECONDS <= row.start_seconds < row.stop_seconds <= LONGEST_SECONDS
+    )
+    return StoredClip(
+        id=row.id,
+        source=row.path,
+        start_seconds=row.start_seconds,
+        stop_seconds=row.stop_seconds,
+        texts=row.texts,
+        split=row.split,
+        frame_seconds=_ascending(line["frame_seconds"]),
+        size_px=(height_px, width_px),
+        shard=shard,
+        frame_spans=np.array(frame_spans, dtype=np.int64).reshape(-1, 3),
+        sound_span=_sound_span(spans),
+        sample_rate_hz=line["sample_rate_hz"],
+    )
+
+
+def _span(offset: Any, size: Any, checksum: Any, num_bytes: int) -> tuple[int, int, int]:
+    whole = type(offset) is type(size) is type(checksum) is int
+    _require(whole and 0 <= offset <= offset + size <= num_bytes and NO_CHECKSUM <= checksum < 2**32)
+    return offset, size, checksum
+
+
+def _sound_span(spans: dict[str, tuple[int, int, int]]) -> tuple[int, int, int] | None:
+    span = spans.get("wav")
+    _require(span is None or (span[1] >= codecs.WAV_HEADER_BYTES and span[1] % 2 == 0))
+    return span
+
+
+def _ascending(seconds: list[Any]) -> np.ndarray:
+    """Times of frames: finite, in order."""
+    _require(isinstance(seconds, list) and all(type(time) in (int, float) for time in seconds))
+    times = np.array(seconds, dtype=np.float64)
+    _require(bool(np.isfinite(times).all() and (np.diff(times) >= 0).all()))
+    return times
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise ValueError
