@@ -316,13 +316,15 @@ def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
         return SimpleNamespace(tables=list, caption=lambda: "measured", notes=lambda: ["and beside it"])
 
     monkeypatch.setattr("vlsa.retrieve.evaluate.evaluate.evaluate_run", evaluate)
-    options = "--split val --post sinkhorn:9 --post qb-norm --identical-captions --out found.json --windows 4"
+    options = "--split val --post sinkhorn:9 --post qb-norm --identical-captions --within folder --out found.json"
+    options += " --windows 4"
     shown = call(f"vlsa evaluate run --data s {options}")
     assert shown.stdout == "measured\nand beside it\n"
     assert asked == {
         "split": "val",
         "post": ["sinkhorn:9", "qb-norm"],
         "identical_captions_count": True,
+        "within": "folder",
         "out": Path("found.json"),
         "sampling": Sampling(num_windows=4),
     }
