@@ -30,6 +30,7 @@ from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import sharded_files
 from vlsa.pretrain.metrics_log import EXPORT_FILE
+from vlsa.pretrain.stored_sizes import require_stored_sizes
 
 FORMAT, VERSION = "vlsa-model", "2"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
@@ -146,16 +147,17 @@ def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
         raise CheckpointError(f"{path}: no VLSA model in it; its weights have no settings. Give the folder of a run.")
     if header.get("version") != VERSION:
         raise CheckpointError(
-            f"{path}: version {header.get('version')} of the format, this vlsa reads {VERSION}; it would be misread. "
-            "Use the vlsa that wrote it."
+            f"{path}: version {str(header.get('version'))[:20]} of the format, this vlsa reads {VERSION}; it would be "
+            "misread. Use the vlsa that wrote it."
         )
     tokenizer = Tokenizer.from_json(header.get("tokenizer", ""), str(path))
     try:
         config = from_dict(Config, _parse_settings(header, path))
-    except ConfigError as error:
+        require_stored_sizes(config.model, weights, tokenizer.vocabulary_size, path)
+    except (ConfigError, ArithmeticError, RecursionError) as error:
         raise CheckpointError(
-            f"{path}: written with settings that this vlsa does not have ({error}); its weights would not fit. "
-            "Use the vlsa that wrote it."
+            f"{path}: written with settings that this vlsa does not have ({str(error)[:300]}); its weights would not "
+            "fit. Use the vlsa that wrote it."
         ) from error
     model = build_model(config, tokenizer)
     load_weights(model, weights, path)

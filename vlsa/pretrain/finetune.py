@@ -113,9 +113,9 @@ def contrast_only(model: ModelConfig, pairs: tuple[Pair, ...]) -> ModelConfig:
 def start_from(run_path: str | Path) -> tuple[str, Initialise]:
     """The name of a run's weights for `train.init`, and what puts them into a fresh model. Raises CheckpointError."""
     path = model_file(run_path)
+    pretrained, _, _ = load_model(path)
     content = b"".join(part.read_bytes() for part in all_parts(path))
     name = f"vlsa:{hashlib.sha256(content).hexdigest()[:16]}"
-    pretrained, _, _ = load_model(path)
     weights = pretrained.state_dict()
 
     def initialise(model: VLSA, _tokenizer: Tokenizer) -> tuple[str, ...]:

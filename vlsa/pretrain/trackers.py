@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from vlsa.base.errors import ConfigError
-from vlsa.base.files import write_atomically
+from vlsa.base.files import open_regular, write_atomically
 from vlsa.config import Config
 from vlsa.config.overrides import flat, nearest, to_dict
 
@@ -268,7 +268,8 @@ def _first_line(error: Exception) -> str:
 
 def _read_ids(path: Path) -> dict[str, str]:
     try:
-        ids = json.loads(path.read_bytes())
+        with open_regular(path) as file:
+            ids = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}
     return {name: id_ for name, id_ in ids.items() if isinstance(id_, str)} if isinstance(ids, dict) else {}
