@@ -95,7 +95,8 @@ class Tokenizer:
         except Exception as error:  # tokenizers raises plain Exception for malformed JSON
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(
-                f"{where}: not a tokenizer ({reason}); the checkpoint is damaged, and texts would be misread. Copy it again."
+                f"{where}: not a tokenizer ({reason}); the checkpoint is damaged, and texts would be "
+                "misread. Copy it again."
             ) from error
 
     def to_json(self) -> str:
