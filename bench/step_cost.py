@@ -35,7 +35,7 @@ from records import finish, told
 from vlsa.config import ModelConfig
 from vlsa.config.recipes import recipe
 from vlsa.model.flops import step_flops, visible_tokens
-from vlsa.model.masking import num_visible
+from vlsa.model.masking import max_masked_tokens, num_visible
 from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 
@@ -83,6 +83,11 @@ def stacks(config: ModelConfig) -> list[tuple[int, int, int, int]]:
     ]
 
 
+def decoded_tokens(config: ModelConfig) -> int:
+    """Masked tokens of a text for which a step computes logits."""
+    return max_masked_tokens(config.text.num_tokens, config.text.mask_share)
+
+
 def decoded_patches(config: ModelConfig) -> tuple[int, int]:
     """Hidden patches of picture and of sound that a step decodes."""
     video, audio, share = config.video, config.audio, config.decoder.decoded_share
@@ -111,7 +116,7 @@ def activation_elements(config: ModelConfig) -> float:
     sizes = (3 * video.patch_px**2, audio.patch_size**2)
     moved += sum(2 * seen[name] * (size + width) for name, size in zip(("video", "audio"), sizes, strict=True))
     moved += 3 * sum(seen.values()) * (width + config.decoder.width)
-    heads = (*zip(decoded, sizes, strict=True), (seen["text"], config.text.vocabulary_size))
+    heads = (*zip(decoded, sizes, strict=True), (decoded_tokens(config), config.text.vocabulary_size))
     return moved + sum(3 * number * (config.decoder.width + size) for number, size in heads)
 
 
@@ -120,7 +125,7 @@ def largest_batch(config: ModelConfig, kind: str, memory_gib: float, num_weights
     saved = SAVED_BYTES[kind] * sum(layers * tokens * width for layers, tokens, width, _ in stacks(config))
     if kind == "recompute":  # one block is whole at a time
         saved += SAVED_BYTES["bfloat16"] * max(tokens * width for _, tokens, width, _ in stacks(config))
-    saved += 3 * 4 * config.text.num_tokens * config.text.vocabulary_size  # logits, their float32 copy, a gradient
+    saved += 3 * 4 * decoded_tokens(config) * config.text.vocabulary_size  # logits, their float32 copy, a gradient
     room = 0.92 * memory_gib * 2**30 - 18 * num_weights
     return 1 << max(int(room / saved).bit_length() - 1, 0)
 

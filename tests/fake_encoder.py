@@ -1,5 +1,7 @@
 """A stand-in for a trained model: it reads the number that a made clip, a text or a file name carries."""
 
+import copy
+import dataclasses
 import os
 import re
 import wave
@@ -12,7 +14,7 @@ import numpy as np
 from vlsa.data.clip import Clip
 from vlsa.data.engine.workers import Beat
 from vlsa.data.ingest.manifest import ClipRow, Rejection
-from vlsa.retrieve.encode.sampling import WindowSpec, decode_rows
+from vlsa.retrieve.encode.sampling import Sampling, WindowSpec, decode_rows
 
 
 def concept(number: int, width: int = 16) -> np.ndarray:
@@ -40,9 +42,9 @@ class FakeEncoder:
     """Maps equal numbers to equal vectors, whatever the modality."""
 
     width = 16
-    take = WindowSpec(window_seconds=2.0, num_frames=2, short_side_px=32, sample_rate_hz=8000)
+    window = WindowSpec(window_seconds=2.0, num_frames=2, short_side_px=32, sample_rate_hz=8000)
     fingerprint = "fake-0001"
-    about = MappingProxyType({"recipe": "fake"})
+    about = MappingProxyType({"recipe": "fake", "sampling": Sampling().as_dict()})
 
     def encode_video(self, clips: Sequence[str | Path | Clip]) -> np.ndarray:
         return self._stack([int(c.frames.flat[0]) if isinstance(c, Clip) else number_in(Path(c).name) for c in clips])
@@ -54,8 +56,10 @@ class FakeEncoder:
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         return self._stack([number_in(text) for text in texts])
 
-    def frame_indices(self, frame_seconds: np.ndarray, duration_seconds: float) -> Sequence[int] | None:
-        return None
+    def with_sampling(self, sampling: Sampling) -> "FakeEncoder":
+        other = copy.copy(self)
+        other.window = dataclasses.replace(self.window, sampling=sampling)
+        return other
 
     def knows(self, text: str) -> bool:
         return any(character.isdigit() for character in text)
@@ -91,10 +95,10 @@ def write_numbered_sound(path: Path, number: int, seconds: float = 2.0, rate_hz:
         file.writeframes(samples.tobytes())
 
 
-def decode_or_die(take: WindowSpec, rows: tuple[ClipRow, ...], beat: Beat) -> tuple[list[Clip], list[Rejection]]:
+def decode_or_die(spec: WindowSpec, rows: tuple[ClipRow, ...], beat: Beat) -> tuple[list[Clip], list[Rejection]]:
     """As `decode_rows`, with a native crash at clips whose file name says so, from the second clip on."""
     for number, row in enumerate(rows):
         beat(row.id, 60.0)
         if "deadly" in row.path and number == 1:
             os._exit(11)
-    return decode_rows(take, rows, beat)
+    return decode_rows(spec, rows, beat)

@@ -64,7 +64,7 @@ def written(model: hf.PreTrainedModel, folder: Path, **options: Any) -> str:
 
 
 def _made(kind: type, config: hf.PretrainedConfig) -> Any:
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = kind(config).eval()
         for parameter in model.parameters():  # no weight may be special: neither a bias of 0 nor a norm of 1

@@ -22,7 +22,7 @@ SUBROOMS = {
     "data": ("", "media", "engine", "ingest", "benchmarks", "world", "store", "loading"),
     "model": ("", "warm_start"),
     "retrieve": ("encode", "evaluate", "index"),
-    "show": ("compute", ""),
+    "show": ("compute", "plots", ""),
 }
 """Folders of a room in the order that imports follow; "" is the files of the room itself."""
 CORE_LIBRARIES = {"torch", "numpy", "einops", "jaxtyping", "safetensors", "tokenizers"}
@@ -320,6 +320,19 @@ def test_one_version_everywhere():
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert newest is not None
     assert project["version"] == vlsa.__version__ == newest[1]
+
+
+def test_every_file_that_is_not_code_is_in_the_wheel():
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    packaged = [
+        path
+        for package, patterns in setuptools["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    ]
+    files = [path for path in (ROOT / "vlsa").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert sorted(packaged) == sorted(path for path in files if path.suffix != ".py")
+    assert {path.suffix for path in packaged} == {".css", ".js", ".html"}
 
 
 def requirement_name(requirement: str) -> str:

@@ -90,7 +90,7 @@ def make_batch(clips: list[Clip], config: ModelConfig, tokenizer: Tokenizer) -> 
 
 def make_model(config: ModelConfig, tokenizer: Tokenizer, seed: int = 0) -> VLSA:
     """A fresh model whose weights follow from the seed."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return VLSA(config, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
 

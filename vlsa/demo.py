@@ -187,7 +187,7 @@ def _prepare(folder: Path, store_path: Path, config: Config, num_workers: int) -
 
 
 def search_each_kind(out: Path) -> list["SearchShown"]:
-    """One question of each kind about the first held-out clips; what is asked with is written to OUT/questions."""
+    """One query of each kind from the first held-out clips; the query files are written to OUT/questions."""
     from vlsa.retrieve.index.index import Index
     from vlsa.show.report import SearchShown
 
@@ -199,17 +199,17 @@ def search_each_kind(out: Path) -> list["SearchShown"]:
     sound, image = write_questions(out / "questions", about_sound, about_image)
     index = Index.open(out / "index", run_path=out / "run")
     asked = [
-        ("text", words, {"text": words}, "media", "picture and sound", about_words),
-        ("audio", str(sound), {"audio": sound}, "video", "the pictures only", about_sound),
-        ("video", str(about_video), {"video": about_video}, "audio", "the sounds only", about_video),
-        ("image", str(image), {"image": image}, "media", "picture and sound", about_image),
+        ("text", words, {"text": words}, "media", "video and audio", about_words),
+        ("audio", str(sound), {"audio": sound}, "video", "video only", about_sound),
+        ("video", str(about_video), {"video": about_video}, "audio", "audio only", about_video),
+        ("image", str(image), {"image": image}, "media", "video and audio", about_image),
     ]
     return [
         SearchShown(
             kind,
             question,
             [_captioned(hit, captions) for hit in index.search(k=NUM_HITS, in_=target, **given)],
-            f"taken from {about.name}, looked for in {where}",
+            f"taken from {about.name}, searched in {where}",
             str(about),
         )
         for kind, question, given, target, where, about in asked
@@ -284,7 +284,7 @@ def _draw(
     seconds: dict[str, float],
 ) -> None:
     from vlsa.pretrain.metrics_log import METRICS_FILE
-    from vlsa.show.curves import draw_curves
+    from vlsa.show.plots.curves import draw_curves
     from vlsa.show.report import write_report
 
     curves = draw_curves(out / "run" / METRICS_FILE, out / "curves.png")
@@ -293,7 +293,7 @@ def _draw(
         out / "report.html",
         [("Retrieval on held-out clips", evaluation)],
         title="VLSA demo",
-        summary=f"Made footage, and a model trained on it from nothing. Time taken: {took}.",
+        summary=f"Synthetic footage, and a model trained on it from scratch. Time: {took}.",
         curves_png=curves,
         searches=searches,
         files=files,

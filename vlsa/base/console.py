@@ -1,10 +1,11 @@
-"""What a person sees on stderr while a command works: bars, notes, and no noise of libraries.
+"""What the terminal shows while a command works: progress and messages on stderr, and text that is safe to print.
 
-Reads the progress callbacks of every stage; used by the command line and the demo. Answers are not printed here.
+Reads the progress callbacks of every stage; used by the command line and the demo. cli/output.py prints the results.
 """
 
 import logging
 import os
+import re
 import sys
 import time
 import warnings
@@ -14,30 +15,53 @@ from typing import Any
 from vlsa.base.launch import started
 
 PLAIN_EVERY_SECONDS = 20.0
-"""Where stderr is no terminal, a line of progress so often."""
+"""Interval of progress lines where stderr is not a terminal."""
 
 NOTED_WAIT_SHARE = 0.1
-"""From this share of the time on, the progress says that training waits for data."""
+"""Progress messages report the time spent waiting for data from this share on."""
+
+CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\udc80-\udc9f"
+    "\U000e0000-\U000e0fff]"
+)
+"""Characters that a terminal obeys or hides: C0 and C1 controls (also as bytes of a file name that is not UTF-8), line
+separators, direction marks and overrides, invisible characters. The joiners of emoji and scripts are not among them."""
+
+
+def printable(text: str) -> str:
+    """The text with control characters escaped, as one line that is safe in a terminal: ESC becomes \\x1b."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def timestamp(seconds: float) -> str:
+    """A position in a file as h:mm:ss.s, rounded to tenths: 0:00:07.5, 1:02:03.0."""
+    minutes, tenths = divmod(round(seconds * 10), 600)
+    return f"{minutes // 60}:{minutes % 60:02d}:{tenths / 10:04.1f}"
 
 
 def say(message: str) -> None:
-    """One line on stderr."""
-    print(f"vlsa: {message}", file=sys.stderr, flush=True)
+    """Print one line to stderr."""
+    print(f"vlsa: {printable(message)}", file=sys.stderr, flush=True)
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def set_up() -> None:
-    """Our own notes go to stderr; warnings of libraries are left out, unless Python was asked for them.
+    """Send the package's log messages to stderr, and ignore warnings of libraries unless Python was asked for them.
 
-    A process that does not speak for all keeps its answers and notes to itself.
+    Of several processes only the main one prints results and messages.
     """
     if not started().main:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("vlsa: %(message)s"))
+    handler.setFormatter(_Formatter("vlsa: %(message)s"))
     logger = logging.getLogger("vlsa")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO if started().main else logging.ERROR)
-    # It tells of each try; we tell of the outcome. Its level is set anew when it is imported, from the environment.
+    # It logs every attempt; we report the outcome. It sets its level from the environment when it is imported.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     if not sys.warnoptions:
@@ -47,14 +71,14 @@ def set_up() -> None:
 
 
 class Bar:
-    """A stage's progress: a bar in a terminal, elsewhere a line now and then.
+    """Progress of a stage: a bar in a terminal, elsewhere a line every 20 s.
 
-    `update` fits every progress callback of the library: (done, total), or (done, total, message). `keep_message`: the
-    last message says something about the whole, and stays when all is done.
+    `update` fits every progress callback of the library: (done, total), or (done, total, message). `keep_message`:
+    the last message is about the whole stage and stays when the stage is complete.
     """
 
     def __init__(self, title: str, *, keep_message: bool = False) -> None:
-        self.title, self.keep_message = title, keep_message
+        self.title, self.keep_message = printable(title), keep_message
         self._terminal = sys.stderr.isatty()
         self._started = self._printed = time.monotonic()
         self._first, self._total = 0, -1
@@ -76,14 +100,14 @@ class Bar:
             self._bar.stop()
 
     def update(self, done: int, total: int, message: str = "") -> None:
-        """`done` of `total` units are behind us."""
+        """Report that `done` of `total` units are complete."""
         if self._silent:
             return
-        if total != self._total:  # a next part of the stage counts other things
+        if total != self._total:  # the next part of the stage counts other units
             self._first, self._total, self._started = done, total, time.monotonic()
             if self._bar:
                 self._bar.reset(self._task, total=total)
-        message = message if done < total or self.keep_message else ""
+        message = printable(message) if done < total or self.keep_message else ""
         if self._bar:
             self._bar.update(self._task, completed=done, total=total, message=message, time=self._time(done, total))
         else:
@@ -109,7 +133,7 @@ class Bar:
 
 
 def training_message(metrics: dict[str, float]) -> str:
-    """Loss, speed, and what is worth a look, in a few words; what was not measured is left out."""
+    """Loss, speed, MFU and a high waiting time, as far as they were measured."""
     parts = [f"loss {metrics['loss']:.3f}"]
     if "clips_per_second" in metrics:
         speed = metrics["clips_per_second"]
@@ -122,7 +146,7 @@ def training_message(metrics: dict[str, float]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 8 s, 3 min 20 s, 2 h 5 min."""
+    """A length of time for people: 8 s, 3 min 20 s, 2 h 5 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -137,13 +161,13 @@ def _rich_bar() -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.table import Column
 
-    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # a long file's name gives way, not the bar
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # a long file name is cut, not the bar
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[time]}", markup=False),
-        TextColumn("{task.fields[message]}", style="dim", markup=False, table_column=rest),  # brackets are no markup
+        TextColumn("{task.fields[message]}", style="dim", markup=False, table_column=rest),  # brackets are not markup
         expand=True,
         console=Console(stderr=True),
     )

@@ -2,7 +2,7 @@
 
 torchrun starts them and says in the environment who each is; everything else is PyTorch's too: NCCL between GPUs, gloo
 between processors. A process that was started alone is rank 0 of 1, and nothing here does anything. Reads the
-environment; used by data/loader.py (each rank reads its own clips), model/gathered.py, pretrain/ and the command line.
+environment; used by data/loader.py (each rank reads its own clips), model/matching.py, pretrain/ and the command line.
 """
 
 import json
@@ -126,6 +126,20 @@ def num_processes() -> int:
 def rank() -> int:
     """The number of this process among them, from 0."""
     return dist.get_rank() if num_processes() > 1 else 0
+
+
+def first_row(num_clips: int) -> int:
+    """Index of this rank's first clip in the whole batch, of which each rank holds as many clips."""
+    return num_clips * rank()
+
+
+@torch.no_grad()
+def sum_over_processes(values: torch.Tensor) -> torch.Tensor:
+    """The sum of the values of all ranks; for counts and reports, without a gradient."""
+    if num_processes() > 1:
+        values = values.clone()
+        dist.all_reduce(values)
+    return values
 
 
 def in_parts(tensor: torch.Tensor) -> bool:

@@ -1,8 +1,9 @@
-"""The frame of the command line: the group of commands, what becomes of errors, and the words of its help."""
+"""The frame of the command line: the group of commands, the handling of errors, and the main help text."""
 
 import errno
 import io
 import os
+import re
 import sys
 from typing import Any
 
@@ -10,60 +11,67 @@ import typer
 from typer.core import TyperGroup
 
 from vlsa import __version__
-from vlsa.base.console import say
+from vlsa.base.console import printable, say
 from vlsa.base.errors import VlsaError
 from vlsa.base.launch import started, under_torchrun
 
-ABOUT = """Video, sound and words in one model: train it on your own footage, then search with it.
+ABOUT = """Video, audio and text in one model: train it on your own footage, then search with it.
 
 \b
-The whole way on made footage, in one command:
+The whole pipeline on synthetic footage, in one command:
   vlsa demo demo
 
 \b
-On your own, step by step:
+On your own footage, step by step:
   vlsa prepare footage store --recipe tiny
   vlsa pretrain --recipe tiny --data store --out run
   vlsa evaluate run --data store
   vlsa index run footage --out index
   vlsa search index "a dog barks twice"
 
-Each step stopped by Ctrl-C, or worse, goes on where it was when the same command is run again.
+An interrupted step resumes when the same command is run again.
 """
 
 
 DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
-"""What a write raises without naming the file."""
+"""Errors of a write that do not name the file."""
+
+
+UsageError: Any = typer.BadParameter.__base__
+"""What a command line that does not parse raises; its module differs between versions of typer."""
 
 
 class Commands(TyperGroup):
-    """Runs a command; what a person can mend becomes one line and exit code 2."""
+    """Runs a command; an error that the user can fix becomes one line and exit code 2."""
 
     def invoke(self, ctx: Any) -> Any:
-        """The command's value. Raises typer.Exit."""
-        _make_stdout_sure()
+        """The value of the command. Raises typer.Exit."""
+        _make_stdout_robust()
         try:
             value = super().invoke(ctx)
-            sys.stdout.flush()  # a pipe that was closed is found out here, not when Python ends
+            sys.stdout.flush()  # a closed pipe raises here, not when Python ends
             return value
+        except UsageError as error:
+            error.message = printable(error.message)
+            raise
         except VlsaError as error:
-            _tell(" ".join(str(error).split()))
+            _report(re.sub(r"\s*[\r\n]\s*", " ", str(error)))
             raise typer.Exit(2) from None
-        except OSError as error:  # a full disk, a folder without rights: not ours, but a person can mend it
+        except OSError as error:  # a full disk, a folder without rights: the user can fix it
             if error.filename is None and error.errno not in DISK_FAULTS:
                 raise
             where = error.filename or "the disk"
             what = f"{where}: cannot be read or written ({error.strerror}); the command needs it."
-            _tell(f"{what} Check the path, the rights, and the room on the disk.")
+            _report(f"{what} Check the path, the rights, and the room on the disk.")
             raise typer.Exit(2) from None
         except KeyboardInterrupt as stop:
             if started().main:
-                say(str(stop) or "stopped; the same command goes on where it was")
+                say(str(stop) or "stopped; the same command resumes")
             raise typer.Exit(getattr(stop, "exit_code", 130)) from None
 
 
-def _tell(message: str) -> None:
-    """Of several processes with the same trouble one says so."""
+def _report(message: str) -> None:
+    """Print an error; of several processes with the same one, only the first does."""
     if under_torchrun():
         from vlsa.base.processes import first_to_tell
 
@@ -72,8 +80,8 @@ def _tell(message: str) -> None:
     say(message)
 
 
-def _make_stdout_sure() -> None:
-    """A file's name may hold what the terminal cannot show, and a caller may have closed stdout: no reason to fail."""
+def _make_stdout_robust() -> None:
+    """Printing must not fail for a file name that the terminal cannot show, nor where a caller closed stdout."""
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     elif isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
@@ -81,11 +89,11 @@ def _make_stdout_sure() -> None:
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
-DATA_HELP = "A store made by vlsa prepare; or a made world, without files: world:train=3000,test=200,px=64."
+DATA_HELP = "A store made by vlsa prepare; or a made world in memory: world:train=3000,test=200,px=64."
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help."""
+    """The examples at the end of a command's help."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""The command that goes the whole way: demo."""
+"""The command that runs the whole pipeline: demo."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "demo",
-        short_help="The whole way on made footage, in one command.",
+        short_help="Run the whole pipeline on synthetic footage.",
         epilog=examples(
             "vlsa demo demo",
             "vlsa demo other-seed --seed 1",
@@ -28,19 +28,19 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    out: Annotated[Path, typer.Argument(help="Folder for everything that is made.", metavar="OUT")],
-    train: Annotated[int, typer.Option(help="Clips to learn from.")] = 3000,
-    test: Annotated[int, typer.Option(help="Held-out clips, of combinations that training never sees.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of the footage and of the training.")] = 0,
-    steps: Annotated[int | None, typer.Option(help="Training steps; as many as the recipe has by default.")] = None,
+    out: Annotated[Path, typer.Argument(help="Folder for all results.", metavar="OUT")],
+    train: Annotated[int, typer.Option(help="Training clips.")] = 3000,
+    test: Annotated[int, typer.Option(help="Held-out clips, of combinations that training lacks.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the footage and of the training.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Training steps; those of the recipe by default.")] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe tiny.")
     ] = None,
 ) -> None:
-    """Make footage, train a model on it, evaluate, index and search it, and show the result on a page.
+    """Make synthetic footage, train a model on it, evaluate, index and search it, and write a page with the results.
 
-    Takes minutes on two processor cores and needs nothing else. Prints retrieval in seven directions over the held-out
-    clips, with what chance would give, and where everything was written.
+    Takes minutes on two processor cores. Prints retrieval in seven directions on the held-out clips, with chance, and
+    the paths of all results. The same command resumes an interrupted demo.
     """
     from vlsa.demo import DemoSettings, run_demo
 

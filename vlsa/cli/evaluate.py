@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
             "vlsa evaluate run --data store",
             "vlsa evaluate run --data store --split train --out train-results.json",
             "vlsa evaluate run --data store --post dual-softmax --post sinkhorn --post qb-norm",
+            "vlsa evaluate run --data store --windows 1 --crops 1",
             "vlsa evaluate run --data store --json",
         ),
     )(evaluate)
@@ -42,6 +43,13 @@ def evaluate(
     identical_captions: Annotated[
         bool, typer.Option("--identical-captions", help="A caption that several clips share is right for each of them.")
     ] = False,
+    windows: Annotated[
+        int,
+        typer.Option(help="A clip beyond the model's window is the mean over so many at most; 1 = the middle."),
+    ] = 8,
+    crops: Annotated[
+        int, typer.Option(help="A frame that is not square is the mean over so many crops at most; 1 = the centre.")
+    ] = 3,
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
 ) -> None:
     """Measure retrieval: words, sound and picture, each found by each other, and picture with sound found by words.
@@ -50,9 +58,12 @@ def evaluate(
     what chance would give. N is how many clips or captions are searched, Q how many questions are asked; media is
     picture and sound in one vector, as in an index.
     """
+    from vlsa.retrieve.encode.sampling import Sampling
     from vlsa.retrieve.evaluate.evaluate import evaluate_run
 
-    evaluation = evaluate_run(run, data, split, post=post or (), identical_captions_count=identical_captions, out=out)
+    options = {"post": post or (), "identical_captions_count": identical_captions, "out": out}
+    sampling = Sampling(num_windows=windows, num_crops=crops)
+    evaluation = evaluate_run(run, data, split, sampling=sampling, **options)
     if json:
         print_json(_as_lines(evaluation))
     else:

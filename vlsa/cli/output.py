@@ -1,7 +1,11 @@
-"""Answers on stdout: a table for people, or one JSON object a line for programs."""
+"""Results on stdout: a table for people, or one JSON object per line for programs.
+
+Everything printed for people is free of control characters; JSON holds them as escapes, so nothing is lost there.
+"""
 
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -10,43 +14,81 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vlsa.base.console import CONTROL, printable
+
 PIPE_WIDTH = 240
-"""Columns of a table that goes into a pipe: nothing is cut off there."""
+"""Least columns of a table that goes into a pipe."""
+NARROWEST = 12
+"""Columns that text keeps in a terminal that is too narrow for the table."""
+NEVER_WRAPPED = "file"
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", right: str = "") -> None:
-    """A table; columns whose names are in `right` (separated by |) are numbers."""
+def print_table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str = "",
+    right: str = "",
+    whole: str = NEVER_WRAPPED,
+) -> None:
+    """Print a table; the columns named in `right` (separated by |) are numbers, and those in `whole` are paths.
+
+    Numbers and paths are never wrapped, so that a path can be copied: other columns give way, and a table that still
+    does not fit is wider than the terminal.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in header:
-        table.add_column(name, justify="right" if name in right.split("|") else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: brackets in a file's name are no markup
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False).print(table)
+    # Text, not str: brackets in a file name are not markup
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
+    table.title = Text(printable(title), style="table.title") if title else None
+    cells = [[Text(printable(cell)) for cell in row] for row in rows]
+    for column, name in enumerate(header):
+        number, kept = name in right.split("|"), name in whole.split("|")
+        label = Text("\n").join(Text(printable(line)) for line in name.split("\n"))
+        lengths = [row[column].cell_len for row in cells] if number or kept else [min(NARROWEST, len(name))]
+        table.add_column(
+            label, justify="right" if number else "left", overflow="fold", min_width=max(lengths, default=0)
+        )
+    for row in cells:
+        table.add_row(*row)
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    needed = console.measure(table, options=console.options.update(max_width=sys.maxsize)).minimum
+    console.size = (max(console.width, needed), console.height)
+    console.print(table)
 
 
 def print_json(values: Iterable[Mapping[str, Any]]) -> None:
-    """One object a line."""
+    """Print one object per line; what a terminal would obey, and bytes that are not UTF-8, as \\u escapes."""
     for value in values:
-        print(json.dumps(value, ensure_ascii=False))
+        text = json.dumps(value, ensure_ascii=False)
+        print(re.sub(f"{CONTROL.pattern}|[\ud800-\udfff]", lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def print_text(text: object) -> None:
-    """A sentence or two: broken between words in a terminal, one line in a pipe."""
+    """Print a sentence or two: broken between words in a terminal, one line in a pipe."""
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    print(textwrap.fill(str(text), columns, break_long_words=False, break_on_hyphens=False) if columns else text)
+    line = printable(str(text))
+    print(textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False) if columns else line)
 
 
 def next_step(*words: object) -> None:
-    """What to do now, as a line that can be pasted into a shell."""
-    print(f"Next: {shlex.join(['vlsa', *map(str, words)])}")
+    """Print the next command as a line that can be pasted into a shell."""
+    print(f"Next: {' '.join(map(_shell_word, ('vlsa', *words)))}")
+
+
+def _shell_word(word: object) -> str:
+    """A quoted argument; control characters as bash and zsh read them in $'...'."""
+    text = str(word)
+    if printable(text) == text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "$'" + CONTROL.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in os.fsencode(found[0])), escaped) + "'"
 
 
 def short_path(path: str | Path) -> str:
-    """From the current folder, where the file is below it; else whole."""
+    """A path for people: relative to the current folder if the file is below it."""
     relative = os.path.relpath(path)
-    return os.fspath(path) if relative.startswith("..") else relative
+    return printable(os.fspath(path) if relative.startswith("..") else relative)

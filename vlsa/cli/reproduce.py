@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vlsa.base.console import printable
 from vlsa.base.errors import ConfigError
 from vlsa.cli.app import examples
 from vlsa.cli.output import short_path
@@ -121,6 +122,7 @@ def _check_numbers(name: str, **numbers: int | None) -> None:
 
 def _print(files: list[Path]) -> None:
     """The table, then where everything is."""
-    print(files[0].read_text(encoding="utf-8"))
+    for line in files[0].read_text(encoding="utf-8").split("\n"):
+        print(printable(line))
     for path in files:
         print(short_path(path))

@@ -1,4 +1,4 @@
-"""Commands that show what a model does: show."""
+"""The command that draws what a model does: show."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
         "show",
-        short_help="Draw what a model does: pictures, a page, and numbers beside them.",
+        short_help="Draw what a model does: pictures, a gallery, and their numbers.",
         epilog=examples(
             "vlsa show run --data store --out figures",
             "vlsa show run --data store --out figures --split train --clips 8",
@@ -31,11 +31,11 @@ def show(
     clips: Annotated[int, typer.Option(help="Clips in each picture, and queries in each direction.")] = 4,
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
 ) -> None:
-    """Draw what a model does with the clips of a split.
+    """Draw what a model does with the clips of a split, and print the numbers that belong to the figures.
 
-    Writes OUT/reconstructions.png (hidden patches and words, rebuilt), OUT/where_is_the_sound.png (which part of the
-    picture is like the sound; with the hit rate on made footage), OUT/gallery.html (queries and their answers, to look
-    at and listen to), OUT/embedding.png (matching and non-matching pairs) and OUT/figures.json. Prints the numbers.
+    Writes OUT/reconstructions.png (masked patches and tokens, reconstructed), OUT/where_is_the_sound.png (similarity of
+    each part of a frame to the audio; with the hit rate on a made world), OUT/gallery.html (queries and their results,
+    to watch and listen to), OUT/embedding.png (positive and negative pairs) and OUT/figures.json.
     """
     from vlsa.data.loading.dataset import open_dataset
     from vlsa.retrieve.encode.encoders import load_run

@@ -35,6 +35,10 @@ class TrainConfig:
     """Processes that read and transform clips; 0 = the training process itself, between its steps."""
     augment: bool = True
     """Random crop and random place in the clip; False takes the centre."""
+    crop_area: float = 1.0
+    """Random resized crops: smallest area, as a share of the largest square's; 1 = the largest square always."""
+    crop_stretch: float = 1.0
+    """Random resized crops: largest ratio of width to height, and of height to width, before resizing; 1 = square."""
     sound_shift_seconds: float = 0.0
     """A control, not for use: each training clip's sound is turned round by so much, so that nothing is in step."""
     init: tuple[str, ...] = ()
@@ -54,6 +58,10 @@ class TrainConfig:
         )
         for beta in self.betas:
             require(0 <= beta < 1, f"train.betas={list(self.betas)} must lie in [0, 1). Try [0.9, 0.95].")
+        require(
+            0 < self.crop_area <= 1, f"train.crop_area={self.crop_area} must lie in (0, 1]. Try 0.5, or 1 for none."
+        )
+        require(self.crop_stretch >= 1, f"train.crop_stretch={self.crop_stretch} must be at least 1. Try 1.33.")
         require(self.learning_rate > 0, f"train.learning_rate={self.learning_rate} must be above 0. Try 1e-4.")
 
 

@@ -1,8 +1,9 @@
-"""The mask-autoencoder decoder: from the joint encoder's visible tokens to hidden pixels, spectrogram values and words.
+"""The masked-autoencoder decoder: from joint outputs of the encoder to masked pixels, spectrogram values and tokens.
 
 Paper: VLSA (arXiv 2405.07202), sections 3.2 and 4.1; its weights are shared by the three modalities (Figure 4, the best
-setting). Reads encoder outputs; feeds losses.py. Only the decoded part of the hidden patches is computed.
-Axes: B clips, K visible tokens, M decoded patches, L words, D encoder width, E decoder width, P values of a patch.
+setting). Reads encoder outputs; feeds losses.py. The heads compute what is scored and nothing else: logits of all text
+tokens would be the largest tensor of a step.
+Axes: B clips, K visible tokens, M decoded patches or tokens, D encoder width, E decoder width, P values of a patch.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from vlsa.model.types import Tokens
 
 @dataclass(frozen=True)
 class Visible:
-    """What the encoder saw of a modality: its outputs and where they stand."""
+    """Joint outputs of the encoder for a modality, and their positions."""
 
     tokens: Float[Tensor, "B K D"]
     indices: Int[Tensor, "B K"]
@@ -28,8 +29,8 @@ class Visible:
 
 
 @dataclass(frozen=True)
-class Hidden:
-    """Which hidden patches of a modality are decoded."""
+class Masked:
+    """Positions of the masked patches or tokens of a modality that are decoded; those that are padding do not count."""
 
     indices: Int[Tensor, "B M"]
     padding: Bool[Tensor, "B M"]
@@ -37,11 +38,11 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What the decoder made of the hidden patches and of every word."""
+    """Predictions for the masked patches and tokens that are decoded."""
 
     video: Float[Tensor, "B M_v P_v"]
     audio: Float[Tensor, "B M_a P_a"]
-    text: Float[Tensor, "B L vocabulary"]
+    text: Float[Tensor, "B M_t vocabulary"]
 
 
 class DecoderTower(nn.Module):
@@ -66,28 +67,31 @@ class DecoderTower(nn.Module):
         self.heads = nn.ModuleDict({name: nn.Linear(width, num_values[name]) for name in modalities})
 
     def forward(
-        self, visible: dict[str, Visible], hidden: dict[str, Hidden], frame_seconds: Float[Tensor, "B V"]
+        self, visible: dict[str, Visible], masked: dict[str, Masked], frame_seconds: Float[Tensor, "B V"]
     ) -> dict[str, Float[Tensor, "B _ _"]]:
-        """The hidden patches of each of its modalities, B M P; of the text all words, B L vocabulary."""
+        """Predictions for each of its modalities: B M P, of the text B M vocabulary.
+
+        Masked patches enter as mask tokens; masked text tokens are among the visible ones, as [MASK].
+        """
         places = self._places(frame_seconds)
         parts: dict[tuple[str, str], Tokens] = {}
         for name in self.modalities:
-            shown = visible[name]
-            tokens = self.input(shown.tokens) + gather_tokens(places[name], shown.indices)
-            parts[name, "visible"] = Tokens(tokens, shown.padding)
+            tokens = self.input(visible[name].tokens) + gather_tokens(places[name], visible[name].indices)
+            parts[name, "visible"] = Tokens(tokens, visible[name].padding)
         for name in self.modalities:
-            if name in hidden:
-                tokens = self.mask_token + gather_tokens(places[name], hidden[name].indices)
-                parts[name, "hidden"] = Tokens(tokens, hidden[name].padding)
+            if name != "text":
+                tokens = self.mask_token + gather_tokens(places[name], masked[name].indices)
+                parts[name, "masked"] = Tokens(tokens, masked[name].padding)
         padding = torch.cat([part.padding for part in parts.values()], dim=1)
         output = self.transformer(torch.cat([part.tokens for part in parts.values()], dim=1), [padding])
         pieces = output.split([part.tokens.shape[1] for part in parts.values()], dim=1)
-        rebuilt = dict(zip(parts, pieces, strict=True))
-        last = {name: "hidden" if name in hidden else "visible" for name in self.modalities}
-        return {name: self.heads[name](rebuilt[name, kind]) for name, kind in last.items()}
+        decoded = dict(zip(parts, pieces, strict=True))
+        if "text" in self.modalities:
+            decoded["text", "masked"] = gather_tokens(decoded["text", "visible"], masked["text"].indices)
+        return {name: self.heads[name](decoded[name, "masked"]) for name in self.modalities}
 
     def _places(self, frame_seconds: Float[Tensor, "B V"]) -> dict[str, Float[Tensor, "B _ E"]]:
-        """Position and modality of every token that there can be."""
+        """Position and modality of every patch and token of a clip."""
         places = {
             "video": self.positions.video(frame_seconds),
             "audio": self.positions.audio.expand(len(frame_seconds), -1, -1),
@@ -105,10 +109,10 @@ class Decoder(nn.Module):
         self.towers = nn.ModuleDict({"_".join(group): DecoderTower(config, group) for group in groups})
 
     def forward(
-        self, visible: dict[str, Visible], hidden: dict[str, Hidden], frame_seconds: Float[Tensor, "B V"]
+        self, visible: dict[str, Visible], masked: dict[str, Masked], frame_seconds: Float[Tensor, "B V"]
     ) -> Reconstruction:
-        """Rebuild the hidden patches of picture and sound, and all words."""
-        rebuilt = {}
+        """Reconstruct the masked patches of video and audio, and the masked tokens."""
+        decoded = {}
         for tower in self.towers.values():
-            rebuilt |= tower(visible, hidden, frame_seconds)
-        return Reconstruction(rebuilt["video"], rebuilt["audio"], rebuilt["text"])
+            decoded |= tower(visible, masked, frame_seconds)
+        return Reconstruction(decoded["video"], decoded["audio"], decoded["text"])

@@ -87,7 +87,9 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(width, num_heads, mlp_ratio, activation, norm_eps) for _ in range(num_layers))
         self.norm = nn.LayerNorm(width, eps=norm_eps)
         self.kernel = "masked"
-        """Attention in training; answers are computed by the exact kernel."""
+        """Attention in training."""
+        self.encoding_kernel = "masked"
+        """Attention outside training: the exact kernel, unless `set_up_encoding` chose another."""
         self.run_block: RunBlock = run
 
     def forward(self, x: Float[Tensor, "B N D"], paddings: Paddings) -> Float[Tensor, "B N D"]:
@@ -96,7 +98,7 @@ class Transformer(nn.Module):
 
     def layers(self, x: Float[Tensor, "B N D"], which: slice, paddings: Paddings) -> Float[Tensor, "B N D"]:
         """Some of the blocks."""
-        kernel, run_block = (self.kernel, self.run_block) if self.training else ("masked", run)
+        kernel, run_block = (self.kernel, self.run_block) if self.training else (self.encoding_kernel, run)
         packing = KERNELS[kernel](paddings)
         x = packing.arrange(x)
         for block in self.blocks[which]:

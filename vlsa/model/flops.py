@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vlsa.config import MODALITIES, ModelConfig, groups_of_sharing
-from vlsa.model.masking import num_visible
+from vlsa.model.masking import max_masked_tokens, num_visible
 
 
 @dataclass(frozen=True)
@@ -155,5 +155,5 @@ def _head_flops(config: ModelConfig, hidden: dict[str, int]) -> int:
         "audio": config.audio.patch_size**2,
         "text": config.text.vocabulary_size,
     }
-    numbers = hidden | {"text": config.text.num_tokens}
+    numbers = hidden | {"text": max_masked_tokens(config.text.num_tokens, config.text.mask_share)}
     return sum(2 * numbers[name] * config.decoder.width * outputs[name] for name in MODALITIES)

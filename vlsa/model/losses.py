@@ -1,11 +1,12 @@
-"""The objectives, one free function an equation.
+"""The objectives, one function for each equation.
 
 Paper: VLSA (arXiv 2405.07202), Eq. 5 (local-patch masked modelling, LPMM) and Eq. 1, 6, 7 (global audio matching,
-GAM). Each term is normalised by what is present: a clip without a modality counts neither above nor below the line.
+GAM). Each term is a mean over what is present: a clip without a modality counts neither above nor below the line.
 
-A batch may be cut, into chunks or over processes. Each term is then the sum over the clips at hand divided by the
-count of the whole batch, so that the parts add up to the loss of the whole.
-Axes: B clips at hand, G clips of the whole batch, M decoded patches, P values of a patch, L words, D width.
+A batch may be split, into chunks or over processes. Each term is then the sum over the clips of the part divided by
+the count of the whole batch, so that the parts add up to the loss of the whole.
+Axes: B clips of this part, G clips of the whole batch, M decoded patches or tokens, P values of a patch, N tokens, D
+width.
 """
 
 from dataclasses import dataclass
@@ -17,8 +18,26 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
+class Globals:
+    """One unit vector for each clip and modality (Eq. 6), and which clips have the modality."""
+
+    vectors: dict[str, Float[Tensor, "B D"]]
+    present: dict[str, Bool[Tensor, " B"]]
+
+    def detach(self) -> "Globals":
+        """The same without a gradient."""
+        return Globals({name: vectors.detach() for name, vectors in self.vectors.items()}, self.present)
+
+    @classmethod
+    def stack(cls, parts: "list[Globals]") -> "Globals":
+        """The globals of consecutive chunks as one."""
+        vectors = {name: torch.cat([part.vectors[name] for part in parts]) for name in parts[0].vectors}
+        return cls(vectors, {name: torch.cat([part.present[name] for part in parts]) for name in vectors})
+
+
+@dataclass(frozen=True, eq=False)
 class GatheredGlobals:
-    """Two globals of each clip of the whole batch; the clips at hand are the rows from `first` on."""
+    """Two globals of each clip of the whole batch; the clips of this process are the rows from `first` on."""
 
     one: Float[Tensor, "G D"]
     other: Float[Tensor, "G D"]
@@ -27,31 +46,31 @@ class GatheredGlobals:
     first: int = 0
 
     def rows(self, num_clips: int) -> Int[Tensor, " B"]:
-        """Where the clips at hand stand in the whole batch."""
+        """Indices of the clips of this process in the whole batch."""
         return self.first + torch.arange(num_clips, device=self.present.device)
 
 
 def patch_loss(
-    rebuilt: Float[Tensor, "B M P"],
+    prediction: Float[Tensor, "B M P"],
     target: Float[Tensor, "B M P"],
     padding: Bool[Tensor, "B M"],
     count: Num[Tensor, ""] | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean squared error of the hidden patches that are real (Eq. 5, L_v and L_a); `count` of them in all."""
-    error = (rebuilt.float() - target.float()).square().mean(dim=-1)
+    """Mean squared error of the masked patches that are real (Eq. 5, L_v and L_a); `count` of them in all."""
+    error = (prediction.float() - target.float()).square().mean(dim=-1)
     return _mean_where(error, ~padding, count)
 
 
 def text_loss(
-    logits: Float[Tensor, "B L vocabulary"],
-    token_ids: Int[Tensor, "B L"],
-    mask: Bool[Tensor, "B L"],
+    logits: Float[Tensor, "B M vocabulary"],
+    target: Int[Tensor, "B M"],
+    padding: Bool[Tensor, "B M"],
     count: Num[Tensor, ""] | None = None,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of the hidden words, nats a word (Eq. 5, L_t); `count` of them in all."""
+    """Cross-entropy of the masked tokens, nats per token (Eq. 5, L_t); `count` of them in all."""
     # Rows of a matrix: with the classes in the middle PyTorch would copy the largest tensor of a step.
-    error = F.cross_entropy(logits.float().flatten(0, 1), token_ids.flatten(), reduction="none")
-    return _mean_where(error, mask.flatten(), count)
+    error = F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="none")
+    return _mean_where(error, ~padding.flatten(), count)
 
 
 def mean_pool(tokens: Float[Tensor, "B N D"], padding: Bool[Tensor, "B N"]) -> Float[Tensor, "B D"]:
@@ -61,24 +80,24 @@ def mean_pool(tokens: Float[Tensor, "B N D"], padding: Bool[Tensor, "B N"]) -> F
 
 
 def contrastive_loss(
-    audio: Float[Tensor, "B D"],
+    one: Float[Tensor, "B D"],
     other: Float[Tensor, "B D"],
     scale: Float[Tensor, ""],
     present: Bool[Tensor, " B"],
     everyone: GatheredGlobals | None = None,
 ) -> Float[Tensor, ""]:
-    """Symmetric InfoNCE, nats a clip (Eq. 7, first two terms).
+    """Symmetric InfoNCE, nats per clip (Eq. 7, first two terms).
 
-    Row i of both comes from clip i, unit length along D; `scale` is 1 / tau; clips that are not `present` in both are
-    neither queries nor negatives. With `everyone` the clips at hand are told from all of the batch (the local form of
+    Row i of both is of clip i, unit length along D; `scale` is 1 / tau; clips that are not `present` in both are
+    neither queries nor negatives. With `everyone` the negatives are all other clips of the batch (the local form of
     the loss: each process computes its own rows, B x G logits).
     """
-    everyone = everyone or GatheredGlobals(audio, other, present)
-    target = everyone.rows(len(audio))
+    everyone = everyone or GatheredGlobals(one, other, present)
+    target = everyone.rows(len(one))
     absent = ~present[:, None] | ~everyone.present[None, :]
     error = torch.zeros_like(present, dtype=torch.float32)
-    for rows, columns in ((audio, everyone.other), (other, everyone.one)):
-        logits = (scale * rows @ columns.T).float()  # B G
+    for queries, candidates in ((one, everyone.other), (other, everyone.one)):
+        logits = (scale * queries @ candidates.T).float()  # B G
         logits = logits.masked_fill(absent, torch.finfo(logits.dtype).min)
         error = error + F.cross_entropy(logits, target, reduction="none")
     return _mean_where(error, present, everyone.present.sum())
@@ -92,7 +111,7 @@ def sigmoid_loss(
     present: Bool[Tensor, " B"],
     everyone: GatheredGlobals | None = None,
 ) -> Float[Tensor, ""]:
-    """Each pair of the batch as a yes or a no, nats a clip (SigLIP, arXiv 2303.15343, Eq. 1); arguments as above."""
+    """Binary cross-entropy of every pair of the batch, nats per clip (SigLIP, arXiv 2303.15343, Eq. 1)."""
     everyone = everyone or GatheredGlobals(one, other, present)
     logits = (scale * one @ everyone.other.T + bias).float()  # B G
     own = everyone.rows(len(one))[:, None] == torch.arange(logits.shape[1], device=logits.device)
@@ -104,21 +123,20 @@ def sigmoid_loss(
 def hard_negatives(
     logits: Float[Tensor, "B G"], everyone: GatheredGlobals, uniform: Float[Tensor, " B"]
 ) -> Int[Tensor, " B"]:
-    """For each row a wrong column, drawn with probability softmax(logits) over the others that are present.
+    """For each row a negative column, drawn with probability softmax(logits) over the other clips that are present.
 
-    As ALBEF (arXiv 2107.07651, section 3.3) mines them; drawn in float32 where the sum of the probabilities passes a
-    `uniform` number, so that the device is not waited for. A row with no other clip to choose from gets itself, which
-    the caller must not count.
+    As in ALBEF (arXiv 2107.07651, section 3.3); drawn in float32 by inverting the cumulative sum at a `uniform` number,
+    which does not wait for the device. A row without any other clip gets itself; the caller must not count it.
     """
     rows = everyone.rows(len(logits))
     own = rows[:, None] == torch.arange(logits.shape[1], device=logits.device)
-    wrong = ~everyone.present[None, :] | own
-    allowed = logits.float().masked_fill(wrong, torch.finfo(torch.float32).min)
-    passed = allowed.softmax(dim=1).cumsum(dim=1)  # B G
-    drawn = (passed <= uniform[:, None] * passed[:, -1:]).sum(dim=1).clamp(max=logits.shape[1] - 1)
-    # A sum that rounds may stop beside a column of no probability.
-    drawn = torch.where(wrong.gather(1, drawn[:, None])[:, 0], allowed.argmax(dim=1), drawn)
-    return torch.where(wrong.all(dim=1), rows, drawn)
+    excluded = ~everyone.present[None, :] | own
+    allowed = logits.float().masked_fill(excluded, torch.finfo(torch.float32).min)
+    cumulative = allowed.softmax(dim=1).cumsum(dim=1)  # B G
+    drawn = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(dim=1).clamp(max=logits.shape[1] - 1)
+    # Rounding of the sum may end at a column of probability zero.
+    drawn = torch.where(excluded.gather(1, drawn[:, None])[:, 0], allowed.argmax(dim=1), drawn)
+    return torch.where(excluded.all(dim=1), rows, drawn)
 
 
 def matching_loss(
@@ -128,9 +146,9 @@ def matching_loss(
     present_false: Bool[Tensor, " negatives"],
     counts: tuple[Num[Tensor, ""], Num[Tensor, ""]] | None = None,
 ) -> Float[Tensor, ""]:
-    """Binary cross-entropy of true against re-paired globals, nats a pair (Eq. 7, third term); ln 2 is chance.
+    """Binary cross-entropy of positive and negative pairs, nats per pair (Eq. 7, third term); ln 2 is chance.
 
-    `counts`: true and false pairs of the whole batch.
+    `counts`: positive and negative pairs of the whole batch.
     """
     num_true, num_false = counts or (None, None)
     is_true = F.softplus(-logits_true.float())
@@ -141,6 +159,6 @@ def matching_loss(
 def _mean_where(
     values: Float[Tensor, "*S"], keep: Bool[Tensor, "*S"], count: Num[Tensor, ""] | None = None
 ) -> Float[Tensor, ""]:
-    """Mean of the kept values, 0 when there are none; with `count`, their part of a mean over so many."""
+    """Mean of the kept values, 0 without any; with `count`, their part of a mean over that many."""
     count = keep.sum() if count is None else count
     return torch.where(keep, values, 0.0).sum() / count.clamp(min=1)

@@ -1,22 +1,24 @@
-"""Global audio matching (GAM): one vector a modality, and clips told apart by them.
+"""Global audio matching (GAM): one vector for each modality of a clip, contrasted and matched over the whole batch.
 
-Paper: VLSA (arXiv 2405.07202), section 3.3, Eq. 1, 6, 7. Reads encoder outputs; used by vlsa.py. With the pair
-video-text alone this is video-text matching (VTM), which the paper sets against GAM (Figure 5).
+Paper: VLSA (arXiv 2405.07202), section 3.3, Eq. 1, 6, 7. Reads encoder outputs; used by vlsa.py; the equations are in
+losses.py. With the pair video-text alone this is video-text matching (VTM), the paper's baseline (Figure 5).
 Axes: B clips of this process, G clips of the whole batch, D width.
 """
 
 import math
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from vlsa.base.processes import first_row, num_processes
 from vlsa.config import MODALITIES, ModelConfig
 from vlsa.model import losses
-from vlsa.model.collectives import first_row, gather_rows
-from vlsa.model.losses import GatheredGlobals
-from vlsa.model.types import Globals, PairNoise, Tokens
+from vlsa.model.losses import GatheredGlobals, Globals
+from vlsa.model.noise import PairNoise
+from vlsa.model.types import Tokens
 
 MAX_SCALE = 100.0
 """Ceiling of a learned 1 / tau."""
@@ -40,9 +42,77 @@ class GlobalMatching(nn.Module):
         tokens = objective.pooling == "token"
         self.tokens = nn.Parameter(torch.randn(len(MODALITIES), width) * 0.02) if tokens else None
 
-    def add_tokens(self, seen: dict[str, Tokens]) -> dict[str, Tokens]:
-        """With pooling="token", a global token before each modality's own; padding where the modality is absent."""
-        return seen if self.tokens is None else {name: self._with_token(name, part) for name, part in seen.items()}
+    def forward(self, own: Globals, noise: PairNoise) -> dict[str, Float[Tensor, ""]]:
+        """Eq. 7: for each pair of modalities, contrast in both directions and matching.
+
+        With several processes `own` holds the globals of this one's clips, and the negatives come from the clips of
+        all; the terms of all processes add up to those of the whole batch.
+        """
+        everyone = gather(own)
+        terms = {}
+        for number, pair in enumerate(self.objective.pairs):
+            name = pair.replace("-", "_")
+            terms[f"global_contrast_{name}"] = self.contrast(pair, own, everyone)
+            if self.objective.matching_weight and noise.partners is None:
+                terms[f"global_match_{name}"] = self.match_shifted(pair, own, everyone, noise.shift)
+            elif self.objective.matching_weight:
+                terms[f"global_match_{name}"] = self.match_hard(pair, own, everyone, noise.partners[:, number])
+        return terms
+
+    def contrast(self, pair: str, own: Globals, everyone: Globals) -> Float[Tensor, ""]:
+        """Each clip against all of the batch: InfoNCE (Eq. 7, first two terms), or the sigmoid loss of SigLIP."""
+        one, other, both = of_pair(pair, own)
+        gathered = GatheredGlobals(*of_pair(pair, everyone), first_row(len(one)))
+        if self.bias is None:
+            return losses.contrastive_loss(one, other, self.scale, both, gathered)
+        return losses.sigmoid_loss(one, other, self.scale, self.bias, both, gathered)
+
+    def match_shifted(self, pair: str, own: Globals, everyone: Globals, shift: Int[Tensor, ""]) -> Float[Tensor, ""]:
+        """Positive pairs against those that a rotation of the whole batch makes (Eq. 7, third term)."""
+        one, other, both = of_pair(pair, own)
+        gathered = GatheredGlobals(*of_pair(pair, everyone), first_row(len(one)))
+        num_clips, rows = len(gathered.one), gathered.rows(len(one))
+        partner = (torch.arange(num_clips, device=shift.device) - shift) % num_clips
+        has_one, has_other = (everyone.present[name] for name in pair.split("-"))
+        is_negative = has_one & has_other[partner] & (num_clips > 1)
+        negative = self.match(pair, one, gathered.other[partner[rows]])
+        counts = gathered.present.sum(), is_negative.sum()
+        return losses.matching_loss(self.match(pair, one, other), negative, both, is_negative[rows], counts)
+
+    def match_hard(
+        self, pair: str, own: Globals, everyone: Globals, uniform: Float[Tensor, "B 2"]
+    ) -> Float[Tensor, ""]:
+        """Positive pairs against hard negatives of the whole batch, for both globals of a pair."""
+        one, other, both = of_pair(pair, own)
+        gathered = GatheredGlobals(*of_pair(pair, everyone), first_row(len(one)))
+        logits_one, logits_other = (self.scale * one @ gathered.other.T), (self.scale * other @ gathered.one.T)
+        for_one = losses.hard_negatives(logits_one.detach(), gathered, uniform[:, 0])
+        for_other = losses.hard_negatives(logits_other.detach(), gathered, uniform[:, 1])
+        negative = torch.cat(
+            [self.match(pair, one, gathered.other[for_one]), self.match(pair, gathered.one[for_other], other)]
+        )
+        num_pairs = gathered.present.sum()
+        is_negative = (both & (num_pairs > 1)).repeat(2)
+        counts = num_pairs, 2 * num_pairs * (num_pairs > 1)
+        return losses.matching_loss(self.match(pair, one, other), negative, both, is_negative, counts)
+
+    def match(self, pair: str, one: Float[Tensor, "B D"], other: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
+        """Logit that two globals belong to one clip: one fully connected layer (Eq. 7).
+
+        On a concatenation such a layer is a sum of one term for each global, which cannot tell pairs apart; the default
+        input is their product (times D, so that its elements are of order one).
+        """
+        if self.objective.matching_features == "product":
+            features = one * other * one.shape[-1]
+        else:
+            features = torch.cat([one, other], dim=-1) * one.shape[-1] ** 0.5
+        return self.layers[pair](features).squeeze(-1)
+
+    # ---- from tokens to globals -----------------------------------------------------------------------------------
+
+    def add_tokens(self, tokens: dict[str, Tokens]) -> dict[str, Tokens]:
+        """With pooling="token", a global token in front of each modality; padding where the modality is absent."""
+        return tokens if self.tokens is None else {name: self._with_token(name, part) for name, part in tokens.items()}
 
     def _with_token(self, name: str, part: Tokens) -> Tokens:
         assert self.tokens is not None
@@ -50,14 +120,14 @@ class GlobalMatching(nn.Module):
         absent = part.padding.all(dim=1, keepdim=True)
         return Tokens(torch.cat([token, part.tokens], dim=1), torch.cat([absent, part.padding], dim=1))
 
-    def without_tokens(self, seen: dict[str, Tokens]) -> dict[str, Tokens]:
+    def without_tokens(self, tokens: dict[str, Tokens]) -> dict[str, Tokens]:
         """The inverse of `add_tokens`."""
         if self.tokens is None:
-            return seen
-        return {name: Tokens(part.tokens[:, 1:], part.padding[:, 1:]) for name, part in seen.items()}
+            return tokens
+        return {name: Tokens(part.tokens[:, 1:], part.padding[:, 1:]) for name, part in tokens.items()}
 
     def pool(self, encoded: dict[str, Tokens]) -> Globals:
-        """The global of each modality, at unit length: the mean of its outputs (Eq. 6), or its token's output."""
+        """The global of each modality, at unit length: the mean of its outputs (Eq. 6), or the output of its token."""
         return Globals(
             vectors={name: F.normalize(self._pool(part), dim=-1) for name, part in encoded.items()},
             present={name: ~part.padding.all(dim=-1) for name, part in encoded.items()},
@@ -68,99 +138,51 @@ class GlobalMatching(nn.Module):
             return losses.mean_pool(part.tokens, part.padding)
         return part.tokens[:, 0].float() * ~part.padding[:, :1]
 
-    def forward(self, globals_: Globals, noise: PairNoise) -> dict[str, Float[Tensor, ""]]:
-        """Eq. 7: for each pair of modalities, contrast both ways and matching.
-
-        With several processes the globals are those of this one's clips, which are told from everyone's; the terms of
-        all processes add up to those of the whole batch.
-        """
-        first = first_row(len(next(iter(globals_.vectors.values()))))
-        vectors = {name: gather_rows(part) for name, part in globals_.vectors.items()}
-        present = {name: gather_rows(part) for name, part in globals_.present.items()}
-        terms = {}
-        for number, pair in enumerate(self.objective.pairs):
-            one, other = pair.split("-")
-            everyone = GatheredGlobals(vectors[one], vectors[other], present[one] & present[other], first)
-            own = globals_.vectors[one], globals_.vectors[other]
-            both = globals_.present[one] & globals_.present[other]
-            name = pair.replace("-", "_")
-            terms[f"global_contrast_{name}"] = self._contrast(*own, both, everyone)
-            if self.objective.matching_weight and noise.partners is None:
-                terms[f"global_match_{name}"] = self._match_shifted(
-                    pair, own, both, everyone, (present[one], present[other]), noise.shift
-                )
-            elif self.objective.matching_weight:
-                terms[f"global_match_{name}"] = self._match_likest(pair, own, both, everyone, noise.partners[:, number])
-        return terms
-
-    def _contrast(
-        self,
-        one: Float[Tensor, "B D"],
-        other: Float[Tensor, "B D"],
-        present: Bool[Tensor, " B"],
-        everyone: GatheredGlobals,
-    ) -> Float[Tensor, ""]:
-        if self.bias is None:
-            return losses.contrastive_loss(one, other, self.scale, present, everyone)
-        return losses.sigmoid_loss(one, other, self.scale, self.bias, present, everyone)
-
-    def _match_shifted(
-        self,
-        pair: str,
-        own: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
-        both: Bool[Tensor, " B"],
-        everyone: GatheredGlobals,
-        present: tuple[Bool[Tensor, " G"], Bool[Tensor, " G"]],
-        shift: Int[Tensor, ""],
-    ) -> Float[Tensor, ""]:
-        """True pairs against pairs re-paired by a rotation of the whole batch."""
-        num_clips = len(everyone.one)
-        partner = (torch.arange(num_clips, device=shift.device) - shift) % num_clips
-        is_false = present[0] & present[1][partner] & (num_clips > 1)
-        rows = everyone.rows(len(both))
-        false = self.match(pair, own[0], everyone.other[partner[rows]])
-        counts = everyone.present.sum(), is_false.sum()
-        return losses.matching_loss(self.match(pair, *own), false, both, is_false[rows], counts)
-
-    def _match_likest(
-        self,
-        pair: str,
-        own: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
-        both: Bool[Tensor, " B"],
-        everyone: GatheredGlobals,
-        uniform: Float[Tensor, "B 2"],
-    ) -> Float[Tensor, ""]:
-        """True pairs against the likest wrong partners in the whole batch."""
-        one, other = own
-        logits_one, logits_other = (self.scale * one @ everyone.other.T), (self.scale * other @ everyone.one.T)
-        for_one = losses.hard_negatives(logits_one.detach(), everyone, uniform[:, 0])
-        for_other = losses.hard_negatives(logits_other.detach(), everyone, uniform[:, 1])
-        false = torch.cat(
-            [self.match(pair, one, everyone.other[for_one]), self.match(pair, everyone.one[for_other], other)]
-        )
-        num_pairs = everyone.present.sum()
-        is_false = (both & (num_pairs > 1)).repeat(2)
-        counts = num_pairs, 2 * num_pairs * (num_pairs > 1)
-        return losses.matching_loss(self.match(pair, one, other), false, both, is_false, counts)
-
-    def match(self, pair: str, one: Float[Tensor, "B D"], other: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
-        """Logit that two globals belong to one clip: one fully connected layer (Eq. 7).
-
-        On a concatenation such a layer is the sum of a term for each global, so that no pairing can beat chance; its
-        default input is their product (times D, so that its elements are of order one).
-        """
-        if self.objective.matching_features == "product":
-            features = one * other * one.shape[-1]
-        else:
-            features = torch.cat([one, other], dim=-1) * one.shape[-1] ** 0.5
-        return self.layers[pair](features).squeeze(-1)
-
-    @torch.no_grad()
-    def limit_scale(self) -> None:
-        """Bring a learned 1 / tau back under its ceiling, so that it can come down again; called after each update."""
-        self.log_scale.clamp_(max=math.log(MAX_SCALE))
+    # ---- the temperature ------------------------------------------------------------------------------------------
 
     @property
     def scale(self) -> Float[Tensor, ""]:
         """1 / tau."""
         return self.log_scale.exp()
+
+    @torch.no_grad()
+    def limit_scale(self) -> None:
+        """Clamp a learned 1 / tau to its ceiling, so that it can fall again; called after each update."""
+        self.log_scale.clamp_(max=math.log(MAX_SCALE))
+
+
+def of_pair(pair: str, globals_: Globals) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D"], Bool[Tensor, " B"]]:
+    """The two globals of a pair such as "audio-video", and which clips have both."""
+    one, other = pair.split("-")
+    return globals_.vectors[one], globals_.vectors[other], globals_.present[one] & globals_.present[other]
+
+
+def gather(own: Globals) -> Globals:
+    """The globals of the clips of all processes, in the order of the processes; differentiable."""
+    if num_processes() == 1:
+        return own
+    return Globals(
+        vectors={name: _GatherRows.apply(part) for name, part in own.vectors.items()},
+        present={name: _GatherRows.apply(part.to(torch.uint8)).bool() for name, part in own.present.items()},
+    )
+
+
+class _GatherRows(torch.autograd.Function):
+    """All-gather whose backward pass sums the gradients of all processes for the rows of this one.
+
+    PyTorch's own gives the same gradient but has no name that lasts: `distributed.nn.functional.all_gather` and
+    `all_gather_tensor_autograd` are deprecated in torch 2.13, and their successor is in a private module.
+    """
+
+    @staticmethod
+    def forward(ctx: object, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(num_processes())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        parts = [part.contiguous() for part in gradient.chunk(num_processes())]
+        own = torch.empty_like(parts[0])
+        dist.reduce_scatter(own, parts)
+        return own

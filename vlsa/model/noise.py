@@ -1,22 +1,75 @@
-"""The randomness of a training step: a row of numbers for each clip, of which a process draws those of its own clips.
+"""The randomness of a training step: a row of numbers for each clip, of which a process draws only its own clips' rows.
 
-Reads the settings; used by vlsa.py. Philox (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011) numbers
-its blocks, so that a row is had without those before it: what a process draws does not grow with their number.
-Axes: B clips at hand, G clips of the whole batch, n numbers of a clip.
+Reads the settings; used by vlsa.py. Philox (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011) is
+counter-based, so a row is drawn without those before it: the work of a process does not grow with the number of
+processes.
+Axes: B clips of this process, G clips of the whole batch, N patches, L text tokens, n numbers of a clip.
 """
 
 import math
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from vlsa.config import ModelConfig, ObjectiveConfig
-from vlsa.model.types import MaskNoise, Noise, PairNoise
 
 NUMBERS_OF_A_BLOCK = 8
-"""Of float32 in what Philox makes at a time: four times 64 bits."""
+"""float32 numbers in a block of Philox: four times 64 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskNoise:
+    """Uniform numbers that decide which patches and tokens are masked, and which of these are decoded (masking.py)."""
+
+    visible_video: Float[Tensor, "B N_v"]
+    visible_audio: Float[Tensor, "B N_a"]
+    masked_video: Float[Tensor, "B N_v"]
+    masked_audio: Float[Tensor, "B N_a"]
+    text_mask: Float[Tensor, "B L"]
+
+    def rows(self, start: int, stop: int) -> "MaskNoise":
+        """The part of some clips."""
+        return MaskNoise(**{field.name: getattr(self, field.name)[start:stop] for field in fields(self)})
+
+
+@dataclass(frozen=True, eq=False)
+class PairNoise:
+    """What decides the negative pairs of the matching term (matching.py)."""
+
+    shift: Int[Tensor, ""]
+    """1 to G - 1: the rotation of the whole batch that makes the negative pairs."""
+    partners: Float[Tensor, "B pairs 2"] | None
+    """Uniform numbers that draw the hard negatives of a clip, for each pair of modalities and both directions."""
+
+    def rows(self, start: int, stop: int) -> "PairNoise":
+        """The part of some clips."""
+        return PairNoise(self.shift, None if self.partners is None else self.partners[start:stop])
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """All the randomness of a step, drawn beforehand: a step is a function of weights, batch and this."""
+
+    masks: MaskNoise
+    pairs: PairNoise
+
+    def rows(self, start: int, stop: int) -> "Noise":
+        """The part of some clips."""
+        return Noise(self.masks.rows(start, stop), self.pairs.rows(start, stop))
+
+    def to(self, device: torch.device) -> "Noise":
+        """The same numbers on another device."""
+        masks = {field.name: _moved(getattr(self.masks, field.name), device) for field in fields(self.masks)}
+        partners = None if self.pairs.partners is None else _moved(self.pairs.partners, device)
+        return Noise(MaskNoise(**masks), PairNoise(_moved(self.pairs.shift, device), partners))
+
+
+def _moved(values: Tensor, device: torch.device) -> Tensor:
+    pinned = values.pin_memory() if device.type == "cuda" else values  # so that the copy is asynchronous
+    return pinned.to(device, non_blocking=True)
 
 
 def draw_noise(
@@ -25,9 +78,9 @@ def draw_noise(
     generator: torch.Generator | None = None,
     rows: tuple[int, int] | None = None,
 ) -> Noise:
-    """All the randomness of a step of G clips, of which these `rows` (start, stop) are at hand; all by default.
+    """The randomness of these `rows` (start, stop; all by default) of a batch of G clips.
 
-    Drawn on the CPU, so that every device computes the same step; a clip's is the same whatever rows are asked for.
+    Drawn on the CPU, so that every device computes the same step; a row does not depend on which rows are asked for.
     """
     video, audio, shape = config.video, config.audio, shape_of_partners(config.objective)
     num_video, num_audio = video.num_frames * video.patches_per_frame, audio.num_patches
@@ -40,13 +93,13 @@ def draw_noise(
 
 
 def shape_of_partners(objective: ObjectiveConfig) -> tuple[int, int]:
-    """Of the numbers that draw a clip's hard negatives: pairs of modalities (0 without them), and both ways."""
+    """Shape of `PairNoise.partners` for a clip: pairs of modalities (0 without hard negatives), two directions."""
     drawn = objective.hard_negatives and objective.matching_weight and objective.global_weight
     return (len(objective.pairs) if drawn else 0, 2)
 
 
 def uniform_rows(seed: int, start: int, stop: int, num_numbers: int) -> Float[Tensor, "B n"]:
-    """Rows `start` to `stop` of an endless table of numbers in [0, 1), on the CPU; the seed fixes all of it."""
+    """Rows `start` to `stop` of an endless table of uniform numbers in [0, 1) that the seed determines; on the CPU."""
     num_blocks = -(-num_numbers // NUMBERS_OF_A_BLOCK)
     philox = np.random.Philox(key=seed)
     philox.advance(start * num_blocks)

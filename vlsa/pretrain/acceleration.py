@@ -34,6 +34,22 @@ def set_up(model: VLSA, compute: ComputeConfig, device: torch.device) -> None:
         transformer.kernel, transformer.run_block = kernel, run_block
 
 
+def set_up_encoding(model: VLSA, compute: ComputeConfig, device: torch.device) -> None:
+    """Make the model encode fast: on a GPU in bfloat16 and with flash attention, unless the settings rule them out.
+
+    A processor encodes in float32 with the exact kernel. Nothing is compiled, since texts and last batches differ in
+    shape. Never raises: what the device at hand lacks is left out.
+    """
+    asked = ComputeConfig(
+        precision="float32" if compute.precision == "float32" else "auto",
+        attention="masked" if compute.attention == "masked" else "auto",
+    )
+    model.precision = precision(asked, device)
+    kernel = attention(asked, device, model)
+    for transformer in transformers(model):
+        transformer.encoding_kernel = kernel
+
+
 def transformers(model: nn.Module) -> Iterator[Transformer]:
     """Those of the encoder and of the decoder."""
     return (module for module in model.modules() if isinstance(module, Transformer))

@@ -53,8 +53,8 @@ class TrainingState:
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
     """A fresh model; its weights follow from the seed alone."""
-    with torch.random.fork_rng(devices=[]):  # the weights are drawn on the CPU; GPUs need not be asked for their state
-        torch.manual_seed(config.train.seed)
+    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
+        torch.default_generator.manual_seed(config.train.seed)
         return VLSA(config.model, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
 
 

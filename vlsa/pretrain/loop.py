@@ -18,12 +18,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vlsa.base.processes import any_rank, joined, num_processes
+from vlsa.base.processes import any_rank, first_row, joined, num_processes, sum_over_processes
 from vlsa.config import Config
 from vlsa.data.clip import Batch, Dataset
 from vlsa.data.loading.loader import TrainingClips, fingerprint, first_clips, reader_deaths, training_batches
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.collectives import first_row, sum_over_processes
 from vlsa.model.types import Losses
 from vlsa.model.vlsa import CALIBRATION_CLIPS, VLSA
 from vlsa.pretrain import checkpoint, oom

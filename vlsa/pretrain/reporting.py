@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from vlsa.base.processes import wait_for_all
+from vlsa.base.processes import sum_over_processes, wait_for_all
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.collectives import sum_over_processes
 from vlsa.model.geometry import geometry
 from vlsa.model.types import Losses
 from vlsa.model.vlsa import VLSA

@@ -1,6 +1,6 @@
 """Figure 5: matching and non-matching pairs of text and picture, GAM beside VTM, with numbers that say what is seen.
 
-Reads the pre-trained runs of seed 0; the maps are those of `vlsa show` (retrieve/figures/pairs.py).
+Reads the pre-trained runs of seed 0; the maps are those of `vlsa show` (show/compute/pair_map.py).
 """
 
 import json
@@ -14,8 +14,8 @@ from vlsa.retrieve.encode.embed import embed_store
 from vlsa.retrieve.encode.encoders import load
 from vlsa.retrieve.evaluate.results import markdown_table
 from vlsa.show.compute.numbers import TABLE_HEADER
-from vlsa.show.compute.pairs import pair_map
-from vlsa.show.pair_map_figure import draw_pair_maps
+from vlsa.show.compute.pair_map import pair_map
+from vlsa.show.plots.pair_map_plot import draw_pair_maps
 
 PAIR = "text-video"
 NUM_PAIRS = 1000

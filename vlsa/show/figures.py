@@ -1,6 +1,6 @@
-"""All figures of a run in one folder: reconstructions, where the sound is, galleries, maps of pairs, and their numbers.
+"""All figures of a run in one folder, with their numbers (`vlsa show`).
 
-Reads an encoder and clips; calls retrieve/figures/ for what is computed and the drawing modules beside this one.
+Reads an encoder and clips; calls compute/ for the numbers, plots/ and gallery.py for the figures.
 
     OUT/reconstructions.png  OUT/where_is_the_sound.png  OUT/gallery.html  OUT/embedding.png  OUT/figures.json
 """
@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +20,27 @@ from vlsa.data.clip import Dataset
 from vlsa.data.world.truth import truths
 from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_store
 from vlsa.retrieve.encode.encoders import VlsaEncoder
-from vlsa.show.compute.answers import asked
-from vlsa.show.compute.batches import MOST_CLIPS, batches, spread, window_start_seconds
+from vlsa.show.compute.clip_batches import MOST_CLIPS, batches, evenly_spaced, window_start_seconds
 from vlsa.show.compute.numbers import Number
-from vlsa.show.compute.pairs import PAIRS, PairMap, pair_map
+from vlsa.show.compute.pair_map import PAIRS, PairMap, pair_map
+from vlsa.show.compute.ranked_queries import ranked_queries
 from vlsa.show.compute.reconstruction import reconstruct_clips, reconstruction_numbers
-from vlsa.show.compute.sound_maps import SoundMap, Target, pointing_numbers, sound_maps, target_of
-from vlsa.show.gallery import medium_of, write_gallery
-from vlsa.show.pair_map_figure import draw_pair_maps
-from vlsa.show.reconstruction_figure import draw_reconstructions
-from vlsa.show.sound_map_figure import SoundShown, draw_sound_maps, sound_title
+from vlsa.show.compute.sound_map import SoundMap, Target, pointing_numbers, sound_maps, target_of
+from vlsa.show.gallery import clip_media, write_gallery
+from vlsa.show.plots.pair_map_plot import draw_pair_maps
+from vlsa.show.plots.reconstruction_plot import draw_reconstructions
+from vlsa.show.plots.sound_map_plot import SoundMapPlot, draw_sound_maps
 
-LIBRARIES = {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "PIL": "pillow"}
+LIBRARIES = {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "PIL": "pillow", "jinja2": "jinja2"}
 NO_TRUTH = (
-    "where is the sound: no truth.jsonl beside the footage that this store was made of, so it is not known what "
-    "sounds; pictures only, no hit rate"
+    "where is the sound: no truth.jsonl next to the footage of this store, so the sounding objects are not known; "
+    "pictures only, no hit rate"
 )
 
 
 @dataclass
 class Figures:
-    """What was written, the numbers beside it, and what was left out with its reason."""
+    """What was written, its numbers, and the reasons for what was left out."""
 
     folder: Path
     numbers: list[Number] = field(default_factory=list)
@@ -57,6 +56,7 @@ class _Source:
     store: Dataset
     data: str
     rows: Sequence[Any]
+    embeddings: ClipEmbeddings
     num_clips: int
     seed: int
 
@@ -72,38 +72,31 @@ def write_figures(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Figures:
-    """Draw everything that can be drawn of a run, `num_clips` in each picture and queries in each direction.
+    """Draw all figures of a run, with `num_clips` clips in each picture and queries in each direction.
 
     `data` names the clips in figures.json. A figure that this run or these clips cannot have is left out, with a line
-    in `notes`. Raises VlsaError when none can be, when the folder cannot be written, and when a library is missing.
+    in `notes`. Raises VlsaError when none can be drawn, when the folder cannot be written, and for a missing library.
     """
     _check_libraries()
     if num_clips < 1:
-        raise ConfigError(f"--clips {num_clips}: must be at least 1, or there is nothing to see. Try 4.")
+        raise ConfigError(f"--clips {num_clips}: must be at least 1, or there is nothing to draw. Try 4.")
     rows = store.rows(split)
     if not rows:
         raise StoreError(f"{data or 'clips'}: no clip in split {split}; there is nothing to show. Try another --split.")
-    figures = Figures(_folder(Path(out)))
-    source = _Source(encoder, store, data, rows, num_clips, seed)
-    embeddings = embed_store(encoder, store, split, progress=progress)
-    stages: dict[str, Callable[[], None]] = {
-        "reconstructions": partial(_reconstructions, source, figures),
-        "where the sound is": partial(_sounding, source, figures),
-        "gallery": partial(_gallery, source, figures, embeddings),
-        "map of pairs": partial(_embedding, source, figures, embeddings),
-    }
-    for number, (name, draw) in enumerate(stages.items()):
+    figures = Figures(_writable_folder(Path(out)))
+    source = _Source(encoder, store, data, rows, embed_store(encoder, store, split, progress=progress), num_clips, seed)
+    for number, (name, draw) in enumerate(DRAWN.items()):
         if progress:
-            progress(number, len(stages), f"drawing: {name}")
+            progress(number, len(DRAWN), f"drawing: {name}")
         try:
-            draw()
+            draw(source, figures)
         except VlsaError as error:
             figures.notes.append(str(error))
     if progress:
-        progress(len(stages), len(stages), "")
+        progress(len(DRAWN), len(DRAWN), "")
     if not figures.files:
         raise VlsaError(f"{out}: nothing could be drawn. {figures.notes[0]}")
-    _write_json(figures, encoder, data, split, len(rows), seed)
+    _write_json(source, figures, split)
     return figures
 
 
@@ -115,7 +108,7 @@ def _check_libraries() -> None:
         )
 
 
-def _folder(path: Path) -> Path:
+def _writable_folder(path: Path) -> Path:
     """The folder, made if need be. Raises ConfigError before any work when it cannot be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -128,83 +121,85 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _reconstructions(source: _Source, figures: Figures) -> None:
-    encoder = source.encoder
-    if encoder.model.decoder is None:
+def _draw_reconstructions(source: _Source, figures: Figures) -> None:
+    model, tokenizer = source.encoder.model, source.encoder.tokenizer
+    if model.decoder is None:
         raise CheckpointError(
             "reconstructions: left out, since this run has no decoder (objective.local_weight=0). "
             "Choose a run that was trained with LPMM to see them."
         )
-    pictured = spread(source.rows, source.num_clips)
-    drawn = list(reconstruct_clips(encoder.model, encoder.tokenizer, source.store, pictured, source.seed))
-    path = figures.folder / "reconstructions.png"
-    normalised = encoder.config.objective.normalise_targets
-    figures.files.append(draw_reconstructions(drawn, path, normalised=normalised))
-    measured = spread(source.rows, MOST_CLIPS)
-    clips = reconstruct_clips(encoder.model, encoder.tokenizer, source.store, measured, source.seed)
-    figures.numbers += reconstruction_numbers([clip.without_pictures() for clip in clips])
+    drawn = evenly_spaced(source.rows, source.num_clips)
+    clips = list(reconstruct_clips(model, tokenizer, source.store, drawn, source.seed))
+    normalised = source.encoder.config.objective.normalise_targets
+    figures.files.append(draw_reconstructions(clips, figures.folder / "reconstructions.png", normalised=normalised))
+    measured = evenly_spaced(source.rows, MOST_CLIPS)
+    figures.numbers += reconstruction_numbers(reconstruct_clips(model, tokenizer, source.store, measured, source.seed))
 
 
-def _sounding(source: _Source, figures: Figures) -> None:
-    encoder, both = source.encoder, [row for row in source.rows if len(row.frame_seconds) and row.num_samples]
-    rows = spread(both, MOST_CLIPS)
-    maps = {found.id: found for found in sound_maps(encoder.model, encoder.tokenizer, source.store, rows)}
+def _draw_sound_maps(source: _Source, figures: Figures) -> None:
+    encoder = source.encoder
+    rows = evenly_spaced([row for row in source.rows if len(row.frame_seconds) and row.num_samples], MOST_CLIPS)
+    maps = {one.id: one for one in sound_maps(encoder.model, encoder.tokenizer, source.store, rows)}
     known = truths(rows)
-    targets = {name: target_of(known[name], found, encoder.config) for name, found in maps.items() if name in known}
+    targets = {name: target_of(known[name], one, encoder.config) for name, one in maps.items() if name in known}
     numbers = pointing_numbers(list(maps.values()), targets)
-    pictured = spread([row for row in rows if row.id in maps], source.num_clips)
-    shown = _sound_shown(source, pictured, maps, targets)
+    drawn = evenly_spaced([row for row in rows if row.id in maps], source.num_clips)
+    plots = _sound_map_plots(source, drawn, maps, targets)
     path = figures.folder / "where_is_the_sound.png"
-    figures.files.append(draw_sound_maps(shown, path, verdict=_verdict(numbers)))
+    figures.files.append(draw_sound_maps(plots, path, verdict=_hit_rate_sentence(numbers)))
     figures.numbers += numbers
     if not targets:
         figures.notes.append(NO_TRUTH)
 
 
-def _sound_shown(
+def _sound_map_plots(
     source: _Source, rows: Sequence[Any], maps: dict[str, SoundMap], targets: dict[str, Target]
-) -> list[SoundShown]:
-    config, rate = source.encoder.config, source.encoder.config.audio.sample_rate_hz
-    shown = []
+) -> list[SoundMapPlot]:
+    config, plots = source.encoder.config, []
     for part, batch in batches(source.store, rows, config, source.encoder.tokenizer):
         for k, row in enumerate(part):
-            frames = batch.video[k][~batch.frame_padding[k]].permute(0, 2, 3, 1).numpy()
-            sound = batch.waveform[k, : int(batch.num_samples[k])].numpy()
-            title, start = sound_title(row.id, row.texts), window_start_seconds(row, config)
-            seconds = len(sound) / rate
-            shown.append(SoundShown(title, maps[row.id], frames, sound, start, seconds, targets.get(row.id)))
-    return shown
+            waveform = batch.waveform[k, : int(batch.num_samples[k])].numpy()
+            plot = SoundMapPlot(
+                title=f"{row.id}  “{row.texts[0]}”" if row.texts else row.id,
+                similarity=maps[row.id],
+                frames=batch.video[k][~batch.frame_padding[k]].permute(0, 2, 3, 1).numpy(),
+                waveform=waveform,
+                start_seconds=window_start_seconds(row, config),
+                seconds=len(waveform) / config.audio.sample_rate_hz,
+                target=targets.get(row.id),
+            )
+            plots.append(plot)
+    return plots
 
 
-def _verdict(numbers: Sequence[Number]) -> str:
-    """The hit rate in a sentence, or nothing where it is not known."""
-    found = next((number for number in numbers if number.name == "maximum on the sounding object"), None)
-    if found is None or found.interval is None:
+def _hit_rate_sentence(numbers: Sequence[Number]) -> str:
+    """The hit rate in a sentence; empty where it is not known."""
+    hit_rate = next((number for number in numbers if number.name == "maximum on the sounding object"), None)
+    if hit_rate is None or hit_rate.interval is None:
         return ""
-    low, high = found.interval
-    beside = ", ".join(f"{name} {100 * value:.0f}%" for name, value in found.beside.items())
+    low, high = hit_rate.interval
+    baselines = ", ".join(f"{name} {100 * value:.0f}%" for name, value in hit_rate.beside.items())
     return (
-        f"Over {found.over} the maximum lies on the object that sounds in {100 * found.value:.0f}% of the frames "
-        f"(95%: {100 * low:.0f} to {100 * high:.0f}%; {beside})."
+        f"Over {hit_rate.over} the maximum is on the sounding object in {100 * hit_rate.value:.0f}% of the frames "
+        f"(95%: {100 * low:.0f} to {100 * high:.0f}%; {baselines})."
     )
 
 
-def _gallery(source: _Source, figures: Figures, embeddings: ClipEmbeddings) -> None:
-    about = source.encoder.about
-    summary = f"{len(embeddings):,} clips of {source.data}; model {about.get('run')}, {about.get('checkpoint')}."
-    path = figures.folder / "gallery.html"
-    found = asked(embeddings, num_queries=source.num_clips)
-    written = write_gallery(
-        path, found, lambda row: medium_of(source.store.read(source.rows[row])), title="Retrieval", summary=summary
+def _draw_gallery(source: _Source, figures: Figures) -> None:
+    about, path = source.encoder.about, figures.folder / "gallery.html"
+    summary = f"{len(source.embeddings):,} clips of {source.data}; model {about.get('run')}, {about.get('checkpoint')}."
+    queries = ranked_queries(source.embeddings, num_queries=source.num_clips)
+    write_gallery(
+        path, queries, lambda row: clip_media(source.store.read(source.rows[row])), title="Retrieval", summary=summary
     )
-    figures.files.append(written)
+    figures.files.append(path)
 
 
-def _embedding(source: _Source, figures: Figures, embeddings: ClipEmbeddings) -> None:
+def _draw_pair_maps(source: _Source, figures: Figures) -> None:
     maps: dict[str, PairMap] = {}
     for pair in PAIRS:
         try:
-            maps[pair] = pair_map(embeddings, pair, seed=source.seed)
+            maps[pair] = pair_map(source.embeddings, pair, seed=source.seed)
         except VlsaError as error:
             figures.notes.append(f"embedding: {error}")
     if maps:
@@ -212,13 +207,24 @@ def _embedding(source: _Source, figures: Figures, embeddings: ClipEmbeddings) ->
     figures.numbers += [number for drawn in maps.values() for number in drawn.numbers()]
 
 
-def _write_json(figures: Figures, encoder: VlsaEncoder, data: str, split: str, num_clips: int, seed: int) -> None:
-    about = {"data": data, "split": split, "num_clips": num_clips, "seed": seed}
+DRAWN: dict[str, Callable[[_Source, Figures], None]] = {
+    "reconstructions": _draw_reconstructions,
+    "where the sound is": _draw_sound_maps,
+    "gallery": _draw_gallery,
+    "pair maps": _draw_pair_maps,
+}
+"""Name of a figure -> what draws it and adds its numbers."""
+
+
+def _write_json(source: _Source, figures: Figures, split: str) -> None:
     record = {
         "format": "vlsa-figures",
         "version": 1,
-        **about,
-        "model": dict(encoder.about),
+        "data": source.data,
+        "split": split,
+        "num_clips": len(source.rows),
+        "seed": source.seed,
+        "model": dict(source.encoder.about),
         "commit": source_commit(),
         "versions": library_versions(),
         "files": [path.name for path in figures.files],

@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 from vlsa.base import console
-from vlsa.base.console import Bar, duration, training_message
+from vlsa.base.console import Bar, duration, printable, say, timestamp, training_message
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,36 @@ from vlsa.base.console import Bar, duration, training_message
 )
 def test_durations_read_as_people_say_them(seconds, said):
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.0, "0:00:00.0"), (7.5, "0:00:07.5"), (59.96, "0:01:00.0"), (3723.04, "1:02:03.0"), (360_000.0, "100:00:00.0")],
+)
+def test_positions_in_a_file_are_hours_minutes_seconds_and_tenths(seconds, shown):
+    assert timestamp(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m.mp4", "\\x1b[31mred\\x1b[0m.mp4"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("two\r\nlines\tand\x85\u2028more", "two\\r\\nlines\\tand\\x85\\u2028more"),
+        ("\x9b31m \x9d0;t\x9c", "\\x9b31m \\x9d0;t\\x9c"),
+        ("gpj\u202e.exe \u2066\u200f\u061c", "gpj\\u202e.exe \\u2066\\u200f\\u061c"),
+        ("zero\u200bwidth\ufeff\U000e0041", "zero\\u200bwidth\\ufeff\\U000e0041"),
+        (os.fsdecode(b"\x9b31m"), "\\udc9b31m"),
+    ],
+)
+def test_what_a_terminal_obeys_or_hides_is_escaped(text, shown):
+    assert printable(text) == shown
+    assert printable(shown) == shown
+
+
+@pytest.mark.parametrize("text", ["café [b] 日本語 עברית \xa0", "👩\u200d👩\u200d👧 می\u200cخواهم", "back\\slash", ""])
+def test_text_of_any_language_is_shown_as_it_is(text):
+    assert printable(text) == text
 
 
 @pytest.fixture
@@ -114,6 +144,29 @@ def test_brackets_in_a_files_name_are_shown_as_they_are(monkeypatch):
     assert "[bold]/[/x].mp4" in terminal.getvalue()
 
 
+NASTY = "a\x1b]0;owned\x07\x9b2J\u202e\nb.mp4"
+
+
+def test_no_control_character_of_a_file_name_reaches_the_terminal_by_a_message_or_a_progress_line(capsys):
+    say(f"{NASTY}: cannot be read")
+    with Bar(f"preparing {NASTY}", keep_message=True) as bar:
+        bar.update(10, 10, NASTY)
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == f"vlsa: {printable(NASTY)}: cannot be read"
+    assert shown[1] == f"vlsa: preparing {printable(NASTY)}: 10 of 10, {printable(NASTY)}"
+    assert len(shown) == 2
+
+
+def test_no_control_character_of_a_file_name_reaches_the_terminal_by_the_bar(monkeypatch):
+    terminal = terminal_of(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "200")
+    with Bar(NASTY) as bar:
+        bar.update(7, 10, NASTY)
+    assert terminal.getvalue().count(printable(NASTY)) >= 2
+    assert not {"\x07", "\x9b", "\u202e"} & set(terminal.getvalue())
+    assert "\x1b]0;" not in terminal.getvalue()
+
+
 def test_notes_of_ours_reach_stderr_and_warnings_of_libraries_do_not(capsys, monkeypatch):
     monkeypatch.setattr(sys, "warnoptions", [])
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
@@ -122,11 +175,11 @@ def test_notes_of_ours_reach_stderr_and_warnings_of_libraries_do_not(capsys, mon
     before = logger.handlers, logger.propagate, logger.level
     with warnings.catch_warnings():
         console.set_up()
-        logging.getLogger("vlsa.pretrain.metrics_log").info("curves go to a file")
+        logging.getLogger("vlsa.pretrain.metrics_log").info("curves go to %s", "a\x1b[2Jfile")
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     logger.handlers, logger.propagate = before[:2]
     logger.setLevel(before[2])
-    assert capsys.readouterr().err == "vlsa: curves go to a file\n"
+    assert capsys.readouterr().err == "vlsa: curves go to a\\x1b[2Jfile\n"
 
 
 def test_the_hubs_library_is_quiet_although_it_sets_its_level_when_it_is_imported():

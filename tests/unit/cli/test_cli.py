@@ -20,6 +20,7 @@ from vlsa.data.loading import dataset
 from vlsa.data.loading.tokenizer import public_tokenizer
 from vlsa.data.store.prepare import store_settings
 from vlsa.pretrain import start as training
+from vlsa.retrieve.encode.sampling import Sampling
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.query import Hit
 
@@ -131,7 +132,7 @@ def test_an_error_of_ours_is_not_hidden(monkeypatch):
 
 @pytest.mark.parametrize(
     ("message", "told"),
-    [("", "the same command goes on where it was"), ("stopped after step 3 of 9", "after step 3 of 9")],
+    [("", "the same command resumes"), ("stopped after step 3 of 9", "after step 3 of 9")],
 )
 def test_ctrl_c_ends_with_a_line_and_code_130(message, told, monkeypatch):
     result = failing_search(monkeypatch, KeyboardInterrupt(*[message] if message else []))
@@ -300,7 +301,7 @@ def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
         return SimpleNamespace(tables=list, caption=lambda: "measured", notes=lambda: ["and beside it"])
 
     monkeypatch.setattr("vlsa.retrieve.evaluate.evaluate.evaluate_run", evaluate)
-    options = "--split val --post sinkhorn:9 --post qb-norm --identical-captions --out found.json"
+    options = "--split val --post sinkhorn:9 --post qb-norm --identical-captions --out found.json --windows 4"
     shown = call(f"vlsa evaluate run --data s {options}")
     assert shown.stdout == "measured\nand beside it\n"
     assert asked == {
@@ -308,7 +309,9 @@ def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
         "post": ["sinkhorn:9", "qb-norm"],
         "identical_captions_count": True,
         "out": Path("found.json"),
+        "sampling": Sampling(num_windows=4),
     }
+    assert call("vlsa evaluate run --data s --windows 0").exit_code == 2
 
 
 def test_a_place_where_results_cannot_lie_is_told_before_a_model_is_loaded(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import change, generator
 
-from vlsa.model.decoder import Decoder, Hidden, Reconstruction, Visible
+from vlsa.model.decoder import Decoder, Masked, Reconstruction, Visible
 
 NUM_CLIPS = 3
 
@@ -36,9 +36,10 @@ def given() -> dict[str, Any]:
             "audio": Visible(tokens(5), indices(1, 2, 8, 9, 31), absent.expand(-1, 5)),
             "text": Visible(tokens(6), indices(0, 1, 2, 3, 4, 5), absent.expand(-1, 6)),
         },
-        "hidden": {
-            "video": Hidden(indices(5, 20), present.expand(-1, 2)),
-            "audio": Hidden(indices(0, 30), absent.expand(-1, 2)),
+        "masked": {
+            "video": Masked(indices(5, 20), present.expand(-1, 2)),
+            "audio": Masked(indices(0, 30), absent.expand(-1, 2)),
+            "text": Masked(indices(1, 4, 5), absent.expand(-1, 3)),
         },
         "frame_seconds": torch.tensor([[0.2, 1.5]]).expand(NUM_CLIPS, -1),
     }
@@ -58,7 +59,7 @@ def test_it_rebuilds_pixels_spectrogram_values_and_word_logits(decoder, given):
     rebuilt = decoder(**given)
     assert rebuilt.video.shape == (NUM_CLIPS, 2, 48)
     assert rebuilt.audio.shape == (NUM_CLIPS, 2, 64)
-    assert rebuilt.text.shape == (NUM_CLIPS, 6, 150)
+    assert rebuilt.text.shape == (NUM_CLIPS, 3, 150)
 
 
 @pytest.mark.parametrize("name", ["video", "audio", "text"])
@@ -71,8 +72,8 @@ def test_each_modality_helps_to_rebuild_all(decoder, given, name):
 
 def test_where_a_hidden_patch_stands_matters(decoder, given):
     before = decoder(**given)
-    moved = dataclasses.replace(given["hidden"]["video"], indices=given["hidden"]["video"].indices + 1)
-    after = decoder(**(given | {"hidden": given["hidden"] | {"video": moved}}))
+    moved = dataclasses.replace(given["masked"]["video"], indices=given["masked"]["video"].indices + 1)
+    after = decoder(**(given | {"masked": given["masked"] | {"video": moved}}))
     assert (before.video - after.video).abs().amax(dim=-1).min() > 1e-4
 
 

@@ -44,18 +44,18 @@ def test_patch_loss_of_padding_alone_is_zero_and_so_is_its_gradient():
 
 def test_word_loss_of_a_clueless_model_is_the_log_of_the_vocabulary():
     mask = torch.tensor([[True, False, True], [False, False, True]])
-    loss = text_loss(torch.zeros(2, 3, 50), torch.randint(50, (2, 3)), mask)
+    loss = text_loss(torch.zeros(2, 3, 50), torch.randint(50, (2, 3)), ~mask)
     assert loss.item() == pytest.approx(math.log(50))
 
 
 def test_word_loss_counts_hidden_words_only():
-    words = torch.tensor([[1, 2, 3]])
+    token_ids = torch.tensor([[1, 2, 3]])
     logits = torch.zeros(1, 3, 5)
-    logits[0, 1, 2] = math.log(4)  # the right word gets 4 of 8 parts
-    assert text_loss(logits, words, torch.tensor([[False, True, False]])).item() == pytest.approx(math.log(2))
-    both = text_loss(logits, words, torch.tensor([[True, True, False]])).item()
+    logits[0, 1, 2] = math.log(4)  # the right token gets 4 of 8 parts
+    assert text_loss(logits, token_ids, torch.tensor([[True, False, True]])).item() == pytest.approx(math.log(2))
+    both = text_loss(logits, token_ids, torch.tensor([[False, False, True]])).item()
     assert both == pytest.approx((math.log(5) + math.log(2)) / 2)
-    assert text_loss(logits, words, torch.zeros(1, 3, dtype=torch.bool)).item() == 0
+    assert text_loss(logits, token_ids, torch.ones(1, 3, dtype=torch.bool)).item() == 0
 
 
 # --- GAM

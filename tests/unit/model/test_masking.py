@@ -4,7 +4,15 @@ import pytest
 import torch
 from tiny import generator, mask_of
 
-from vlsa.model.masking import gather_tokens, mask_tokens, num_visible, some_masked, visible_patches
+from vlsa.model.masking import (
+    gather_tokens,
+    mask_tokens,
+    masked_positions,
+    max_masked_tokens,
+    num_visible,
+    some_masked,
+    visible_patches,
+)
 
 NO_PADDING = torch.zeros(5, 3, 16, dtype=torch.bool)
 
@@ -98,3 +106,21 @@ def test_every_word_is_hidden_as_often():
 def test_gathered_tokens_are_those_at_the_indices():
     tokens = torch.arange(24.0).reshape(2, 4, 3)
     assert torch.equal(gather_tokens(tokens, torch.tensor([[3, 0], [1, 1]])), tokens[[[0], [1]], [[3, 0], [1, 1]]])
+
+
+def test_masked_positions_list_every_masked_token_once_in_order():
+    mask = mask_tokens(noise(6, 24), special(20, 10, 3, 1, 0, 24), 0.15)
+    positions = masked_positions(mask, 0.15)
+    assert positions.shape == (6, 4)  # ceil(0.15 * 24)
+    for row, places in zip(mask, positions.tolist(), strict=True):
+        number = int(row.sum())
+        assert places[:number] == row.nonzero()[:, 0].tolist()
+        assert len(set(places)) == 4
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.05, 0.1, 0.15, 0.25, 0.3, 0.5, 0.75, 0.9, 0.99])
+def test_no_text_has_more_masked_tokens_than_the_most(share):
+    """Of any length: the count is rounded in float32, the bound in float64."""
+    for length in range(1, 80):
+        counts = mask_tokens(noise(1, length), torch.zeros(1, length, dtype=torch.bool), share).sum(dim=1)
+        assert counts.max() <= max_masked_tokens(length, share) <= length

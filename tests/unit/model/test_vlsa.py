@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from tiny import change, generator, make_model, mask_of, masks_of, some_rows, wi
 from vlsa.model import masking
 from vlsa.model.decoder import Reconstruction
 from vlsa.model.patches import normalise_patches, unpatchify_audio
+from vlsa.model.types import Tokens
 
 TERMS = {
     "local_video",
@@ -140,7 +142,7 @@ def test_a_perfect_decoder_has_no_loss(model, batch, monkeypatch):
     joint = model.encode(model.visible_tokens(content, masks))[1]
     pixels = masking.gather_tokens(model.pixels(content.video), masks.masked_video)
     sound = masking.gather_tokens(content.audio, masks.masked_audio)
-    logits = 50 * torch.nn.functional.one_hot(batch.token_ids, 150).float()
+    logits = 50 * torch.nn.functional.one_hot(batch.token_ids.gather(1, masks.masked_text), 150).float()
     rebuilt = Reconstruction(normalise_patches(pixels), normalise_patches(sound), logits)
     monkeypatch.setattr(model.decoder, "forward", lambda *_: rebuilt)
     assert all(
@@ -201,3 +203,58 @@ def test_a_clip_has_the_same_vector_alone_and_in_a_batch(model, batch):
     alone = some_rows(batch, [4])
     for name, vectors in model.globals(batch).vectors.items():
         torch.testing.assert_close(vectors[4:5], model.globals(alone).vectors[name], atol=1e-5, rtol=1e-4)
+
+
+def test_logits_of_the_masked_tokens_alone_give_the_loss_and_gradient_of_all_logits(model, batch):
+    """The full form: logits of every token of every text, of which the loss takes the masked ones. In float64."""
+    content = model.content(without(batch, "text", 2))
+    masks = masks_of(model, content)
+    encoded = model.encode(model.visible_tokens(content, masks))[1]
+    content = dataclasses.replace(content, frame_seconds=content.frame_seconds.double())
+    model.decoder.double()
+    every = torch.arange(content.token_ids.shape[1]).expand_as(content.token_ids)
+    results = []
+    for some in (masks, dataclasses.replace(masks, masked_text=every)):
+        model.zero_grad()
+        joint = {name: Tokens(part.tokens.detach().double(), part.padding) for name, part in encoded.items()}
+        prediction = model.reconstruct(content, some, joint)
+        loss = model.local_losses(content, some, prediction)["local_text"]
+        loss.backward()
+        results.append((prediction.text, loss, {name: part.grad for name, part in model.decoder.named_parameters()}))
+    (logits, loss, gradients), (all_logits, full_loss, full_gradients) = results
+    assert logits.shape[1] == 2 and all_logits.shape[1] == 12
+    expected = torch.nn.functional.cross_entropy(all_logits[masks.text_mask], content.token_ids[masks.text_mask])
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-6, atol=0)  # the loss itself is float32
+    torch.testing.assert_close(loss, full_loss, rtol=1e-6, atol=0)
+    assert gradients["towers.video_audio_text.heads.text.weight"].abs().sum() > 0
+    for name, gradient in gradients.items():
+        if gradient is not None:
+            torch.testing.assert_close(gradient, full_gradients[name], rtol=1e-5, atol=1e-9, msg=name)
+
+
+def test_the_weights_keep_the_names_that_checkpoints_have(model):
+    """Those of version 0.3.0; the number of a layer is written *."""
+    names = {re.sub(r"\.\d+\.", ".*.", name) for name in model.state_dict()}
+    block = {
+        f"blocks.*.{part}.{kind}"
+        for part in ("norm_attention", "attention.query_key_value", "attention.output", "norm_mlp", "mlp.*")
+        for kind in ("weight", "bias")
+    } | {"norm.weight", "norm.bias"}
+    heads = {f"heads.{name}.{kind}" for name in ("video", "audio", "text") for kind in ("weight", "bias")}
+    decoder = {
+        "input.weight",
+        "input.bias",
+        "mask_token",
+        "modality",
+        *heads,
+        *(f"transformer.{name}" for name in block),
+    }
+    embedding = {"video.weight", "video.bias", "audio.weight", "audio.bias", "text.weight", "modality"}
+    pairs = {f"layers.audio-{name}.{kind}" for name in ("video", "text") for kind in ("weight", "bias")}
+    assert names == (
+        {"pixel_scale", "sound_scale", "matching.log_scale"}
+        | {f"embedding.{name}" for name in embedding}
+        | {f"encoder.towers.video_audio_text.{name}" for name in block}
+        | {f"decoder.towers.video_audio_text.{name}" for name in decoder}
+        | {f"matching.{name}" for name in pairs}
+    )

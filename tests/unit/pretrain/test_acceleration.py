@@ -12,7 +12,7 @@ from tiny import generator, make_batch, make_model, tiny_clips, tiny_config, tin
 from vlsa.base.errors import ConfigError
 from vlsa.config import ComputeConfig
 from vlsa.model.attention import Masked
-from vlsa.model.encoder import Block
+from vlsa.model.encoder import Block, run
 from vlsa.pretrain import acceleration, loop
 from vlsa.pretrain.acceleration import attention, compiles, precision, set_up, transformers
 
@@ -50,6 +50,29 @@ def test_a_gpu_takes_all_that_is_faster_by_default(model, gpu, monkeypatch):
     assert attention(plain, GPU, model) == "masked"
     assert attention(ComputeConfig(precision="float32"), GPU, model) == "masked"
     assert not compiles(plain, GPU)
+
+
+@pytest.mark.parametrize(("capability", "has_bfloat16", "asked", "expected"), [
+    ((9, 0), True, {}, (torch.bfloat16, "flash")),
+    ((9, 0), True, {"precision": "bfloat16", "attention": "flash"}, (torch.bfloat16, "flash")),
+    ((9, 0), True, {"precision": "float32"}, (torch.float32, "masked")),
+    ((9, 0), True, {"attention": "masked"}, (torch.bfloat16, "masked")),
+    ((7, 0), False, {"precision": "bfloat16", "attention": "flash"}, (torch.float32, "masked")),
+])  # fmt: skip
+def test_a_gpu_encodes_as_fast_as_it_can_unless_the_run_asked_for_less(
+    model, gpu, capability, has_bfloat16, asked, expected
+):
+    gpu(capability, has_bfloat16)
+    acceleration.set_up_encoding(model, ComputeConfig(**asked), GPU)
+    for transformer in transformers(model):
+        assert (model.precision, transformer.encoding_kernel) == expected
+        assert transformer.kernel == "masked"  # what training takes
+
+
+def test_a_processor_encodes_exactly_whatever_the_run_was_trained_with(model):
+    acceleration.set_up_encoding(model, ComputeConfig(precision="bfloat16", attention="flash", compile="blocks"), CPU)
+    assert model.precision == torch.float32
+    assert all(part.encoding_kernel == "masked" and part.run_block is run for part in transformers(model))
 
 
 def test_a_gpu_without_bfloat16_is_told_of_only_when_it_was_asked_for(model, gpu):

@@ -337,3 +337,18 @@ def test_weights_saved_before_their_header_had_a_step_go_on(run):
     folder = run.save(1)
     rewrite(folder / MODEL_FILE, lambda tensors, header: header.pop("step"))
     assert checkpoint.load_training(folder, run.model, run.optimizer).step == 1
+
+
+def test_drawing_fresh_weights_touches_no_gpu(monkeypatch, tokenizer):
+    """Weights are drawn on the CPU: the generators of two GPUs are neither copied (slow, with a warning) nor seeded."""
+
+    def touched(*_args, **_kwargs):
+        raise AssertionError("a generator of a GPU")
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name in ("get_rng_state", "set_rng_state", "manual_seed_all"):
+        monkeypatch.setattr(torch.cuda, name, touched)
+    before = torch.get_rng_state()
+    first, second = (build_model(tiny_run(), tokenizer).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -7,11 +7,10 @@ import torch
 from processes import in_processes
 from tiny import change, generator, make_batch, make_model, tiny_clips, tiny_config, without
 
-from vlsa.base.processes import num_processes, rank
+from vlsa.base.processes import num_processes, rank, sum_over_processes
 from vlsa.config import ComputeConfig, ModelConfig
 from vlsa.data.clip import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.collectives import sum_over_processes
 from vlsa.pretrain import acceleration
 from vlsa.pretrain.step import Objective, backward, chunks
 

@@ -14,11 +14,11 @@ from vlsa.data.loading.loader import MemoryClips
 from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.encode.encoders import VlsaEncoder
 from vlsa.show import figures
-from vlsa.show.compute.reconstruction import ReconstructedClip, Word
-from vlsa.show.compute.sound_maps import SoundMap, Target
+from vlsa.show.compute.reconstruction import ReconstructedClip, TextToken, Versions
+from vlsa.show.compute.sound_map import SoundMap, Target
 from vlsa.show.figures import write_figures
-from vlsa.show.reconstruction_figure import _characters, _lines, draw_reconstructions
-from vlsa.show.sound_map_figure import SoundShown, draw_sound_maps, envelope
+from vlsa.show.plots.reconstruction_plot import LINE_CHARACTERS, draw_reconstructions, token_lines
+from vlsa.show.plots.sound_map_plot import SoundMapPlot, draw_sound_maps, envelope
 
 ALL = ["reconstructions.png", "where_is_the_sound.png", "gallery.html", "embedding.png", "figures.json"]
 
@@ -57,7 +57,7 @@ def test_a_run_on_made_clips_gets_every_figure_and_every_number(encoder, tmp_pat
     assert (record["left_out"], record["files"]) == ([], ALL[:-1])
     assert {number["figure"] for number in record["numbers"]} == {"reconstructions", "where is the sound", "embedding"}
     hit = next(number for number in record["numbers"] if number["number"] == "maximum on the sounding object")
-    assert sorted(hit["beside"]) == ["another clip's sound", "chance"]
+    assert sorted(hit["beside"]) == ["another clip's audio", "chance"]
     assert hit["interval"][0] <= hit["value"] <= hit["interval"][1]
 
 
@@ -92,7 +92,7 @@ def test_clips_without_sound_get_no_map_and_a_line(encoder, tmp_path):
     clips = [plain_clip(rate_hz=None, id=f"silent-{n}", texts=(f"a bell rings {n}",)) for n in range(3)]
     drawn = write_figures(encoder(), clips_of(clips), tmp_path, num_clips=2)
     assert "where_is_the_sound.png" not in [path.name for path in drawn.files]
-    assert any("both seen and heard" in note for note in drawn.notes)
+    assert any("both video and audio" in note for note in drawn.notes)
     assert all("\n" not in note for note in drawn.notes)
 
 
@@ -159,28 +159,28 @@ def test_a_loud_moment_is_the_highest_of_the_envelope():
 
 
 def test_long_texts_are_broken_into_lines_that_fit():
-    words = [Word("word", "guessing" if n % 5 == 0 else None) for n in range(120)] + [Word("##s")]
-    lines = _lines(words)
+    words = [TextToken("word", "guessing" if n % 5 == 0 else None) for n in range(120)] + [TextToken("##s")]
+    lines = token_lines(words)
     assert len(lines) > 3
     assert [word for line in lines for _, word in line] == words
     for line in lines:
-        ends = [column + max(len(word.piece), len(word.guess or "")) for column, word in line]
+        ends = [column + max(len(word.piece), len(word.prediction or "")) for column, word in line]
         starts = [column for column, _ in line]
         assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
-        assert ends[-1] <= _characters()
+        assert ends[-1] <= LINE_CHARACTERS
 
 
 def test_drawing_nothing_is_one_line(tmp_path):
     with pytest.raises(VlsaError, match="no clip to draw"):
         draw_reconstructions([], tmp_path / "x.png", normalised=True)
-    with pytest.raises(VlsaError, match="both seen and heard"):
+    with pytest.raises(VlsaError, match="both video and audio"):
         draw_sound_maps([], tmp_path / "x.png")
 
 
 def test_more_clips_make_a_higher_picture_of_the_same_width(tmp_path):
     empty = np.zeros((0, 4), np.float32)
     frames = np.zeros((2, 8, 8, 3), np.uint8)
-    clip = ReconstructedClip("a", frames, frames[..., 0] > 0, frames, empty, empty > 0, empty, (), {})
+    clip = ReconstructedClip("a", Versions(frames, frames > 0, frames), Versions(empty, empty > 0, empty), (), {})
     one, three = (draw_reconstructions([clip] * n, tmp_path / f"{n}.png", normalised=False) for n in (1, 3))
     assert size_of(one)[0] == size_of(three)[0]
     assert size_of(three)[1] > 2 * size_of(one)[1]
@@ -193,7 +193,7 @@ def test_the_maximum_and_the_object_are_outlined_where_they_are(tmp_path):
     found = SoundMap("a", own, None, np.zeros(1))
     target = Target(own > 0, np.zeros_like(own, dtype=bool))
     frames = np.zeros((1, 32, 32, 3), np.uint8)
-    shown = SoundShown("a", found, frames, np.ones(100, np.float32), 0.0, 1.0, target)
+    shown = SoundMapPlot("a", found, frames, np.ones(100, np.float32), 0.0, 1.0, target)
     pixels = np.asarray(Image.open(draw_sound_maps([shown], tmp_path / "m.png")).convert("RGB")).astype(int)
     green = (pixels[..., 1] > 200) & (pixels[..., 0] < 150) & (pixels[..., 2] < 210)
     dark = (pixels.max(axis=-1) < 10).nonzero()

@@ -12,9 +12,8 @@ from pages import Page
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.encode.embed import embed_clips
-from vlsa.show.compute.answers import asked
-from vlsa.show.gallery import medium_of, shown_clips, strip, write_gallery
-from vlsa.show.report import page
+from vlsa.show.compute.ranked_queries import ranked_queries
+from vlsa.show.gallery import clip_media, frame_grid, shown_clips, write_gallery
 
 WICKED = '<img src=x onerror="alert(1)"> & "quotes" </script>'
 
@@ -27,8 +26,8 @@ def clips(num_clips: int = 9) -> list:
 @pytest.fixture
 def text(tmp_path) -> str:
     made = clips()
-    found = asked(embed_clips(FakeEncoder(), made), num_queries=3, k=3)
-    path = write_gallery(tmp_path / "g.html", found, lambda row: medium_of(made[row]), title="A & B", summary="<run>")
+    found = ranked_queries(embed_clips(FakeEncoder(), made), num_queries=3, k=3)
+    path = write_gallery(tmp_path / "g.html", found, lambda row: clip_media(made[row]), title="A & B", summary="<run>")
     return path.read_text(encoding="utf-8")
 
 
@@ -65,50 +64,50 @@ def test_every_picture_and_player_has_its_clip_in_the_page(text):
 def test_clips_without_picture_or_sound_say_so(text):
     held = media(text)
     assert held["1"][1] == "" and held["2"][0] == ""
-    assert "no sound" in text
-    assert "no picture" in text
+    assert "no audio" in text
+    assert "no video" in text
 
 
 def test_the_right_answer_is_marked_with_its_rank_also_beyond_the_first(tmp_path):
     made = [numbered_clip(n, texts=(f"clip {n}",)) for n in range(9)]
     embeddings = embed_clips(FakeEncoder(), made)
     embeddings.video[:] = np.roll(embeddings.video, 1, axis=0)
-    found = [one for one in asked(embeddings, num_queries=1, k=2) if one.direction == "text_to_video"]
-    text = write_gallery(tmp_path / "g.html", found, lambda row: medium_of(made[row]), title="t").read_text()
+    found = [one for one in ranked_queries(embeddings, num_queries=1, k=2) if one.direction == "text_to_video"]
+    text = write_gallery(tmp_path / "g.html", found, lambda row: clip_media(made[row]), title="t").read_text()
     cards = re.findall(r'<li class="([^"]*)">.*?<b>(\d+)</b>(.*?)</li>', text)
     assert [kind for kind, _, _ in cards] == ["by-video", "by-video", "right after by-video"]
     assert cards[-1][1] == f"{found[0].rank:g}"
     assert "✓ right" in cards[-1][2]
     assert text.count("✓ right") == 1
-    assert f"Ranks of the right answer among 9: {found[0].rank:g}." in text
+    assert f"Ranks of the right result among 9: {found[0].rank:g}." in text
 
 
 def test_each_clip_is_read_once(tmp_path):
     made = [numbered_clip(n, texts=(f"clip {n}",)) for n in range(6)]
-    found, read = asked(embed_clips(FakeEncoder(), made), num_queries=6, k=6), []
+    found, read = ranked_queries(embed_clips(FakeEncoder(), made), num_queries=6, k=6), []
 
-    def medium(row):
+    def media_of(row):
         read.append(row)
-        return medium_of(made[row])
+        return clip_media(made[row])
 
-    write_gallery(tmp_path / "g.html", found, medium, title="t")
+    write_gallery(tmp_path / "g.html", found, media_of, title="t")
     assert read == shown_clips(found) == list(range(6))
 
 
 def test_nothing_to_ask_is_one_line(tmp_path):
     with pytest.raises(VlsaError, match="no clip has two modalities"):
-        write_gallery(tmp_path / "g.html", [], medium_of, title="t")
+        write_gallery(tmp_path / "g.html", [], clip_media, title="t")
 
 
 def test_a_sound_in_the_page_is_a_wav_file():
-    sound = medium_of(numbered_clip(7)).sound
+    sound = clip_media(numbered_clip(7)).audio
     assert base64.b64decode(sound.partition(",")[2])[:4] == b"RIFF"
 
 
 @pytest.mark.parametrize(("num_frames", "height", "width"), [(1, 40, 60), (3, 64, 64), (30, 90, 300)])
 def test_four_frames_stand_in_two_rows_with_a_gap(num_frames, height, width):
     frames = np.arange(num_frames, dtype=np.uint8)[:, None, None, None] * np.ones((1, height, width, 3), np.uint8)
-    picture = strip(frames)
+    picture = frame_grid(frames)
     size = min(max(width, 96), 160)
     assert picture.shape == (2 * round(size * height / width) + 3, 2 * size + 3, 3)
     assert (picture[:, size : size + 3] == 255).all()
@@ -118,4 +117,7 @@ def test_four_frames_stand_in_two_rows_with_a_gap(num_frames, height, width):
 
 
 def test_data_whose_name_is_not_utf_8_is_shown_with_a_mark(tmp_path):
-    assert b"clips of st?re" in page("Retrieval", os.fsdecode(b"clips of st\xffre"), [])
+    found = ranked_queries(embed_clips(FakeEncoder(), clips()), num_queries=1)
+    summary = os.fsdecode(b"clips of st\xffre")
+    path = write_gallery(tmp_path / "g.html", found, lambda row: clip_media(clips()[row]), title="t", summary=summary)
+    assert b"clips of st?re" in path.read_bytes()

@@ -27,7 +27,7 @@ from vlsa.data.clip import Batch, Clip, ClipFacts, ClipTensors, Dataset, content
 from vlsa.data.loading.cached_clips import CachedClips
 from vlsa.data.loading.sound_controls import ShiftedSound
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.data.loading.transform import choose_window, clip_tensors
+from vlsa.data.loading.transform import LARGEST_SQUARE, Crop, choose_window, clip_tensors
 
 CONTENT_MARK = "-"
 
@@ -103,12 +103,13 @@ def read_tensors(
     config: ModelConfig,
     tokenizer: Tokenizer,
     rng: np.random.Generator | None = None,
+    crop: Crop = LARGEST_SQUARE,
 ) -> ClipTensors:
     """Read a window of a clip from a source (rng None = the middle) and turn it into tensors."""
     window = choose_window(row.frame_seconds, row.duration_seconds, config, rng)
     first, last = (min(sample, row.num_samples) for sample in window.sample_range(row.sample_rate_hz))
     clip = source.read(row, frame_indices=window.frame_indices, sound_range=(first, last))
-    return clip_tensors(clip, window, config, tokenizer, rng)
+    return clip_tensors(clip, window, config, tokenizer, rng, crop)
 
 
 class TrainingClips(TorchDataset[ClipTensors]):
@@ -118,6 +119,7 @@ class TrainingClips(TorchDataset[ClipTensors]):
         self, source: Dataset, model: ModelConfig, train: TrainConfig, tokenizer: Tokenizer, split: str = "train"
     ) -> None:
         self.model, self.train, self.tokenizer = model, train, tokenizer
+        self.crop = Crop(least_area=train.crop_area, most_stretch=train.crop_stretch)
         self.rows = source.rows(split)
         self.source = CachedClips(source, self.rows, train.cache_gib * 2**30) if train.cache_gib else source
         if train.sound_shift_seconds:
@@ -135,7 +137,7 @@ class TrainingClips(TorchDataset[ClipTensors]):
     def __getitem__(self, key: tuple[int, int]) -> ClipTensors:
         epoch, number = key
         rng = np.random.default_rng([self.train.seed, epoch, number]) if self.train.augment else None
-        return read_tensors(self.source, self.rows[number], self.model, self.tokenizer, rng)
+        return read_tensors(self.source, self.rows[number], self.model, self.tokenizer, rng, self.crop)
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):

@@ -1,38 +1,22 @@
-"""Clips to vectors: everything that evaluation and the index need, batch by batch.
+"""Clips to vectors: what evaluation and the index need, in batches of windows that run across clips.
 
-Reads clips and an encoder (encoders.py, or anything with the same three methods); feeds evaluate.py and index.py.
+Reads clips and an encoder (protocol.py); feeds evaluate/ and index/.
 Axes: N clips, M texts (a clip may have none or several), D width of the matching space.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from vlsa.base.files import Progress
 from vlsa.data.clip import Clip, Dataset
+from vlsa.retrieve.encode.protocol import Encoder
 
-
-@runtime_checkable
-class ClipEncoder(Protocol):
-    """What embedding asks of an encoder: float32 rows, one for each item given, of unit length (zeros = not there)."""
-
-    width: int
-
-    def encode_video(self, clips: Sequence[Any]) -> np.ndarray:
-        """Vectors of what is seen in clips."""
-
-    def encode_audio(self, clips: Sequence[Any]) -> np.ndarray:
-        """Vectors of what is heard in clips."""
-
-    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of words."""
-
-    def frame_indices(self, frame_seconds: np.ndarray, duration_seconds: float) -> Sequence[int] | None:
-        """Which of a stored clip's frames the model looks at, so that no other is decompressed; None = all."""
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,21 +43,21 @@ class ClipEmbeddings:
 
     @property
     def has_both(self) -> Bool[np.ndarray, " N"]:
-        """Clips with a picture and sound."""
+        """Clips with video and audio."""
         return self.has_video & self.has_audio
 
     @property
     def has_media(self) -> Bool[np.ndarray, " N"]:
-        """Clips with a picture or sound."""
+        """Clips with video or audio."""
         return self.has_video | self.has_audio
 
     @property
     def media(self) -> Float32[np.ndarray, "N D"]:
-        """What is seen and heard as one vector a clip; zeros where there is neither."""
+        """Video and audio as one vector a clip; zeros where there is neither."""
         return fuse_media(self.video, self.audio)
 
     def clip_text(self) -> Float32[np.ndarray, "N D"]:
-        """One vector a clip for its words: the renormalised mean of its texts; zeros without text."""
+        """One vector a clip for its texts: their renormalised mean; zeros without text."""
         total = np.zeros_like(self.video)
         np.add.at(total, self.text_clip, self.text)
         return unit_length(total)
@@ -86,29 +70,57 @@ def unit_length(vectors: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D
 
 
 def fuse_media(*parts: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D"]:
-    """Picture and sound as one vector: the renormalised mean of what is there; a row of zeros is not there."""
+    """Video and audio as one vector: the renormalised mean of those that are present; a row of zeros is absent."""
     return unit_length(np.sum(parts, axis=0))
 
 
+class Means:
+    """The renormalised mean vector of each item, from vectors that come in batches; a lone vector stays as it is."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._parts: list[tuple[int, Float32[np.ndarray, "n D"]]] = []
+        self._items: list[int] = []
+
+    def add(self, items: Sequence[int], vectors: Float32[np.ndarray, "n D"]) -> None:
+        """More vectors, and the items that they are of, ascending."""
+        sums = np.zeros((items[-1] - items[0] + 1, self._width), np.float32)
+        np.add.at(sums, np.array(items) - items[0], vectors)
+        self._parts.append((items[0], sums))
+        self._items += items
+
+    def vectors(self, num_items: int) -> Float32[np.ndarray, "N D"]:
+        """One row an item; zeros for an item without vectors."""
+        total = np.zeros((num_items, self._width), np.float32)
+        for first, sums in self._parts:
+            total[first : first + len(sums)] += sums
+        several = np.bincount(np.array(self._items, np.int64), minlength=num_items) > 1
+        total[several] = unit_length(total[several])
+        return total
+
+
+def batches(items: Iterable[Item], batch_size: int) -> Iterator[list[Item]]:
+    """Lists of so many items; the last one may be shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, batch_size)):
+        yield batch
+
+
 def embed_clips(
-    encoder: ClipEncoder,
+    encoder: Encoder,
     clips: Iterable[Clip],
     *,
     total: int = 0,
     batch_size: int = 32,
     progress: Progress | None = None,
 ) -> ClipEmbeddings:
-    """Vectors of these clips, in their order; only `batch_size` decoded clips are in memory at a time."""
-    parts = []
-    for batch in _batches(clips, batch_size):
-        parts.append(_embed_batch(encoder, batch))
-        if progress:
-            progress(sum(map(len, parts)), total, "embedding clips")
-    return concatenate(parts, encoder.width)
+    """Vectors of these clips, in their order; `batch_size` windows, of whichever clips, are encoded at once."""
+    sources = ((clip, encoder.window.cut(clip)) for clip in clips)
+    return _embed(encoder, sources, total, batch_size, progress)
 
 
 def embed_store(
-    encoder: ClipEncoder,
+    encoder: Encoder,
     store: Dataset,
     split: str | None,
     *,
@@ -120,71 +132,63 @@ def embed_store(
 
 
 def embed_rows(
-    encoder: ClipEncoder,
+    encoder: Encoder,
     store: Dataset,
     rows: Sequence[Any],
     *,
     batch_size: int = 32,
     progress: Progress | None = None,
 ) -> ClipEmbeddings:
-    """Vectors of these rows of a store, in their order; of the pictures only those are read that the model looks at."""
-
-    def read() -> Iterator[Clip]:
-        for row in rows:
-            seen = len(row.frame_seconds) > 0
-            wanted = encoder.frame_indices(row.frame_seconds, row.duration_seconds) if seen else None
-            yield store.read(row, frame_indices=wanted)
-
-    return embed_clips(encoder, read(), total=len(rows), batch_size=batch_size, progress=progress)
+    """Vectors of these rows of a store, in their order; only the frames and samples of their windows are read."""
+    sources = ((row, encoder.window.read(store, row)) for row in rows)
+    return _embed(encoder, sources, len(rows), batch_size, progress)
 
 
-def concatenate(parts: Sequence[ClipEmbeddings], width: int) -> ClipEmbeddings:
-    """One set of embeddings from several, in order; `width` is needed when there are none."""
-    nothing = np.zeros((0, width), np.float32)
-    first_row = np.cumsum([0, *map(len, parts)])
+def _embed(
+    encoder: Encoder,
+    sources: Iterable[tuple[Any, Iterable[Clip]]],
+    total: int,
+    batch_size: int,
+    progress: Progress | None,
+) -> ClipEmbeddings:
+    """Vectors of clips, each given as what has its id and texts, and its windows."""
+    read: list[Any] = []
+    video, audio = Means(encoder.width), Means(encoder.width)
 
-    def join(name: str, empty: np.ndarray) -> np.ndarray:
-        return np.concatenate([empty, *(getattr(part, name) for part in parts)])
+    def windows() -> Iterator[tuple[int, Clip]]:
+        for source, parts in sources:
+            read.append(_Captioned(source.id, source.texts))
+            for window in parts:
+                yield len(read) - 1, window
 
-    moved = [part.text_clip + start for part, start in zip(parts, first_row, strict=False)]
+    for batch in batches(windows(), batch_size):
+        _add(video, encoder.encode_video, [(number, clip) for number, clip in batch if clip.frames is not None])
+        _add(audio, encoder.encode_audio, [(number, clip) for number, clip in batch if clip.sound is not None])
+        if progress:
+            progress(len(read), total, "embedding clips")
+    texts = tuple(text for clip in read for text in clip.texts)
+    video_vectors, audio_vectors = video.vectors(len(read)), audio.vectors(len(read))
     return ClipEmbeddings(
-        ids=tuple(id for part in parts for id in part.ids),
-        video=join("video", nothing),
-        has_video=join("has_video", np.zeros(0, bool)),
-        audio=join("audio", nothing),
-        has_audio=join("has_audio", np.zeros(0, bool)),
-        text=join("text", nothing),
-        text_clip=np.concatenate([np.zeros(0, np.int64), *moved]),
-        texts=tuple(text for part in parts for text in part.texts),
-    )
-
-
-def _batches(clips: Iterable[Clip], batch_size: int) -> Iterator[list[Clip]]:
-    iterator = iter(clips)
-    while batch := list(islice(iterator, batch_size)):
-        yield batch
-
-
-def _embed_batch(encoder: ClipEncoder, clips: list[Clip]) -> ClipEmbeddings:
-    video = _rows(encoder.encode_video, clips, [clip.frames is not None for clip in clips], encoder.width)
-    audio = _rows(encoder.encode_audio, clips, [clip.sound is not None for clip in clips], encoder.width)
-    texts = [text for clip in clips for text in clip.texts]
-    return ClipEmbeddings(
-        ids=tuple(clip.id for clip in clips),
-        video=video,
-        has_video=video.any(axis=1),
-        audio=audio,
-        has_audio=audio.any(axis=1),  # zeros also where the sound was too short to be heard
+        ids=tuple(clip.id for clip in read),
+        video=video_vectors,
+        has_video=video_vectors.any(axis=1),
+        audio=audio_vectors,
+        has_audio=audio_vectors.any(axis=1),  # zeros also for audio shorter than one patch
         text=encoder.encode_text(texts) if texts else np.zeros((0, encoder.width), np.float32),
-        text_clip=np.repeat(np.arange(len(clips)), [len(clip.texts) for clip in clips]),
-        texts=tuple(texts),
+        text_clip=np.repeat(np.arange(len(read)), [len(clip.texts) for clip in read]),
+        texts=texts,
     )
 
 
-def _rows(
-    encode: Callable[[Sequence[Clip]], np.ndarray], clips: list[Clip], present: list[bool], width: int
-) -> Float32[np.ndarray, "N D"]:
-    rows = np.zeros((len(clips), width), np.float32)
-    if any(present):
-        rows[np.array(present)] = encode([clip for clip, there in zip(clips, present, strict=True) if there])
-    return rows
+@dataclass(frozen=True, slots=True)
+class _Captioned:
+    """What is kept of a clip when its windows have been encoded."""
+
+    id: str
+    texts: tuple[str, ...]
+
+
+def _add(means: Means, encode: Callable[[Sequence[Clip]], np.ndarray], windows: list[tuple[int, Clip]]) -> None:
+    if windows:
+        numbers, clips = zip(*windows, strict=True)
+        means.add(numbers, encode(clips))

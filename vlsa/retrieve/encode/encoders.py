@@ -1,8 +1,8 @@
-"""A trained model behind three methods: pictures, sounds and words to unit vectors of one space.
+"""A trained model as an encoder: video, audio and text to unit vectors of one space.
 
-Reads a checkpoint (pretrain/checkpoint.py) or an exported model (exported/); feeds embed.py, index.py and query.py.
-Whatever has these three methods can stand in its place. What is common to all encoders is in media_encoder.py.
-Axes: B clips of a forward pass, D width of the matching space.
+Reads a checkpoint (pretrain/checkpoint.py) or an exported model (onnx/); feeds embed.py, index/ and evaluate/. What is
+common to all encoders is in media_encoder.py, what is asked of any in protocol.py.
+Axes: B rows of a forward pass, D width of the matching space.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,10 +19,10 @@ from jaxtyping import Float32
 from vlsa.config.overrides import to_dict
 from vlsa.data.clip import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.retrieve.encode.embed import ClipEncoder
-from vlsa.retrieve.encode.media_encoder import Media, MediaEncoder
+from vlsa.retrieve.encode.media_encoder import MediaEncoder
 from vlsa.retrieve.encode.onnx.folder import is_export
-from vlsa.retrieve.encode.sampling import WindowSpec
+from vlsa.retrieve.encode.protocol import Encoder, Media
+from vlsa.retrieve.encode.sampling import COVERING, Sampling
 
 if TYPE_CHECKING:
     from vlsa.model.vlsa import VLSA
@@ -30,49 +30,36 @@ if TYPE_CHECKING:
 __all__ = ["Encoder", "Media", "VlsaEncoder", "load", "load_run"]
 
 
-@runtime_checkable
-class Encoder(ClipEncoder, Protocol):
-    """What index and search ask of a model beside the three methods, which take media files as well as clips."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for two encoders only if their vectors can be compared."""
-
-    @property
-    def about(self) -> Mapping[str, Any]:
-        """Facts for results.json: run, checkpoint, recipe, training seed, fingerprint."""
-
-    def knows(self, text: str) -> bool:
-        """Whether a text has anything in it that the model has learned."""
-
-    @property
-    def take(self) -> WindowSpec:
-        """What the model takes of a stretch of a media file."""
-
-
-def load(run_path: str | Path, device: torch.device | str | None = None) -> MediaEncoder:
+def load(
+    run_path: str | Path, device: torch.device | str | None = None, *, sampling: Sampling = COVERING
+) -> MediaEncoder:
     """The model of a run, ready to encode: `vlsa.load("RUN").encode_text(["a bell rings"])`. Raises VlsaError.
 
     A folder of `vlsa export onnx` serves as well; it runs on the processor whatever `device` says.
-    device: None = the GPU if there is one.
+    device: None = the GPU if there is one, in bfloat16 unless the run was trained with compute.precision=float32.
     """
     if is_export(run_path):
         from vlsa.retrieve.encode.onnx.encoder import OnnxEncoder
 
-        return OnnxEncoder.open(run_path)
-    return load_run(run_path, device)
+        return OnnxEncoder.open(run_path).with_sampling(sampling)
+    return load_run(run_path, device, fast=True).with_sampling(sampling)
 
 
-def load_run(run_path: str | Path, device: torch.device | str | None = None) -> "VlsaEncoder":
+def load_run(run_path: str | Path, device: torch.device | str | None = None, *, fast: bool = False) -> "VlsaEncoder":
     """The model of a run or a checkpoint, with its weights at hand. Raises CheckpointError.
 
-    device: None = the GPU if there is one.
+    device: None = the GPU if there is one. fast: a GPU encodes in bfloat16 with flash attention, where it can.
     """
+    from vlsa.pretrain.acceleration import set_up_encoding
     from vlsa.pretrain.checkpoint import load_model, model_file
 
     model, tokenizer, config = load_model(run_path)
-    model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model.to(place)
+    if fast:
+        set_up_encoding(model, config.compute, place)
     about = {
+        "precision": str(model.precision).removeprefix("torch."),
         "run": str(run_path),
         "checkpoint": model_file(run_path).parent.name,
         "recipe": config.recipe,
@@ -82,7 +69,7 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None) -> 
 
 
 class VlsaEncoder(MediaEncoder):
-    """VLSA as an encoder, run by PyTorch; each modality is seen by itself."""
+    """VLSA as an encoder, run by PyTorch; each modality is encoded by itself."""
 
     def __init__(
         self, model: "VLSA", tokenizer: Tokenizer, *, about: Mapping[str, Any] | None = None, batch_size: int = 32
@@ -101,11 +88,12 @@ class VlsaEncoder(MediaEncoder):
         return digest.hexdigest()[:16]
 
     def forward(self, modality: str, batch: Batch) -> Float32[np.ndarray, "B D"]:
-        """Unit vectors of one modality of a batch; a model in training goes on training afterwards."""
+        """Unit vectors of one modality of a batch; a model in training mode is in training mode afterwards."""
         device = next(self.model.parameters()).device
         was_training = self.model.training
         self.model.eval()
-        with torch.no_grad():  # not inference_mode: a table cached in it would break the next training step
+        # Not inference_mode: a table cached in it would break the next training step.
+        with torch.no_grad(), self.model.low_precision():
             vectors = getattr(self.model, f"encode_{modality}")(batch.to(device)).float().cpu().numpy()
         self.model.train(was_training)
         return vectors

@@ -1,14 +1,15 @@
-"""From media files, clips and words to unit vectors, whatever runs the model: windows, batches, means.
+"""From media files, clips and texts to unit vectors, whatever runs the model: windows, crops, batches, means.
 
-Reads media files (data/media.py) or decoded clips; the base of the encoders of encoders.py and exported/, which add one
+Reads media files (data/media/) or decoded clips; the base of the encoders of encoders.py and onnx/, which add one
 method: the forward pass of a batch.
-Axes: N items given, D width of the matching space, B clips of a forward pass.
+Axes: N items given, D width of the matching space, B rows of a forward pass.
 """
 
+import copy
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,20 +18,18 @@ from jaxtyping import Float32
 
 from vlsa.base.errors import MediaError, VlsaError
 from vlsa.config import ModelConfig
-from vlsa.data.clip import Batch, Clip
+from vlsa.data.clip import Batch, Clip, ClipTensors
 from vlsa.data.ingest.manifest import ClipRow
-from vlsa.data.loading.loader import MemoryClips, MemoryRow, read_tensors
+from vlsa.data.ingest.segments import floor_ms
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.data.loading.transform import choose_window
-from vlsa.retrieve.encode.embed import unit_length
-from vlsa.retrieve.encode.sampling import WindowSpec, read_window, window_starts
-
-Media = str | os.PathLike[str] | Clip
-"""A media file, or a clip already decoded."""
+from vlsa.data.loading.transform import Crop, Window, clip_tensors
+from vlsa.retrieve.encode.embed import Means, batches, unit_length
+from vlsa.retrieve.encode.protocol import Media
+from vlsa.retrieve.encode.sampling import COVERING, Sampling, WindowSpec, decode_windows
 
 
 class MediaEncoder(ABC):
-    """Everything about encoding but the forward pass: nothing is hidden, and the choice of frames is regular."""
+    """Everything about encoding but the forward pass: nothing is masked, and the choice of frames is regular."""
 
     def __init__(
         self,
@@ -39,8 +38,9 @@ class MediaEncoder(ABC):
         *,
         about: Mapping[str, Any] | None = None,
         batch_size: int = 32,
+        sampling: Sampling = COVERING,
     ) -> None:
-        self.config, self.tokenizer, self.batch_size = config, tokenizer, batch_size
+        self.config, self.tokenizer, self.batch_size, self.sampling = config, tokenizer, batch_size, sampling
         self._about = dict(about or {})
 
     @property
@@ -53,7 +53,7 @@ class MediaEncoder(ABC):
         """Unit vectors of one modality of a batch; rows without it carry no meaning."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(width={self.width}, take={self.take}, about={self._about})"
+        return f"{type(self).__name__}(width={self.width}, window={self.window}, about={self._about})"
 
     @property
     def width(self) -> int:
@@ -61,53 +61,59 @@ class MediaEncoder(ABC):
         return self.config.encoder.width
 
     @property
-    def take(self) -> WindowSpec:
-        """What the model takes of a stretch of a media file."""
+    def window(self) -> WindowSpec:
+        """What the model encodes of a stretch of media."""
         audio, video = self.config.audio, self.config.video
         return WindowSpec(
             window_seconds=audio.window_seconds,
             num_frames=video.num_frames,
             short_side_px=video.size_px,
             sample_rate_hz=audio.sample_rate_hz,
+            sampling=self.sampling,
         )
+
+    def with_sampling(self, sampling: Sampling) -> "MediaEncoder":
+        """The same model with another rule for long and wide media."""
+        other = copy.copy(self)
+        other.sampling = sampling
+        return other
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """Where the model comes from, for results and indexes."""
-        return {**self._about, "fingerprint": self.fingerprint}
+        """Where the model comes from and how media are sampled, for results and indexes."""
+        return {**self._about, "sampling": self.sampling.as_dict(), "fingerprint": self.fingerprint}
 
     def encode_video(self, clips: Sequence[Media]) -> Float32[np.ndarray, "N D"]:
-        """Vectors of what is seen in video files, image files or clips.
+        """Vectors of the frames of video files, image files or clips.
 
-        A file longer than the window gives the mean over up to eight windows. Raises MediaError for a file without a
-        picture; a decoded clip without one gives a row of zeros.
+        Media longer than the window, or wider than high, give the mean over windows and crops (`sampling`). Raises
+        MediaError for a file without video; a decoded clip without frames gives a row of zeros.
         """
         return self._encode_media(clips, "video")
 
     def encode_audio(self, clips: Sequence[Media]) -> Float32[np.ndarray, "N D"]:
-        """Vectors of what is heard in sound files, video files or clips, as `encode_video`.
+        """Vectors of the audio of audio files, video files or clips, as `encode_video`.
 
-        Raises MediaError for a file without sound, or with nothing but silence; a decoded clip without sound, or with
+        Raises MediaError for a file without audio, or with nothing but silence; a decoded clip without audio, or with
         less than one patch of it, gives a row of zeros.
         """
         return self._encode_media(clips, "audio")
 
     def encode_text(self, texts: Sequence[str]) -> Float32[np.ndarray, "N D"]:
-        """Vectors of words. Raises VlsaError for an empty text."""
+        """Vectors of texts. Raises VlsaError for an empty one."""
         _check_list("encode_text", texts)
         if not all(text.strip() for text in texts):
             raise VlsaError("encode_text: a text is empty; its vector would mean nothing. Leave it out.")
-        # Texts of like length come into one batch, since a batch is as long as its longest.
+        # Texts of similar length share a batch, since a batch is as long as its longest.
         by_length = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         vectors = np.zeros((len(texts), self.width), np.float32)
-        for first in range(0, len(texts), self.batch_size):
-            part = by_length[first : first + self.batch_size]
-            words = words_batch([texts[number] for number in part], self.config, self.tokenizer)
-            vectors[part] = self.forward("text", words)
+        for part in batches(by_length, self.batch_size):
+            batch = text_batch([texts[number] for number in part], self.config, self.tokenizer)
+            vectors[part] = self.forward("text", batch)
         return unit_length(vectors)
 
     def knows(self, text: str) -> bool:
-        """Whether a piece of the text is in the model's vocabulary."""
+        """Whether a token of the text is in the model's vocabulary."""
         tokenizer = self.tokenizer
         pieces = set(tokenizer.encode(text, self.config.text.num_tokens)[0].tolist())
         meaningless = {
@@ -117,10 +123,6 @@ class MediaEncoder(ABC):
             tokenizer.backend.token_to_id("[UNK]"),
         }
         return bool(pieces - meaningless)
-
-    def frame_indices(self, frame_seconds: np.ndarray, duration_seconds: float) -> tuple[int, ...]:
-        """The frames of a clip that the model looks at."""
-        return choose_window(frame_seconds, duration_seconds, self.config, None).frame_indices
 
     def _encode_media(self, items: Sequence[Media], modality: str) -> Float32[np.ndarray, "N D"]:
         """Mean over each item's windows; a file in which the modality is nowhere is an error."""
@@ -133,43 +135,60 @@ class MediaEncoder(ABC):
         return vectors
 
     def _windows(self, item: Media, modality: str) -> Iterator[Clip]:
-        """The parts of an item that are looked at, reduced to one modality; none when it is absent."""
-        for clip in [item] if isinstance(item, Clip) else self._read(os.fspath(item), modality):
-            kept = _only_picture(clip) if modality == "video" else _only_sound(clip)
-            if kept:
-                yield kept
+        """The windows of an item that have a modality, without the other one."""
+        for window in self.window.cut(item) if isinstance(item, Clip) else self._read(os.fspath(item), modality):
+            if modality == "video" and window.frames is not None:
+                yield replace(window, sound=None, sample_rate_hz=None, texts=())
+            elif modality == "audio" and window.sound is not None:
+                yield replace(window, frames=None, frame_seconds=None, texts=())
 
-    def _read(self, path: str, modality: str) -> Iterator[Clip]:
+    def _read(self, path: str, modality: str) -> list[Clip]:
+        """The windows of a media file, by the extent that the index gives it: to the end of the shorter modality."""
         from vlsa.data.media.decode import decode_image, is_image, probe
 
         if os.path.isfile(path) and is_image(path):
-            yield decode_image(path, self.config.video.size_px)
-            return
-        facts, picture = probe(path), modality == "video"
-        end_seconds = facts.video_end_seconds if picture else facts.audio_end_seconds
-        for start_seconds in window_starts(end_seconds, self.take.window_seconds) if end_seconds else ():
-            stop_seconds = min(start_seconds + self.take.window_seconds, end_seconds)
-            row = ClipRow("window", path, start_seconds, stop_seconds, (), "test")
-            try:
-                yield read_window(self.take, row, picture=picture, sound=not picture, facts=facts)
-            except MediaError as error:
-                if error.reason != "nothing":  # a silent window adds nothing; the others may be heard
-                    raise
+            return [decode_image(path, self.config.video.size_px)]
+        facts, is_video = probe(path), modality == "video"
+        end_seconds = facts.video_end_seconds if is_video else facts.audio_end_seconds
+        if not end_seconds:
+            return []
+        if end_seconds < 2 * facts.duration_seconds:  # else the other modality is a snippet, or a still picture
+            end_seconds = facts.duration_seconds
+        row = ClipRow("file", path, 0.0, floor_ms(end_seconds) or end_seconds, (), "test")
+        try:
+            return decode_windows(self.window, row, video=is_video, audio=not is_video, facts=facts)
+        except MediaError as error:
+            if error.reason == "nothing":
+                return []
+            raise
 
-    def _encode(self, clips: Iterable[tuple[int, Clip]], num_items: int, modality: str) -> Float32[np.ndarray, "N D"]:
-        """Unit vectors of items from (item, clip) pairs, in batches that do not care where an item ends."""
-        total = np.zeros((num_items, self.width), np.float32)
-        stream, memory = iter(clips), MemoryClips({})
-        while part := list(islice(stream, self.batch_size)):
-            numbers = [number for number, _ in part]
-            rows = [MemoryRow(clip, "") for _, clip in part]
-            batch = Batch.stack([read_tensors(memory, row, self.config, self.tokenizer) for row in rows])
-            np.add.at(total, numbers, self.forward(modality, batch))
-        return unit_length(total)
+    def _encode(self, windows: Iterable[tuple[int, Clip]], num_items: int, modality: str) -> Float32[np.ndarray, "N D"]:
+        """Unit vectors of items from (item, window) pairs, in batches of views that run across windows and items."""
+        items: list[int] = []
+
+        def views() -> Iterator[tuple[int, ClipTensors]]:
+            for item, window in windows:
+                items.append(item)
+                for view in self._views(window):
+                    yield len(items) - 1, view
+
+        of_windows, of_items = Means(self.width), Means(self.width)
+        for part in batches(views(), self.batch_size):
+            numbers, tensors = zip(*part, strict=True)
+            of_windows.add(numbers, unit_length(self.forward(modality, Batch.stack(list(tensors)))))
+        if items:
+            of_items.add(items, of_windows.vectors(len(items)))
+        return of_items.vectors(num_items)
+
+    def _views(self, clip: Clip) -> Iterator[ClipTensors]:
+        """The tensors of a window: one for each crop of its frames."""
+        window = Window(0.0, clip.duration_seconds, ())
+        for place in [0.5] if clip.frames is None else self.window.crop_places(*clip.frames.shape[1:3]):
+            yield clip_tensors(clip, window, self.config, self.tokenizer, crop=Crop(place=place))
 
 
-def words_batch(texts: Sequence[str], config: ModelConfig, tokenizer: Tokenizer) -> Batch:
-    """Texts as a batch that has nothing but words, and these only as far as the longest text goes.
+def text_batch(texts: Sequence[str], config: ModelConfig, tokenizer: Tokenizer) -> Batch:
+    """Texts as a batch that has nothing but token ids, and these only as far as the longest text goes.
 
     Padding beyond it costs time and changes a vector by rounding alone.
     """
@@ -194,27 +213,10 @@ def _check_list(where: str, items: Sequence[object]) -> None:
         raise VlsaError(f"{where}: one string given, which would be read letter by letter. Give a list: [{items!r}].")
 
 
-def _only_picture(clip: Clip) -> Clip | None:
-    if clip.frames is None:
-        return None
-    return Clip(**_place(clip), frames=clip.frames, frame_seconds=clip.frame_seconds)
-
-
-def _only_sound(clip: Clip) -> Clip | None:
-    if clip.sound is None:
-        return None
-    return Clip(**_place(clip), sound=clip.sound, sample_rate_hz=clip.sample_rate_hz)
-
-
-def _place(clip: Clip) -> dict[str, Any]:
-    names = ("id", "source", "start_seconds", "stop_seconds")
-    return {name: getattr(clip, name) for name in names}
-
-
 def _absent(path: str, modality: str) -> MediaError:
-    what, other = ("picture", "audio") if modality == "video" else ("sound to hear", "video")
+    what, other = ("video", "audio") if modality == "video" else ("audio, or nothing but silence,", "video")
     return MediaError(
         f"{path}: no {what} in it, so there is nothing to encode as {modality}. "
         f"Choose another file, or encode it as {other}.",
-        reason=f"no_{'picture' if modality == 'video' else 'sound'}",
+        reason="no_picture" if modality == "video" else "no_sound",
     )

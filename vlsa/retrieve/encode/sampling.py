@@ -1,66 +1,141 @@
-"""Which parts of a media file a model takes, and reading them; also as the task of a worker process.
+"""One rule for what a model encodes of media: windows that cover a stretch of time, crops that cover a frame.
 
-Reads files through data/media.py; feeds encoders.py and build.py. A worker needs the decoder only, not the model.
+Evaluation, the index and search all read media by this rule, so a file has one vector wherever it is encoded. Reads
+media files (data/media/), stores and decoded clips; feeds embed.py and media_encoder.py. A worker process needs the
+decoder only, not the model.
 """
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from vlsa.base.errors import MediaError
-from vlsa.data.clip import Clip
+from vlsa.config.checks import check_least
+from vlsa.data.clip import Clip, ClipFacts, Dataset
 from vlsa.data.engine.workers import Beat, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection
-from vlsa.data.loading.transform import wanted_times
+from vlsa.data.loading.loader import MemoryClips, MemoryRow
+from vlsa.data.loading.transform import Window, choose_frames, covering_starts, wanted_times
 
-MAX_WINDOWS = 8
-"""A file longer than the model's window is read at so many places at most, spread evenly."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampling:
+    """How much of long and wide media is encoded; the vector is the renormalised mean over windows, and over crops."""
+
+    num_windows: int = 8
+    """At most so many windows, spread evenly from start to end; 1 = the middle window. Eight cover 47 s of `paper`."""
+    num_crops: int = 3
+    """At most so many square crops, spread evenly from edge to edge; 1 = the centre crop. A square frame has one."""
+
+    def __post_init__(self) -> None:
+        check_least("sampling", self, 1, "num_windows", "num_crops")
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> "Sampling":
+        """The one that an encoder's `about` states; before 0.4 it was the middle window and the centre crop.
+
+        Raises TypeError or ConfigError for facts that are damaged.
+        """
+        return cls(**about["sampling"]) if "sampling" in about else MIDDLE
+
+    def as_dict(self) -> dict[str, int]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+COVERING = Sampling()
+MIDDLE = Sampling(num_windows=1, num_crops=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WindowSpec:
-    """What a model takes of a stretch of media: the middle of it, as long as its window."""
+    """The window of a model, and how many of them cover a stretch of media."""
 
     window_seconds: float
     num_frames: int
     short_side_px: int
     sample_rate_hz: int
+    sampling: Sampling = COVERING
+
+    def stretches(self, duration_seconds: float) -> list[tuple[float, float]]:
+        """Start and stop of each window; media shorter than one window is one."""
+        starts = covering_starts(duration_seconds, self.window_seconds, self.sampling.num_windows)
+        return [(start, min(start + self.window_seconds, duration_seconds)) for start in starts]
+
+    def crop_places(self, height_px: int, width_px: int) -> list[float]:
+        """Where the square crops of a frame lie along its long side, 0 to 1; the centre alone for a square frame."""
+        short, long = sorted((height_px, width_px))
+        num_crops = len(covering_starts(2 * long - short, short, self.sampling.num_crops))
+        return [k / (num_crops - 1) for k in range(num_crops)] if num_crops > 1 else [0.5]
+
+    def read(self, source: Dataset, row: ClipFacts) -> Iterator[Clip]:
+        """Each window of a row of a data set as a clip of its own; no other frames and samples are read."""
+        for start, stop in self.stretches(row.duration_seconds):
+            has_frames = len(row.frame_seconds) > 0
+            indices = choose_frames(row.frame_seconds, start, stop, self.num_frames, None) if has_frames else ()
+            window = Window(start, stop, indices)
+            samples = tuple(min(sample, row.num_samples) for sample in window.sample_range(row.sample_rate_hz))
+            yield _from_its_start(source.read(row, frame_indices=indices, sound_range=samples), window)
+
+    def cut(self, clip: Clip) -> list[Clip]:
+        """Each window of a decoded clip as a clip of its own; a clip that is one window already stays as it is."""
+        if isinstance(clip, ClipInWindows):
+            return list(clip.windows)
+        return list(self.read(MemoryClips({}), MemoryRow(clip, "")))
 
 
-def window_starts(duration_seconds: float, window_seconds: float) -> list[float]:
-    """Starts of up to MAX_WINDOWS windows, spread evenly from the start of a file to its end."""
-    spare_seconds = duration_seconds - window_seconds
-    if spare_seconds <= 0:
-        return [0.0]
-    num_windows = min(math.ceil(duration_seconds / window_seconds), MAX_WINDOWS)
-    return np.linspace(0, spare_seconds, num_windows).tolist()
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class ClipInWindows(Clip):
+    """A clip of which only the windows were decoded, each as a clip of its own; it has no frames or audio itself."""
+
+    windows: tuple[Clip, ...]
 
 
-def read_window(
-    take: WindowSpec, row: ClipRow, *, picture: bool = True, sound: bool = True, facts: object | None = None
-) -> Clip:
-    """Decode the frames and the sound that the model takes of a row. Raises MediaError."""
-    from vlsa.data.media.decode import decode
-
-    duration_seconds = row.stop_seconds - row.start_seconds
-    spare_seconds = max(duration_seconds - take.window_seconds, 0.0) / 2
-    times = wanted_times(spare_seconds, duration_seconds - spare_seconds, take.num_frames).tolist()
-    return decode(
-        row.path,
-        row.start_seconds,
-        row.stop_seconds,
-        frame_times_seconds=times if picture else None,
-        short_side_px=take.short_side_px,
-        sample_rate_hz=take.sample_rate_hz if sound else None,
-        facts=facts,
-        id=row.id,
-        texts=row.texts,
+def _from_its_start(part: Clip, window: Window) -> Clip:
+    """What was read of a window, with times counted from the window's start."""
+    return replace(
+        part,
+        start_seconds=part.start_seconds + window.start_seconds,
+        stop_seconds=part.start_seconds + window.stop_seconds,
+        frame_seconds=None if part.frame_seconds is None else part.frame_seconds - window.start_seconds,
     )
 
 
-def decode_rows(take: WindowSpec, rows: Sequence[ClipRow], beat: Beat) -> tuple[list[Clip], list[Rejection]]:
+def decode_windows(
+    spec: WindowSpec, row: ClipRow, *, video: bool = True, audio: bool = True, facts: object | None = None
+) -> list[Clip]:
+    """Decode the windows of a row of a media file, and nothing else; windows without frames and audio are left out.
+
+    Raises MediaError, also when no window has any.
+    """
+    from vlsa.data.media.decode import decode
+
+    windows, nothing = [], None
+    for start, stop in spec.stretches(row.stop_seconds - row.start_seconds):
+        try:
+            clip = decode(
+                row.path,
+                row.start_seconds + start,
+                row.start_seconds + stop,
+                frame_times_seconds=wanted_times(0.0, stop - start, spec.num_frames).tolist() if video else None,
+                short_side_px=spec.short_side_px,
+                sample_rate_hz=spec.sample_rate_hz if audio else None,
+                facts=facts,
+                id=row.id,
+                texts=row.texts,
+            )
+        except MediaError as error:
+            if error.reason != "nothing":
+                raise
+            nothing = error
+        else:
+            windows.append(clip)
+    if not windows and nothing:
+        raise nothing
+    return windows
+
+
+def decode_rows(spec: WindowSpec, rows: Sequence[ClipRow], beat: Beat) -> tuple[list[Clip], list[Rejection]]:
     """The clips of some rows of one file, and those that cannot be decoded; the task of a worker."""
     from vlsa.data.media.decode import probe
 
@@ -74,10 +149,17 @@ def decode_rows(take: WindowSpec, rows: Sequence[ClipRow], beat: Beat) -> tuple[
     for row in rows:
         beat(row.id, patience_seconds(path, row.stop_seconds - row.start_seconds))
         try:
-            clips.append(read_window(take, row, facts=facts))
+            windows = decode_windows(spec, row, facts=facts)
         except MediaError as error:
             rejections.append(rejected(row, error.reason, str(error)))
+        else:
+            clips.append(_in_windows(row, windows))
     return clips, rejections
+
+
+def _in_windows(row: ClipRow, windows: Sequence[Clip]) -> Clip:
+    times = {"start_seconds": row.start_seconds, "stop_seconds": row.stop_seconds}
+    return ClipInWindows(id=row.id, source=row.path, **times, texts=row.texts, windows=tuple(windows))
 
 
 def rejected(row: ClipRow, reason: str, message: str) -> Rejection:

@@ -17,8 +17,10 @@ from vlsa.base.files import Progress
 from vlsa.base.versions import library_versions, source_commit
 from vlsa.data.clip import Dataset
 from vlsa.data.loading.dataset import open_dataset
-from vlsa.retrieve.encode.embed import ClipEmbeddings, ClipEncoder, embed_store
+from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_store
 from vlsa.retrieve.encode.encoders import VlsaEncoder, load
+from vlsa.retrieve.encode.protocol import Encoder
+from vlsa.retrieve.encode.sampling import COVERING, Sampling
 from vlsa.retrieve.evaluate.directions import data_digest, evaluate_embeddings
 from vlsa.retrieve.evaluate.rerank import Post, parse_posts
 from vlsa.retrieve.evaluate.results import (
@@ -49,7 +51,7 @@ MOST_BANK = 10_000
 
 
 def evaluate_store(
-    encoder: ClipEncoder,
+    encoder: Encoder,
     store: Dataset,
     split: str = "test",
     *,
@@ -80,7 +82,7 @@ def evaluate_store(
         )
     return Evaluation(
         data=data, split=split, num_clips=len(embeddings), num_texts=len(embeddings.texts), directions=directions,
-        seed=seed, identical_captions_count=identical_captions_count, model=dict(getattr(encoder, "about", {})),
+        seed=seed, identical_captions_count=identical_captions_count, model=dict(encoder.about),
         commit=source_commit(), versions=library_versions(), data_digest=data_digest(embeddings),
         post=tuple(_post_processed(one, embeddings, bank, options) for one in posts),
     )  # fmt: skip
@@ -95,7 +97,7 @@ def _require_clips(store: Dataset, split: str, data: str) -> None:
         )
 
 
-def _bank(encoder: ClipEncoder, store: Dataset, split: str, data: str) -> np.ndarray:
+def _bank(encoder: Encoder, store: Dataset, split: str, data: str) -> np.ndarray:
     """Vectors of captions that are not of the split that is measured."""
     if split == BANK_SPLIT:
         raise VlsaError(
@@ -127,7 +129,7 @@ class Evaluator:
 
     store: Dataset
     split: str = "test"
-    wrap: Callable[[Any, Any], ClipEncoder] = VlsaEncoder
+    wrap: Callable[[Any, Any], Encoder] = VlsaEncoder
     """Makes an encoder of model and tokenizer."""
 
     def __call__(self, model: Any, tokenizer: Any) -> dict[str, float]:
@@ -154,12 +156,13 @@ def evaluate_run(
     post: Sequence[str] = (),
     identical_captions_count: bool = False,
     out: Path | None = None,
+    sampling: Sampling = COVERING,
 ) -> Evaluation:
     """Retrieval of a run in seven directions, with a bar on stderr; written to `out`. Raises VlsaError."""
     parse_posts(post)  # before anything is loaded
     if out is not None:
         require_place(out)
-    encoder = load(run_path)
+    encoder = load(run_path, sampling=sampling)
     options = {"data": str(data), "post": post, "identical_captions_count": identical_captions_count}
     with Bar("encoding clips") as bar:
         evaluation = evaluate_store(encoder, open_dataset(data), split, progress=bar.update, **options)

@@ -102,13 +102,14 @@ def build_index(
             remove(out_path)
         rows, rejections, store = _list_rows(source_path, encoder, num_workers, progress)
         index = _open_or_create(out_path, encoder, source_path)
+        encoder = index.encoder  # with the sampling of the index
         files, done = _files_of(rows), index.files()
         todo = [file for file in files if file.path not in done or done[file.path].state != file.state]
         writer = _Writer(index, sum(len(file.rows) for file in todo), progress)
         if store:
             _index_store(writer, encoder, store, todo)
         else:
-            _index_media(writer, encoder, todo, functools.partial(decode, encoder.take), num_workers)
+            _index_media(writer, encoder, todo, functools.partial(decode, encoder.window), num_workers)
         writer.flush()
         return _finish(index, files, len(todo), rejections)
 
@@ -118,7 +119,7 @@ def _list_rows(
 ) -> tuple[list[ClipRow], list[Rejection], ClipStore | None]:
     """Rows with whole paths, what was left out on the way, and the store if the source is one."""
     if not (source / "store.json").exists():
-        window_seconds = encoder.take.window_seconds
+        window_seconds = encoder.window.window_seconds
         rows, rejections = scan(
             source,
             window_seconds=window_seconds,

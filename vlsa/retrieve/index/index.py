@@ -17,11 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vlsa.base.errors import SearchIndexError, VlsaError
+from vlsa.base.errors import ConfigError, SearchIndexError, VlsaError
 from vlsa.base.files import naming, write_atomically
 from vlsa.data.ingest.manifest import Rejection
 from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.encode.encoders import Encoder
+from vlsa.retrieve.encode.sampling import Sampling
 from vlsa.retrieve.index.lance import IndexRow, VectorTable
 from vlsa.retrieve.index.query import Hit, Question, column_of
 
@@ -127,7 +128,7 @@ class Index:
                 f"this is {encoder.fingerprint}; "
                 "vectors of two models cannot be compared. Use that run, or index again into another folder."
             )
-        self._encoder = encoder
+        self._encoder = encoder.with_sampling(Sampling.of(self.facts["model"]))
 
     def search(
         self,
@@ -205,6 +206,10 @@ def read_facts(path: str | Path) -> dict[str, Any]:
 def _is_whole(facts: dict[str, Any]) -> bool:
     kinds = {"model": dict, "source": str, "width": int, "num_rows": int}
     if not all(isinstance(facts.get(name), kind) for name, kind in kinds.items()):
+        return False
+    try:
+        Sampling.of(facts["model"])
+    except (TypeError, ConfigError):
         return False
     return isinstance(facts["model"].get("fingerprint"), str) and isinstance(facts["model"].get("run", ""), str)
 

@@ -1,19 +1,20 @@
-"""What the decoder makes of hidden patches and words, beside what was there (LPMM, paper section 3.2).
+"""What the decoder reconstructs of masked patches and tokens, with the original (LPMM, paper section 3.2).
 
-Reads a model with a decoder and clips; feeds serve/rebuilt.py and the table of `vlsa show`. With normalised targets the
-decoder predicts a patch up to its mean and deviation; for a picture these two are taken from the true patch, as MAE
-does (arXiv 2111.06377). All hidden patches are decoded, in as many parts as `decoder.decoded_share` asks for.
+Reads a model with a decoder and clips; feeds plots/reconstruction_plot.py and the table of `vlsa show`. With
+normalised targets the decoder predicts a patch up to its mean and deviation; for a picture these two are taken from the
+true patch, as in MAE (arXiv 2111.06377). All masked patches are decoded, in as many parts as `decoder.decoded_share`
+asks for.
 Axes: B clips, V frames, H W pixels, T F times and frequencies, N patches, M decoded patches, P values of a patch.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from vlsa.base.errors import CheckpointError
@@ -22,112 +23,103 @@ from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model import masking, patches
 from vlsa.model.types import Content, Masks
 from vlsa.model.vlsa import VLSA
-from vlsa.show.compute.batches import batches, device_of
+from vlsa.show.compute.clip_batches import batches, device_of
 from vlsa.show.compute.numbers import Number, mean_over_clips
 
 FIGURE = "reconstructions"
 
 
 @dataclass(frozen=True)
-class Word:
-    """A word piece, and what the model put in its place if it was hidden."""
+class TextToken:
+    """A piece of a caption, and the model's prediction if it was masked."""
 
     piece: str
-    guess: str | None = None
+    prediction: str | None = None
+
+    def shown(self) -> str:
+        """The piece as text: a visible one without the mark that it continues a word."""
+        return self.piece.removeprefix("##") if self.prediction is None else self.piece
+
+
+@dataclass(frozen=True, eq=False)
+class Versions:
+    """The frames (V H W 3) or the spectrogram (T F) of a clip; of length 0 where the clip has none."""
+
+    original: Shaped[np.ndarray, "length ..."]
+    """Frames: uint8. Spectrogram: at the model's scale, mean 0 and deviation 1 over the first training batch."""
+    mask: Bool[np.ndarray, "length ..."]
+    """True where masked."""
+    reconstructed: Shaped[np.ndarray, "length ..."]
+    """The decoder's patches where masked, the original elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReconstructedClip:
-    """A clip as it was and as it was rebuilt. Without picture V = 0, without sound T = 0, without text no words."""
+    """A clip and its reconstruction."""
 
     id: str
-    frames: UInt8[np.ndarray, "V H W 3"]
-    frames_hidden: Bool[np.ndarray, "V H W"]
-    frames_rebuilt: UInt8[np.ndarray, "V H W 3"]
-    """The decoder's patches where it is hidden, the original elsewhere; so the spectrogram too."""
-    spectrogram: Float32[np.ndarray, "T F"]
-    """At the model's scale: mean 0, deviation 1 over the first training batch."""
-    spectrogram_hidden: Bool[np.ndarray, "T F"]
-    spectrogram_rebuilt: Float32[np.ndarray, "T F"]
-    words: tuple[Word, ...]
+    frames: Versions
+    spectrogram: Versions
+    tokens: tuple[TextToken, ...]
     errors: dict[str, float]
-    """video, audio: mean squared error on hidden patches in units of the target; video_flat, audio_flat: that of a
-    guess which is each patch's mean. Absent modalities are left out."""
-
-    def without_pictures(self) -> "ReconstructedClip":
-        """The same with words and errors only, so that many fit in memory."""
-        names = (
-            "frames",
-            "frames_hidden",
-            "frames_rebuilt",
-            "spectrogram",
-            "spectrogram_hidden",
-            "spectrogram_rebuilt",
-        )
-        return replace(self, **{name: getattr(self, name)[:0].copy() for name in names})
+    """video, audio: mean squared error on masked patches in units of the target; video_flat, audio_flat: that of
+    predicting each patch's mean. Absent modalities are left out."""
 
 
 @torch.no_grad()
 def reconstruct_clips(
     model: VLSA, tokenizer: Tokenizer, source: Dataset, rows: Sequence[Any], seed: int = 0
 ) -> Iterator[ReconstructedClip]:
-    """Hide parts of clips as in training and rebuild them, batch by batch. Raises CheckpointError without a decoder."""
+    """Mask clips as in training and reconstruct them, batch by batch. Raises CheckpointError without a decoder."""
     if model.decoder is None:
         raise CheckpointError(
-            "reconstructions: the run has no decoder, since it was trained with objective.local_weight=0; nothing can "
-            "be rebuilt. Choose a run that was trained with LPMM."
+            "reconstructions: the run was trained with objective.local_weight=0 and has no decoder; nothing can be "
+            "reconstructed. Choose a run that was trained with LPMM."
         )
     model.eval()
     generator = torch.Generator().manual_seed(seed)
     for _, batch in batches(source, rows, model.config, tokenizer):
-        yield from rebuild_batch(model, tokenizer, batch.to(device_of(model)), generator)
+        yield from reconstruct_batch(model, tokenizer, batch.to(device_of(model)), generator)
 
 
 @torch.no_grad()
-def rebuild_batch(
+def reconstruct_batch(
     model: VLSA, tokenizer: Tokenizer, batch: Batch, generator: torch.Generator | None = None
 ) -> list[ReconstructedClip]:
-    """The clips of a batch with parts hidden and rebuilt."""
+    """The clips of a batch, masked and reconstructed."""
     content = model.content(batch)
-    masks = _hide(model, content, generator)
+    num_parts = round(1 / model.config.decoder.decoded_share)
+    masks = _draw_masks(model, content, num_parts, generator)
     _, joint = model.encode(model.visible_tokens(content, masks))
-    parts = [(part, model.reconstruct(content, part, joint)) for part in _parts(model, masks)]
-    video = torch.cat([rebuilt.video for _, rebuilt in parts], dim=1)
-    audio = torch.cat([rebuilt.audio for _, rebuilt in parts], dim=1)
-    order = replace(
-        masks,
-        masked_video=torch.cat([part.masked_video for part, _ in parts], dim=1),
-        masked_audio=torch.cat([part.masked_audio for part, _ in parts], dim=1),
+    parts = zip(
+        *(masked.tensor_split(num_parts, 1) for masked in (masks.masked_video, masks.masked_audio)), strict=True
     )
-    guesses = parts[0][1].text.argmax(dim=-1)
-    pictures = _pictures(model, batch, content, order, video)
-    sounds = _sounds(model, batch, content, order, audio)
-    words = [_words(tokenizer, content, masks, guesses, row) for row in range(len(batch))]
-    return [
-        ReconstructedClip(clip_id, *picture[:3], *sound[:3], text, picture[3] | sound[3])
-        for clip_id, picture, sound, text in zip(batch.ids, pictures, sounds, words, strict=True)
-    ]
+    decoded = [model.reconstruct(content, replace(masks, masked_video=v, masked_audio=a), joint) for v, a in parts]
+    frames, video_errors = _video(model, batch, content, masks, torch.cat([part.video for part in decoded], dim=1))
+    spectrograms, audio_errors = _audio(model, content, masks, torch.cat([part.audio for part in decoded], dim=1))
+    predictions = content.token_ids.scatter(1, masks.masked_text, decoded[0].text.argmax(dim=-1))
+    tokens = _tokens(tokenizer, content, masks, predictions)
+    errors = [video | audio for video, audio in zip(video_errors, audio_errors, strict=True)]
+    columns = (batch.ids, frames, spectrograms, tokens, errors)
+    return [ReconstructedClip(*values) for values in zip(*columns, strict=True)]
 
 
-def _hide(model: VLSA, content: Content, generator: torch.Generator | None) -> Masks:
-    """Masks as in training, with all that is hidden to be decoded."""
+def _draw_masks(model: VLSA, content: Content, num_parts: int, generator: torch.Generator | None) -> Masks:
+    """Masks as in training, with all masked patches to be decoded: in parts of the length that training decodes.
+
+    Each part is spread over the clip, as in training: the k-th has every `num_parts`-th masked patch from the k-th on.
+    """
     noise = model.draw_noise(len(content.video), generator).to(content.video.device)
     masks = model.draw_masks(content, noise.masks)
-    none = torch.zeros_like(content.video_padding), torch.zeros_like(content.audio_padding)
+
+    def masked(visible: Int[Tensor, "B K"], padding: Bool[Tensor, "B N"]) -> Int[Tensor, "B M"]:
+        indices = masking.some_masked(visible, torch.zeros_like(padding).float(), 1.0)
+        return torch.cat([indices[:, k::num_parts] for k in range(num_parts)], dim=1)
+
+    video, audio = (content.video_padding, content.audio_padding)
     return replace(
-        masks,
-        masked_video=masking.some_masked(masks.visible_video, none[0].float(), 1.0),
-        masked_audio=masking.some_masked(masks.visible_audio, none[1].float(), 1.0),
+        masks, masked_video=masked(masks.visible_video, video), masked_audio=masked(masks.visible_audio, audio)
     )
-
-
-def _parts(model: VLSA, masks: Masks) -> list[Masks]:
-    """The hidden patches in as many turns as training takes, so that the decoder sees no more than it is used to."""
-    number = round(1 / model.config.decoder.decoded_share)
-    return [
-        replace(masks, masked_video=masks.masked_video[:, k::number], masked_audio=masks.masked_audio[:, k::number])
-        for k in range(number)
-    ]
 
 
 def denormalise(prediction: Float[Tensor, "B M P"], true: Float[Tensor, "B M P"]) -> Float[Tensor, "B M P"]:
@@ -136,59 +128,54 @@ def denormalise(prediction: Float[Tensor, "B M P"], true: Float[Tensor, "B M P"]
     return prediction * (variance + 1e-6).sqrt() + mean
 
 
-def _undo(model: VLSA, prediction: Float[Tensor, "B M P"], true: Float[Tensor, "B M P"]) -> Float[Tensor, "B M P"]:
+def _at_scale_of(model: VLSA, prediction: Float[Tensor, "B M P"], true: Float[Tensor, "B M P"]) -> Tensor:
     return denormalise(prediction, true) if model.config.objective.normalise_targets else prediction
 
 
-def _pictures(
+def _video(
     model: VLSA, batch: Batch, content: Content, masks: Masks, prediction: Float[Tensor, "B M P"]
-) -> list[tuple[Any, ...]]:
-    """Of each clip: frames, which pixels were hidden, frames rebuilt, errors."""
-    config = model.config.video
-    hidden = masks.masked_video
-    true = model.pixels(content.video, hidden)
+) -> tuple[list[Versions], list[dict[str, float]]]:
+    """The real frames of each clip, and the errors."""
+    masked, config = masks.masked_video, model.config.video
+    true = model.pixels(content.video, masked)
     mean, deviation = model.pixel_scale * 255
-    pixels = (_undo(model, prediction, true) * deviation + mean).round().clamp(0, 255).to(torch.uint8)
-    rebuilt = _put(content.video, hidden, pixels)
-    marks = _put(torch.zeros_like(content.video), hidden, torch.ones_like(pixels))
-    original, guess, mask = (
+    pixels = (_at_scale_of(model, prediction, true) * deviation + mean).round().clamp(0, 255).to(torch.uint8)
+    original, mask, reconstructed = (
         patches.unpatchify_video(part, config.patch_px, config.size_px).permute(0, 1, 3, 4, 2).cpu().numpy()
-        for part in (content.video, rebuilt, marks)
+        for part in _versions(content.video, masked, pixels)
     )
-    errors = _errors(model, "video", prediction, true, content.video_padding.gather(1, hidden))
-    real = (~batch.frame_padding).cpu().numpy()
-    return [
-        (original[k][real[k]], mask[k, ..., 0][real[k]].astype(bool), guess[k][real[k]], errors[k])
-        for k in range(len(real))
+    clips = [
+        Versions(original[k][real], mask[k][real] > 0, reconstructed[k][real])
+        for k, real in enumerate((~batch.frame_padding).cpu().numpy())
     ]
+    return clips, _errors(model, "video", prediction, true, content.video_padding.gather(1, masked))
 
 
-def _sounds(
-    model: VLSA, batch: Batch, content: Content, masks: Masks, prediction: Float[Tensor, "B M P"]
-) -> list[tuple[Any, ...]]:
-    """Of each clip: spectrogram, which values were hidden, spectrogram rebuilt, errors; what is not real is cut off."""
-    config = model.config.audio
-    hidden = masks.masked_audio
-    true = masking.gather_tokens(content.audio, hidden)
-    rebuilt = _put(content.audio, hidden, _undo(model, prediction, true))
-    marks = _put(torch.zeros_like(content.audio), hidden, torch.ones_like(true))
-    original, guess, mask = (
+def _audio(
+    model: VLSA, content: Content, masks: Masks, prediction: Float[Tensor, "B M P"]
+) -> tuple[list[Versions], list[dict[str, float]]]:
+    """The spectrogram of each clip up to its end, and the errors."""
+    masked, config = masks.masked_audio, model.config.audio
+    true = masking.gather_tokens(content.audio, masked)
+    original, mask, reconstructed = (
         patches.unpatchify_audio(part, config.patch_size, config.num_times).cpu().numpy()
-        for part in (content.audio, rebuilt, marks)
+        for part in _versions(content.audio, masked, _at_scale_of(model, prediction, true))
     )
-    errors = _errors(model, "audio", prediction, true, content.audio_padding.gather(1, hidden))
-    bands = config.num_frequencies // config.patch_size
-    stops = (~content.audio_padding).sum(dim=1).div(bands, rounding_mode="floor").mul(config.patch_size).tolist()
-    return [
-        (original[k, :stop], mask[k, :stop].astype(bool), guess[k, :stop], errors[k]) for k, stop in enumerate(stops)
+    patches_high = config.num_frequencies // config.patch_size
+    stops = (~content.audio_padding).sum(dim=1).div(patches_high, rounding_mode="floor").mul(config.patch_size)
+    clips = [
+        Versions(original[k, :stop], mask[k, :stop] > 0, reconstructed[k, :stop])
+        for k, stop in enumerate(stops.tolist())
     ]
+    return clips, _errors(model, "audio", prediction, true, content.audio_padding.gather(1, masked))
 
 
-def _put(
-    into: Shaped[Tensor, "B N P"], indices: Int[Tensor, "B M"], values: Shaped[Tensor, "B M P"]
-) -> Shaped[Tensor, "B N P"]:
-    """Patches with some of them replaced."""
-    return into.scatter(1, indices[..., None].expand_as(values), values)
+def _versions(
+    original: Shaped[Tensor, "B N P"], masked: Int[Tensor, "B M"], decoded: Shaped[Tensor, "B M P"]
+) -> tuple[Shaped[Tensor, "B N P"], Shaped[Tensor, "B N P"], Shaped[Tensor, "B N P"]]:
+    """All patches: original, 1 where masked, and with the decoded ones put in."""
+    where = masked[..., None].expand_as(decoded)
+    return original, torch.zeros_like(original).scatter(1, where, 1), original.scatter(1, where, decoded)
 
 
 def _errors(
@@ -198,48 +185,47 @@ def _errors(
     true: Float[Tensor, "B M P"],
     padding: Bool[Tensor, "B M"],
 ) -> list[dict[str, float]]:
-    """Mean squared error of the decoder and of a flat guess for each clip; nothing for a clip without real patches."""
+    """Mean squared error of the decoder and of a flat prediction per clip; empty for a clip without real patches."""
     target = model.target(true)
     flat = target.mean(dim=-1, keepdim=True)
-    real = ~padding
-    count = real.sum(dim=1).clamp(min=1)
-    losses = [((guess - target).square().mean(dim=-1) * real).sum(dim=1) / count for guess in (prediction, flat)]
-    own, other = (loss.tolist() for loss in losses)
-    there = real.any(dim=1).tolist()
-    return [{name: own[k], f"{name}_flat": other[k]} if there[k] else {} for k in range(len(there))]
+    count = (~padding).sum(dim=1)
+    own, baseline = (
+        (((guess - target).square().mean(dim=-1) * ~padding).sum(dim=1) / count.clamp(min=1)).tolist()
+        for guess in (prediction, flat)
+    )
+    return [{name: own[k], f"{name}_flat": baseline[k]} if real else {} for k, real in enumerate(count.tolist())]
 
 
-def _words(
-    tokenizer: Tokenizer, content: Content, masks: Masks, guesses: Int[Tensor, "B L"], row: int
-) -> tuple[Word, ...]:
-    ends = {tokenizer.start_id, tokenizer.stop_id}
-    words = []
-    for place in range(content.token_ids.shape[1]):
-        piece = int(content.token_ids[row, place])
-        if content.text_padding[row, place] or piece in ends:
-            continue
-        hidden = bool(masks.text_mask[row, place])
-        words.append(Word(_piece(tokenizer, piece), _piece(tokenizer, int(guesses[row, place])) if hidden else None))
-    return tuple(words)
+def _tokens(
+    tokenizer: Tokenizer, content: Content, masks: Masks, predictions: Int[Tensor, "B L"]
+) -> list[tuple[TextToken, ...]]:
+    def piece(number: int) -> str:
+        return tokenizer.backend.id_to_token(number) or "[UNK]"  # a vocabulary may be smaller than the model's table
+
+    columns = (content.token_ids, content.text_padding, masks.text_mask, predictions)
+    return [
+        tuple(
+            TextToken(piece(token), piece(prediction) if masked else None)
+            for token, padding, masked, prediction in zip(*clip, strict=True)
+            if not padding and token not in (tokenizer.start_id, tokenizer.stop_id)
+        )
+        for clip in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
-def _piece(tokenizer: Tokenizer, number: int) -> str:
-    return tokenizer.backend.id_to_token(number) or "[UNK]"  # a vocabulary may be smaller than the model's table
-
-
-def reconstruction_numbers(clips: Sequence[ReconstructedClip]) -> list[Number]:
-    """Error on hidden patches beside a flat guess, and hidden words that were found beside the commonest one."""
+def reconstruction_numbers(clips: Iterable[ReconstructedClip]) -> list[Number]:
+    """Error on masked patches next to a flat prediction, and accuracy on masked tokens next to the commonest one."""
+    kept = [(clip.errors, [token for token in clip.tokens if token.prediction is not None]) for clip in clips]
     numbers = []
-    for name, label in (("video", "error on hidden picture patches"), ("audio", "error on hidden sound patches")):
-        there = [clip.errors for clip in clips if name in clip.errors]
-        if there:
-            own, flat = (np.array([errors[key] for errors in there]) for key in (name, f"{name}_flat"))
-            numbers.append(mean_over_clips(FIGURE, label, own, {"each patch flat": flat}))
-    hidden = [[word for word in clip.words if word.guess is not None] for clip in clips]
-    hidden = [words for words in hidden if words]
-    if hidden:
-        commonest = Counter(word.piece for words in hidden for word in words).most_common(1)[0][0]
-        found = np.array([np.mean([word.guess == word.piece for word in words]) for words in hidden])
-        always = np.array([np.mean([word.piece == commonest for word in words]) for words in hidden])
-        numbers.append(mean_over_clips(FIGURE, "hidden words found", found, {f"always “{commonest}”": always}))
+    for name in ("video", "audio"):
+        pairs = np.array([(errors[name], errors[f"{name}_flat"]) for errors, _ in kept if name in errors])
+        if len(pairs):
+            beside = {"each patch flat": pairs[:, 1]}
+            numbers.append(mean_over_clips(FIGURE, f"error on masked {name} patches", pairs[:, 0], beside))
+    masked = [tokens for _, tokens in kept if tokens]
+    if masked:
+        commonest = Counter(token.piece for tokens in masked for token in tokens).most_common(1)[0][0]
+        right = np.array([np.mean([token.prediction == token.piece for token in tokens]) for tokens in masked])
+        always = np.array([np.mean([token.piece == commonest for token in tokens]) for tokens in masked])
+        numbers.append(mean_over_clips(FIGURE, "accuracy on masked tokens", right, {f"always “{commonest}”": always}))
     return numbers

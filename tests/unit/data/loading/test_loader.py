@@ -7,7 +7,7 @@ import signal
 
 import pytest
 import torch
-from tiny import plain_clip, tiny_config, tiny_run, tiny_source
+from tiny import plain_clip, tiny_clips, tiny_config, tiny_run, tiny_source
 
 from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.clip import Batch
@@ -103,6 +103,18 @@ def test_a_clip_is_augmented_anew_in_each_epoch_and_not_without_augmentation(tok
         assert torch.equal(first.waveform, second.waveform) != augment
         assert torch.equal(first.waveform, clips[0, 0].waveform)
     assert torch.equal(first.waveform, read_tensors(source, source.rows()[0], tiny_config(), tokenizer).waveform)
+
+
+def test_random_resized_crops_are_a_setting_and_off_by_default(tokenizer):
+    source = MemoryClips({"train": tiny_clips(1)})  # square frames of the model's size: nothing else can change them
+    plain, resized = (
+        TrainingClips(source, tiny_config(), tiny_run(batch_size=1, **settings).train, tokenizer)[0, 0]
+        for settings in ({}, {"crop_area": 0.3})
+    )
+    shown = source.rows()[0].clip.frames.transpose(0, 3, 1, 2)
+    assert all(any((frame.numpy() == one).all() for one in shown) for frame in plain.video)
+    assert not any(any((frame.numpy() == one).all() for one in shown) for frame in resized.video)
+    assert torch.equal(plain.waveform, resized.waveform)
 
 
 def test_batches_do_not_depend_on_the_number_of_readers_and_ctrl_c_does_not_end_these(tokenizer):

@@ -9,6 +9,7 @@ from vlsa.base.errors import StoreError
 from vlsa.data.clip import cut
 from vlsa.data.loading.loader import MemoryClips, read_tensors
 from vlsa.data.loading.transform import (
+    Crop,
     choose_frames,
     choose_window,
     clip_tensors,
@@ -146,6 +147,49 @@ def test_a_picture_is_never_mirrored():
         assert (cropped[:, 1].diff(dim=-2) > 0).all()
 
 
+def resized_boxes(crop: Crop, num_crops: int = 400) -> np.ndarray:
+    """Left, top, width and height of random resized crops of 200 x 150 pixels, read off the values of these."""
+    rng, frames, boxes = np.random.default_rng(0), marked_frames(150, 200), []
+    for _ in range(num_crops):
+        across, down, _ = square(frames, 50, rng, crop)[0].double()
+        columns, rows = across[25, [10, 40]], down[[10, 40], 25]
+        size = torch.stack([columns[1] - columns[0], rows[1] - rows[0]]) * 50 / 30
+        middle = torch.stack([columns.mean(), rows.mean()])  # of samples 10 and 40: half a sample beyond the middle
+        boxes.append([*(middle - size / 2), *size])
+    return np.array(boxes)
+
+
+def test_random_resized_crops_have_the_areas_and_stretches_that_are_set():
+    left, top, width, height = resized_boxes(Crop(least_area=0.25, most_stretch=1.5)).T
+    areas, stretches = width * height / 150**2, width / height
+    assert areas.min() == pytest.approx(0.25, abs=0.04)
+    assert areas.max() == pytest.approx(1.0, abs=0.05)
+    assert areas.mean() == pytest.approx(0.625, abs=0.05)  # drawn evenly
+    assert stretches.min() == pytest.approx(1 / 1.5, abs=0.08)
+    assert stretches.max() == pytest.approx(1.5, abs=0.12)
+    assert np.log(stretches).mean() == pytest.approx(0, abs=0.05)
+    assert min(left.min(), top.min()) > -4
+    assert (left + width).max() < 204
+    assert (top + height).max() < 154
+    assert abs(np.corrcoef(left, top)[0, 1]) < 0.3  # the two places are drawn apart
+
+
+def test_crops_without_stretch_are_square_and_the_largest_one_draws_one_number():
+    _, _, width, height = resized_boxes(Crop(least_area=0.5), 50).T
+    np.testing.assert_allclose(width, height, atol=4)
+    one, other = np.random.default_rng(5), np.random.default_rng(5)
+    square(marked_frames(16, 40), 16, one)
+    other.random()
+    assert one.random() == other.random()
+
+
+def test_a_crop_s_place_counts_only_where_nothing_is_random():
+    frames = marked_frames(16, 40)
+    assert [square(frames, 16, None, Crop(place=place))[0, 0, 0, 0].item() for place in (0.0, 0.5, 1.0)] == [0, 12, 24]
+    rng, same = np.random.default_rng(3), np.random.default_rng(3)
+    assert torch.equal(square(frames, 16, rng, Crop(place=0.0)), square(frames, 16, same))
+
+
 def test_resizing_averages():
     frames = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
     frames[..., ::2] = 200
@@ -180,7 +224,7 @@ def test_a_window_past_the_end_of_the_sound_has_none(config, tokenizer):
 
 
 def test_sound_of_another_rate_is_refused_with_both_rates(config, tokenizer):
-    with pytest.raises(StoreError, match=r"plain: sound at 8000 Hz, the model hears 4000 Hz; .*sample_rate_hz=8000"):
+    with pytest.raises(StoreError, match=r"plain: audio at 8000 Hz, the model takes 4000 Hz; .*sample_rate_hz=8000"):
         tensors_of(plain_clip(rate_hz=8000), config, tokenizer)
 
 

@@ -218,7 +218,7 @@ def test_results_name_data_sizes_rules_code_and_versions(tmp_path):
     assert (results["num_clips"], results["num_texts"]) == (12, 24)
     assert "expectation" in results["tie_rule"]
     assert results["post_processing"] == "none"
-    assert results["model"] == {"recipe": "fake"}
+    assert results["model"] == {"recipe": "fake", "sampling": {"num_windows": 8, "num_crops": 3}}
     assert results["version"] == 2
     assert "Each caption is a query" in results["protocol"]
     assert len(results["data_digest"]) == 16
@@ -248,16 +248,3 @@ def test_the_training_loops_evaluator_gives_flat_numbers():
     assert numbers["text_to_audio/r1"] == 1.0
     assert numbers["video_to_audio/medr"] == 1.0
     assert len(numbers) == 7 * 4 + 2  # and R@50 in two directions
-
-
-def test_only_frames_that_the_model_looks_at_are_read():
-    class TwoFrames(FakeEncoder):
-        def frame_indices(self, frame_seconds, duration_seconds):
-            assert (len(frame_seconds), duration_seconds) == (3, 2.0)
-            return (0, 2)
-
-        def encode_video(self, clips):
-            assert [len(clip.frames) for clip in clips] == [2, 2]
-            return super().encode_video(clips)
-
-    evaluate_store(TwoFrames(), store_of(full_clips(2)), num_resamples=0)

@@ -40,6 +40,8 @@ from vlsa.retrieve.encode.onnx.trace import quantise, write_encoder
 
 MOST_DIFFERENCE = 1e-4
 """Of any element of a unit vector between a run and its float32 export."""
+OF_AN_ENCODER = ("fingerprint", "sampling", "precision")
+"""Facts that the exported model states of itself."""
 NUM_COMPARED = 6
 """Made clips that both encode; some lack frames, sound or words."""
 
@@ -101,7 +103,7 @@ def export_onnx(
     try:
         written = tuple(_write_encoders(encoder, partial, precision, progress))
         (partial / TOKENIZER_FILE).write_text(encoder.tokenizer.to_json(), encoding="utf-8")
-        about = {name: value for name, value in encoder.about.items() if name != "fingerprint"}
+        about = {name: value for name, value in encoder.about.items() if name not in OF_AN_ENCODER}
         fingerprint = encoder.fingerprint if not int8 else f"{encoder.fingerprint}-int8"
         names = [path.name for path in partial.iterdir()]
         write_facts(partial, ExportFacts(encoder.config, precision, about, fingerprint), names)

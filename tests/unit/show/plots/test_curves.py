@@ -13,7 +13,7 @@ from vlsa.config import Config
 from vlsa.config.overrides import override, to_dict
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.retrieve.evaluate.evaluate import Evaluator
-from vlsa.show.curves import MOST_POINTS, averaged, contrasted_clips, draw_curves, panels, read_series, style
+from vlsa.show.plots.curves import MOST_POINTS, averaged, contrasted_clips, draw_curves, panels, read_series, style
 
 
 def write_metrics(path, records) -> None:
@@ -33,10 +33,21 @@ def test_a_torn_last_line_is_ignored(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "no training step"), ("words\n", r":1: not a record"), ('{"loss": 1}\n', "with a step")],
+    [
+        ("", "no training step"),
+        ("words\n", r":1: not JSON"),
+        ('{"loss": 1}\n', "with a step"),
+        ('{"step": {}, "loss": 1}\n', "with a step"),
+        ('[{"step": 1}]\n', "with a step"),
+        (f'{{"step": {10**30}, "loss": 1}}\n', "with a step"),
+        ('{"step": -1, "loss": 1}\n', "with a step"),
+        (f'{{"step": 1, "loss": {10**400}}}\n', ":1: not JSON"),
+        ("[" * 100_000 + "\n", ":1: not JSON"),
+        ("\udcff\n", ":1: not JSON"),
+    ],
 )
 def test_what_cannot_be_drawn_is_one_line(tmp_path, content, message):
-    (tmp_path / "m.jsonl").write_text(content)
+    (tmp_path / "m.jsonl").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(VlsaError, match=message) as caught:
         draw_curves(tmp_path / "m.jsonl", tmp_path / "m.png")
     assert "\n" not in str(caught.value)
@@ -91,12 +102,12 @@ def test_every_value_that_training_writes_has_its_place():
         learning_rate=one,  # set, not found
     ) == {
         "loss": ["loss"],
-        "alignment of true pairs": ["audio text"],
-        "uniformity: 0 collapsed, -4 spread out": ["audio", "text"],
-        "norm of the gradient": ["gradient_norm"],
+        "alignment of positive pairs": ["audio text"],
+        "uniformity (0 collapsed, -4 uniform)": ["audio", "text"],
+        "gradient norm": ["gradient_norm"],
         "temperature": ["temperature"],
-        "speed": ["clips_per_second"],
-        "waiting for data, model FLOPs utilisation": ["waiting for data, %", "MFU, %"],
+        "throughput": ["clips_per_second"],
+        "data wait and model FLOPs utilisation": ["waiting for data, %", "MFU, %"],
     }
 
 
@@ -136,8 +147,9 @@ def test_the_clips_that_are_contrasted_are_those_of_the_runs_settings(tmp_path):
     assert contrasted_clips(path) == 48
     path.write_text(json.dumps(to_dict(override(config, ["model.objective.contrast=sigmoid"]))))
     assert contrasted_clips(path) is None  # no partner is guessed among all
-    path.write_text("[1]")
-    assert contrasted_clips(path) is None
+    for content in ("[1]", "[" * 100_000, json.dumps(to_dict(config)).replace("48", "-48")):
+        path.write_text(content)
+        assert contrasted_clips(path) is None
 
 
 def test_a_modality_and_a_pair_have_one_colour_in_all_panels():

@@ -8,7 +8,7 @@ from fake_encoder import CollapsedEncoder, FakeEncoder, numbered_clip
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_clips, unit_length
-from vlsa.show.compute.pairs import PAIRS, alignment, lay_out, pair_map, separation, uniformity
+from vlsa.show.compute.pair_map import PAIRS, alignment, lay_out, pair_map, separation, uniformity
 
 
 def embeddings(num_clips: int = 12, encoder=None, **fields) -> ClipEmbeddings:
@@ -42,7 +42,7 @@ def test_a_perfect_model_aligns_and_separates_all_pairs(pair):
     drawn = pair_map(embeddings(), pair)
     num_pairs = 24 if pair.startswith("text") else 12
     assert drawn.points.shape == (2 * num_pairs, 2)
-    assert drawn.matching.sum() == num_pairs
+    assert drawn.positive.sum() == num_pairs
     assert drawn.alignment == pytest.approx(0, abs=1e-6)
     assert drawn.separation == 1.0
     assert sorted(drawn.uniformity) == sorted(pair.split("-"))
@@ -64,7 +64,7 @@ def test_a_pair_that_does_not_match_never_comes_from_one_clip():
 
 def test_no_more_pairs_than_asked_and_the_same_for_a_seed():
     one, two = (pair_map(embeddings(), num_pairs=7, seed=4) for _ in range(2))
-    assert one.matching.tolist() == [True] * 7 + [False] * 7
+    assert one.positive.tolist() == [True] * 7 + [False] * 7
     np.testing.assert_array_equal(one.points, two.points)
 
 
@@ -72,7 +72,7 @@ def test_clips_that_lack_a_modality_are_in_no_pair():
     clips = [numbered_clip(n, sound=n % 2 == 0, texts=(f"clip {n}",)) for n in range(12)]
     found = embed_clips(FakeEncoder(), clips)
     drawn = pair_map(found, "text-audio")
-    assert (drawn.matching.sum(), drawn.num_clips, drawn.separation) == (6, 6, 1.0)
+    assert (drawn.positive.sum(), drawn.num_clips, drawn.separation) == (6, 6, 1.0)
 
 
 def test_groups_of_pairs_lie_apart_in_the_plane():
@@ -84,7 +84,7 @@ def test_groups_of_pairs_lie_apart_in_the_plane():
     assert own.mean() > 0.95
 
 
-@pytest.mark.parametrize(("pair", "message"), [("audio-smell", "no such pair"), ("video-text", "Known: text-video")])
+@pytest.mark.parametrize(("pair", "message"), [("audio-smell", "not a pair"), ("video-text", "Valid: text-video")])
 def test_an_unknown_pair_is_one_line(pair, message):
     with pytest.raises(VlsaError, match=message):
         pair_map(embeddings(), pair)
@@ -97,10 +97,10 @@ def test_a_lone_clip_and_one_without_the_modality_are_refused():
         pair_map(embeddings(4, sound=False), "text-audio")
 
 
-def test_a_diverged_model_is_told():
+def test_a_diverged_model_is_reported():
     found = embeddings(4)
     found.video[1] = np.nan
-    with pytest.raises(VlsaError, match="not a finite number"):
+    with pytest.raises(VlsaError, match="not finite"):
         pair_map(found, "text-video")
 
 

@@ -1,6 +1,6 @@
-"""Clips of a split as batches, for figures: the model's middle window, and which rows a picture shows.
+"""Clips of a split as batches for figures, at the model's middle window.
 
-Reads a store and the loader's transform; feeds rebuild.py and sounding.py.
+Reads a store and the loader's transform; feeds reconstruction.py and sound_map.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,11 +16,11 @@ from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.loading.transform import choose_window
 
 MOST_CLIPS = 500
-"""A number is a mean over so many clips of the split at most, evenly spread."""
+"""A number is a mean over at most so many evenly spaced clips of the split."""
 
 
-def spread(rows: Sequence[Any], number: int) -> list[Any]:
-    """So many rows (or all, if there are fewer) at even distances, the first among them: nobody picks them."""
+def evenly_spaced(rows: Sequence[Any], number: int) -> list[Any]:
+    """So many rows at even distances, starting with the first; all if there are fewer."""
     number = min(number, len(rows))
     return [rows[k * len(rows) // number] for k in range(number)]
 
@@ -28,7 +28,7 @@ def spread(rows: Sequence[Any], number: int) -> list[Any]:
 def batches(
     source: Dataset, rows: Sequence[Any], config: ModelConfig, tokenizer: Tokenizer, batch_size: int = 32
 ) -> Iterator[tuple[list[Any], Batch]]:
-    """Rows and their tensors, in batches that are as even as can be: none has a single clip unless there is but one."""
+    """Rows and their tensors in batches of nearly equal size: none has a single clip unless that is the only one."""
     num_batches = -(-len(rows) // batch_size)
     for part in np.array_split(np.arange(len(rows)), num_batches) if num_batches else ():
         chosen = [rows[k] for k in part]
@@ -36,10 +36,10 @@ def batches(
 
 
 def window_start_seconds(row: Any, config: ModelConfig) -> float:
-    """Where the model's window begins in a clip."""
+    """Where the model's window starts in a clip."""
     return choose_window(row.frame_seconds, row.duration_seconds, config, None).start_seconds
 
 
 def device_of(model: torch.nn.Module) -> torch.device:
-    """Where the weights are."""
+    """The device of the weights."""
     return next(model.parameters()).device

@@ -9,7 +9,7 @@ from tiny import plain_clip, tiny_clips, without
 
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.data.world.truth import truths
-from vlsa.show.compute.sound_maps import (
+from vlsa.show.compute.sound_map import (
     SoundMap,
     Target,
     hits,
@@ -49,9 +49,9 @@ def test_a_planted_likeness_hits_always_and_a_flat_one_by_chance():
     found = by_name(pointing_numbers(maps, targets))
     sounding = found["maximum on the sounding object"]
     assert (sounding.value, sounding.interval) == (1.0, (1.0, 1.0))
-    assert sounding.beside == {"chance": 1 / 16, "another clip's sound": 1 / 16}
+    assert sounding.beside == {"chance": 1 / 16, "another clip's audio": 1 / 16}
     assert found["maximum on the silent object"].value == 0
-    assert found["maximum on the sounding object, own less another's sound"].value == 15 / 16
+    assert found["maximum on the sounding object, own minus another's audio"].value == 15 / 16
 
 
 def test_a_map_that_points_at_the_silent_object_is_told_apart():

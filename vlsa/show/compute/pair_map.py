@@ -1,15 +1,15 @@
-"""Matching and non-matching pairs of two modalities, as a map and as two numbers (paper, Figure 5).
+"""Positive and negative pairs of two modalities, as a map and as numbers (paper, Figure 5).
 
-Reads embeddings; feeds serve/pair_maps.py and `vlsa show`. A point of the map is a *pair*: the element-wise product of
-its two globals, whose sum is their cosine and which is what the matching layer reads by default. Matching pairs come
-from one clip; each non-matching pair keeps one side and takes the other from another clip. The points are reduced to
-50 axes by PCA, then laid out by t-SNE; near points are like pairs, and nothing else in the picture has a meaning:
-distances between groups, their sizes and the axes have none.
+Reads embeddings; feeds plots/pair_map_plot.py and `vlsa show`. A point of the map is a *pair*: the element-wise product
+of its two global embeddings, which sums to their cosine and which the matching layer reads by default. Positive pairs
+come from one clip; each negative pair keeps one side and takes the other from another clip. The points are reduced to
+50 dimensions by PCA, then laid out by t-SNE: nearby points are similar pairs, and nothing else has a meaning (distances
+between clusters, their sizes, the axes).
 
-What the eye sees is said by numbers of the globals themselves (Wang and Isola 2020, arXiv 2005.10242): alignment, the
-mean squared distance of matching pairs (0 = they coincide, 2 = as good as unrelated), and for each modality uniformity,
-the logarithm of the mean of exp(-2 d^2) over all pairs of its vectors (0 = all in one point, -4 = spread over a sphere
-of many dimensions). Lower is better for both; one alone is easily had.
+The numbers are of the embeddings themselves (Wang and Isola 2020, arXiv 2005.10242): alignment, the mean squared
+distance of positive pairs (0 = equal, 2 = unrelated), and for each modality uniformity, the logarithm of the mean of
+exp(-2 d^2) over all pairs of its vectors (0 = all in one point, -4 = spread over a sphere of many dimensions). Lower is
+better for both; a collapsed model has a low alignment too.
 Axes: N vectors, P pairs, D width.
 """
 
@@ -29,31 +29,31 @@ PAIRS = ("text-video", "text-audio", "audio-video")
 NUM_AXES = 50
 PERPLEXITY = 30.0
 MOST_VECTORS = 2000
-"""Uniformity is taken over so many vectors of a modality at most."""
+"""Uniformity is computed on at most so many vectors of a modality."""
 
 
 @dataclass(frozen=True, eq=False)
 class PairMap:
-    """Pairs of two modalities in the plane, and the numbers beside them."""
+    """Pairs of two modalities in the plane, and their numbers."""
 
     pair: str
     points: Float[np.ndarray, "P 2"]
-    matching: Bool[np.ndarray, " P"]
+    positive: Bool[np.ndarray, " P"]
     alignment: float
-    """Mean squared distance of matching pairs, 0..4."""
+    """Mean squared distance of positive pairs, 0..4."""
     uniformity: dict[str, float]
     """Modality -> log of the mean of exp(-2 d^2) over its vectors, down to -8."""
     separation: float
-    """Probability that a matching pair is more alike than a non-matching one; 0.5 is chance."""
+    """Probability that a positive pair has a higher cosine than a negative one; 0.5 is chance."""
     num_clips: int
 
     def numbers(self, label: str = "") -> list[Number]:
         """Lines of the table; `label` names the run where there are several."""
         name = " ".join(part for part in (label, self.pair) if part)
-        over = f"{int(self.matching.sum()):,} pairs"
+        over = f"{int(self.positive.sum()):,} pairs"
         lines = [
             Number(FIGURE, f"{name}: alignment", self.alignment, over, beside={"unrelated": 2.0}),
-            Number(FIGURE, f"{name}: matching pair more alike", self.separation, over, beside={"chance": 0.5}),
+            Number(FIGURE, f"{name}: separation", self.separation, over, beside={"chance": 0.5}),
         ]
         vectors = f"{self.num_clips:,} clips"
         for modality, value in self.uniformity.items():
@@ -63,37 +63,36 @@ class PairMap:
 
 
 def pair_map(embeddings: ClipEmbeddings, pair: str = "text-video", *, num_pairs: int = 1000, seed: int = 0) -> PairMap:
-    """Map of up to `num_pairs` matching and as many non-matching pairs, such as "text-video" or "audio-video".
+    """Map of up to `num_pairs` positive and as many negative pairs of modalities such as "text-video" or "audio-video".
 
-    A caption is a vector of its own. Raises VlsaError for an unknown pair, for fewer than two clips that have both
+    Each caption is a vector of its own. Raises VlsaError for an unknown pair, for fewer than two clips that have both
     modalities, and for an embedding that is not a finite number.
     """
     names = _modalities(pair)
     one, other = (items_of(embeddings, name) for name in names)
     rng = np.random.default_rng(seed)
-    left, right = _matching(one.clip, other.clip, num_pairs, rng, pair)
-    wrong = _non_matching(one.clip[left], other.clip, rng)
-    a, b, c = one.vectors[left], other.vectors[right], other.vectors[wrong]
-    products = np.concatenate([a * b, a * c]).astype(np.float64) * a.shape[1]
+    left, right = _positive_pairs(one.clip, other.clip, num_pairs, rng, pair)
+    wrong = _of_other_clips(one.clip[left], other.clip, rng)
+    anchor, positive, negative = one.vectors[left], other.vectors[right], other.vectors[wrong]
+    products = np.concatenate([anchor * positive, anchor * negative]).astype(np.float64) * anchor.shape[1]
     if not np.isfinite(products).all():
         raise VlsaError(
-            f"{pair}: an embedding is not a finite number, so pairs have no place on a map. The model has diverged: go "
-            "back to an earlier checkpoint, or lower the learning rate."
+            f"{pair}: an embedding is not finite, so pairs cannot be laid out. The model has diverged: use an earlier "
+            "checkpoint, or lower the learning rate."
         )
-    spread = {name: uniformity(_some(side.vectors, rng)) for name, side in zip(names, (one, other), strict=True)}
     return PairMap(
         pair=pair,
         points=lay_out(products, seed),
-        matching=np.arange(len(products)) < len(left),
-        alignment=alignment(a, b),
-        uniformity=spread,
-        separation=separation((a * b).sum(axis=1), (a * c).sum(axis=1)),
+        positive=np.arange(len(products)) < len(left),
+        alignment=alignment(anchor, positive),
+        uniformity={name: uniformity(_some(side.vectors, rng)) for name, side in zip(names, (one, other), strict=True)},
+        separation=separation((anchor * positive).sum(axis=1), (anchor * negative).sum(axis=1)),
         num_clips=len(np.intersect1d(one.clip, other.clip)),
     )
 
 
 def alignment(one: Float[np.ndarray, "N D"], other: Float[np.ndarray, "N D"]) -> float:
-    """Mean squared distance of rows that belong together."""
+    """Mean squared distance of corresponding rows."""
     return float(np.square(one.astype(np.float64) - other).sum(axis=1).mean())
 
 
@@ -105,19 +104,19 @@ def uniformity(vectors: Float[np.ndarray, "N D"]) -> float:
     return float(np.log(np.exp(-2 * distance[np.triu_indices(len(vectors), 1)]).mean()))
 
 
-def separation(matching: Float[np.ndarray, " N"], non_matching: Float[np.ndarray, " M"]) -> float:
-    """Probability that a matching pair's cosine is above a non-matching one's; ties count half."""
-    ordered = np.sort(non_matching)
-    below, up_to = (np.searchsorted(ordered, matching, side=side) for side in ("left", "right"))
+def separation(positive: Float[np.ndarray, " N"], negative: Float[np.ndarray, " M"]) -> float:
+    """Probability that the cosine of a positive pair is above that of a negative one; ties count half."""
+    ordered = np.sort(negative)
+    below, up_to = (np.searchsorted(ordered, positive, side=side) for side in ("left", "right"))
     return float((below + up_to).mean() / (2 * len(ordered)))
 
 
 def lay_out(features: Float[np.ndarray, "P D"], seed: int = 0) -> Float[np.ndarray, "P 2"]:
-    """Points in the plane: PCA to 50 axes, then t-SNE. Needs scikit-learn; at least four points."""
+    """Points in the plane: PCA to 50 dimensions, then t-SNE. Needs scikit-learn; at least four points."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
-    if np.ptp(features, axis=0).max() < 1e-9:  # a collapsed model: one point, which t-SNE cannot scale
+    if np.ptp(features, axis=0).max() < 1e-9:  # a collapsed model gives one point, which t-SNE cannot scale
         return np.zeros((len(features), 2))
     reduced = PCA(min(NUM_AXES, *features.shape), random_state=seed).fit_transform(features)
     tsne: Any = TSNE(n_components=2, perplexity=min(PERPLEXITY, (len(features) - 1) / 3), init="pca", random_state=seed)
@@ -126,19 +125,19 @@ def lay_out(features: Float[np.ndarray, "P D"], seed: int = 0) -> Float[np.ndarr
 
 def _modalities(pair: str) -> tuple[str, str]:
     if pair not in PAIRS:
-        raise VlsaError(f"pair {pair!r}: no such pair of modalities; nothing can be drawn. Known: {', '.join(PAIRS)}.")
+        raise VlsaError(f"pair {pair!r}: not a pair of modalities; nothing can be drawn. Valid: {', '.join(PAIRS)}.")
     one, other = pair.split("-")
     return one, other
 
 
-def _matching(
+def _positive_pairs(
     one: Int64[np.ndarray, " N"], other: Int64[np.ndarray, " M"], num_pairs: int, rng: np.random.Generator, pair: str
 ) -> tuple[Int64[np.ndarray, " P"], Int64[np.ndarray, " P"]]:
-    """Rows of both sides that come from one clip, a random part of them; `other` has one row a clip."""
+    """Rows of both sides that come from one clip, a random part of them; `other` has one row per clip."""
     left = np.flatnonzero(np.isin(one, other))
     if len(np.unique(one[left])) < 2:
         raise VlsaError(
-            f"{pair}: {len(np.unique(one[left]))} clips have both, and a pair that does not match needs two. "
+            f"{pair}: {len(np.unique(one[left]))} clips have both, and a negative pair needs two. "
             "Choose another split, or add clips."
         )
     left = np.sort(rng.permutation(left)[:num_pairs])
@@ -146,10 +145,10 @@ def _matching(
     return left, order[np.searchsorted(other, one[left], sorter=order)]
 
 
-def _non_matching(
+def _of_other_clips(
     clip: Int64[np.ndarray, " P"], other: Int64[np.ndarray, " M"], rng: np.random.Generator
 ) -> Int64[np.ndarray, " P"]:
-    """For each pair a random row of the other side that comes from another clip."""
+    """For each pair a random row of the other side, from another clip."""
     chosen = rng.integers(len(other), size=len(clip))
     while (same := other[chosen] == clip).any():
         chosen[same] = rng.integers(len(other), size=int(same.sum()))

@@ -1,8 +1,8 @@
-"""The picture of a training run: loss, its terms, retrieval on held-out clips, the shape of the space, and speed.
+"""The picture of a training run: loss, its terms, retrieval on held-out clips, alignment, uniformity, and speed.
 
-Reads a run's metrics.jsonl (a JSON object a line: "step", "loss", "local_*", "global_*", "text_to_video/r10" ...); what
-was not measured has no panel. The batch size in the config.json beside it says where chance is. docs/training.md says
-how to read the curves. Feeds report.py.
+Reads a run's metrics.jsonl (one JSON object per line: "step", "loss", "local_*", "global_*", "text_to_video/r10" ...);
+what was not measured has no panel. Chance follows from the batch size in config.json. docs/training.md explains how to
+read the curves. Feeds report.py.
 """
 
 import json
@@ -15,11 +15,12 @@ import numpy as np
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.evaluate.results import DIRECTIONS, direction_label
+from vlsa.show.plots.canvas import DOTS_PER_INCH, new_figure
 
 Series = dict[str, tuple[np.ndarray, np.ndarray]]
-"""Name -> steps and values, the last line for a step counting."""
+"""Name -> steps and values; of several lines for a step the last counts."""
 MOST_POINTS = 120
-"""Longer curves are averaged to about so many points."""
+"""Longer curves are averaged down to about so many points."""
 ORDER = ("text", "audio", "video", "media")
 COLOURS = {
     frozenset({"video"}): "#1f6fb4",
@@ -30,37 +31,39 @@ COLOURS = {
     frozenset({"text", "video"}): "#0f8f9c",
     frozenset({"text", "media"}): "#c2255c",
 }
-"""Of a modality or a pair, in all panels; both directions of a retrieval have that of their pair."""
+"""Colour of a modality or a pair in all panels; both directions of a pair have the same."""
 PLAIN = "#343a40"
-"""What is of no modality."""
+"""Colour of curves without a modality."""
 
 
 def read_series(path: str | Path) -> Series:
-    """All numbers of a metrics.jsonl by name. A torn last line is ignored. Raises VlsaError when nothing is in it."""
+    """All numbers of a metrics.jsonl by name, without an incomplete last line. Raises VlsaError for an empty file."""
     values: dict[str, dict[int, float]] = {}
     try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
         raise VlsaError(
             f"{path}: cannot be read ({error.strerror}); there is no training to draw. Train first."
         ) from error
-    for number, line in enumerate(lines[:-1], 1):  # what follows the last newline was not finished
-        record = _parse(line, f"{path}:{number}")
+    for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is incomplete
+        step, record = _parse(line, f"{path}:{number}")
         for name, value in record.items():
-            if name != "step" and isinstance(value, int | float):
-                values.setdefault(name, {})[record["step"]] = value
+            values.setdefault(name, {})[step] = value
     if not values:
-        raise VlsaError(f"{path}: holds no training step; there is nothing to draw. Train for at least one step.")
+        raise VlsaError(f"{path}: has no training step; there is nothing to draw. Train for at least one step.")
     return {name: _columns(points) for name, points in values.items()}
 
 
-def _parse(line: str, where: str) -> dict[str, Any]:
+def _parse(line: str, where: str) -> tuple[int, dict[str, float]]:
+    """The step, and the numbers by name."""
     try:
         record = json.loads(line)
-        record["step"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise VlsaError(f"{where}: not a record with a step; the curve would have a gap. Delete that line.") from error
-    return record
+        step = record.pop("step")
+        if type(step) is not int or not 0 <= step < 2**53:
+            raise ValueError(step)
+        return step, {name: float(value) for name, value in record.items() if isinstance(value, int | float)}
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
+        raise VlsaError(f"{where}: not JSON with a step; the curve would have a gap. Delete that line.") from error
 
 
 def _columns(points: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +72,7 @@ def _columns(points: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def averaged(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The curve as means over equal runs of points, about MOST_POINTS of them; a short curve as it is."""
+    """The curve as means over equal groups of points, about MOST_POINTS of them; a short curve as it is."""
     size = -(-len(steps) // MOST_POINTS)
     starts = np.arange(0, len(steps), size)
     counts = np.diff(np.append(starts, len(steps)))
@@ -78,7 +81,7 @@ def averaged(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the small pictures."""
+    """One of the plots of the picture."""
 
     title: str
     curves: Series
@@ -86,55 +89,53 @@ class Panel:
     """Of the vertical axis."""
     marker: str = ""
     floor: float | None = None
-    """Where the vertical axis begins; None for where the curves do."""
+    """Start of the vertical axis; None for that of the curves."""
     chance: dict[str, float] = field(default_factory=dict)
-    """What guessing scores, by what is guessed."""
+    """Name of a loss -> its value for a model that guesses."""
 
 
 def draw_curves(metrics_path: str | Path, png_path: str | Path) -> Path:
     """Draw a metrics.jsonl as one PNG and return its path. Raises VlsaError when there is nothing to draw."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     series = read_series(metrics_path)
     batch_size = contrasted_clips(Path(metrics_path).parent / "config.json")
     drawn = [panel for panel in panels(series, batch_size) if panel.curves]
     last_step = max(int(steps[-1]) for steps, _ in series.values())
     num_columns = min(len(drawn), 2 if len(drawn) <= 4 else 3)
     num_rows = -(-len(drawn) // num_columns)
-    figure = Figure(figsize=(4.6 * num_columns, 3.0 * num_rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(4.6 * num_columns, 3.0 * num_rows, "constrained")
+    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.1)
     for place, panel in enumerate(drawn, 1):
         _draw(figure.add_subplot(num_rows, num_columns, place), panel, last_step)
-    figure.savefig(png_path, dpi=150)
+    figure.savefig(png_path, dpi=DOTS_PER_INCH)
     return Path(png_path)
 
 
 def contrasted_clips(config_path: Path) -> int | None:
-    """Clips of a batch, among which a partner is guessed; None where no settings say so, or it is not guessed."""
+    """Batch size of a softmax contrastive loss; None for another loss, or without settings."""
     try:
         config = json.loads(config_path.read_bytes())
-        guessed = config["model"]["objective"]["contrast"] == "softmax"
-        return int(config["train"]["batch_size"]) if guessed else None
-    except (OSError, ValueError, KeyError, TypeError):
+        softmax = config["model"]["objective"]["contrast"] == "softmax"
+        batch_size = int(config["train"]["batch_size"]) if softmax else 0
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return batch_size if batch_size > 0 else None
 
 
 def panels(series: Series, batch_size: int | None = None) -> list[Panel]:
-    """What is learned first, then how well, then how fast. A panel without curves was not measured."""
+    """Losses, then retrieval and embeddings, then speed. A panel without curves was not measured."""
     recall = {direction_label(name): _percent(series[f"{name}/r10"]) for name in DIRECTIONS if f"{name}/r10" in series}
     shares = {"data_wait_share": "waiting for data, %", "mfu": "MFU, %"}
     return [
         Panel("loss", _named(series, "loss")),
-        Panel("rebuilding what was hidden (LPMM)", _beginning(series, "local_"), "squared error; words: nats"),
-        Panel("matching (GAM)", _beginning(series, "global_"), "nats", chance=_chance(series, batch_size)),
+        Panel("masked modelling (LPMM)", _with_prefix(series, "local_"), "squared error; text: nats"),
+        Panel("matching (GAM)", _with_prefix(series, "global_"), "nats", chance=_chance(series, batch_size)),
         Panel("R@10 on held-out clips", recall, "%", "o", floor=0),
-        Panel("alignment of true pairs", _beginning(series, "alignment_"), "squared distance"),
-        Panel("uniformity: 0 collapsed, -4 spread out", _beginning(series, "uniformity_"), "log of a mean"),
-        Panel("norm of the gradient", _named(series, "gradient_norm"), floor=0),
+        Panel("alignment of positive pairs", _with_prefix(series, "alignment_"), "squared distance"),
+        Panel("uniformity (0 collapsed, -4 uniform)", _with_prefix(series, "uniformity_"), "log of a mean"),
+        Panel("gradient norm", _named(series, "gradient_norm"), floor=0),
         Panel("temperature", _temperature(series)),
-        Panel("speed", _named(series, "clips_per_second"), "clips/s", floor=0),
-        Panel("waiting for data, model FLOPs utilisation", _shares(series, shares), "%", floor=0),
+        Panel("throughput", _named(series, "clips_per_second"), "clips/s", floor=0),
+        Panel("data wait and model FLOPs utilisation", _shares(series, shares), "%", floor=0),
     ]
 
 
@@ -142,7 +143,7 @@ def _named(series: Series, name: str) -> Series:
     return {name: series[name]} if name in series else {}
 
 
-def _beginning(series: Series, prefix: str) -> Series:
+def _with_prefix(series: Series, prefix: str) -> Series:
     return {
         name.removeprefix(prefix).replace("_", " "): points
         for name, points in series.items()
@@ -159,7 +160,7 @@ def _shares(series: Series, labels: dict[str, str]) -> Series:
 
 
 def _chance(series: Series, batch_size: int | None) -> dict[str, float]:
-    """Of the terms that were measured: both ways among a batch's clips, and yes or no."""
+    """The loss of guessing, for the terms that were measured: both directions among the clips of a batch; yes or no."""
     chance = {}
     if batch_size and any(name.startswith("global_contrast_") for name in series):
         chance["contrast"] = 2 * math.log(batch_size)
@@ -169,7 +170,7 @@ def _chance(series: Series, batch_size: int | None) -> dict[str, float]:
 
 
 def style(name: str) -> tuple[str, str]:
-    """Colour and line of a curve; dashed are matching, and the second direction of a pair."""
+    """Colour and line of a curve; dashed are the matching loss and the second direction of a pair."""
     words = [word for word in name.split() if word in ORDER]
     second = "→" in name and ORDER.index(words[0]) > ORDER.index(words[-1])
     dashed = second or name.startswith(("match ", "MFU"))
@@ -177,7 +178,7 @@ def style(name: str) -> tuple[str, str]:
 
 
 def _temperature(series: Series) -> Series:
-    """Where it is learned; one that stands still says nothing. Older runs wrote its inverse, the scale."""
+    """The temperature, if it is learned. Older runs logged its inverse, the scale."""
     steps, values = series.get("temperature") or series.get("scale") or (np.empty(0), np.empty(0))
     if not len(values) or np.ptp(values) <= 1e-5 * values.max():
         return {}
@@ -191,13 +192,13 @@ def _draw(axes: Any, panel: Panel, last_step: int) -> None:
     for name, value in panel.chance.items():
         axes.axhline(value, color=PLAIN, linestyle=":", linewidth=0.9)
         axes.annotate(f"chance, {name}", (last_step, value), fontsize=7, color=PLAIN, ha="right", va="bottom")
-    axes.set_xlim(-0.02 * last_step, 1.02 * last_step)  # the same in all panels, so that they can be compared
+    axes.set_xlim(-0.02 * last_step, 1.02 * last_step)  # the same in all panels, for comparison
     if panel.floor is not None:
         axes.set_ylim(bottom=panel.floor)
     axes.set_title(panel.title, fontsize=10, loc="left")
     axes.set_xlabel("step", fontsize=9)
     axes.set_ylabel(panel.unit, fontsize=9)
-    axes.xaxis.get_major_locator().set_params(integer=True)  # there is no half step
+    axes.xaxis.get_major_locator().set_params(integer=True)  # steps are whole
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
