@@ -4,7 +4,7 @@
     RUN/checkpoints/step-00000600/training.safetensors   AdamW's moments; the step and the data in its header
 
 Under FSDP2 each process writes the rows that it holds (sharded_files.py); any number of processes reads them.
-Reads what loop.py trains; feeds retrieve/encoders.py and a resumed loop.py. A model.safetensors alone is a whole model.
+Written by loop.py; read by retrieve/encode/ and a resumed loop.py. A model.safetensors alone is a whole model.
 """
 
 import json
@@ -39,7 +39,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class TrainingState:
-    """What is needed beside the weights to go on: everything else follows from the settings and the step."""
+    """What is needed in addition to the weights to resume: everything else follows from the settings and the step."""
 
     step: int
     """Steps done."""
@@ -48,7 +48,7 @@ class TrainingState:
     seconds: float
     """Training time so far."""
     first_loss: float | None = None
-    """Loss of the run's first step, against which divergence is told."""
+    """Loss of the run's first step, to which later losses are compared."""
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
@@ -80,8 +80,8 @@ def unchanged(run_path: str | Path, saved: list[Path]) -> Iterator[None]:
     """Raises CheckpointError when the run has other checkpoints than were found before its folder was held."""
     if rank() == 0 and checkpoints(run_path) != saved:
         raise CheckpointError(
-            f"{run_path}: another process went on with this run meanwhile; its steps would be lost. "
-            "Run the same command again: it goes on from there."
+            f"{run_path}: another process trained this run meanwhile; its steps would be lost. "
+            "Run the same command again: it resumes from there."
         )
     yield
 
@@ -194,7 +194,7 @@ def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> Trai
     wanted = {name: sharded_files.row_range(parameter) for name, parameter in parameters.items()}
     moments, shapes, header = sharded_files.read(path, wanted)
     if shapes != {name: tuple(parameter.shape) for name, parameter in parameters.items()}:
-        raise CheckpointError(f"{path}: moments of another model; training cannot go on. Start a new run.")
+        raise CheckpointError(f"{path}: moments of another model; training cannot resume. Start a new run.")
     try:
         first_loss = float(header["first_loss"]) if "first_loss" in header else None
         state = TrainingState(int(header["step"]), header["data"], float(header["seconds"]), first_loss)

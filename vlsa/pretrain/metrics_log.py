@@ -25,7 +25,7 @@ EXPORT_FILE = "export.json"
 
 
 class MetricsLog:
-    """Appends to RUN/metrics.jsonl (one JSON object a line, with its step), and tells the trackers.
+    """Appends to RUN/metrics.jsonl (one JSON object a line, with its step), and passes it to the trackers.
 
     TensorBoard is one where it is installed; `trackers` names more. Of several processes rank 0 writes; what the others
     say is dropped. Raises ConfigError as `open_trackers`.
@@ -71,7 +71,7 @@ def require_place(run_path: Path) -> None:
         raise ConfigError(f"{run_path}: is a file; a run is a folder. Name another --out.")
     if (run_path / EXPORT_FILE).exists():
         raise ConfigError(
-            f"{run_path}: holds an exported model, which would go on to answer in place of the run. Name another --out."
+            f"{run_path}: holds an exported model, which would answer in place of the run. Name another --out."
         )
     try:
         str(run_path).encode()

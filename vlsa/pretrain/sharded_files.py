@@ -44,7 +44,7 @@ def all_parts(path: Path) -> list[Path]:
     paths = [part_path(whole, number, num_parts) for number in range(num_parts)]
     gone = next((part for part in paths if not part.is_file()), None)
     if gone:
-        raise damaged(path, f"no {gone.name} beside it")
+        raise damaged(path, f"no {gone.name} next to it")
     return paths
 
 

@@ -256,7 +256,7 @@ def test_a_run_that_another_process_finished_meanwhile_is_not_written_over(tmp_p
         return start(*facts)
 
     monkeypatch.setattr(loop, "_start", slowly)
-    with pytest.raises(CheckpointError, match="another process went on with this run meanwhile"):
+    with pytest.raises(CheckpointError, match="another process trained this run meanwhile"):
         pretrain(tiny_run(num_steps=2), tiny_source(), tmp_path)
     assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2]
     assert pretrain(tiny_run(num_steps=2), tiny_source(), tmp_path).resumed_from == 2

@@ -222,7 +222,7 @@ def saved(folder, tmp_path) -> Path:
 
 def test_a_part_that_is_gone_is_named(saved):
     (saved / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"no model-00002-of-00002\.safetensors beside it.* Delete the folder"):
+    with pytest.raises(CheckpointError, match=r"no model-00002-of-00002\.safetensors next to it.* Delete the folder"):
         load_model(saved)
 
 

@@ -1,8 +1,8 @@
 """From a source of clips to training batches, in an order that a step number fixes.
 
-Reads reader.py (or clips in memory); feeds pretrain/loop.py and retrieve/embed.py. Nothing here has a state to save:
-the order of an epoch follows from (seed, epoch), and the random choices for a clip from (seed, epoch, clip), so that
-training resumed at step s sees exactly what an unbroken run would have seen, whatever the number of workers.
+Reads store/reader.py (or clips in memory); used by pretrain/loop.py and retrieve/encode/. Nothing here has a state to
+save: the order of an epoch follows from (seed, epoch), and the random choices for a clip from (seed, epoch, clip). So
+training resumed at step s reads exactly what an unbroken run would have read, whatever the number of workers.
 Axes: B clips.
 """
 
