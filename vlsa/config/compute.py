@@ -12,10 +12,13 @@ class ComputeConfig:
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the matrix products; weights, moments and losses are float32 always. auto: bfloat16 on a GPU that has it."""
-    compile: Literal["auto", "off", "blocks"] = "auto"
-    """torch.compile of the transformer blocks. auto: on a GPU."""
-    attention: Literal["auto", "masked", "flash"] = "auto"
-    """Padding masked in dense calls, or left out by variable-length flash attention. auto: flash where there is one."""
+    compile: Literal["auto", "off", "blocks", "step"] = "auto"
+    """torch.compile of the transformer blocks; step: and of the float32 parts around them. auto: blocks, on a GPU."""
+    attention: Literal["auto", "masked", "flash", "dense", "flash_dense"] = "auto"
+    """masked: dense calls that mask padding. flash: variable-length flash attention, which leaves padding out.
+    dense, flash_dense: the same two for batches without any padding. auto: flash where the device has it."""
+    residual: Literal["float32", "bfloat16"] = "float32"
+    """Residual stream between the transformer blocks; bfloat16 halves its memory and rounds each sum to 8 bits."""
     recompute: bool = False
     """Activation checkpointing: the backward pass computes each block anew; a third more work, far less memory."""
     chunk_size: int = 0

@@ -1,13 +1,15 @@
-"""Attention within groups of a packed sequence, by two kernels that give the same outputs.
+"""Attention within groups of a packed sequence, by kernels that give the same outputs.
 
 `Masked` calls dense attention group by group and masks padding: any device, any precision, exact. `Flash` makes one
 call of variable-length flash attention (arXiv 2307.08691) over the groups of all clips, in which padding costs nothing
-and no mask is read: a GPU, bfloat16. Used by encoder.py and, through it, by the decoder.
+and no mask is read: a GPU, bfloat16. For batches without padding either has a form that reads no mask and moves no
+token. Used by encoder.py and, through it, by the decoder.
 Axes: B clips, N tokens of a packed sequence, n tokens of a group, h heads, d width of a head, D = h d.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -16,10 +18,21 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from vlsa.base.errors import ConfigError
 from vlsa.model.masking import gather_tokens
 
 Paddings = Sequence[Bool[Tensor, "B _"]]
-"""Padding of each group; the groups follow one another."""
+"""Padding of each of consecutive groups."""
+
+
+def require_no_padding(paddings: Paddings) -> None:
+    """Raises ConfigError for padding; on a GPU an assertion of the device fails instead, which is not waited for."""
+    any_padding = torch.cat(list(paddings), dim=1).any()
+    message = "compute.attention: dense kernels attend to everything, and this batch has padding. Set it to auto."
+    if any_padding.device.type == "cpu" and any_padding:
+        raise ConfigError(message)
+    if any_padding.device.type == "cuda":
+        torch._assert_async(~any_padding, message)
 
 
 @dataclass(frozen=True)
@@ -28,28 +41,34 @@ class Group:
 
     start: int
     stop: int
-    padding: Bool[Tensor, "B n"]
+    padding: Bool[Tensor, "B n"] | None
+    """None: all are real."""
 
     @property
-    def attends(self) -> Bool[Tensor, "B 1 1 n"]:
-        """True at the tokens that may be looked at. A clip that has none of the group looks at all, and is not used."""
+    def attends(self) -> Bool[Tensor, "B 1 1 n"] | None:
+        """True at the keys. A clip without real tokens attends to all of them, and its outputs are not used."""
+        if self.padding is None:
+            return None
         return (~self.padding | self.padding.all(dim=-1, keepdim=True))[:, None, None, :]
 
 
 @dataclass(frozen=True, eq=False)
 class Masked:
-    """Each group in a dense call of its own."""
+    """Each group in a dense call of its own (scaled_dot_product_attention)."""
 
     groups: tuple[Group, ...]
 
     @classmethod
     def of(cls, paddings: Paddings) -> "Masked":
-        """Groups that follow one another."""
-        groups, first = [], 0
-        for padding in paddings:
-            groups.append(Group(first, first + padding.shape[1], padding))
-            first += padding.shape[1]
-        return cls(tuple(groups))
+        """From the padding of consecutive groups."""
+        stops = list(accumulate(padding.shape[1] for padding in paddings))
+        return cls(tuple(map(Group, [0, *stops], stops, paddings)))
+
+    @classmethod
+    def of_unpadded(cls, paddings: Paddings) -> "Masked":
+        """Without a mask. Raises ConfigError for padding."""
+        require_no_padding(paddings)
+        return cls(tuple(replace(group, padding=None) for group in cls.of(paddings).groups))
 
     def arrange(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """Tokens in the order that `attend` takes."""
@@ -71,7 +90,7 @@ class Masked:
 
 
 class _Permute(torch.autograd.Function):
-    """Tokens in another order; the gradient goes back by the inverse, not by adding up as that of a gather does."""
+    """Tokens in another order, whose gradient is a gather by the inverse and not the slower scatter-add of a gather."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
@@ -86,35 +105,45 @@ class _Permute(torch.autograd.Function):
 
 @dataclass(frozen=True, eq=False)
 class Flash:
-    """All groups of all clips in one call; the real tokens of a group are brought together, and padding attends alone.
+    """All groups of all clips in one call: the real tokens of a group are one sequence, and its padding is another.
 
-    Lengths stay on the device: nothing is waited for. A group that is all padding, or has none, is a sequence of length
-    zero.
+    Lengths stay on the device, which is not waited for; a sequence may have length zero.
     """
 
-    order: Int[Tensor, "B N"]
-    inverse: Int[Tensor, "B N"]
+    order: Int[Tensor, "B N"] | None
+    """None: the tokens are in order already, since none is padding."""
+    inverse: Int[Tensor, "B N"] | None
     boundaries: Int[Tensor, " sequences"]
-    """Where each sequence begins, over all clips, and where the last one ends; int32."""
+    """Start of each sequence, over all clips, and the stop of the last one; int32."""
     longest: int
-    """No sequence has more tokens."""
+    """The most tokens of a sequence."""
 
     @classmethod
     def of(cls, paddings: Paddings) -> "Flash":
-        """Groups that follow one another."""
+        """From the padding of consecutive groups."""
         keys = torch.cat([2 * number + padding.int() for number, padding in enumerate(paddings)], dim=1)
         order = keys.argsort(dim=1, stable=True)
         lengths = torch.stack([part.sum(dim=1) for padding in paddings for part in (~padding, padding)], dim=1)
         boundaries = F.pad(lengths.flatten().cumsum(0), (1, 0)).to(torch.int32)
         return cls(order, order.argsort(dim=1), boundaries, max(padding.shape[1] for padding in paddings))
 
+    @classmethod
+    def of_unpadded(cls, paddings: Paddings) -> "Flash":
+        """Each group is a sequence; tokens stay where they are. Raises ConfigError for padding."""
+        require_no_padding(paddings)
+        num_clips, lengths = len(paddings[0]), [padding.shape[1] for padding in paddings]
+        starts = torch.tensor([0, *accumulate(lengths)][:-1], dtype=torch.int32)
+        clips = torch.arange(num_clips, dtype=torch.int32)[:, None] * sum(lengths)
+        boundaries = F.pad((clips + starts).flatten(), (0, 1), value=num_clips * sum(lengths))
+        return cls(None, None, boundaries.to(paddings[0].device, non_blocking=True), max(lengths))
+
     def arrange(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """Tokens in the order that `attend` takes."""
-        return _Permute.apply(x, self.order, self.inverse)
+        return x if self.order is None else _Permute.apply(x, self.order, self.inverse)
 
     def restore(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """The inverse of `arrange`."""
-        return _Permute.apply(x, self.inverse, self.order)
+        return x if self.order is None else _Permute.apply(x, self.inverse, self.order)
 
     def attend(self, packed: Float[Tensor, "B N threehd"], num_heads: int) -> Float[Tensor, "B N hd"]:
         """Outputs of attention, from queries, keys and values side by side."""
@@ -130,14 +159,19 @@ def flash_attention(
     boundaries: Int[Tensor, " sequences"],
     longest: int,
 ) -> Float[Tensor, "T h d"]:
-    """PyTorch's variable-length flash attention; a processor has no such kernel."""
+    """PyTorch's variable-length flash attention, which is for GPUs only."""
     from torch.nn.attention.varlen import varlen_attn
 
     return varlen_attn(query, key, value, boundaries, boundaries, longest, longest)
 
 
 Packing = Masked | Flash
-KERNELS: dict[str, Callable[[Paddings], Packing]] = {"masked": Masked.of, "flash": Flash.of}
+KERNELS: dict[str, Callable[[Paddings], Packing]] = {
+    "masked": Masked.of,
+    "flash": Flash.of,
+    "dense": Masked.of_unpadded,
+    "flash_dense": Flash.of_unpadded,
+}
 
 
 class Attention(nn.Module):

@@ -90,6 +90,8 @@ class Transformer(nn.Module):
         """Attention in training."""
         self.encoding_kernel = "masked"
         """Attention outside training: the exact kernel, unless `set_up_encoding` chose another."""
+        self.residual: torch.dtype | None = None
+        """Type of the residual stream in training; None: that of the tokens."""
         self.run_block: RunBlock = run
 
     def forward(self, x: Float[Tensor, "B N D"], paddings: Paddings) -> Float[Tensor, "B N D"]:
@@ -99,11 +101,12 @@ class Transformer(nn.Module):
     def layers(self, x: Float[Tensor, "B N D"], which: slice, paddings: Paddings) -> Float[Tensor, "B N D"]:
         """Some of the blocks."""
         kernel, run_block = (self.kernel, self.run_block) if self.training else (self.encoding_kernel, run)
+        residual = self.residual if self.training and self.residual else x.dtype
         packing = KERNELS[kernel](paddings)
-        x = packing.arrange(x)
+        output = packing.arrange(x.to(residual))
         for block in self.blocks[which]:
-            x = run_block(block, x, packing)
-        return packing.restore(x)
+            output = run_block(block, output, packing)
+        return packing.restore(output).to(x.dtype)
 
     def forward_joint(
         self, x: Float[Tensor, "B N D"], paddings: Paddings, fusion_layers: int

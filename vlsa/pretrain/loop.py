@@ -26,6 +26,7 @@ from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.types import Losses
 from vlsa.model.vlsa import CALIBRATION_CLIPS, VLSA
 from vlsa.pretrain import checkpoint, oom
+from vlsa.pretrain.acceleration import require_real
 from vlsa.pretrain.interrupt import StopRequest, stop_on_signal
 from vlsa.pretrain.metrics_log import MetricsLog, only_writer, require_place
 from vlsa.pretrain.parallel import finish_gradients, initial_device, spread, whole
@@ -133,7 +134,8 @@ def _take_steps(trainer: Trainer, clips: TrainingClips, run_path: Path, reporter
     """Steps up to the last one, or to a signal, with checkpoints at that step and at intervals before."""
     train = trainer.config.train
     started = time.perf_counter()
-    for batch, waited_seconds in prefetch(training_batches(clips, trainer.step, trainer.device), trainer.device):
+    batches = require_real(trainer.config.compute, trainer.model, training_batches(clips, trainer.step, trainer.device))
+    for batch, waited_seconds in prefetch(batches, trainer.device):
         losses, norm = train_step(trainer, batch)
         trainer.step += 1
         reporter.meter.step(waited_seconds, len(batch))

@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 from tiny import generator
 
+from vlsa.base.errors import ConfigError
 from vlsa.model import attention
-from vlsa.model.attention import Attention, Flash, Group, Masked
+from vlsa.model.attention import KERNELS, Attention, Flash, Group, Masked
 
 WIDTH, HEADS, LENGTHS = 32, 4, (5, 4, 3)
 
@@ -83,3 +84,43 @@ def test_the_real_kernel_takes_what_it_is_given(paddings):
     x = torch.zeros(4, 12, WIDTH, device="meta", dtype=torch.bfloat16)
     output = packing.restore(layer(packing.arrange(x), packing))
     assert output.shape == x.shape and output.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("kernel", ["dense", "flash_dense"])
+def test_without_padding_the_kernels_that_ignore_it_give_the_same_outputs_and_gradients(monkeypatch, kernel):
+    monkeypatch.setattr(attention, "flash_attention", sequence_by_sequence)
+    torch.manual_seed(0)
+    layer = Attention(WIDTH, HEADS)
+    paddings = [torch.zeros(4, length, dtype=torch.bool) for length in LENGTHS]
+    x = torch.randn(4, 12, WIDTH, generator=generator())
+    results = []
+    for packing in (Masked.of(paddings), KERNELS[kernel](paddings)):
+        layer.zero_grad()
+        output = packing.restore(layer(packing.arrange(x), packing))
+        output.square().sum().backward()
+        results.append([output.detach(), *(p.grad.clone() for p in layer.parameters())])
+    for masked, other in zip(*results, strict=True):
+        torch.testing.assert_close(other, masked, atol=1e-5, rtol=1e-5)
+
+
+def test_without_padding_sequences_are_the_groups_and_no_token_moves():
+    paddings = [torch.zeros(2, length, dtype=torch.bool) for length in LENGTHS]
+    packing = Flash.of_unpadded(paddings)
+    assert packing.boundaries.tolist() == [0, 5, 9, 12, 17, 21, 24]
+    assert packing.boundaries.dtype == torch.int32 and packing.longest == 5
+    x = torch.randn(2, 12, WIDTH, generator=generator())
+    assert packing.arrange(x) is x and packing.restore(x) is x
+    assert all(group.attends is None for group in Masked.of_unpadded(paddings).groups)
+
+
+@pytest.mark.parametrize("kernel", ["dense", "flash_dense"])
+def test_padding_that_would_be_attended_to_is_refused(paddings, kernel):
+    with pytest.raises(ConfigError, match="this batch has padding. Set it to auto"):
+        KERNELS[kernel](paddings)
+
+
+def test_the_real_kernel_takes_sequences_without_padding():
+    layer = Attention(WIDTH, HEADS).to("meta", torch.bfloat16)
+    packing = Flash.of_unpadded([torch.zeros(4, length, dtype=torch.bool, device="meta") for length in LENGTHS])
+    x = torch.zeros(4, 12, WIDTH, device="meta", dtype=torch.bfloat16)
+    assert layer(packing.arrange(x), packing).shape == x.shape

@@ -11,6 +11,7 @@ from tiny import generator, make_batch, make_model, tiny_clips, tiny_config, tin
 
 from vlsa.base.errors import ConfigError
 from vlsa.config import ComputeConfig
+from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.attention import Masked
 from vlsa.model.encoder import Block, run
 from vlsa.pretrain import acceleration, loop
@@ -82,6 +83,78 @@ def test_a_gpu_without_bfloat16_is_told_of_only_when_it_was_asked_for(model, gpu
     with pytest.raises(ConfigError, match=r"Tesla V100 has no bfloat16; .* Set compute\.precision=float32\.") as caught:
         precision(ComputeConfig(precision="bfloat16"), GPU)
     assert "\n" not in str(caught.value)
+
+
+def unpadded(batch):
+    """The same clips, with all that is padding taken for real."""
+    return dataclasses.replace(
+        batch,
+        frame_padding=torch.zeros_like(batch.frame_padding),
+        num_samples=torch.full_like(batch.num_samples, batch.waveform.shape[1]),
+        text_padding=torch.zeros_like(batch.text_padding),
+    )
+
+
+def step_of(model, batch, **settings):
+    """Terms and gradients of a step with these settings."""
+    model.train()
+    set_up(model, ComputeConfig(**settings), CPU)
+    model.zero_grad()
+    losses = model(batch, generator())
+    losses.total.backward()
+    return losses.terms, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def test_dense_attention_gives_the_step_of_masked_attention_where_nothing_is_padding(model, batch):
+    (terms, gradients), (dense_terms, dense) = (
+        step_of(model, unpadded(batch), attention=kernel) for kernel in ("masked", "dense")
+    )
+    torch.testing.assert_close(dense_terms, terms, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(dense, gradients, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("field", "name"), [("frame_padding", "frames"), ("num_samples", "audio"), ("text_padding", "text")]
+)
+def test_a_batch_with_padding_is_refused_by_dense_attention_and_the_clip_named(model, batch, field, name):
+    whole = unpadded(batch)
+    values = getattr(whole, field).clone()
+    values[3] = 0 if name == "audio" else True
+    bad = dataclasses.replace(whole, **{field: values})
+    compute = ComputeConfig(attention="dense")
+    assert list(acceleration.require_real(compute, model, [whole])) == [whole]
+    assert list(acceleration.require_real(ComputeConfig(), model, [bad])) == [bad]
+    with pytest.raises(
+        ConfigError, match=f"the {name} of clip {batch.ids[3]} has padding.* Set compute.attention=auto"
+    ):
+        list(acceleration.require_real(compute, model, [whole, bad]))
+
+
+def test_a_residual_stream_in_bfloat16_keeps_losses_near_and_gradients_in_float32(model, batch):
+    exact, _ = step_of(model, batch)
+    seen = []
+    blocks = [block for transformer in transformers(model) for block in transformer.blocks]
+    hooks = [block.register_forward_hook(lambda _block, _inputs, output: seen.append(output.dtype)) for block in blocks]
+    rounded, gradients = step_of(model, batch, precision="bfloat16", residual="bfloat16")
+    assert set(seen) == {torch.bfloat16} and {gradient.dtype for gradient in gradients.values()} == {torch.float32}
+    for name, term in exact.items():
+        assert rounded[name].item() == pytest.approx(term.item(), rel=0.03), name
+    for hook in hooks:
+        hook.remove()
+    before = make_model(model.config, Tokenizer.of_size(150))
+    before.load_state_dict(model.state_dict())
+    assert torch.equal(model.eval().encode_video(batch), before.eval().encode_video(batch))  # in training alone
+
+
+def test_a_residual_stream_in_bfloat16_needs_products_in_bfloat16(model):
+    with pytest.raises(ConfigError, match=r"Set compute\.precision=bfloat16, or compute\.residual=float32\."):
+        set_up(model, ComputeConfig(residual="bfloat16"), CPU)
+
+
+@pytest.mark.parametrize("kernel", ["flash", "flash_dense"])
+def test_flash_attention_where_there_is_none_is_refused_without_padding_too(model, kernel):
+    with pytest.raises(ConfigError, match=rf"attention={kernel}: a processor has no such kernel"):
+        attention(ComputeConfig(attention=kernel), CPU, model)
 
 
 def test_flash_attention_where_there_is_none_is_refused(model):
@@ -182,7 +255,8 @@ from vlsa.pretrain import acceleration
 counter, compile_ = torch._dynamo.testing.CompileCounterWithBackend("aot_eager"), torch.compile
 torch.compile = lambda function, **how: compile_(function, backend=counter, **how)
 tokenizer = Tokenizer.train(list(tiny_source().texts("train")), 150)
-for how in (ComputeConfig(), ComputeConfig(compile="blocks"), ComputeConfig(compile="blocks", recompute=True)):
+for how in (ComputeConfig(), ComputeConfig(compile="blocks"), ComputeConfig(compile="blocks", recompute=True),
+            ComputeConfig(compile="step")):
     settings = dataclasses.replace(tiny_run(), compute=how)
     model = make_model(settings.model, tokenizer)
     trainer = loop.Trainer(settings, model, tokenizer, loop.build_optimizer(model, settings), "made")
@@ -209,10 +283,12 @@ def test_compiled_blocks_give_the_same_steps_from_two_graphs():
     paths = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2])]
     script = f"import sys; sys.path[:0] = {paths}\n{COMPILED}"
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    (loss, norm, graphs), compiled, recomputed = told[:3], told[3:6], told[6:9]
+    (loss, norm, graphs), compiled, recomputed, whole = told[:3], told[3:6], told[6:9], told[9:12]
     assert graphs == "0"
     for values in (compiled, recomputed):
         assert float(values[0]) == pytest.approx(float(loss), rel=1e-5)
         assert float(values[1]) == pytest.approx(float(norm), rel=1e-4)
         assert values[2] == "2"
-    assert told[9:] == ["12", "True"]
+    assert float(whole[0]) == pytest.approx(float(loss), rel=1e-5)  # three more graphs: embedding, LPMM and GAM
+    assert float(whole[1]) == pytest.approx(float(norm), rel=1e-4)
+    assert told[11:] == ["5", "15", "True"]
