@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs reproduce-gpu bench-gpu clean clean-all
+.PHONY: help demo test docs gpu-first gpu-second clean clean-all
 
 help: ## list the jobs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -20,11 +20,11 @@ test: $(VENV)/.ready-test ## check and test everything
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/python -m pytest -q
 
-reproduce-gpu: ## Table 5, GAM beside VTM and the controls at the size small, on a GPU; goes on where it was
-	bench/reproduce_gpu.sh
+gpu-first: ## on a GPU, 400 s: is the fast step the right one, and how fast; FLAGS="--only exact" and the like
+	$(PYTHON) bench/first.py $(FLAGS)
 
-bench-gpu: ## all measurements that need a GPU, within 20 minutes; goes on where it was
-	bench/gpu.sh
+gpu-second: ## on a GPU, 290 s: Table 5 at the size small, cut to fit, with curves; takes FLAGS too
+	$(PYTHON) bench/second.py $(FLAGS)
 
 docs: $(VENV)/.ready-all ## write docs/cli.md anew from the help texts
 	$(BIN)/python -m vlsa.cli.reference > docs/cli.md

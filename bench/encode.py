@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from records import above_zero, finish, told
+from records import above_zero, exit_status, finish
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -283,4 +283,4 @@ def record(options: argparse.Namespace, results: dict[str, dict[str, Any]]) -> d
 
 
 if __name__ == "__main__":
-    sys.exit(told(main))
+    sys.exit(exit_status(main))

@@ -1,18 +1,42 @@
-"""How every bench ends: one JSON record as the last line of stdout, appended to a file when one is named."""
+"""What every bench needs around its measurement: the machine checked, the record of the numbers, the exit status."""
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import math
 import os
 import platform
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # the benches measure the package next to them, installed or not
+    sys.path.insert(0, str(ROOT))
+SITE = ROOT / "runs" / "site"
+"""Packages that a machine without a network lacks may be carried here."""
+
+
+def require_packages(*names: str) -> None:
+    """Use what `runs/site` holds, and stop with one line that names every missing package, before anything starts."""
+    if SITE.is_dir() and str(SITE) not in sys.path:
+        sys.path.append(str(SITE))  # last: what the machine has comes first
+    missing = missing_packages(names)
+    if missing:
+        print(
+            f"missing here: {', '.join(missing)}; nothing can be measured without. Where there is a network, run pip "
+            f"install --no-deps --target runs/site {' '.join(missing)}, and take the folder runs/site along.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+def missing_packages(names: Sequence[str]) -> list[str]:
+    """Those that cannot be imported, by the names that pip knows."""
+    import_names = {"pillow": "PIL", "scikit-learn": "sklearn"}
+    return [name for name in names if importlib.util.find_spec(import_names.get(name, name)) is None]
 
 
 def finish(record: dict[str, Any], out: Path | None) -> int:
@@ -42,13 +66,14 @@ def read(out: Path | None) -> list[dict[str, Any]]:
 
 
 def circumstances() -> dict[str, Any]:
-    """What is needed to understand a number later: commit, code, hardware, versions."""
+    """What is needed to understand a number later: commit (None without git), code, hardware, versions."""
     import torch
 
-    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False)
+    from vlsa.base.versions import source_commit
+
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
-        "commit": git.stdout.strip() or None,
+        "commit": source_commit(),
         "code": code_digest(),
         "hardware": {"cpu": platform.processor() or platform.machine(), "num_cpus": os.cpu_count(), "gpu": gpu},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -56,15 +81,15 @@ def circumstances() -> dict[str, Any]:
 
 
 def code_digest() -> str:
-    """Digest of the source of package and benches: says what was measured where there is no git, or unsaved changes."""
+    """Digest of the source of package and benches: identifies what was measured without git, or with local changes."""
     digest = hashlib.sha256()
     for path in sorted([*(ROOT / "vlsa").rglob("*.py"), *(ROOT / "bench").glob("*.py")]):
         digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def told(main: Callable[[], int]) -> int:
-    """The status of a bench's `main`; what its user can mend is a line and status 2."""
+def exit_status(main: Callable[[], int]) -> int:
+    """The status of a bench's `main`; an error that its user can fix is one line and status 2."""
     from vlsa.base.errors import VlsaError
 
     try:

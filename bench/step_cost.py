@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from records import finish, told
+from records import exit_status, finish
 
 from vlsa.config import ModelConfig
 from vlsa.config.recipes import recipe
@@ -74,12 +74,12 @@ def step_cost(
 
 def stacks(config: ModelConfig) -> list[tuple[int, int, int, int]]:
     """(layers, tokens of a clip, width, MLP ratio) of the runs of equal layers; one encoder and decoder for all."""
-    encoder, decoder, seen = config.encoder, config.decoder, sum(visible_tokens(config).values())
+    encoder, decoder, visible = config.encoder, config.decoder, sum(visible_tokens(config).values())
     apart = encoder.num_layers - encoder.fusion_layers
     return [
-        (apart, seen, encoder.width, encoder.mlp_ratio),
-        (encoder.fusion_layers, 2 * seen, encoder.width, encoder.mlp_ratio),
-        (decoder.num_layers, seen + sum(decoded_patches(config)), decoder.width, decoder.mlp_ratio),
+        (apart, visible, encoder.width, encoder.mlp_ratio),
+        (encoder.fusion_layers, 2 * visible, encoder.width, encoder.mlp_ratio),
+        (decoder.num_layers, visible + sum(decoded_patches(config)), decoder.width, decoder.mlp_ratio),
     ]
 
 
@@ -89,11 +89,11 @@ def decoded_tokens(config: ModelConfig) -> int:
 
 
 def decoded_patches(config: ModelConfig) -> tuple[int, int]:
-    """Hidden patches of picture and of sound that a step decodes."""
+    """Masked patches of video and of audio that a step decodes."""
     video, audio, share = config.video, config.audio, config.decoder.decoded_share
-    hidden_video = video.num_frames * (video.patches_per_frame - num_visible(video.patches_per_frame, video.mask_share))
-    hidden_audio = audio.num_patches - num_visible(audio.num_patches, audio.mask_share)
-    return max(round(hidden_video * share), 1), max(round(hidden_audio * share), 1)
+    masked_video = video.num_frames * (video.patches_per_frame - num_visible(video.patches_per_frame, video.mask_share))
+    masked_audio = audio.num_patches - num_visible(audio.num_patches, audio.mask_share)
+    return max(round(masked_video * share), 1), max(round(masked_audio * share), 1)
 
 
 def linear_products(config: ModelConfig, num_clips: int) -> Counter[tuple[int, int, int]]:
@@ -112,10 +112,10 @@ def activation_elements(config: ModelConfig) -> float:
         3 * rows * times * (inner + outer) for (rows, inner, outer), times in linear_products(config, 1).items()
     )
     moved += sum(12 * layers * tokens * wide for layers, tokens, wide, _ in stacks(config))
-    seen, decoded = visible_tokens(config), decoded_patches(config)
+    visible, decoded = visible_tokens(config), decoded_patches(config)
     sizes = (3 * video.patch_px**2, audio.patch_size**2)
-    moved += sum(2 * seen[name] * (size + width) for name, size in zip(("video", "audio"), sizes, strict=True))
-    moved += 3 * sum(seen.values()) * (width + config.decoder.width)
+    moved += sum(2 * visible[name] * (size + width) for name, size in zip(("video", "audio"), sizes, strict=True))
+    moved += 3 * sum(visible.values()) * (width + config.decoder.width)
     heads = (*zip(decoded, sizes, strict=True), (decoded_tokens(config), config.text.vocabulary_size))
     return moved + sum(3 * number * (config.decoder.width + size) for number, size in heads)
 
@@ -170,4 +170,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main))
+    sys.exit(exit_status(main))

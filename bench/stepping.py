@@ -1,5 +1,10 @@
-"""How a rung of the ladder is measured: the real loop's step, on clips that lie on the device or come from a store."""
+"""How a rung of the ladder is measured: the real loop's step, on clips that lie on the device or come from a store.
 
+Each rung first takes step 1 of the same batch from the same weights, and keeps its loss and gradient norm: a rung that
+computes something else is not faster. A rung whose memory does not hold that batch takes it by gradient caching.
+"""
+
+import hashlib
 import os
 import statistics
 import tempfile
@@ -11,12 +16,12 @@ from typing import Any
 
 import torch
 from made import random_batch, write_store
-from running import Job, Results
+from running import Job, Results, hand_over
 from step_cost import largest_batch, num_weights, step_cost
 from timing import Timing, time_steps
 
 from vlsa.base.errors import ConfigError
-from vlsa.config import Config
+from vlsa.config import Config, ModelConfig
 from vlsa.config.overrides import override
 from vlsa.data.clip import Batch
 from vlsa.data.loading.loader import TrainingClips, training_batches
@@ -24,10 +29,11 @@ from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import encoder_tokens
 from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
-from vlsa.pretrain import acceleration, oom
+from vlsa.pretrain import oom
 from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
 from vlsa.pretrain.prefetch import prefetch
 
+FLASH_DENSE = "compute.attention=flash_dense"
 Variant = Callable[[Config], Config]
 READ_STEPS = 30
 """Steps timed with data: more, since batches that were read ahead during compilation come first and are left out."""
@@ -43,7 +49,7 @@ class UnfusedAdamW(torch.optim.AdamW):
 
 def start(config: Config, device: torch.device, kernel: str = "fused") -> Trainer:
     """A fresh run with the recipe's whole vocabulary."""
-    oom.too_much = _say_so  # the bench halves a batch by itself, in a fresh process
+    oom.too_much = _does_not_fit  # the bench halves a batch by itself, in a fresh process
     torch.manual_seed(0)
     model = VLSA(config.model, SpecialTokens(1, 2, 3)).to(device)
     optimizer = build_optimizer(model, config)
@@ -52,10 +58,11 @@ def start(config: Config, device: torch.device, kernel: str = "fused") -> Traine
             {"params": group["params"], "weight_decay": group["weight_decay"]} for group in optimizer.param_groups
         ]
         optimizer = UnfusedAdamW(groups, lr=config.train.learning_rate, betas=config.train.betas, foreach=True)
-    return Trainer(config, model, None, optimizer, data="bench")  # type: ignore[arg-type]
+    tokenizer = Tokenizer.of_size(config.model.text.vocabulary_size)  # the step does not read it
+    return Trainer(config, model, tokenizer, optimizer, data="bench")
 
 
-def _say_so(_trainer: Trainer, batch: Batch, *_rest: Any) -> ConfigError:
+def _does_not_fit(_trainer: Trainer, batch: Batch, *_rest: Any) -> ConfigError:
     return ConfigError(f"a step of {len(batch)} clips does not fit")
 
 
@@ -65,66 +72,95 @@ def step_of(trainer: Trainer, batches: Iterator[Batch]) -> None:
     trainer.step += 1
 
 
+def first_step(trainer: Trainer, job: Job) -> Results:
+    """Loss and gradient norm of step 1 of the batch that all cases have, and the seconds, compilation included."""
+    started, config = time.perf_counter(), trainer.config
+    if job.num_clips < job.equal_clips and not config.compute.chunk_size:
+        trainer.config = override(config, [f"compute.chunk_size={job.num_clips}"])
+    losses, norm = train_step(trainer, random_batch(config.model, job.equal_clips, job.device))
+    trainer.step, trainer.config = 1, config
+    return first_step_results(config.model, job.equal_clips, losses.total, norm, started)
+
+
+def first_step_results(
+    model: ModelConfig, num_clips: int, loss: torch.Tensor, norm: torch.Tensor, started: float, kind: str = ""
+) -> Results:
+    """What is kept of step 1; `model` and `kind` say whose losses may be compared."""
+    digest = hashlib.sha256(f"{model}{kind}".encode()).hexdigest()[:12]
+    values = {"loss": loss.item(), "gradient_norm": norm.item()}
+    return {"first_step": {"model": digest, "clips": num_clips, **values, "seconds": time.perf_counter() - started}}
+
+
+def reference(job: Job) -> Results:
+    """Step 1 alone: eager, in float32, with masked attention, in small chunks so that it fits."""
+    settings = ("compute.precision=float32", "compute.compile=off", "compute.attention=masked")
+    config = override(job.config, [*settings, f"compute.chunk_size={max(job.equal_clips // 8, 1)}"])
+    return first_step(start(config, job.device), job)
+
+
 def on_device(
     job: Job,
     settings: tuple[str, ...] = (),
     changes: tuple[Variant, ...] = (),
     kernel: str = "fused",
     whole_batch: bool = False,
-    graphs: bool = False,
 ) -> Results:
-    """Time steps on clips that lie on the device; with `whole_batch` in chunks of the job's clips."""
+    """Time steps on clips that lie on the device; with `whole_batch` in chunks, so that step 1 takes two of them."""
     config = _changed(job, settings, changes)
     num_clips = job.num_clips
     if whole_batch:
         num_clips = 4 * num_clips if job.small else config.train.batch_size
-        config = override(config, [f"compute.chunk_size={job.num_clips}"])
-    if graphs:
-        _capture_blocks()
+        config = override(config, [f"compute.chunk_size={max(job.num_clips // 2, 1)}"])
     trainer = start(config, job.device, kernel)
+    results = first_step(trainer, job)
     batch = random_batch(config.model, num_clips, job.device)
     step = partial(step_of, trainer, iter(lambda: batch, None))
-    timing = time_steps(step, job.device, job.num_steps, num_warm_up=warm_up_steps(job, whole_batch), limit_seconds=20)
+    warm_up = 1 if whole_batch else 2
+    timing = time_steps(step, job.device, job.num_steps, num_warm_up=warm_up, limit_seconds=job.seconds(20))
     trainer.guard.check()
+    results |= results_of(config, num_clips, timing, chunks=num_clips // (config.compute.chunk_size or num_clips))
     if job.profile:
+        hand_over(results)  # a profile that is cut off costs nothing
         write_profile(step, job.profile)
-    return results_of(config, num_clips, timing, chunks=num_clips // job.num_clips)
-
-
-def warm_up_steps(job: Job, whole_batch: bool) -> int:
-    """Fewer where a step is long."""
-    return 1 if job.small else 2 if whole_batch else 3
+    return results
 
 
 def with_data(job: Job, settings: tuple[str, ...] = (), changes: tuple[Variant, ...] = ()) -> Results:
-    """Time steps on clips that the loop's loader reads from a store, once what was read ahead is used up."""
+    """Time steps on clips that the loop's loader reads from a store, once what was read ahead is used up.
+
+    The reading alone is timed before, on batches of the same loader.
+    """
     num_workers = 0 if job.small else max((os.cpu_count() or 2) - 1, 1)
-    ahead = 3 + 2 * num_workers + 2
+    ahead = 2 * num_workers + 2
     num_steps = job.num_steps if job.small else READ_STEPS
+    num_read = 2 * ahead + num_steps
     train = [f"train.batch_size={job.num_clips}", f"train.num_workers={num_workers}"]
-    config = override(_changed(job, settings, changes), [*train, f"train.num_steps={ahead + num_steps}"])
+    config = override(_changed(job, settings, changes), [*train, f"train.num_steps={num_read + ahead + num_steps}"])
+    trainer, waits = start(config, job.device), []
+    results = first_step(trainer, job)
     with tempfile.TemporaryDirectory() as folder:
         source = write_store(Path(folder), max(2 * job.num_clips, 4), config.model, max(num_workers, 1))
         tokenizer = Tokenizer.train(list(source.texts("train")), config.model.text.vocabulary_size)
         clips = TrainingClips(source, config.model, config.train, tokenizer)
-        reading = reading_speed(clips, ahead, job)
-        trainer, waits = start(config, job.device), []
         batches = _noted(prefetch(training_batches(clips, 0, job.device), job.device), waits)
-        timing = time_steps(partial(step_of, trainer, batches), job.device, num_steps, ahead, limit_seconds=60)
+        reading = reading_speed(batches, num_read, ahead, job.num_clips)
+        step = partial(step_of, trainer, batches)
+        timing = time_steps(step, job.device, num_steps, ahead, limit_seconds=job.seconds(30))
         batches.close()
-    waited = sum(waits[ahead : ahead + len(timing.seconds)]) / sum(timing.seconds)
-    return results_of(config, job.num_clips, timing) | {"data_wait_share": waited, "reading_clips_per_second": reading}
+    first = num_read + ahead
+    waited = sum(waits[first : first + len(timing.seconds)]) / sum(timing.seconds)
+    results |= results_of(config, job.num_clips, timing)
+    return results | {"data_wait_share": waited, "reading_clips_per_second": reading}
 
 
-def reading_speed(clips: TrainingClips, ahead: int, job: Job) -> float:
-    """Clips a second that the loader gives to a step which takes no time."""
-    batches = iter(training_batches(clips, 0, job.device))
+def reading_speed(batches: Iterator[Batch], num_batches: int, ahead: int, num_clips: int) -> float:
+    """Clips a second that the loader gives to a step which takes no time; the first batches wait for its processes."""
     for _ in range(ahead):
         next(batches)
-    started, count = time.perf_counter(), 0
-    for _ in batches:
-        count += 1
-    return count * job.num_clips / (time.perf_counter() - started)
+    started = time.perf_counter()
+    for _ in range(num_batches - ahead):
+        next(batches)
+    return (num_batches - ahead) * num_clips / (time.perf_counter() - started)
 
 
 def _noted(pairs: Iterator[tuple[Batch, float]], waits: list[float]) -> Iterator[Batch]:
@@ -155,15 +191,8 @@ def write_profile(step: Callable[[], None], path: Path) -> None:
             step()
         torch.cuda.synchronize()
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = profile.key_averages().table(sort_by="self_cuda_time_total", row_limit=40, max_name_column_width=90)
+    table = profile.key_averages().table(sort_by="self_device_time_total", row_limit=40, max_name_column_width=90)
     path.write_text(table + "\n", encoding="utf-8")
-
-
-def _capture_blocks() -> None:
-    """Compiled blocks in CUDA graphs: a try of the bench, which the loop does not offer."""
-    acceleration.compiled_run = lambda: torch.compile(
-        acceleration.run, dynamic=False, fullgraph=True, mode="reduce-overhead"
-    )
 
 
 def _changed(job: Job, settings: tuple[str, ...], changes: tuple[Variant, ...]) -> Config:
@@ -171,7 +200,8 @@ def _changed(job: Job, settings: tuple[str, ...], changes: tuple[Variant, ...]) 
     for change in changes:
         config = change(config)
     if job.device.type == "cpu":  # which has no flash attention: the rung is tried with the other kernel
-        settings = tuple(setting.replace("attention=flash", "attention=masked") for setting in settings)
+        kernels = {"compute.attention=flash": "compute.attention=masked", FLASH_DENSE: "compute.attention=dense"}
+        settings = tuple(kernels.get(setting, setting) for setting in settings)
     return override(config, list(settings))
 
 

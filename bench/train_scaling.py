@@ -1,7 +1,7 @@
 """What does a step send over many processes, and how many clips a second do so many GPUs train?
 
 Why it matters: a recipe for many GPUs is bought before it is run. In 1, 2 and 4 gloo processes on this machine the real
-step is taken, with as many clips a process (weak scaling), and each collective that PyTorch issues is counted, beside
+step is taken, with as many clips a process (weak scaling), and each collective that PyTorch issues is counted, next to
 what the closed form says and what the loopback device has carried. The closed form then says what 8, 64 and 512 GPUs
 send; the time of a step on one GPU and the bandwidth of the links make a prediction of it:
 
@@ -31,7 +31,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from records import above_zero, circumstances, finish, told
+from records import above_zero, circumstances, exit_status, finish
 from step_cost import num_weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -52,7 +52,7 @@ WARM_UP, MEASURED = 1, 3
 CLIPS_HERE = 4
 BUCKET_BYTES = 25 * 2**20
 SMALL_COLLECTIVES = 15
-"""Of a step: which globals there are, the counts of what is hidden, the loss, the norm of the gradient."""
+"""Of a step: which globals there are, the counts of masked patches, the loss, the norm of the gradient."""
 PERFECT = 0.9
 """Of the time in which communication may hide, the part in which it does."""
 
@@ -129,7 +129,7 @@ def _bytes(value: Any) -> int:
 
 
 def carried_by_loopback() -> int:
-    """Bytes that the loopback device has carried since the machine started; 0 where that is not told."""
+    """Bytes that the loopback device has carried since the machine started; 0 where that is not known."""
     try:
         lines = Path("/proc/net/dev").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -143,7 +143,7 @@ def here(config: Config, sharding: str, num_ranks: int) -> Config:
     return dataclasses.replace(config, train=train, compute=dataclasses.replace(config.compute, sharding=sharding))
 
 
-def begun(config: Config, source: WorldClips) -> loop.Trainer:
+def fresh_trainer(config: Config, source: WorldClips) -> loop.Trainer:
     """The loop's own trainer, spread over the processes."""
     tokenizer = loop.learn_tokenizer(config, source)
     text = dataclasses.replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
@@ -161,7 +161,7 @@ def of_a_rank(rank: int, num_ranks: int, sharding: str, path: str) -> None:
         dist.init_process_group("gloo", init_method=f"file://{path}.store", rank=rank, world_size=num_ranks)
     config = here(recipe("tiny"), sharding, num_ranks)
     source = WorldClips(WorldSpec.parse(f"world:train={CLIPS_HERE * num_ranks},test=0,px=64"))
-    trainer = begun(config, source)
+    trainer = fresh_trainer(config, source)
     batch = next(iter(training_batches(TrainingClips(source, config.model, config.train, trainer.tokenizer), 0)))
     for _ in range(WARM_UP):
         loop.train_step(trainer, batch)
@@ -298,4 +298,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main))
+    sys.exit(exit_status(main))

@@ -10,7 +10,7 @@ from vlsa.data.benchmarks.convert import convert, report_path_of
 from vlsa.data.benchmarks.import_summary import ImportSummary
 from vlsa.data.ingest import scan as folders
 from vlsa.data.ingest.manifest import ClipRow, Rejection, read
-from vlsa.data.ingest.scan import Survey
+from vlsa.data.ingest.scan import ScannedFile
 
 CLASSES = 'index,mid,display_name\n0,/m/09x0r,"Speech"\n1,/m/05zppz,"Male speech, man speaking"\n2,/m/068hy,"Pets"\n'
 
@@ -21,13 +21,13 @@ class Importer:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self.media = root, root / "media"
         self.media.mkdir()
-        self.surveys: dict[str, Survey] = {}
+        self.scanned: dict[str, ScannedFile] = {}
         self.looked_at: list[str] = []
-        monkeypatch.setattr(folders, "survey_files", self._survey)
+        monkeypatch.setattr(folders, "scan_files", self._scan)
 
-    def _survey(self, tasks, num_workers, progress):
+    def _scan(self, tasks, num_workers, progress):
         self.looked_at += [task.name for task in tasks]
-        return {task.name: self.surveys[task.name] for task in tasks}
+        return {task.name: self.scanned[task.name] for task in tasks}
 
     def file(self, name: str, text: str | bytes | object) -> Path:
         """An annotation file: text, bytes, or what becomes JSON."""
@@ -44,12 +44,12 @@ class Importer:
         for name in names:
             (self.media / name).parent.mkdir(parents=True, exist_ok=True)
             (self.media / name).touch()
-            self.surveys[name] = Survey(seconds, has_sound)
+            self.scanned[name] = ScannedFile(seconds, has_sound)
 
     def broken(self, name: str) -> None:
         """A file that cannot be decoded."""
         self.video(name)
-        self.surveys[name] = Survey(reason="unreadable", message=f"{name}: not a media file. Copy it again.")
+        self.scanned[name] = ScannedFile(reason="unreadable", message=f"{name}: not a media file. Copy it again.")
 
     def run(self, dataset: str, *annotations: object, **options: object) -> ImportSummary:
         self.summary = convert(dataset, annotations, self.media, self.manifest, num_workers=0, **options)

@@ -12,7 +12,7 @@ from typing import Any
 
 from vlsa.base.errors import VlsaError
 
-DEEP = json.loads("[" * 900 + "]" * 900)
+DEEP = json.loads("[" * 200 + "]" * 200)
 VALUES = (
     None, True, -1, 0, 1, 2, 255, 2**31, 2**63, 2**64, 10**30, -(10**30), 0.5, 1e308, -1e308, float("nan"),
     float("inf"), "", "x", "5", "half \ud800", "\x1b]0;title\x07\n", "x" * 5000, [], [1], ["x"], [-5, 100], [[[]]],

@@ -178,7 +178,7 @@ def _prepare(folder: Path, store_path: Path, config: Config, num_workers: int) -
     from vlsa.data.store.prepare import prepare, store_settings
 
     settings = store_settings(config)
-    with Bar("looking through files") as bar:
+    with Bar("scanning files") as bar:
         rows, rejections = scan(
             folder, window_seconds=settings.window_seconds, num_workers=num_workers, progress=bar.update
         )

@@ -1,6 +1,6 @@
 """The step on a GPU: flash attention and compilation give the losses of the exact path, and nothing is waited for.
 
-Run by `make bench-gpu`, and by `make test` where there is a GPU.
+Run by `make gpu-first`, and by `make test` where a GPU is available.
 """
 
 import dataclasses

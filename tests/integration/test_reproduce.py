@@ -1,9 +1,14 @@
 """A table of the paper by one command, at a size of seconds: whole, kept, resumed, and refused when it would mix."""
 
 import json
+from collections import Counter
 
 import pytest
 from command_lines import call
+
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.data.world.rendered import WorldClips
+from vlsa.pretrain import loop
 
 SETTINGS = " ".join(
     f"--set {setting}"
@@ -42,6 +47,27 @@ def test_a_table_a_picture_and_the_numbers_are_written(out):
     assert set(facts["cells"]["zero-shot"]) == {"lpmm-only", "gam-only", "full"}
     assert len(facts["cells"]["fine-tuned"]["full"]["text_to_video"]["r1"]["seeds"]) == 2
     assert (out / "table5.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_data_is_opened_and_the_vocabulary_learned_once_and_each_run_trained_once(tmp_path, monkeypatch):
+    """A table of 4 arms is 2 data sets, 1 vocabulary, 3 pre-trainings and 4 fine-tunings."""
+    counts = Counter()
+
+    def counted(owner, name):
+        original = getattr(owner, name)
+
+        def call_original(*arguments, **options):
+            counts[name] += 1
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, call_original)
+
+    counted(WorldClips, "__init__")
+    counted(Tokenizer, "train")
+    counted(loop, "pretrain")
+    result = call(f"vlsa reproduce table5 --out {tmp_path} {OPTIONS.replace('--seeds 2', '--seeds 1')}")
+    assert result.exit_code == 0, result.output
+    assert counts == {"__init__": 2, "train": 1, "pretrain": 7}
 
 
 def test_finished_runs_are_kept_and_what_is_missing_is_made_again(out):
@@ -84,7 +110,7 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
     )
     text = (out / "controls.md").read_text(encoding="utf-8")
     assert (
-        "text → video: LPMM + GAM loses, in percentage points of R@1 / 5 / 10: +0.0 / +0.0 / +0.0 with the sound"
+        "text → video: LPMM + GAM loses, in percentage points of R@1 / 5 / 10: +0.0 / +0.0 / +0.0 with the audio"
         in text
     )
     assert right["directions"]["text_to_video"]["meanr"] == wrong["directions"]["text_to_video"]["meanr"]
@@ -95,14 +121,14 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
     ("change", "says"),
     [
         (("--epochs 1", "--epochs 2"), "holds runs of another experiment (epochs 1 -> 2)"),
-        (("--seeds 2", "--seeds 0"), "--seeds 0 are none"),
-        (("--budget-steps 2", "--budget-steps 0"), "--budget-steps 0 are none"),
-        (("--batch-size 8", "--batch-size 0"), "--batch-size 0 are none"),
+        (("--seeds 2", "--seeds 0"), "--seeds 0: must be at least 1"),
+        (("--budget-steps 2", "--budget-steps 0"), "--budget-steps 0: must be at least 1"),
+        (("--batch-size 8", "--batch-size 0"), "--batch-size 0: must be at least 1"),
         (("table5", "tabel5"), "no such table or figure. Did you mean table5?"),
         ((DATA, ""), "no --data"),
         (("--epochs 1", "--epochs 1 --recipe tiny/gam-only"), "Give the recipe alone: --recipe tiny."),
         (("first=900,px=16", "first=900,px=16,seed=1"), "have different seeds"),
-        (("--epochs 1", "--epochs 1 --set train.init=vit"), "the arms begin from the seed"),
+        (("--epochs 1", "--epochs 1 --set train.init=vit"), "each arm is initialised from its seed"),
         (("--epochs 1", "--epochs 1 --set train.seed=5"), "this one would not count"),
         (("--seeds 2", "--seeds 1000000000"), "would never end"),
         (("--batch-size 8", "--batch-size 1"), "nothing would be learned"),

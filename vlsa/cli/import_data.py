@@ -41,7 +41,7 @@ def import_dataset(
         list[str],
         typer.Option(
             metavar="PATH",
-            help="A published file, once for each; train=PATH, val=PATH or test=PATH if its name does not tell.",
+            help="A published file, once for each; train=PATH, val=PATH or test=PATH if its name does not say.",
         ),
     ],
     media: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the media are; folders inside count too.")],
@@ -52,7 +52,7 @@ def import_dataset(
     """Import a data set; its help is made of the adapters."""
     from vlsa.data.benchmarks.convert import convert
 
-    with Bar("looking through files") as bar:
+    with Bar("scanning files") as bar:
         summary = convert(
             name,
             annotations,
@@ -74,7 +74,7 @@ def _help() -> str:
 \b
 {known}
 
-Files are told apart by their columns or keys, whatever their names. Media are looked for by the ids in the annotations;
-each file found is looked through once. A clip whose media are missing, or cannot be used, is left out and listed with
+Files are recognised by their columns or keys, whatever their names. Media are found by the ids in the annotations; each
+file found is scanned once. A clip whose media are missing, or cannot be used, is left out and listed with
 its reason in MANIFEST's name with _report.jsonl, and the numbers of clips of each split are printed.
 """

@@ -30,7 +30,7 @@ def make_world(
     """Make footage to try things on: short .mp4 clips in which shapes move, collide and sound, with captions.
 
     Colour and shape are only seen, material and what happens off screen are only heard, and impacts are both.
-    FOLDER/captions.csv says which clips are held out; FOLDER/truth.jsonl tells all that happens.
+    FOLDER/captions.csv says which clips are held out; FOLDER/truth.jsonl lists all that happens.
     """
     from vlsa.data.world import write
 

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "prepare",
-        short_help="Turn a folder of videos and sounds into a store of clips.",
+        short_help="Turn a folder of video and audio files into a store of clips.",
         epilog=examples(
             "vlsa prepare footage store --recipe tiny",
             "vlsa prepare footage store --recipe tiny --window 4 --test-share 0.2",
@@ -39,18 +39,18 @@ def prepare(
             help="Keep what this recipe needs: tiny, small, base, large, huge or paper.", show_default="paper"
         ),
     ] = None,
-    short_side: Annotated[int | None, typer.Option(help="Short side of the pictures kept, in px.")] = None,
-    frames_per_second: Annotated[float | None, typer.Option(help="Pictures kept of each second.")] = None,
+    short_side: Annotated[int | None, typer.Option(help="Short side of the frames kept, in px.")] = None,
+    frames_per_second: Annotated[float | None, typer.Option(help="Frames kept of each second.")] = None,
     window: Annotated[float | None, typer.Option(help="Seconds of a clip where no text says its times.")] = None,
     test_share: Annotated[float, typer.Option(help="Share of the files held out, if no table says which.")] = 0.1,
     workers: Annotated[int | None, typer.Option(help="Processes; one per core by default, 0 = none but this.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Throw away what STORE holds.")] = False,
 ) -> None:
-    """Turn a folder of videos and sounds into a store of clips to train on.
+    """Turn a folder of video and audio files into a store of clips to train on.
 
-    Words are taken from FOLDER/captions.csv or captions.jsonl (path,start_seconds,stop_seconds,text), from cat.srt or
-    cat.vtt beside cat.mp4, or from subtitles inside the file; files without words become clips of equal length. A clip
-    that cannot be read is left out, with its reason in STORE/prepare_report.jsonl, and the rest goes on.
+    Text is taken from FOLDER/captions.csv or captions.jsonl (path,start_seconds,stop_seconds,text), from cat.srt or
+    cat.vtt next to cat.mp4, or from subtitles inside the file; files without text become clips of equal length. A clip
+    that cannot be read is left out, with its reason in STORE/prepare_report.jsonl, and the rest continues.
     """
     settings = _store_settings(recipe, short_side, frames_per_second, window)
     rows, rejections = _rows(source, settings.window_seconds, test_share, workers)
@@ -73,7 +73,7 @@ def _rows(
 
     if source.is_file():
         return manifest.read(source), []
-    with Bar("looking through files") as bar:
+    with Bar("scanning files") as bar:
         return scan(
             source, window_seconds=window_seconds, test_share=test_share, num_workers=num_workers, progress=bar.update
         )

@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def reproduce(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.", metavar="TABLE")],
-    out: Annotated[Path, typer.Option(help="Folder of the runs, tables and pictures.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs, tables and figures.")],
     data: Annotated[str, typer.Option(help="Store, or made world, to pre-train on.")] = "",
     finetune_data: Annotated[str, typer.Option(help="Store to fine-tune on; that of --data by default.")] = "",
     evaluate_data: Annotated[str, typer.Option(help="Store to evaluate on; that of --data by default.")] = "",
@@ -62,7 +62,7 @@ def reproduce(
     benchmark: Annotated[
         str,
         typer.Option(
-            help=f"What is evaluated is the paper's own ({', '.join(BENCHMARKS)}): its numbers stand beside ours."
+            help=f"What is evaluated is the paper's own ({', '.join(BENCHMARKS)}): its numbers stand next to ours."
         ),
     ] = "",
     vocabulary: Annotated[Path | None, typer.Option(help="A published vocab.txt, as for pretrain.")] = None,
@@ -73,7 +73,7 @@ def reproduce(
 ) -> None:
     """Train what a table or figure needs, evaluate it, and write OUT/TABLE.md, .json and .png.
 
-    Finished runs are kept and shared between tables of one folder; a run that was stopped goes on. Under the table
+    Finished runs are kept and shared between tables of one folder; a run that was stopped resumes. Under the table
     stands whether the paper's order holds. table5 with 3 seeds is 9 pre-trainings and 12 fine-tunings: try --seeds 1
     and --budget-steps first. table7 trains nothing, and needs no --data.
     """
@@ -113,7 +113,7 @@ def _check_numbers(name: str, **numbers: int | None) -> None:
     """Raises ConfigError for a number of seeds, steps or clips that is below 1."""
     for option, number in numbers.items():
         if number is not None and number < 1:
-            raise ConfigError(f"reproduce {name}: --{option.replace('_', '-')} {number} are none. Ask for at least 1.")
+            raise ConfigError(f"reproduce {name}: --{option.replace('_', '-')} {number}: must be at least 1.")
     if numbers["seeds"] and numbers["seeds"] > MOST_SEEDS:
         raise ConfigError(
             f"reproduce {name}: --seeds {numbers['seeds']} would never end. Ask for {MOST_SEEDS} at most; 3 are usual."

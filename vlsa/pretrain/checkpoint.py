@@ -62,6 +62,11 @@ def checkpoints(run_path: str | Path) -> list[Path]:
     return sorted(path for path in Path(run_path).glob("checkpoints/step-*") if path.suffix != ".partial")
 
 
+def step_of(path: Path) -> int:
+    """The step after which a checkpoint was saved, by its name."""
+    return int(path.name.removeprefix("step-"))
+
+
 def agreed(run_path: str | Path) -> list[Path]:
     """`checkpoints`, for each process. Raises CheckpointError where one sees others than rank 0 does."""
     saved = checkpoints(run_path)

@@ -61,7 +61,7 @@ class Cost:
     step_seconds: float
     clips_in_all: int
     encode_clip_seconds: float
-    """Picture and sound of one clip, from decoded frames and samples."""
+    """Video and audio of one clip, from decoded frames and samples."""
     encode_text_seconds: float
     query_seconds: float
     """One sentence encoded and compared with GALLERY vectors."""
@@ -117,7 +117,7 @@ class Cost:
             ("clips a second", f"{clips_per_second:,.1f}"),
             ("reached", f"{self.flops_per_second / 1e12:.3f} TFLOP/s"),
             (f"the recipe's {self.clips_in_all:,} clip views", f"{self.training_hours:,.2f} h"),
-            ("encode one clip (picture and sound)", f"{1e3 * self.encode_clip_seconds:.1f} ms"),
+            ("encode one clip (video and audio)", f"{1e3 * self.encode_clip_seconds:.1f} ms"),
             ("encode one sentence", f"{1e3 * self.encode_text_seconds:.1f} ms"),
             (f"one query against {GALLERY:,} clips, exactly", f"{1e3 * self.query_seconds:.1f} ms"),
         ]

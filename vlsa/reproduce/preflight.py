@@ -9,31 +9,31 @@ from pathlib import Path
 
 from vlsa.base.errors import ConfigError
 from vlsa.config import Config
-from vlsa.data.loading.dataset import can_measure, open_dataset
 from vlsa.data.loading.tokenizer import public_tokenizer
 from vlsa.data.world.rendered import PREFIX, WorldSpec
 from vlsa.pretrain.finetune import finetune_config, pairs_of
 from vlsa.pretrain.preflight import require_pairs
 from vlsa.reproduce.plan import Plan
+from vlsa.reproduce.sources import Sources
 from vlsa.reproduce.targets import FINE_TUNED, Target
 
 
-def check(target: Target, plan: Plan) -> None:
+def check(target: Target, plan: Plan, sources: Sources) -> None:
     """Whatever can be found wrong before the first training. Raises VlsaError."""
     pairs = pairs_of(list(plan.pairs))
     _check_apart(plan)
     _check_arms(target, plan)
     configs = [plan.config(arm, seed=0) for arm in target.arms]
     for config in configs:
-        require_pairs(open_dataset(plan.data), config, all_of_them=True)
+        require_pairs(sources.pretraining, config, all_of_them=True)
     if plan.vocabulary:
         public_tokenizer(configs[0], Path(plan.vocabulary))
-    if not can_measure(plan.measured_on, plan.split):
+    if len(sources.evaluation.rows(plan.split)) < 2:
         raise ConfigError(
             f"{plan.measured_on}: split {plan.split} holds fewer than two clips; nothing could be ranked. Choose "
             "another --split, or name a store that has it with --evaluate-data."
         )
-    clips = open_dataset(plan.finetune_data or plan.data)
+    clips = sources.finetuning
     if FINE_TUNED in target.stages:
         num_clips = len(clips.rows("train"))
         config = finetune_config(configs[0], num_clips, pairs, num_epochs=plan.epochs, batch_size=plan.batch_size)
@@ -50,8 +50,8 @@ def _check_apart(plan: Plan) -> None:
         )
     if "train.init" in asked:
         raise ConfigError(
-            "reproduce --set train.init: the arms begin from the seed, else one that is not pre-trained would be. "
-            "Leave it out."
+            "reproduce --set train.init: each arm is initialised from its seed; otherwise the one that is not "
+            "pre-trained would be. Leave it out."
         )
     worlds = [data for data in (plan.data, plan.finetune_data, plan.evaluate_data) if data.startswith(PREFIX)]
     if len({WorldSpec.parse(data).seed for data in worlds}) > 1:

@@ -1,4 +1,4 @@
-"""The runs behind a table: each arm with each seed is pre-trained, fine-tuned and evaluated; what is there is kept.
+"""The runs behind a table: each arm with each seed is pre-trained, fine-tuned and evaluated; finished runs are kept.
 
     OUT/plan.json                                   what the runs are of: one folder holds one experiment
     OUT/runs/ARM/seed-0/pretrained/                 a run of vlsa pretrain
@@ -15,16 +15,13 @@ from typing import Any
 
 from vlsa.base.console import Bar, say
 from vlsa.base.errors import ResultsError
-from vlsa.config import Config
-from vlsa.data.loading.dataset import open_dataset
 from vlsa.data.loading.sound_controls import SwappedSound
-from vlsa.data.loading.tokenizer import Tokenizer, public_tokenizer
-from vlsa.pretrain.checkpoint import load_model
+from vlsa.pretrain.checkpoint import checkpoints, load_model, step_of
 from vlsa.pretrain.finetune import finetune_config, pairs_of, start_from
-from vlsa.pretrain.loop import learn_tokenizer
-from vlsa.pretrain.start import pretrain, train
+from vlsa.pretrain.start import train
 from vlsa.reproduce.plan import Place, Plan, keep_plan, place, stages_of
 from vlsa.reproduce.preflight import check
+from vlsa.reproduce.sources import Sources
 from vlsa.reproduce.targets import FINE_TUNED, WRONG_SOUND, Arm, Target
 from vlsa.retrieve.encode.encoders import load
 from vlsa.retrieve.evaluate.evaluate import evaluate_store
@@ -32,19 +29,25 @@ from vlsa.retrieve.evaluate.metrics import RECALL_AT
 from vlsa.retrieve.evaluate.results_file import Results, read_results
 
 
-def carry_out(target: Target, plan: Plan, num_seeds: int, out: Path) -> None:
-    """Train and evaluate what is missing. Raises VlsaError; KeyboardInterrupt after a Ctrl-C."""
-    check(target, plan)
+def carry_out(target: Target, plan: Plan, num_seeds: int, out: Path, sources: Sources | None = None) -> None:
+    """Train and evaluate what is missing. Raises VlsaError; KeyboardInterrupt after a Ctrl-C.
+
+    `sources`: of the plan, where its data sets are open already.
+    """
+    sources = sources or Sources(plan)
+    check(target, plan, sources)
     keep_plan(out, plan)
     _check_results(target, num_seeds, out)
     missing = list(_missing(target, num_seeds, out))
     for number, (arm, seed, stage) in enumerate(missing, 1):
         say(f"{number} of {len(missing)}: {arm.label}, seed {seed}, {stage}")
-        _measure(plan, arm, seed, stage, place(out, arm, seed))
+        at = place(out, arm, seed)
+        _pretrain(sources, arm, seed, at)
+        _measure(sources, arm, seed, stage, at)
 
 
 def _check_results(target: Target, num_seeds: int, out: Path) -> None:
-    """Raises ResultsError, before anything is trained, for results that are there and broken, or of other clips."""
+    """Raises ResultsError, before anything is trained, for existing results that are broken, or of other clips."""
     first = None
     places = [place(out, arm, seed).results(stage) for arm, seed, stage in _all(target, num_seeds)]
     for path in filter(Path.exists, places):
@@ -71,29 +74,33 @@ def _missing(target: Target, num_seeds: int, out: Path) -> Iterator[tuple[Arm, i
             yield arm, seed, stage
 
 
-def _measure(plan: Plan, arm: Arm, seed: int, stage: str, at: Place) -> None:
-    """One file of results, after the training that it needs."""
-    run = at.pretrained
-    if arm.variant is not None:
-        vocabulary = Path(plan.vocabulary) if plan.vocabulary else None
-        pretrain(plan.config(arm, seed), plan.data, run, vocabulary)
+def _pretrain(sources: Sources, arm: Arm, seed: int, at: Place) -> None:
+    """An arm's pre-training, unless it has none or is finished: to start its reading processes takes seconds."""
+    config, saved = sources.plan.config(arm, seed), checkpoints(at.pretrained)
+    if arm.variant is None or (saved and step_of(saved[-1]) == config.train.num_steps):
+        return
+    tokenizer = None if saved else sources.tokenizer(config)
+    train(config, sources.pretraining, at.pretrained, tokenizer=tokenizer)
+
+
+def _measure(sources: Sources, arm: Arm, seed: int, stage: str, at: Place) -> None:
+    """One file of results of a pre-trained arm, after the fine-tuning that it needs."""
     if stage == FINE_TUNED:
-        _finetune(plan, arm, seed, at)
-        run = at.fine_tuned
-    clips = open_dataset(plan.measured_on)
-    source = SwappedSound(clips) if stage == WRONG_SOUND else clips
+        _finetune(sources, arm, seed, at)
+    clips = SwappedSound(sources.evaluation) if stage == WRONG_SOUND else sources.evaluation
+    run = at.fine_tuned if stage == FINE_TUNED else at.pretrained
     with Bar("encoding clips") as bar:
-        evaluation = evaluate_store(load(run), source, plan.split, progress=bar.update)
+        evaluation = evaluate_store(load(run), clips, sources.plan.split, progress=bar.update)
     evaluation.write(at.results(stage))
 
 
-def _finetune(plan: Plan, arm: Arm, seed: int, at: Place) -> None:
-    clips = open_dataset(plan.finetune_data or plan.data)
+def _finetune(sources: Sources, arm: Arm, seed: int, at: Place) -> None:
+    plan, clips = sources.plan, sources.finetuning
     how: dict[str, Any] = {}
     init: tuple[str, ...] = ()
     if arm.variant is None:
         before = plan.config(arm, seed)
-        how["tokenizer"] = _tokenizer(plan, before)
+        how["tokenizer"] = sources.tokenizer(before)
     else:
         _, how["tokenizer"], before = load_model(at.pretrained)
         name, how["initialise"] = start_from(at.pretrained)
@@ -103,12 +110,6 @@ def _finetune(plan: Plan, arm: Arm, seed: int, at: Place) -> None:
     )
     config = replace(config, train=replace(config.train, init=init))
     train(config, clips, at.fine_tuned, title="fine-tuning", **how)
-
-
-def _tokenizer(plan: Plan, config: Config) -> Tokenizer:
-    """The vocabulary that the pre-trained arms have, so that the arms differ in their pre-training alone."""
-    given = public_tokenizer(config, Path(plan.vocabulary) if plan.vocabulary else None)
-    return given or learn_tokenizer(config, open_dataset(plan.data))
 
 
 def results_of(target: Target, arm: Arm, stage: str, num_seeds: int, out: Path) -> Sequence[Any]:

@@ -19,7 +19,7 @@ ZERO_SHOT, FINE_TUNED, WRONG_SOUND = "zero-shot", "fine-tuned", "wrong sound"
 STAGES = {
     ZERO_SHOT: "as pre-trained (zero-shot)",
     FINE_TUNED: "fine-tuned",
-    WRONG_SOUND: "as pre-trained, each clip with the sound of another",
+    WRONG_SOUND: "as pre-trained, each clip with the audio of another",
 }
 """A run is measured after a stage, or on a control; and how that is said."""
 MAIN = ("text_to_video", "text_to_audio")
@@ -103,8 +103,8 @@ TARGETS = {
         ),
         Target(
             "figure5",
-            "Figure 5: global audio matching (GAM) beside video-text matching (VTM)",
-            "The same model with picture and words matched to the sound, or to each other.",
+            "Figure 5: global audio matching (GAM) compared with video-text matching (VTM)",
+            "The same model with video and text matched to the audio, or to each other.",
             (FULL, VTM),
             ("full", "vtm"),
             directions=(*MAIN, "audio_to_video"),
@@ -113,20 +113,20 @@ TARGETS = {
         Target(
             "controls",
             "Controls that have to fail",
-            "Sound of another clip at evaluation, sound out of step in training, and globals from the joint pass.",
+            "Audio of another clip at evaluation, audio out of step in training, and globals from the joint pass.",
             (FULL, *_variants("shifted-sound", "joint-matching")),
             stages=(ZERO_SHOT, WRONG_SOUND),
             directions=("text_to_video", "text_to_audio", "audio_to_video"),
             must_fall=(
-                ("full", WRONG_SOUND, "with the sound of another clip"),
-                ("shifted-sound", ZERO_SHOT, "trained with sound out of step"),
+                ("full", WRONG_SOUND, "with the audio of another clip"),
+                ("shifted-sound", ZERO_SHOT, "trained with audio out of step"),
                 ("joint-matching", ZERO_SHOT, "trained with joint matching"),
             ),
         ),
         Target(
             "options",
             "Options beyond the paper, at equal steps",
-            "Each option alone, and the best together, beside the paper's objective.",
+            "Each option alone, and the best together, compared with the paper's objective.",
             (
                 FULL,
                 *_variants(
@@ -140,7 +140,7 @@ TARGETS = {
         ),
         Target(
             "beyond",
-            "Beyond the paper: the options that help, together, beside the paper's objective",
+            "Beyond the paper: the options that help, together, compared with the paper's objective",
             "A video-text pair and a learned temperature added to LPMM and GAM, at equal steps; and no pre-training.",
             (NEITHER, FULL, *_variants("best")),
             ("best", "full"),

@@ -72,7 +72,7 @@ def write_figures(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Figures:
-    """Draw all figures of a run, with `num_clips` clips in each picture and queries in each direction.
+    """Draw all figures of a run, with `num_clips` clips in each and queries in each direction.
 
     `data` names the clips in figures.json. A figure that this run or these clips cannot have is left out, with a line
     in `notes`. Raises VlsaError when none can be drawn, when the folder cannot be written, and for a missing library.
@@ -178,10 +178,10 @@ def _hit_rate_sentence(numbers: Sequence[Number]) -> str:
     if hit_rate is None or hit_rate.interval is None:
         return ""
     low, high = hit_rate.interval
-    baselines = ", ".join(f"{name} {100 * value:.0f}%" for name, value in hit_rate.beside.items())
+    compared = ", ".join(f"{name} {100 * value:.0f}%" for name, value in hit_rate.baselines.items())
     return (
         f"Over {hit_rate.over} the maximum is on the sounding object in {100 * hit_rate.value:.0f}% of the frames "
-        f"(95%: {100 * low:.0f} to {100 * high:.0f}%; {baselines})."
+        f"(95%: {100 * low:.0f} to {100 * high:.0f}%; {compared})."
     )
 
 
@@ -219,7 +219,7 @@ DRAWN: dict[str, Callable[[_Source, Figures], None]] = {
 def _write_json(source: _Source, figures: Figures, split: str) -> None:
     record = {
         "format": "vlsa-figures",
-        "version": 1,
+        "version": 2,
         "data": source.data,
         "split": split,
         "num_clips": len(source.rows),

@@ -1,6 +1,6 @@
 """One page with the results of a model: its scores, its training curves, and searches whose results can be played.
 
-Reads evaluations (retrieve/evaluate), hits (retrieve/index) and a picture (plots/curves.py); the template is
+Reads evaluations (retrieve/evaluate), hits (retrieve/index) and curves (plots/curves.py); the template is
 templates/report.html. Media files are linked relative to the page, so that page and media can be moved together.
 """
 

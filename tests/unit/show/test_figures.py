@@ -57,7 +57,7 @@ def test_a_run_on_made_clips_gets_every_figure_and_every_number(encoder, tmp_pat
     assert (record["left_out"], record["files"]) == ([], ALL[:-1])
     assert {number["figure"] for number in record["numbers"]} == {"reconstructions", "where is the sound", "embedding"}
     hit = next(number for number in record["numbers"] if number["number"] == "maximum on the sounding object")
-    assert sorted(hit["beside"]) == ["another clip's audio", "chance"]
+    assert sorted(hit["baselines"]) == ["another clip's audio", "chance"]
     assert hit["interval"][0] <= hit["value"] <= hit["interval"][1]
 
 
@@ -66,13 +66,13 @@ def test_clips_that_lack_things_are_drawn_with_what_they_have(encoder, tmp_path)
         *tiny_clips(2),
         plain_clip(rate_hz=None, id="silent"),
         plain_clip(num_frames=0, id="blind", texts=()),
-        plain_clip(texts=(), id="wordless $x$ <b>"),
+        plain_clip(texts=(), id="textless $x$ <b>"),
     ]
     drawn = write_figures(encoder(), clips_of(clips), tmp_path, num_clips=5)
     assert [path.name for path in drawn.files] == ALL
 
 
-def test_a_run_without_a_decoder_is_told_in_one_line_and_gets_the_others(encoder, tmp_path):
+def test_a_run_without_a_decoder_is_reported_in_one_line_and_gets_the_others(encoder, tmp_path):
     drawn = write_figures(encoder(local_weight=0.0), clips_of(tiny_clips(4)), tmp_path, num_clips=1)
     assert [path.name for path in drawn.files] == ALL[1:]
     (note,) = drawn.notes
@@ -96,7 +96,7 @@ def test_clips_without_sound_get_no_map_and_a_line(encoder, tmp_path):
     assert all("\n" not in note for note in drawn.notes)
 
 
-def test_a_lone_clip_without_anything_to_compare_is_still_rebuilt(encoder, tmp_path):
+def test_a_lone_clip_without_anything_to_compare_is_still_reconstructed(encoder, tmp_path):
     drawn = write_figures(encoder(), clips_of([plain_clip(rate_hz=None, texts=())]), tmp_path, num_clips=1)
     assert [path.name for path in drawn.files] == ["reconstructions.png", "figures.json"]
 

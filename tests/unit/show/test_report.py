@@ -67,7 +67,7 @@ def test_every_link_leads_to_a_file_from_where_the_page_lies(page, tmp_path):
         assert (tmp_path / "out" / unquote(urlsplit(link).path)).exists(), link
 
 
-def test_hits_play_their_own_stretch_and_sounds_get_a_sound_player(page):
+def test_hits_play_their_own_stretch_and_audio_files_get_an_audio_player(page, tmp_path):
     players = [(tag, a) for tag, a in page.found if "data-start" in a]
     tag, cat = players[0]
     assert tag == "video"
@@ -76,6 +76,7 @@ def test_hits_play_their_own_stretch_and_sounds_get_a_sound_player(page):
     assert (cat["data-start"], cat["data-stop"]) == ("62.500", "65.000")
     assert "controls" in cat
     assert players[1][0] == "audio"
+    assert "<span>0:01:02.5–0:01:05.0</span>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_clip_that_a_question_was_taken_from_is_marked_or_said_to_be_missing(tmp_path, evaluation):
@@ -90,7 +91,7 @@ def test_the_clip_that_a_question_was_taken_from_is_marked_or_said_to_be_missing
     assert "7.mp4, the source of the query, is not among these" in without
 
 
-def test_words_of_users_cannot_become_markup(page, tmp_path):
+def test_text_of_users_cannot_become_markup(page, tmp_path):
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert" in text
     assert "a &lt;b&gt;cat&lt;/b&gt;" in text
@@ -107,7 +108,7 @@ def test_a_table_of_seven_directions_with_chance_stands_for_each_evaluation(page
     assert "data:image/png;base64," + base64.b64encode(PIXEL).decode() in text
 
 
-def test_re_rankings_and_what_is_missing_are_told_beside_the_plain_rows(tmp_path):
+def test_re_rankings_and_what_is_missing_are_reported_next_to_the_plain_rows(tmp_path):
     clips = [numbered_clip(n, sound=n > 2, texts=(f"clip {n}",)) for n in range(9)]
     found = evaluate_store(FakeEncoder(), MemoryClips({"test": clips}), num_resamples=0, post=["sinkhorn"])
     text = write_report(tmp_path / "report.html", [("tiny", found)]).read_text(encoding="utf-8")

@@ -83,7 +83,8 @@ def small() -> Config:
     """A model of 17 M parameters (12 M with the few words of the made world), 8 frames of 112 px, 3 s of sound.
 
     Command: `vlsa pretrain --recipe small --data world:train=50000,test=1000,px=112 --out RUN`. Cost: minutes on one
-    GPU, at 15 GFLOPs a clip and step (`vlsa reproduce table7`). Expected: not measured yet; `make reproduce-gpu` does.
+    GPU, at 15 GFLOPs a clip and step (`vlsa reproduce table7`). Expected: not measured yet; `make gpu-second`
+    does.
 
     The shares that are hidden, the objective and the weights of its terms are the paper's; a quarter of the hidden
     patches is decoded, and the last two layers join the modalities.

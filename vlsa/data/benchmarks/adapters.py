@@ -1,11 +1,11 @@
-"""The public data sets that can be imported, by name. A new set is a file beside this one, and an entry here."""
+"""The public data sets that can be imported, by name. A new set is a file next to this one, and an entry here."""
 
 from vlsa.base.errors import ConfigError
 from vlsa.config.overrides import nearest
 from vlsa.data.benchmarks import audiocaps, audioset, howto100m, lsmdc, msrvtt, sounddescs, youcook2
 from vlsa.data.benchmarks.requests import Adapter
 
-SILENT_COPY = "the preprocessed copy of HowTo100M that is handed out has no sound. "
+SILENT_COPY = "the preprocessed copy of HowTo100M that is handed out has no audio. "
 
 ADAPTERS = {
     "msrvtt": Adapter(
@@ -69,8 +69,8 @@ def find_adapter(name: str, variant: str | None, subtitles: bool) -> Adapter:
     adapter = ADAPTERS[name]
     if variant is not None and variant not in adapter.variants:
         what = f"its variants are {', '.join(adapter.variants)}" if adapter.variants else "it has no variants"
-        raise ConfigError(f"{name}: no variant {variant!r}; {what}. Mend or leave out --variant.")
+        raise ConfigError(f"{name}: no variant {variant!r}; {what}. Fix or leave out --variant.")
     if subtitles and not adapter.has_subtitles:
         which = ", ".join(other for other, each in ADAPTERS.items() if each.has_subtitles)
-        raise ConfigError(f"{name}: no subtitles beside captions; only {which} have them. Leave out --text subtitles.")
+        raise ConfigError(f"{name}: no subtitles next to captions; only {which} have them. Leave out --text subtitles.")
     return adapter

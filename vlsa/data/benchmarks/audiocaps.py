@@ -1,4 +1,4 @@
-"""AudioCaps: 10 s of sound from YouTube videos, with captions that people wrote: one in training, else five.
+"""AudioCaps: 10 s of audio from YouTube videos, with captions that people wrote: one in training, else five.
 
 The retrieval papers use parts of it that differ. A list of ids (one a line: YouTube ids or names such as ID_30; an
 audiocap id stands for its one caption) says which clips a split has; a split without a list has the clips of its CSV.
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values
-from vlsa.data.benchmarks.files import AnnotationFile, open_all, read_ids, sort_out
+from vlsa.data.benchmarks.files import AnnotationFile, files_by_form, open_all, read_ids
 from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 from vlsa.data.benchmarks.youtube import youtube_clip
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
@@ -28,7 +28,7 @@ FORMS = {
 
 def read(request: Request) -> Iterator[AnnotatedClip]:
     """The clips of AudioCaps. Raises ManifestError."""
-    files = sort_out(open_all(request), request.name, FORMS)
+    files = files_by_form(open_all(request), request.name, FORMS)
     if not files["csv"]:
         raise ManifestError(f"{files['list'][0].path}: a list alone has no captions. Give {FORMS['csv'][0]} too.")
     listed = {file.split() for file in files["list"]}

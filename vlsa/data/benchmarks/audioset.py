@@ -1,6 +1,6 @@
 """AudioSet, VGGSound and CAV-MAE's lists of them: stretches of YouTube videos with the names of what is heard.
 
-AudioSet: three lines that begin with #, then `YTID, 30.000, 40.000, "/m/068hy,/m/07q6cd_"` (comma and space). VGGSound:
+AudioSet: three lines that start with #, then `YTID, 30.000, 40.000, "/m/068hy,/m/07q6cd_"` (comma and space). VGGSound:
 `YTID,start,label,split`, or `file.mp4,"label, with comma"`, both without header, 10 s each. CAV-MAE: JSON that names
 files. A clip's text is the names of its classes, with commas between them.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import labels, values
-from vlsa.data.benchmarks.files import AnnotationFile, open_all, sort_out
+from vlsa.data.benchmarks.files import AnnotationFile, files_by_form, open_all
 from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 from vlsa.data.benchmarks.youtube import youtube_clip
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
@@ -21,14 +21,14 @@ from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 VGGSOUND_SECONDS = 10.0
 VGGSOUND_FILE = re.compile(r"(.{11})_(\d{6})")
 """YTID_SECONDS."""
-SEGMENTS_TOLD = (
+SEGMENTS_EXPECTED = (
     'segments such as balanced_train_segments.csv: # comments, then YTID, start_seconds, end_seconds, "positive_labels"'
 )
-VGGSOUND_TOLD = (
+VGGSOUND_EXPECTED = (
     "vggsound.csv: YouTubeID,start,label,split without header",
     'test.csv: file.mp4,"label" without header',
 )
-CAVMAE_TOLD = '{"data": [{"video_id", "wav", "video_path", "labels"}]}'
+CAVMAE_EXPECTED = '{"data": [{"video_id", "wav", "video_path", "labels"}]}'
 
 
 def is_segments(file: AnnotationFile) -> bool:
@@ -40,14 +40,14 @@ def read_segments(file: AnnotationFile) -> Iterator[tuple[str, list[str]]]:
     """File:line and (video id, start, stop, class ids) of each stretch."""
     for where, cells in file.rows(as_audioset=True):
         if len(cells) != 4:
-            raise ManifestError(f"{where}: {len(cells)} values, where 4 are needed. Expected {SEGMENTS_TOLD}.")
+            raise ManifestError(f"{where}: {len(cells)} values, where 4 are needed. Expected {SEGMENTS_EXPECTED}.")
         yield where, cells
 
 
 def read_audioset(request: Request) -> Iterator[AnnotatedClip]:
     """The clips of AudioSet. Raises ManifestError."""
-    forms = {"segments": (SEGMENTS_TOLD, is_segments), "classes": (labels.TOLD, labels.is_class_file)}
-    files = sort_out(open_all(request), request.name, forms)
+    forms = {"segments": (SEGMENTS_EXPECTED, is_segments), "classes": (labels.EXPECTED, labels.is_class_file)}
+    files = files_by_form(open_all(request), request.name, forms)
     names = labels.read_class_names(files["classes"], request.name)
     for file in files["segments"]:
         split = file.split()
@@ -60,25 +60,28 @@ def read_audioset(request: Request) -> Iterator[AnnotatedClip]:
 
 def read_vggsound(request: Request) -> Iterator[AnnotatedClip]:
     """The clips of VGGSound. Raises ManifestError."""
-    forms = {"all": (VGGSOUND_TOLD[0], _is_vggsound), "files": (VGGSOUND_TOLD[1], _is_vggsound_files)}
-    files = sort_out(open_all(request), request.name, forms)
+    forms = {"all": (VGGSOUND_EXPECTED[0], _is_vggsound), "files": (VGGSOUND_EXPECTED[1], _is_vggsound_files)}
+    files = files_by_form(open_all(request), request.name, forms)
     for file in files["all"]:
         for where, cells in file.rows():
             if len(cells) != 4 or cells[3].strip() not in ("train", "test"):
-                raise ManifestError(f"{where}: found {','.join(cells)[:80]!r}. Expected {VGGSOUND_TOLD[0]}.")
+                raise ManifestError(f"{where}: found {','.join(cells)[:80]!r}. Expected {VGGSOUND_EXPECTED[0]}.")
             yield _vggsound_clip(cells[0], cells[1], cells[2], cells[3].strip(), where, file.path)
     for file in files["files"]:
         split = file.split()
         for where, cells in file.rows():
             if len(cells) != 2:
-                raise ManifestError(f"{where}: found {','.join(cells)[:80]!r}. Expected {VGGSOUND_TOLD[1]}.")
+                raise ManifestError(f"{where}: found {','.join(cells)[:80]!r}. Expected {VGGSOUND_EXPECTED[1]}.")
             yield _file_clip(cells[0], cells[1], split, where, file.path)
 
 
 def read_cavmae(request: Request) -> Iterator[AnnotatedClip]:
     """The clips of a JSON of CAV-MAE. Raises ManifestError."""
-    forms = {"json": (CAVMAE_TOLD, lambda file: file.has_keys("data")), "classes": (labels.TOLD, labels.is_class_file)}
-    files = sort_out(open_all(request), request.name, forms)
+    forms = {
+        "json": (CAVMAE_EXPECTED, lambda file: file.has_keys("data")),
+        "classes": (labels.EXPECTED, labels.is_class_file),
+    }
+    files = files_by_form(open_all(request), request.name, forms)
     names = labels.read_class_names(files["classes"], request.name)
     for file in files["json"]:
         split = file.split()
@@ -104,10 +107,10 @@ def _named_files(entry: dict[str, Any], where: str) -> Iterator[str]:
 
 
 def _vggsound_clip(video_id: str, start: str, label: str, split: str, where: str, path: Path) -> AnnotatedClip:
-    begin = values.seconds(start, where, "start")
+    first = values.seconds(start, where, "start")
     texts = (values.words(label, where, "label"),)
     id = values.identifier(video_id, where, "YouTubeID")
-    return youtube_clip(id, begin, begin + VGGSOUND_SECONDS, texts, split=split, where=where, path=path, often_cut=True)
+    return youtube_clip(id, first, first + VGGSOUND_SECONDS, texts, split=split, where=where, path=path, often_cut=True)
 
 
 def _file_clip(name: str, label: str, split: str, where: str, path: Path) -> AnnotatedClip:

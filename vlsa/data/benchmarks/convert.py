@@ -1,7 +1,7 @@
 """From a public data set's annotation files and a folder of its media to a manifest that `prepare` reads.
 
 The adapters (adapters.py) read what is different; the rest is the same for all data sets: clips of one key become one
-row, media are looked for by name, every file that was found is looked through once for its length and sound, and what
+row, media are searched for by name, every file that was found is scanned once for its length and audio, and what
 cannot become a row is reported with its reason. Nothing is replaced by something else.
 """
 
@@ -25,10 +25,10 @@ from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.ingest.segments import floor_ms
 
 if TYPE_CHECKING:
-    from vlsa.data.ingest.scan import Survey
+    from vlsa.data.ingest.scan import ScannedFile
 
-FILES_HEARD_FIRST = 20
-"""A set that needs sound is given up when none of so many files, spread over all, has any."""
+FILES_CHECKED_FIRST = 20
+"""A set that needs audio is given up when none of so many files, spread over all, has any."""
 SLACK_SECONDS = 1.0
 """A file is cut to a stretch when it is no more than so much longer, and ends before the stretch would."""
 LONGEST_ID = 80
@@ -56,13 +56,13 @@ def convert(
     num_workers: int | None = None,
     progress: Progress | None = None,
 ) -> ImportSummary:
-    """Write a manifest of a data set's clips whose media are there, and a report of the others beside it.
+    """Write a manifest of a data set's clips whose media exist, and a report of the others next to it.
 
     name: of adapters.py. annotations: paths, or `SPLIT=PATH` where a file's name does not say its split.
     variant: of MSR-VTT, see msrvtt.py. subtitles: take what is said as text, in the forms that have it.
-    num_workers: processes that look through the media (None = one per core; 0 = this process).
+    num_workers: processes that scan the media (None = one per core; 0 = this process).
     Raises ConfigError (unknown name or option), ManifestError and CaptionError (a file that is not what it should be;
-    no clip left; every file silent in a set that needs sound).
+    no clip left; every file silent in a set that needs audio).
     """
     adapter, manifest_path = find_adapter(name, variant, subtitles), Path(manifest_path)
     sources = tuple(parse_source(str(word)) for word in annotations)
@@ -73,8 +73,8 @@ def convert(
         raise ManifestError(f"{sources[0].path}: no clip in these annotations. Give the files that hold the captions.")
     whole, blank = _without_blanks(annotated)
     placed, lost = place(whole, Path(media_folder))
-    surveys = _look_through(placed, Path(media_folder), adapter, num_workers, progress)
-    rows, faulty = _rows(placed, surveys, Path(media_folder), adapter)
+    scanned = _scan_media(placed, Path(media_folder), adapter, num_workers, progress)
+    rows, faulty = _rows(placed, scanned, Path(media_folder), adapter)
     rejections += lost + faulty
     summary = ImportSummary(
         name=name,
@@ -83,7 +83,7 @@ def convert(
         annotated=count(annotated),
         kept=count(rows),
         num_blank=blank,
-        num_with_sound=sum(surveys[clip.name].has_sound for clip in placed if not surveys[clip.name].reason),
+        num_with_sound=sum(scanned[clip.name].has_sound for clip in placed if not scanned[clip.name].reason),
         reasons=dict(Counter(rejection.reason for rejection in rejections).most_common()),
     )
     _write(manifest_path, rows, rejections, Path(media_folder))
@@ -98,10 +98,10 @@ def report_path_of(manifest_path: Path) -> Path:
 def merge(clips: Iterable[AnnotatedClip]) -> tuple[list[AnnotatedClip], list[Rejection]]:
     """One clip a key and split, with all its texts; a key in two splits stays in the one that is held out.
 
-    A text that another file has told already (a set's whole list and its test list) counts once.
+    A text that another file has given already (a set's whole list and its test list) counts once.
     """
     merged: dict[tuple[str, str], AnnotatedClip] = {}
-    told: dict[tuple[str, str], dict[str, Path]] = {}
+    known_from: dict[tuple[str, str], dict[str, Path]] = {}
     splits: dict[str, str] = {}
     for clip in clips:
         key = (clip.key, clip.split)
@@ -109,11 +109,11 @@ def merge(clips: Iterable[AnnotatedClip]) -> tuple[list[AnnotatedClip], list[Rej
         if key not in merged:
             merged[key] = clip
             continue
-        if key not in told:  # rarely: most clips of a large set come once
-            told[key] = dict.fromkeys(merged[key].texts, merged[key].path)
-        new = tuple(text for text in clip.texts if told[key].get(text, clip.path) == clip.path)
+        if key not in known_from:  # rarely: most clips of a large set come once
+            known_from[key] = dict.fromkeys(merged[key].texts, merged[key].path)
+        new = tuple(text for text in clip.texts if known_from[key].get(text, clip.path) == clip.path)
         if new:
-            told[key] |= dict.fromkeys(new, clip.path)
+            known_from[key] |= dict.fromkeys(new, clip.path)
             merged[key] = replace(merged[key], texts=merged[key].texts + new)
     kept = [clip for clip in merged.values() if splits[clip.key] == clip.split]
     doubled = [clip for clip in merged.values() if splits[clip.key] != clip.split]
@@ -122,14 +122,14 @@ def merge(clips: Iterable[AnnotatedClip]) -> tuple[list[AnnotatedClip], list[Rej
             clip,
             reason="duplicate",
             message=f"{clip.where}: this clip is in split {splits[clip.key]} too; it is left out of {clip.split}, "
-            "or the score would be that of clips seen in training.",
+            "or the score would be that of training clips.",
         )
         for clip in doubled
     ]
 
 
 def place(clips: Sequence[AnnotatedClip], folder: Path) -> tuple[list[Placed], list[Rejection]]:
-    """Find each clip's file. Raises ManifestError when the folder is none, or holds not one of them."""
+    """Find each clip's file. Raises ManifestError when the folder does not exist, or holds none of them."""
     from vlsa.data.ingest.scan import list_media  # brings media libraries
 
     finder = MediaFinder(list_media(folder))
@@ -152,7 +152,7 @@ def _check_paths(name: str, paths: list[Path], manifest_path: Path) -> None:
     whole = [Path(os.path.abspath(path)) for path in paths]
     twice = next((path for path in whole if whole.count(path) > 1), None)
     if twice:
-        raise ConfigError(f"{twice}: named twice; its captions would count twice. Name it once.")
+        raise ConfigError(f"{twice}: given twice; its captions would count twice. Name it once.")
     for path in (manifest_path, report_path_of(manifest_path)):
         if Path(os.path.abspath(path)) in whole:
             raise ConfigError(
@@ -166,9 +166,9 @@ def _check_paths(name: str, paths: list[Path], manifest_path: Path) -> None:
 
 def _is_list_of_clips(path: Path) -> bool:
     """By its first bytes; an empty file may become one."""
-    begin = b'{"id"'
+    start = b'{"id"'
     with path.open("rb") as file:
-        return file.read(len(begin)) in (b"", begin)
+        return file.read(len(start)) in (b"", start)
 
 
 def _without_blanks(clips: Iterable[AnnotatedClip]) -> tuple[list[AnnotatedClip], int]:
@@ -190,50 +190,50 @@ def _fault(clip: AnnotatedClip) -> Rejection | None:
 
 def _not_one_file(clip: AnnotatedClip, found: Found, folder: Path) -> Rejection:
     if not found.names:
-        message = f"{folder}: no {wanted_names(clip)}, of which {clip.where} tells. Copy it there, or do without."
+        message = f"{folder}: no {wanted_names(clip)}, named by {clip.where}. Copy it there, or do without."
         return _rejection(clip, reason="missing", message=message)
     several = " and ".join(found.names[:3])
     message = f"{folder}: {several} could both be the clip of {clip.where}. Name a folder that has one of them."
     return _rejection(clip, reason="ambiguous", message=message)
 
 
-def _look_through(
+def _scan_media(
     placed: Sequence[Placed], folder: Path, adapter: Adapter, num_workers: int | None, progress: Progress | None
-) -> dict[str, "Survey"]:
-    """Length and sound of each file. Raises ManifestError when a set that needs sound has none."""
-    from vlsa.data.ingest.scan import Task, survey_files
+) -> dict[str, "ScannedFile"]:
+    """Length and audio of each file. Raises ManifestError when a set that needs audio has none."""
+    from vlsa.data.ingest.scan import Task, scan_files
 
     workers = os.cpu_count() or 1 if num_workers is None else num_workers
     tasks = [Task(folder, file, has_rows=True) for file in dict.fromkeys(clip.name for clip in placed)]
-    first = tasks[:: max(len(tasks) // FILES_HEARD_FIRST, 1)] if adapter.needs_sound else []
-    surveys = survey_files(first, workers, progress if len(first) == len(tasks) else None)
-    readable = [survey for survey in surveys.values() if not survey.reason]
-    if readable and not any(survey.has_sound for survey in readable):
+    first = tasks[:: max(len(tasks) // FILES_CHECKED_FIRST, 1)] if adapter.needs_sound else []
+    scanned = scan_files(first, workers, progress if len(first) == len(tasks) else None)
+    readable = [found for found in scanned.values() if not found.reason]
+    if readable and not any(found.has_sound for found in readable):
         raise ManifestError(
-            f"{folder}: none of the {len(readable)} files looked at has sound, which this data set is there for; "
-            f"{adapter.silent_hint}Get the videos with their sound."
+            f"{folder}: none of the {len(readable)} scanned files has audio, which this data set is about; "
+            f"{adapter.silent_hint}Get the videos with their audio."
         )
-    return surveys | survey_files([task for task in tasks if task.name not in surveys], workers, progress)
+    return scanned | scan_files([task for task in tasks if task.name not in scanned], workers, progress)
 
 
 def _rows(
-    placed: Iterable[Placed], surveys: dict[str, "Survey"], folder: Path, adapter: Adapter
+    placed: Iterable[Placed], scanned: dict[str, "ScannedFile"], folder: Path, adapter: Adapter
 ) -> tuple[list[ClipRow], list[Rejection]]:
     rows, rejections = [], []
     for each in placed:
-        made = _row(each, surveys[each.name], folder, adapter)
+        made = _row(each, scanned[each.name], folder, adapter)
         (rows if isinstance(made, ClipRow) else rejections).append(made)
     return rows, rejections
 
 
-def _row(placed: Placed, survey: "Survey", folder: Path, adapter: Adapter) -> ClipRow | Rejection:
+def _row(placed: Placed, found: "ScannedFile", folder: Path, adapter: Adapter) -> ClipRow | Rejection:
     clip, path = placed.clip, os.path.abspath(folder / placed.name)
-    if survey.reason:
-        return _rejection(clip, survey.reason, survey.message, path)
-    if adapter.needs_sound and not survey.has_sound:
-        message = f"{path}: no sound, which this data set is there for. Get the file with its sound, or do without."
+    if found.reason:
+        return _rejection(clip, found.reason, found.message, path)
+    if adapter.needs_sound and not found.has_sound:
+        message = f"{path}: no audio, which this data set is about. Get the file with its audio, or do without."
         return _rejection(clip, reason="no_sound", message=message, path=path)
-    start, stop = stretch(clip, survey.duration_seconds, placed.is_cut)
+    start, stop = stretch(clip, found.duration_seconds, placed.is_cut)
     if start >= stop:
         message = f"{path}: starts at {start:g} s by {clip.where}, but the file ends at {stop:g} s. Check the file."
         return _rejection(clip, reason="outside", message=message, path=path)
@@ -268,7 +268,7 @@ def _rejection(clip: AnnotatedClip, reason: str, message: str, path: str = "") -
 
 
 def _write(manifest_path: Path, rows: list[ClipRow], rejections: list[Rejection], folder: Path) -> None:
-    """The report first, so that it is there if nothing else is. Raises ManifestError when no row is left."""
+    """The report first, so that it exists if nothing else does. Raises ManifestError when no row is left."""
     manifest_path.parent.mkdir(parents=True, exist_ok=True)
     report_path = report_path_of(manifest_path)
     write_json_lines(report_path, map(asdict, rejections))

@@ -17,6 +17,7 @@ from typing import Any
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks.pickles import is_pickle, read_pickle
 from vlsa.data.benchmarks.requests import Request, Source
+from vlsa.data.benchmarks.values import named
 from vlsa.data.media.subtitles import read_text
 
 SPLIT_WORDS = {
@@ -96,7 +97,7 @@ class AnnotationFile:
                 yield f"{self.path}:{number}", line.rstrip("\r")
 
     def rows(self, *, as_audioset: bool = False) -> Iterator[tuple[str, list[str]]]:
-        """File:line, and the cells, of a CSV, strict on quotes. `as_audioset`: comma and space; # begins a comment."""
+        """File:line, and the cells, of a CSV, strict on quotes. `as_audioset`: comma and space; # starts a comment."""
         reader = csv.reader(io.StringIO(self.text, newline=""), strict=True, skipinitialspace=as_audioset)
         number = 1
         try:
@@ -151,7 +152,7 @@ def open_file(source: Source) -> AnnotationFile:
         return AnnotationFile(source, value=json.loads(text), is_document=True)
     except (ValueError, RecursionError) as error:
         raise ManifestError(
-            f"{path}: begins as JSON does and is not ({str(error)[:120]}); no caption can be read from it. Get the "
+            f"{path}: starts as JSON does and is not ({str(error)[:120]}); no caption can be read from it. Get the "
             "file again."
         ) from error
 
@@ -164,15 +165,15 @@ def wrong_file(file: AnnotationFile, name: str, expected: Sequence[str]) -> Mani
     )
 
 
-def sort_out(
+def files_by_form(
     files: Iterable[AnnotationFile], name: str, forms: dict[str, tuple[str, Any]]
 ) -> dict[str, list[AnnotationFile]]:
-    """Files by form. `forms`: name of the form to (what to tell people, predicate). Raises ManifestError for none."""
+    """Files by form. `forms`: name of the form to (what to call it in messages, predicate). Raises ManifestError."""
     found: dict[str, list[AnnotationFile]] = {form: [] for form in forms}
     for file in files:
         form = next((form for form, (_, fits) in forms.items() if fits(file)), None)
         if form is None:
-            raise wrong_file(file, name, [told for told, _ in forms.values()])
+            raise wrong_file(file, name, [expected for expected, _ in forms.values()])
         found[form].append(file)
     return found
 
@@ -193,6 +194,6 @@ def _describe(value: Any) -> str:
 
 
 def _some(names: Iterable[Any]) -> str:
-    shown = [str(name)[:40] for name, _ in zip(names, range(MOST_NAMES_SHOWN + 1), strict=False)]
+    shown = [named(name) for name, _ in zip(names, range(MOST_NAMES_SHOWN + 1), strict=False)]
     rest = ", ..." if len(shown) > MOST_NAMES_SHOWN else ""
     return repr(", ".join(shown[:MOST_NAMES_SHOWN]) + rest) if shown else "nothing"

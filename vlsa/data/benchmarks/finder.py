@@ -14,7 +14,7 @@ from vlsa.data.media.suffixes import SOUND_SUFFIXES
 
 @dataclass(frozen=True)
 class Found:
-    """Files that may be a clip's: none, one, or several that cannot be told apart."""
+    """Files that may be a clip's: none, one, or several that cannot be distinguished."""
 
     names: tuple[str, ...]
     """Relative to the folder."""
@@ -39,20 +39,20 @@ class MediaFinder:
         return Found((), True)
 
     def _files(self, name: str) -> list[str]:
-        """Files of this name; if it begins with folders, those in such folders before the others."""
+        """Files of this name; if it starts with folders, those in such folders before the others."""
         files = self._by_stem.get(name.rpartition("/")[2], [])
         inside = [file for file in files if f"/{PurePosixPath(file).with_suffix('')}".endswith(f"/{name}")]
         return inside or files
 
 
 def wanted_names(clip: AnnotatedClip) -> str:
-    """The first names that were looked for, for people."""
+    """The first names that were searched for, for people."""
     names = (*clip.cut_names[:1], *clip.video_names[:1])
     return " or ".join(f"{name}.mp4" for name in names) + " (or another ending of media)"
 
 
 def _choose(files: list[str]) -> tuple[str, ...]:
-    """A video has picture and sound: it goes before a sound file. Copies in one folder are alike: the first by name."""
+    """A video has video and audio: it goes before an audio file. Copies in one folder are alike: the first by name."""
     videos = [file for file in files if Path(file).suffix.lower() not in SOUND_SUFFIXES]
     best = sorted(videos or files)
     return tuple(best[:1] if len({PurePosixPath(file).parent for file in best}) == 1 else best)

@@ -43,7 +43,7 @@ class ImportSummary:
         tail = f"Left out: {left_out:,} ({reasons}); see {self.report_path}." if left_out else "Nothing was left out."
         return (
             f"{self.name}: the annotations name {_listed(self.annotated)}. {self.manifest_path} has "
-            f"{_listed(self.kept)}; {_plural(self.num_with_sound, 'clip')} with sound.{blank} {tail}"
+            f"{_listed(self.kept)}; {_plural(self.num_with_sound, 'clip')} with audio.{blank} {tail}"
         )
 
 

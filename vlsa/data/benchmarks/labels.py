@@ -7,7 +7,7 @@ from vlsa.data.benchmarks import values
 from vlsa.data.benchmarks.files import AnnotationFile
 
 COLUMNS = ("index", "mid", "display_name")
-TOLD = f"class_labels_indices.csv with the columns {','.join(COLUMNS)}"
+EXPECTED = f"class_labels_indices.csv with the columns {','.join(COLUMNS)}"
 
 
 def is_class_file(file: AnnotationFile) -> bool:
@@ -25,7 +25,7 @@ def read_class_names(files: Iterable[AnnotationFile], name: str) -> dict[str, st
     if not names:
         raise ManifestError(
             f"{name}: labels are ids such as /m/068hy, which say nothing to a model, and no file names them. Add "
-            f"{TOLD} with --annotations."
+            f"{EXPECTED} with --annotations."
         )
     return names
 

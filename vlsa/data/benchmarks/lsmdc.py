@@ -8,24 +8,24 @@ from collections.abc import Iterator
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values
-from vlsa.data.benchmarks.files import AnnotationFile, open_all, sort_out
+from vlsa.data.benchmarks.files import AnnotationFile, files_by_form, open_all
 from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 
 COLUMNS = ("CLIP_ID", "START_ALIGNED", "END_ALIGNED", "START_EXTRACTED", "END_EXTRACTED", "SENTENCE")
-TOLD = f"lines of {len(COLUMNS)} values separated by tabs, without header: {' '.join(COLUMNS)}"
+EXPECTED = f"lines of {len(COLUMNS)} values separated by tabs, without header: {' '.join(COLUMNS)}"
 TIME_CHARACTERS = 3
 """Of the time that follows the movie's name in a CLIP_ID and ends at the first dot: `_00` in A_Film_00.01.02.345."""
 
 
 def read(request: Request) -> Iterator[AnnotatedClip]:
     """The clips of LSMDC. Raises ManifestError."""
-    for file in sort_out(open_all(request), request.name, {"tabs": (TOLD, _has_tabs)})["tabs"]:
+    for file in files_by_form(open_all(request), request.name, {"tabs": (EXPECTED, _has_tabs)})["tabs"]:
         split = file.split()
         for where, line in file.lines():
             cells = line.split("\t")
             if len(cells) != len(COLUMNS):
                 raise ManifestError(
-                    f"{where}: {len(cells)} values; words would be lost or join the wrong clip. Expected {TOLD}."
+                    f"{where}: {len(cells)} values; text would be lost or join the wrong clip. Expected {EXPECTED}."
                 )
             clip_id = values.identifier(cells[0], where, "CLIP_ID")
             yield AnnotatedClip(

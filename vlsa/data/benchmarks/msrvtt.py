@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values, vast
-from vlsa.data.benchmarks.files import AnnotationFile, open_all, sort_out
+from vlsa.data.benchmarks.files import AnnotationFile, files_by_form, open_all
 from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 
 VARIANTS = ("9k", "7k", "full")
@@ -34,7 +34,7 @@ FORMS = {
         "MSRVTT_train.9k.csv or MSRVTT_train.7k.csv with the column video_id",
         lambda file: file.has_columns("video_id"),
     ),
-    "vast": (vast.TOLD, vast.is_vast),
+    "vast": (vast.EXPECTED, vast.is_vast),
 }
 
 
@@ -45,12 +45,12 @@ class Captions:
     path: Path
     by_video: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     split_of: dict[str, str] = field(default_factory=dict)
-    """Of the official split, where the JSON tells it."""
+    """Of the official split, where the JSON has it."""
 
 
 def read(request: Request) -> Iterator[AnnotatedClip]:
     """The clips of MSR-VTT. Raises ManifestError."""
-    files = sort_out(open_all(request), request.name, FORMS)
+    files = files_by_form(open_all(request), request.name, FORMS)
     if files["vast"]:
         yield from _read_vast(files, request)
         return
@@ -80,7 +80,7 @@ def _check(files: dict[str, list[AnnotationFile]], request: Request) -> None:
     if request.subtitles:
         raise ManifestError(
             f"{request.name}: these files have no subtitles, so no clip would have text. Leave out --text subtitles, "
-            f"or give {vast.TOLD}."
+            f"or give {vast.EXPECTED}."
         )
     if request.variant == "full":
         if not documents or files["test"]:
@@ -168,7 +168,7 @@ def _read_list(file: AnnotationFile) -> Iterator[tuple[str, str]]:
 def _official(value: object, where: str) -> str:
     if not isinstance(value, str) or value not in OFFICIAL_SPLITS:
         known = ", ".join(OFFICIAL_SPLITS)
-        raise ManifestError(f"{where}: split={str(value)[:40]!r} is none of {known}. Get the publisher's own file.")
+        raise ManifestError(f"{where}: split={values.shown(value)} is none of {known}. Get the publisher's own file.")
     return OFFICIAL_SPLITS[value]
 
 

@@ -1,13 +1,18 @@
 """Pickles of plain values. A pickle can run any program when it is read; these are read so that it cannot.
 
 Only None, bool, numbers, str, bytes, list, tuple, set and dict need no class to be looked up. Whatever does is refused.
+The reader of the standard library that is written in Python is used, since the one in C reserves whatever memory a few
+bytes ask for. Tuples are read as lists: hashing nested ones as keys may take for ever.
 """
 
+import io
 import pickle
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from vlsa.base.errors import ManifestError
+from vlsa.base.files import open_regular
 
 FAULTS = (
     pickle.UnpicklingError,
@@ -21,38 +26,64 @@ FAULTS = (
     MemoryError,
     RecursionError,
 )
-"""What the interpreter's reader raises for bytes that are no pickle, or a hostile one."""
+"""What the interpreter's reader raises for bytes that are not a pickle, or a hostile one."""
+OF_CLASSES = (
+    *(pickle.REDUCE, pickle.BUILD, pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX),
+    *(pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.PERSID, pickle.BINPERSID, pickle.FROZENSET),
+    *(pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),
+)
+"""Instructions that plain values do not need."""
 
 
 class _Forbidden(Exception):
     """The pickle asks for a class or a function."""
 
 
-class _PlainUnpickler(pickle.Unpickler):
+class _PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        code: read
+        for code, read in pickle._Unpickler.dispatch.items()  # type: ignore[attr-defined]
+        if bytes([code]) not in OF_CLASSES
+    }
+
     def find_class(self, module: str, name: str) -> NoReturn:
         raise _Forbidden(f"{module}.{name}")
+
+    def _load_short_list(self, length: int) -> None:
+        start = len(self.stack) - length
+        if start < 0:
+            raise pickle.UnpicklingError("values are missing")
+        self.stack[start:] = [self.stack[start:]]
+
+    dispatch[pickle.TUPLE[0]] = dispatch[pickle.LIST[0]]
+    dispatch[pickle.EMPTY_TUPLE[0]] = dispatch[pickle.EMPTY_LIST[0]]
+    dispatch[pickle.TUPLE1[0]] = lambda self: self._load_short_list(1)
+    dispatch[pickle.TUPLE2[0]] = lambda self: self._load_short_list(2)
+    dispatch[pickle.TUPLE3[0]] = lambda self: self._load_short_list(3)
 
 
 def is_pickle(path: Path) -> bool:
     """By the name, or by the first byte of protocol 2 and later. Raises OSError."""
     if path.suffix.lower() in {".pkl", ".pickle", ".p"}:
         return True
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(1) == b"\x80"
 
 
 def read_pickle(path: Path) -> Any:
     """What a pickle of plain values holds. Raises ManifestError for any other, OSError when it cannot be opened."""
-    with path.open("rb") as file:
-        try:
-            return _PlainUnpickler(file, encoding="utf-8").load()
-        except _Forbidden as error:
-            raise ManifestError(
-                f"{path}: this pickle asks for {str(error)[:80]!r}, which would run code of whoever made the file; "
-                "only str, numbers, list and dict are read. Get the publisher's own file, or save plain dicts as JSON."
-            ) from error
-        except FAULTS as error:
-            what = type(error).__name__ if isinstance(error, MemoryError) else str(error) or type(error).__name__
-            raise ManifestError(
-                f"{path}: not a whole pickle ({what[:120]}); no caption can be read from it. Copy or download it again."
-            ) from error
+    with open_regular(path) as file:
+        data = io.BytesIO(file.read())  # unlike a file, it sets no memory aside for what it does not hold
+    try:
+        return _PlainUnpickler(data, encoding="utf-8").load()
+    except _Forbidden as error:
+        raise ManifestError(
+            f"{path}: this pickle asks for {str(error)[:80]!r}, which would run code of whoever made the file; "
+            "only str, numbers, list and dict are read. Get the publisher's own file, or save plain dicts as JSON."
+        ) from error
+    except FAULTS as error:
+        what = str(error)[:120] if isinstance(error, pickle.UnpicklingError | EOFError) else type(error).__name__
+        raise ManifestError(
+            f"{path}: not a whole pickle ({what or type(error).__name__}); no caption can be read from it. Copy or "
+            "download it again."
+        ) from error

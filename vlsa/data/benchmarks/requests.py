@@ -1,4 +1,4 @@
-"""What an adapter is asked, and what it answers: annotated clips, before anybody has looked for their media.
+"""What an adapter is asked, and what it answers: annotated clips, before anyone has searched for their media.
 
 The adapters (msrvtt.py, lsmdc.py, ...) read published annotation files and yield `AnnotatedClip`; convert.py finds the
 media of each and writes the manifest. Times are seconds of the whole video.
@@ -44,11 +44,11 @@ class AnnotatedClip:
     texts: tuple[str, ...]
     """Blank ones are counted, and left out later."""
     cut_names: tuple[str, ...] = ()
-    """Files without their endings that hold this clip alone, the likeliest first; may begin with folders."""
+    """Files without their endings that hold this clip alone, the likeliest first; may start with folders."""
     video_names: tuple[str, ...] = ()
     """Files without their endings that hold the whole video, in which `span` lies."""
     often_cut: bool = False
-    """People also give a file of the clip alone the video's name; its length tells."""
+    """People also give a file of the clip alone the video's name; its length decides."""
     span: tuple[float, float] | None = None
     """Start and stop; None = all of the file."""
     where: str
@@ -62,7 +62,7 @@ class AnnotatedClip:
         except UnicodeEncodeError as error:
             raise ManifestError(
                 f"{self.path}: {error.object[:80]!r} holds half a character; it can be neither kept nor read. Get the "
-                "file again, or mend it."
+                "file again, or fix it."
             ) from error
 
 
@@ -76,11 +76,11 @@ class Adapter:
     variants: tuple[str, ...] = ()
     """The first is the usual one."""
     has_subtitles: bool = False
-    """Whether some form of it offers what is said beside captions."""
+    """Whether some form of it offers what is said next to captions."""
     needs_sound: bool = False
-    """A file without sound is left out."""
+    """A file without audio is left out."""
     silent_hint: str = ""
-    """Where files without sound come from, if none of them has any."""
+    """Where files without audio come from, if none of them has any."""
 
 
 def parse_source(word: str) -> Source:

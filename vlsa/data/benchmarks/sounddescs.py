@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values
-from vlsa.data.benchmarks.files import AnnotationFile, open_all, read_ids, sort_out
+from vlsa.data.benchmarks.files import AnnotationFile, files_by_form, open_all, read_ids
 from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 
 FORMS = {
@@ -21,14 +21,14 @@ FORMS = {
 
 def read(request: Request) -> Iterator[AnnotatedClip]:
     """The clips of SoundDescs. Raises ManifestError."""
-    files = sort_out(open_all(request), request.name, FORMS)
+    files = files_by_form(open_all(request), request.name, FORMS)
     lacking = next((form for form, found in files.items() if not found), None)
     if lacking:
         raise ManifestError(f"{request.name}: needs descriptions and lists of ids. Add {FORMS[lacking][0]}.")
     texts: dict[str, tuple[str, ...]] = {}
     for file in files["captions"]:
         for id, value in file.value.items():
-            where = f"{file.path}: {str(id)[:40]!r}"
+            where = f"{file.path}: {values.named(id)!r}"
             texts[values.identifier(id, where, "id")] = values.all_words(value, where, "description")
     for file in files["list"]:
         split = file.split()

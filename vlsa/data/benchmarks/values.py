@@ -1,4 +1,4 @@
-"""Single values of annotation files: ids, times and words, each checked where it is read.
+"""Single values of annotation files: ids, times and texts, each checked where it is read.
 
 Used by the adapters. A value that cannot be what it should is a ManifestError that names file and line.
 """
@@ -14,7 +14,7 @@ LONGEST_SECONDS = 7 * 86_400.0
 
 
 def entries(value: Any, where: str, what: str) -> Iterator[tuple[str, Any]]:
-    """`where`, and the value, of each entry of a list. Raises ManifestError when it is none."""
+    """`where`, and the value, of each entry of a list. Raises ManifestError when it is not a list."""
     if not isinstance(value, list | tuple):
         raise ManifestError(f"{where}: {what} is {_kind(value)}, where a list is needed. Get the publisher's own file.")
     for number, entry in enumerate(value, 1):
@@ -22,10 +22,10 @@ def entries(value: Any, where: str, what: str) -> Iterator[tuple[str, Any]]:
 
 
 def field(record: Any, name: str, where: str) -> Any:
-    """A value of an object. Raises ManifestError that names the key and those that are there."""
+    """A value of an object. Raises ManifestError that names the key and those that exist."""
     if isinstance(record, dict) and name in record:
         return record[name]
-    found = ", ".join(str(key)[:40] for key in list(record)[:8]) if isinstance(record, dict) else _kind(record)
+    found = ", ".join(named(key) for key in list(record)[:8]) if isinstance(record, dict) else _kind(record)
     raise ManifestError(
         f"{where}: no {name!r} (found: {found or 'nothing'}); the entry says nothing about a clip without. Get the "
         "publisher's own file."
@@ -36,8 +36,8 @@ def identifier(value: Any, where: str, name: str) -> str:
     """The id of a video. Raises ManifestError for a number, which may have lost leading zeros, and for a blank."""
     if not isinstance(value, str) or not value.strip():
         raise ManifestError(
-            f"{where}: {name}={_shown(value)} is no id; ids are texts, since a number loses its leading zeros. Get the "
-            "publisher's own file."
+            f"{where}: {name}={shown(value)} is not an id; ids are texts, since a number loses its leading zeros. Get "
+            "the publisher's own file."
         )
     return value.strip()
 
@@ -47,7 +47,7 @@ def words(value: Any, where: str, name: str) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if not isinstance(value, str):
-        raise ManifestError(f"{where}: {name}={_shown(value)} is no text. Get the publisher's own file.")
+        raise ManifestError(f"{where}: {name}={shown(value)} is not a text. Get the publisher's own file.")
     return " ".join(value.split())
 
 
@@ -59,14 +59,14 @@ def all_words(value: Any, where: str, name: str) -> tuple[str, ...]:
 
 
 def seconds(value: Any, where: str, name: str) -> float:
-    """A time. Raises ManifestError for what is none: NaN, below 0, beyond a week."""
+    """A time. Raises ManifestError for NaN, below 0, beyond a week."""
     try:
         time = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         time = math.nan
     if not 0 <= time <= LONGEST_SECONDS:
         raise ManifestError(
-            f"{where}: {name}={_shown(value)} is not a time in seconds, such as 12.5; the clip cannot be placed. "
+            f"{where}: {name}={shown(value)} is not a time in seconds, such as 12.5; the clip cannot be placed. "
             "Correct the line, or delete it."
         )
     return time
@@ -77,7 +77,13 @@ def _kind(value: Any) -> str:
     return names.get(type(value).__name__, type(value).__name__)
 
 
-def _shown(value: Any) -> str:
+def named(key: Any) -> str:
+    """A key for an error message, shortened; a text without quotes."""
+    return key[:40] if isinstance(key, str) else shown(key)
+
+
+def shown(value: Any) -> str:
+    """A value for an error message, shortened."""
     if isinstance(value, str | float | int | bool | None) and not (isinstance(value, int) and abs(value) > 1e18):
         text = repr(value)
         return text if len(text) <= 60 else text[:57] + "..."

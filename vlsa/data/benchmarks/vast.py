@@ -10,7 +10,7 @@ from vlsa.data.benchmarks.files import AnnotationFile
 from vlsa.data.benchmarks.requests import Request
 from vlsa.data.benchmarks.values import all_words, entries, field, identifier
 
-TOLD = 'a JSON list of {"video_id", "desc", "subtitle"} (the form of VAST)'
+EXPECTED = 'a JSON list of {"video_id", "desc", "subtitle"} (the form of VAST)'
 
 
 def is_vast(file: AnnotationFile) -> bool:

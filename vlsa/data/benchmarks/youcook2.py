@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values, vast
-from vlsa.data.benchmarks.files import AnnotationFile, open_all, sort_out
+from vlsa.data.benchmarks.files import AnnotationFile, files_by_form, open_all
 from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 from vlsa.data.benchmarks.youtube import youtube_clip
 
@@ -24,7 +24,7 @@ FORMS = {
         'youcookii_annotations_trainval.json: {"database": {ID: {"subset", "annotations": [{"segment", "sentence"}]}}}',
         lambda file: file.has_keys("database"),
     ),
-    "vast": (vast.TOLD, vast.is_vast),
+    "vast": (vast.EXPECTED, vast.is_vast),
 }
 STRETCH = re.compile(r"(.+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)")
 """ID_START_END; an id may hold underscores itself."""
@@ -32,11 +32,11 @@ STRETCH = re.compile(r"(.+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)")
 
 def read(request: Request) -> Iterator[AnnotatedClip]:
     """The clips of YouCook2. Raises ManifestError."""
-    files = sort_out(open_all(request), request.name, FORMS)
+    files = files_by_form(open_all(request), request.name, FORMS)
     if request.subtitles and (files["csv"] or files["json"]):
         raise ManifestError(
             f"{(files['csv'] + files['json'])[0].path}: has no subtitles, so no clip would have text. Leave out --text "
-            f"subtitles, or give {vast.TOLD}."
+            f"subtitles, or give {vast.EXPECTED}."
         )
     for file in files["csv"]:
         yield from _read_csv(file)
@@ -58,16 +58,17 @@ def _read_csv(file: AnnotationFile) -> Iterator[AnnotatedClip]:
 def _read_json(file: AnnotationFile) -> Iterator[AnnotatedClip]:
     database = file.value["database"]
     if not isinstance(database, dict):
-        raise ManifestError(f"{file.path}: 'database' is no object. Expected {FORMS['json'][0]}.")
+        raise ManifestError(f"{file.path}: 'database' is not an object. Expected {FORMS['json'][0]}.")
     for video_id, facts in database.items():
-        where = f"{file.path}: {video_id}"
+        where = f"{file.path}: {values.named(video_id)}"
+        video_id = values.identifier(video_id, where, "id")
         subset = values.field(facts, "subset", where)
         if not isinstance(subset, str) or subset not in SUBSETS:
-            raise ManifestError(f"{where}: subset={str(subset)[:40]!r} is none of {', '.join(SUBSETS)}. Mend it.")
+            raise ManifestError(f"{where}: subset={values.shown(subset)} is none of {', '.join(SUBSETS)}. Fix it.")
         for place, step in values.entries(facts.get("annotations", []), where, "annotations"):
             segment = values.field(step, "segment", place)
             if not isinstance(segment, list) or len(segment) != 2:
-                raise ManifestError(f"{place}: 'segment' is not [start, end] in seconds. Mend it.")
+                raise ManifestError(f"{place}: 'segment' is not [start, end] in seconds. Fix it.")
             start, stop = (values.seconds(time, place, "segment") for time in segment)
             text = values.words(values.field(step, "sentence", place), place, "sentence")
             yield youtube_clip(video_id, start, stop, (text,), split=SUBSETS[subset], where=place, path=file.path)

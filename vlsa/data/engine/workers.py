@@ -1,6 +1,6 @@
 """Worker processes that may die or hang without taking the job along: native decoders do both on hostile files.
 
-Used by scan.py (looking through unknown files) and prepare.py (decoding them). Spawned, never forked; each worker
+Used by scan.py (scanning unknown files) and prepare.py (decoding them). Spawned, never forked; each worker
 does one task at a time and says what comes next (`beat`), so that the parent knows whom to blame and how long to wait.
 """
 
@@ -34,7 +34,7 @@ Beat = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class Step:
+class Started:
     """A worker is about to do `label`."""
 
     task: Any
@@ -76,7 +76,7 @@ class WorkerPool:
 
     def __init__(self, function: Callable[[Any, Beat], Any], tasks: Iterable[Any], num_workers: int) -> None:
         if num_workers < 0:
-            raise ConfigError(f"{num_workers} worker processes cannot be. Use 0 (none but this) or more.")
+            raise ConfigError(f"{num_workers} worker processes are not possible. Use 0 (none but this) or more.")
         self._function = function
         self._tasks = deque(tasks)
         self._num_workers = min(num_workers, len(self._tasks))
@@ -88,7 +88,7 @@ class WorkerPool:
         """Put a task first in the queue; allowed while `events` is being read."""
         self._tasks.appendleft(task)
 
-    def events(self) -> Iterator[Step | Done | Lost]:
+    def events(self) -> Iterator[Started | Done | Lost]:
         """What happens, until no task is left. Raises what a task raised. All workers are gone when this returns."""
         if self._in_process:
             yield from self._run_here()
@@ -102,11 +102,11 @@ class WorkerPool:
                 worker.kill()
             self._workers.clear()
 
-    def _run_here(self) -> Iterator[Step | Done]:
+    def _run_here(self) -> Iterator[Started | Done]:
         while self._tasks:
             task = self._tasks.popleft()
-            steps: list[Step] = []
-            value = self._function(task, lambda label, _, task=task, steps=steps: steps.append(Step(task, label)))
+            steps: list[Started] = []
+            value = self._function(task, lambda label, _, task=task, steps=steps: steps.append(Started(task, label)))
             yield from steps
             yield Done(task, value)
 
@@ -118,12 +118,12 @@ class WorkerPool:
                 self._workers.append(idle[-1])
             idle.pop().give(self._tasks.popleft())
 
-    def _listen(self) -> Iterator[Step | Done | Lost]:
+    def _listen(self) -> Iterator[Started | Done | Lost]:
         busy = [worker for worker in self._workers if worker.busy]
         nearest = min(worker.deadline for worker in busy)
         ready = wait([worker.connection for worker in busy], timeout=max(nearest - time.monotonic(), 0))
         for worker in busy:
-            event = worker.hear() if worker.connection in ready else worker.check_deadline()
+            event = worker.receive() if worker.connection in ready else worker.check_deadline()
             if event is None:
                 continue
             if isinstance(event, Lost):
@@ -172,10 +172,10 @@ class _Worker:
         self.busy, self.task = True, task
         self.deadline = time.monotonic() + self._patience
         self._patience = TASK_SECONDS
-        with suppress(OSError):  # it died while idle: `hear` will find out
+        with suppress(OSError):  # it died while idle: `receive` will find out
             self.connection.send(task)
 
-    def hear(self) -> Step | Done | Lost:
+    def receive(self) -> Started | Done | Lost:
         """The worker's next message. Raises what the task raised."""
         try:
             kind, *rest = self.connection.recv()
@@ -189,7 +189,7 @@ class _Worker:
             return Done(self.task, rest[0])
         self.label, patience = rest
         self.deadline = time.monotonic() + patience
-        return Step(self.task, rest[0])
+        return Started(self.task, rest[0])
 
     def check_deadline(self) -> Lost | None:
         if time.monotonic() < self.deadline:
@@ -220,7 +220,7 @@ def _serve(connection: Connection, function: Callable[[Any, Beat], Any]) -> None
             return
         try:
             value = function(task, beat)
-        except VlsaError as error:  # the user can mend it: the parent tells
+        except VlsaError as error:  # the user can fix it: the parent reports it
             connection.send(("failed", error))
             continue
         except Exception:

@@ -96,14 +96,14 @@ def _check_columns(where: str, found: list[str]) -> None:
     twice = [name for name in (*COLUMNS, *OPTIONAL_COLUMNS) if found.count(name) > 1]
     if twice:
         raise CaptionError(
-            f"{where}: two columns are named {twice[0]}; the words of one would be lost. Rename or delete one of them."
+            f"{where}: two columns are named {twice[0]}; the text of one would be lost. Rename or delete one of them."
         )
 
 
 def _check_width(where: str, cells: list[str], header: list[str]) -> None:
     if len(cells) != len(header):
         raise CaptionError(
-            f"{where}: {len(cells)} values for {len(header)} columns; words would be lost or land in the wrong column. "
+            f"{where}: {len(cells)} values for {len(header)} columns; text would be lost or land in the wrong column. "
             'Put "quotes" around a text with commas.'
         )
 
@@ -128,13 +128,13 @@ def _row(where: str, number: int, record: Mapping[str, Any]) -> CaptionRow:
 def _words(where: str, name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise CaptionError(
-            f"{where}: {name}={value!r} is no text; the row says nothing about a clip. Fill it in, or delete the row."
+            f"{where}: {name}={value!r} is not a text; the row says nothing about a clip. Fill it in or delete the row."
         )
     try:
         value.encode(errors="surrogateescape" if name == "path" else "strict")  # a file's name may be any bytes
     except UnicodeEncodeError as error:
         raise CaptionError(
-            f"{where}: {name}={value!r} holds half a character; it can be neither kept nor read. Write it anew."
+            f"{where}: {name}={value!r} holds half a character; it can be neither kept nor read. Write it again."
         ) from error
     return value.strip()
 

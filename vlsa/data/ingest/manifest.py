@@ -137,7 +137,7 @@ def parse_row(value: Any, where: str) -> ClipRow:
     _check_encodable(where, value["path"])
     _check_encodable(where, *texts, errors="strict")
     if not (math.isfinite(row.start_seconds) and math.isfinite(row.stop_seconds)):
-        raise ManifestError(f"{where}: from {row.start_seconds} to {row.stop_seconds} s is no stretch. {_EXAMPLE}")
+        raise ManifestError(f"{where}: from {row.start_seconds} to {row.stop_seconds} s is not a stretch. {_EXAMPLE}")
     return row
 
 

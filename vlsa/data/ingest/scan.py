@@ -1,8 +1,8 @@
-"""A folder of media files as a list of clips, each file looked through once, in worker processes.
+"""A folder of media files as a list of clips, each file scanned once, in worker processes.
 
 Reads media files, subtitles and caption tables.
 
-Words of a file: its rows in FOLDER/captions.csv and captions.jsonl; else cat.srt or cat.vtt beside cat.mp4; else its
+Text of a file: its rows in FOLDER/captions.csv and captions.jsonl; else cat.srt or cat.vtt next to cat.mp4; else its
 embedded subtitles; else none. Clips: see segments.py. Splits: as the table says; what it does not name is `train`. If
 no row names a split, about `test_share` of the files become `test`, chosen by a hash of their name, so that a growing
 folder keeps its splits and no file feeds both; with fewer than 10 files, the last clips of each file.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from vlsa.base.errors import CaptionError, ConfigError, ManifestError, MediaError
 from vlsa.base.files import Progress
-from vlsa.data.engine.workers import Beat, Lost, Step, WorkerPool, patience_seconds
+from vlsa.data.engine.workers import Beat, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows
@@ -33,13 +33,13 @@ FEWEST_FILES_FOR_SPLIT = 10
 
 @dataclass(frozen=True)
 class Task:
-    """A file to look through."""
+    """A file to scan."""
 
     folder: Path
     name: str
     """Relative to the folder, with forward slashes."""
     has_rows: bool
-    """Its words are in the caption table: no need to look for subtitles."""
+    """Its text is in the caption table: no need to look for subtitles."""
 
     @property
     def path(self) -> Path:
@@ -48,8 +48,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What was found in a file: its length and timed words, or why it cannot be used."""
+class ScannedFile:
+    """What was found in a file: its length and timed text, or why it cannot be used."""
 
     duration_seconds: float = 0.0
     has_sound: bool = False
@@ -69,9 +69,9 @@ def scan(
 ) -> tuple[list[ClipRow], list[Rejection]]:
     """Rows for every media file under a folder, and what had to be left out, in the order of file names and times.
 
-    `num_workers` processes look through the files (None = one per core; 0 = this process, where a crash of a decoder
+    `num_workers` processes scan the files (None = one per core; 0 = this process, where a crash of a decoder
     is the end). Raises ManifestError when there is nothing to list, CaptionError when captions.csv is malformed,
-    ConfigError for a window shorter than the shortest clip, or a share that is none.
+    ConfigError for a window shorter than the shortest clip, or a test share that is not between 0 and 1.
     """
     if not shortest_seconds <= window_seconds < math.inf:
         raise ConfigError(f"window of {window_seconds:g} s: at least {shortest_seconds:g} s are a clip. Try 6.")
@@ -87,14 +87,14 @@ def scan(
         )
     # A row may name a file of another ending. One that does not exist is found out, and reported, like the rest.
     tasks = [Task(folder, name, has_rows=name in table) for name in sorted({*names, *table})]
-    surveys = survey_files(tasks, os.cpu_count() or 1 if num_workers is None else num_workers, progress)
+    scanned = scan_files(tasks, os.cpu_count() or 1 if num_workers is None else num_workers, progress)
     cuts: dict[str, list[Cut]] = {}
     for task in tasks:
-        survey = surveys[task.name]
+        found = scanned[task.name]
         lengths = Lengths(
-            file_seconds=survey.duration_seconds, window_seconds=window_seconds, shortest_seconds=shortest_seconds
+            file_seconds=found.duration_seconds, window_seconds=window_seconds, shortest_seconds=shortest_seconds
         )
-        cuts[task.name] = _cut_file(task.path, survey, table.get(task.name, ()), lengths)
+        cuts[task.name] = _cut_file(task.path, found, table.get(task.name, ()), lengths)
     good = {name: [cut for cut in found if not cut.reason] for name, found in cuts.items()}
     rows = [
         _row(folder, name, cut)
@@ -118,33 +118,33 @@ def list_media(folder: Path) -> list[str]:
     return sorted(names)
 
 
-def survey_files(tasks: list[Task], num_workers: int, progress: Progress | None) -> dict[str, Survey]:
-    """Look through files in workers that may die of them; what killed or held one is reported as any other fault."""
-    surveys: dict[str, Survey] = {}
-    for event in WorkerPool(survey_file, tasks, num_workers).events():
-        if isinstance(event, Step):
+def scan_files(tasks: list[Task], num_workers: int, progress: Progress | None) -> dict[str, ScannedFile]:
+    """Scan files in workers that may die of them; what killed or held one is reported as any other fault."""
+    scanned: dict[str, ScannedFile] = {}
+    for event in WorkerPool(scan_file, tasks, num_workers).events():
+        if isinstance(event, Started):
             continue
         if isinstance(event, Lost):
-            message = f"{event.task.path}: {event.message} while looking through the file. Convert it or leave it out."
-            surveys[event.task.name] = Survey(reason=event.reason, message=message)
+            message = f"{event.task.path}: {event.message} while scanning the file. Convert it or leave it out."
+            scanned[event.task.name] = ScannedFile(reason=event.reason, message=message)
         else:
-            surveys[event.task.name] = event.value
+            scanned[event.task.name] = event.value
         if progress:
-            progress(len(surveys), len(tasks), event.task.name)
-    return surveys
+            progress(len(scanned), len(tasks), event.task.name)
+    return scanned
 
 
-def survey_file(task: Task, beat: Beat) -> Survey:
-    """Look through one file: its length, and its subtitles if the caption table has none of its words."""
+def scan_file(task: Task, beat: Beat) -> ScannedFile:
+    """Scan one file: its length, and its subtitles if the caption table has no text of it."""
     beat(task.name, patience_seconds(task.path))
     try:
         facts = decode.probe(task.path)
         cues = [] if task.has_rows else _find_cues(task.path, facts.has_subtitles)
-        return Survey(facts.duration_seconds, facts.has_sound, tuple(cues))
+        return ScannedFile(facts.duration_seconds, facts.has_sound, tuple(cues))
     except MediaError as error:
-        return Survey(reason=error.reason, message=str(error))
+        return ScannedFile(reason=error.reason, message=str(error))
     except CaptionError as error:
-        return Survey(reason="captions", message=str(error))
+        return ScannedFile(reason="captions", message=str(error))
 
 
 def assign_splits(cuts: dict[str, list[Cut]], test_share: float) -> dict[str, list[Cut]]:
@@ -214,15 +214,15 @@ def _find_cues(path: Path, has_embedded: bool) -> Iterable[TimedText]:
     return decode.iter_subtitles(path) if has_embedded else []
 
 
-def _cut_file(path: Path, survey: Survey, rows: Sequence[CaptionRow], lengths: Lengths) -> list[Cut]:
-    if survey.reason:
+def _cut_file(path: Path, found: ScannedFile, rows: Sequence[CaptionRow], lengths: Lengths) -> list[Cut]:
+    if found.reason:
         named = f" (named by line {rows[0].line_number} of the caption table)" if rows else ""
-        return [Cut(start_seconds=None, stop_seconds=None, reason=survey.reason, message=survey.message + named)]
+        return [Cut(start_seconds=None, stop_seconds=None, reason=found.reason, message=found.message + named)]
     try:
         if rows:
             cuts = cut_rows(rows, lengths)
         else:
-            cuts = cut_cues(survey.cues, lengths) if survey.cues else cut_windows(lengths)
+            cuts = cut_cues(found.cues, lengths) if found.cues else cut_windows(lengths)
     except ManifestError as error:
         raise ManifestError(f"{path}: {error}") from error
     return [replace(cut, message=f"{path}: {cut.message}") if cut.reason else cut for cut in cuts]

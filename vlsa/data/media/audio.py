@@ -1,4 +1,4 @@
-"""Sound of a stretch: mono, at one rate, each sample at its own time.
+"""Audio of a stretch: mono, at one rate, each sample at its own time.
 
 Reads a `Source`; feeds decode.py.
 Axes: C channels, N samples at the file's rate, S samples at the wanted rate.
@@ -23,7 +23,7 @@ EDGE_SECONDS = 0.05
 
 @dataclass
 class _Piece:
-    """Unbroken sound at one rate."""
+    """Unbroken audio at one rate."""
 
     start_seconds: float
     rate_hz: int
@@ -48,10 +48,10 @@ class _Piece:
 
 
 def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int) -> np.ndarray | None:
-    """The sound between two times of the source: float32, S = round(duration x rate), in [-1, 1].
+    """The audio between two times of the source: float32, S = round(duration x rate), in [-1, 1].
 
     None when there is no audio stream, when it covers less than half of the stretch, or when all of it is exactly zero.
-    Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without sound.
+    Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without audio.
     """
     if source.stream("audio") is None:
         return None
@@ -75,7 +75,7 @@ def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample
 
 
 def _read_pieces(source: Source, start_seconds: float, stop_seconds: float) -> tuple[list[_Piece], bool]:
-    """Pieces of mono sound that touch the stretch, and whether packets were broken among them."""
+    """Pieces of mono audio that touch the stretch, and whether packets were broken among them."""
     frames = source.frames_covering(
         "audio", start_seconds, tolerance_seconds=GAP_SECONDS, pre_roll_seconds=PRE_ROLL_SECONDS
     )
@@ -91,7 +91,7 @@ def _read_pieces(source: Source, start_seconds: float, stop_seconds: float) -> t
 
 
 def _extend(pieces: list[_Piece], seconds: float, frame: Any) -> None:
-    """Add a frame to the last piece, or begin a new one where time jumps or the rate changes. nan = no time told."""
+    """Add a frame to the last piece, or start a new one where time jumps or the rate changes. nan = no time given."""
     goes_on = (
         bool(pieces)
         and pieces[-1].rate_hz == frame.sample_rate
@@ -142,7 +142,7 @@ def _check_holes(source: Source, pieces: list[_Piece], start_seconds: float, sto
     for end, start in zip(ends, starts, strict=True):
         if start - end > HOLE_SECONDS:
             raise MediaError(
-                f"{source.path}: damaged at {end:.2f} s, {start - end:.2f} s of sound are missing; that is no silence. "
+                f"{source.path}: damaged at {end:.2f} s, {start - end:.2f} s of audio are missing, not silent. "
                 "Copy or download the file again, or drop the clip.",
                 reason="damaged",
             )
@@ -151,6 +151,6 @@ def _check_holes(source: Source, pieces: list[_Piece], start_seconds: float, sto
 def _check_finite(source: Source, sound: np.ndarray) -> None:
     if not np.isfinite(sound).all():
         raise MediaError(
-            f"{source.path}: the sound holds values that are no numbers, so it is damaged. Copy it again, or drop it.",
+            f"{source.path}: the audio holds values that are not numbers, so it is damaged. Copy it again, or drop it.",
             reason="damaged",
         )

@@ -1,8 +1,8 @@
 """An open media file: the one boundary to FFmpeg (through PyAV).
 
-Whatever libav raises for a damaged packet is caught here and nowhere else: counted, or told as a `MediaError`.
+Whatever libav raises for a damaged packet is caught here and nowhere else: counted, or raised as a `MediaError`.
 Reads media files; feeds probe.py, frames.py, audio.py and decode.py.
-Time 0 is the container's own start, for picture and sound alike.
+Time 0 is the container's own start, for video and audio alike.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ Kind = Literal["video", "audio"]
 MAX_BAD_PACKETS = 200
 """A stretch with more packets that do not decode than this is given up."""
 HOLE_SECONDS = 0.25
-"""A damaged packet may cost this much picture or sound; more, and the clip is rejected."""
+"""A damaged packet may cost this much video or audio; more, and the clip is rejected."""
 SEEK_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0)
 """A seek may land too late (MPEG-TS, MPEG-PS): further tries start this much earlier, the last at the start."""
 ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
-"""MP4 sample entries of protected streams. (FFmpeg mostly tells by a mark on each packet instead.)"""
+"""MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
 NOT_THE_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails
 
 av.logging.set_libav_level(av.logging.PANIC)  # libav would write to stderr about every odd byte
@@ -39,7 +39,7 @@ class TimedFrame:
     """A decoded frame (`av.VideoFrame` or `av.AudioFrame`) and when it is first shown or heard."""
 
     seconds: float
-    """From the source's start; nan when the file does not tell."""
+    """From the source's start; nan when the file has none."""
     frame: Any
 
 
@@ -66,7 +66,7 @@ class Source:
             stream.codec_context.thread_count = 1
 
     def stream(self, kind: Kind) -> Any | None:
-        """The first real stream of a kind (cover art is none), or None."""
+        """The first real stream of a kind (cover art does not count), or None."""
         return self._streams[kind]
 
     def packets(self, *streams: Any) -> Iterator[Any]:
@@ -125,7 +125,7 @@ class Source:
         pre_roll_seconds: float = 0.0,
         may_skip: Callable[[float], bool] | None = None,
     ) -> Iterator[TimedFrame]:
-        """Frames from one that begins at or before `seconds` on (else from the stream's first); mostly by one seek."""
+        """Frames from one that starts at or before `seconds` on (else from the stream's first); mostly by one seek."""
         needed = max(seconds, self.start_seconds(kind)) + tolerance_seconds
         starts = [seconds - pre_roll_seconds - back for back in SEEK_BACK_SECONDS]
         for start in [*(start for start in starts if start > 0), 0.0]:
@@ -138,7 +138,7 @@ class Source:
         return self.frames(kind, may_skip)
 
     def start_seconds(self, kind: Kind) -> float:
-        """When the stream says that it begins."""
+        """When the stream says that it starts."""
         stream = self.stream(kind)
         return 0.0 if stream.start_time is None else self.seconds(stream.start_time, stream)
 
@@ -229,7 +229,7 @@ def _encrypted(path: str) -> MediaError:
 
 
 def _explain(path: str, error: Exception) -> MediaError:
-    """Why a file could not be opened, as far as its first bytes tell."""
+    """Why a file could not be opened, as far as its first bytes show."""
     if _lacks_movie_box(path):
         return MediaError(
             f"{path}: an MP4 file without its whole index ('moov' box), cut short or still being written; nothing can "
@@ -245,7 +245,7 @@ def _explain(path: str, error: Exception) -> MediaError:
 
 
 def _lacks_movie_box(path: str) -> bool:
-    """Whether the file begins as MP4 does and its top-level boxes end before the index does."""
+    """Whether the file starts as MP4 does and its top-level boxes end before the index does."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         offset, is_movie = 0, False

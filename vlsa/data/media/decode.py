@@ -32,9 +32,9 @@ __all__ = [
 ]
 
 LARGEST_CLIP_BYTES = 2**31
-"""Decoded pictures of one clip, which a worker holds at once: 13 minutes of wide screen at 256 px and 8 a second."""
+"""Decoded frames of one clip, which a worker holds at once: 13 minutes of wide screen at 256 px and 8 a second."""
 IMAGE_SECONDS = 1 / 25
-"""A still picture counts as a video of one frame, this long."""
+"""An image counts as a video of one frame, this long."""
 
 
 def regular_times(duration_seconds: float, frames_per_second: float) -> list[float]:
@@ -49,18 +49,18 @@ def check_extent(
     """Look at a stretch before its times are listed and memory is taken.
 
     Raises MediaError, reason `outside`, when less than half of it lies in the file (no modality would be kept), and
-    `too_long` when its pictures would take more than 2 GiB.
+    `too_long` when its frames would take more than 2 GiB.
     """
     where = f"{facts.path}: from {start_seconds:g} to {stop_seconds:g} s: "
     end_seconds = max(facts.video_end_seconds or 0.0, facts.audio_end_seconds or 0.0)
     if end_seconds - start_seconds < (stop_seconds - start_seconds) / 2:
-        message = f"{where}the file ends at {end_seconds:g} s, so that most of the clip is not there. Mend its times."
+        message = f"{where}the file ends at {end_seconds:g} s, so that most of the clip does not exist. Fix its times."
         raise MediaError(message, reason="outside")
     sides = (facts.width_px or 0, facts.height_px or 0)
     frame_bytes = 3 * short_side_px**2 * max(sides) / max(min(sides), 1)
     num_bytes = frame_bytes * frames_per_second * (stop_seconds - start_seconds)
     if num_bytes > LARGEST_CLIP_BYTES:
-        message = f"{where}its pictures take {num_bytes / 2**30:.1f} GiB of memory. Cut it into shorter clips."
+        message = f"{where}its frames take {num_bytes / 2**30:.1f} GiB of memory. Cut it into shorter clips."
         raise MediaError(message, reason="too_long")
 
 
@@ -76,18 +76,18 @@ def decode(
     id: str | None = None,
     texts: Sequence[str] = (),
 ) -> Clip:
-    """Decode what is seen and heard between two times of a file.
+    """Decode what is shown and heard between two times of a file.
 
     frame_times_seconds: ascending, from the start of the clip; for each, the frame shown at that time is kept (the same
-        one twice if need be). Times before the first and after the last picture of the file are left out. None = no
-        picture.
-    short_side_px: the picture is resized to it, upright and with square pixels; None = the file's own size.
-    sample_rate_hz: sound becomes mono float32 at this rate, exactly round(duration x rate) samples. None = no sound.
-    facts: of `probe`; with them decoding leaves out frames that nobody needs (10 to 50% faster).
+        one twice if need be). Times before the first and after the last frame of the file are left out. None = no
+        video.
+    short_side_px: frames are resized to it, upright and with square pixels; None = the file's own size.
+    sample_rate_hz: audio becomes mono float32 at this rate, exactly round(duration x rate) samples. None = no audio.
+    facts: of `probe`; with them decoding leaves out frames that are not needed (10 to 50% faster).
 
     `Clip.frame_seconds` holds the true times of the frames. A modality that the file does not have, or for less than
-    half of the clip, is None; so is sound that is exactly silent. Raises MediaError with `reason` as `probe` does, or:
-    zero_length (stop is not after start), damaged, nothing (neither picture nor sound in the stretch).
+    half of the clip, is None; so is audio that is exactly silent. Raises MediaError with `reason` as `probe` does, or:
+    zero_length (stop is not after start), damaged, nothing (neither video nor audio in the stretch).
     """
     _check_stretch(path, start_seconds, stop_seconds)
     with open_media(path) as source:
@@ -122,14 +122,14 @@ def _check_stretch(path: str | os.PathLike[str], start_seconds: float, stop_seco
 
 def _nothing(source: Source, start_seconds: float, stop_seconds: float) -> MediaError:
     return MediaError(
-        f"{source.path}: neither picture nor sound from {start_seconds:.2f} to {stop_seconds:.2f} s (silence is none); "
-        "an empty clip teaches nothing. Choose times within the media, ask for what it has, or drop the clip.",
+        f"{source.path}: neither video nor audio from {start_seconds:.2f} to {stop_seconds:.2f} s (silence does not "
+        "count); an empty clip teaches nothing. Choose times within the media, ask for what it has, or drop the clip.",
         reason="nothing",
     )
 
 
 def decode_image(path: str | os.PathLike[str], short_side_px: int | None = None) -> Clip:
-    """A picture file as a clip of one frame, upright. Raises MediaError."""
+    """An image file as a clip of one frame, upright. Raises MediaError."""
     return Clip(
         id=os.fspath(path),
         source=os.fspath(path),

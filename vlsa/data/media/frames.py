@@ -1,4 +1,4 @@
-"""Frames at wanted times, upright and in RGB; and picture files.
+"""Frames at wanted times, upright and in RGB; and image files.
 
 Reads a `Source`; feeds decode.py.
 Axes: F frames, H W pixels.
@@ -55,7 +55,7 @@ class _Picker:
             if self.shown is not None:
                 self.kept.append((wanted, self.shown))
             elif later is not None and later.seconds - wanted <= HOLE_SECONDS:
-                self.kept.append((wanted, later))  # the picture sets in a moment after the sound
+                self.kept.append((wanted, later))  # the video starts a moment after the audio
             self.num_done += 1
 
 
@@ -64,8 +64,8 @@ def read_frames(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The frames (uint8, F H W 3) shown at the wanted times (ascending, seconds of the source) and their own times (F).
 
-    Wanted times before the first or after the last picture are left out; None when that leaves less than half.
-    Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without a picture.
+    Wanted times before the first or after the last frame are left out; None when that leaves less than half.
+    Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without video.
     """
     if source.stream("video") is None or len(wanted_seconds) == 0:
         return None
@@ -121,7 +121,7 @@ def _check_holes(source: Source, picker: _Picker) -> None:
     late += [wanted for wanted in picker.wanted if wanted not in shown]
     if late:
         raise MediaError(
-            f"{source.path}: damaged at {min(late):.2f} s, more than {HOLE_SECONDS} s of picture are missing; the clip "
+            f"{source.path}: damaged at {min(late):.2f} s, more than {HOLE_SECONDS} s of video are missing; the clip "
             "would show something else. Copy or download the file again, or drop the clip.",
             reason="damaged",
         )
@@ -162,12 +162,12 @@ def fit_short_side(width_px: int, height_px: int, short_side_px: int | None) -> 
 
 
 def is_image(path: str | os.PathLike[str]) -> bool:
-    """Whether the name is that of a still picture (by its ending)."""
+    """Whether the name is that of an image (by its ending)."""
     return os.path.splitext(os.fspath(path))[1].lower() in IMAGE_SUFFIXES
 
 
 def read_image(path: str | os.PathLike[str], short_side_px: int | None) -> np.ndarray:
-    """A picture file, upright: uint8, 1 H W 3. Raises MediaError, reason missing, empty, unreadable and so on."""
+    """An image file, upright: uint8, 1 H W 3. Raises MediaError, reason missing, empty, unreadable and so on."""
     from PIL import Image, ImageOps
 
     check_file(path)
@@ -176,7 +176,7 @@ def read_image(path: str | os.PathLike[str], short_side_px: int | None) -> np.nd
             image = ImageOps.exif_transpose(file).convert("RGBA").convert("RGB")
     except Exception as error:
         raise MediaError(
-            f"{path}: not a readable picture ({type(error).__name__}). Check that it opens elsewhere, or drop it.",
+            f"{path}: not a readable image ({type(error).__name__}). Check that it opens elsewhere, or drop it.",
             reason="unreadable",
         ) from error
     size = fit_short_side(*image.size, short_side_px)

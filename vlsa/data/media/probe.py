@@ -13,7 +13,7 @@ from vlsa.base.errors import MediaError
 from vlsa.data.media.container import Source, open_media
 
 TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
-"""Subtitle codecs that hold words; the others hold pictures of words."""
+"""Subtitle codecs that hold text; the others hold images of text."""
 
 LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
 """Between two packets, and in all; more is a damaged time stamp, which would become a million windows of nothing."""
@@ -37,7 +37,7 @@ class MediaFacts:
     video_codec: str | None
     audio_codec: str | None
     rotation_degrees: int
-    """Counter-clockwise turn, 0, 90, 180 or 270, that makes the stored picture upright."""
+    """Counter-clockwise turn, 0, 90, 180 or 270, that makes the stored frame upright."""
     has_subtitles: bool
     """Whether a subtitle stream holds text."""
     video_end_seconds: float | None
@@ -48,7 +48,7 @@ class MediaFacts:
 
 @dataclass
 class _Scan:
-    """What the packets of one stream tell."""
+    """Facts from the packets of one stream."""
 
     starts: list[float]
     end_seconds: float = -math.inf
@@ -62,7 +62,7 @@ class _Scan:
 
 
 def probe(path: str | os.PathLike[str]) -> MediaFacts:
-    """Read a file's facts: every packet once, of the pictures only the first.
+    """Read a file's facts: every packet once, of the frames only the first.
 
     Raises MediaError with `reason` missing, not_a_file, empty, permission, unreadable, truncated, encrypted,
     no_streams, zero_length or damaged.
@@ -78,7 +78,7 @@ def probe(path: str | os.PathLike[str]) -> MediaFacts:
 
 
 def _scan(source: Source) -> tuple[dict[str, _Scan], Any]:
-    """Times of all packets by kind of stream, and the first decoded picture (None without video)."""
+    """Times of all packets by kind of stream, and the first decoded frame (None without video)."""
     streams = [stream for kind in ("video", "audio") if (stream := source.stream(kind)) is not None]
     scans: dict[str, _Scan] = {}
     first_frame = None
@@ -98,7 +98,7 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
     video, sound = scans.get("video"), scans.get("audio")
     if video is not None and first_frame is None:
         raise MediaError(
-            f"{source.path}: no picture of the {source.stream('video').codec_context.name} stream could be decoded. "
+            f"{source.path}: no frame of the {source.stream('video').codec_context.name} stream could be decoded. "
             "Check that it plays elsewhere; copy it again, or drop it.",
             reason="damaged",
         )
@@ -148,14 +148,14 @@ def _rate(starts: list[float]) -> tuple[float | None, float | None]:
 
 
 def _end(scan: _Scan, rate: float | None) -> float:
-    """End of a stream; a last frame that does not tell its length lasts as long as the average one."""
+    """End of a stream; a last frame that has no length lasts as long as the average one."""
     if scan.last_duration_seconds == 0 and rate:
         return scan.end_seconds + 1 / rate
     return scan.end_seconds
 
 
 def is_text_stream(stream: Any) -> bool:
-    """Whether a subtitle stream holds words that can be read without recognising pictures."""
+    """Whether a subtitle stream holds text that can be read without recognising images."""
     return stream.codec_context is not None and stream.codec_context.codec.canonical_name in TEXT_SUBTITLES
 
 

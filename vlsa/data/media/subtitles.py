@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlsa.base.errors import CaptionError
+from vlsa.base.files import open_regular
 
-BYTE_ORDER_MARKS = (  # the longer first: UTF-32's mark begins with UTF-16's
+BYTE_ORDER_MARKS = (  # the longer first: UTF-32's mark starts with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -27,7 +28,7 @@ LINE_BREAK = re.compile(r"\\[Nnh]")
 
 @dataclass(frozen=True)
 class TimedText:
-    """Words, and when they are shown. Seconds of the media file."""
+    """Text, and when it is shown. Seconds of the media file."""
 
     start_seconds: float
     stop_seconds: float
@@ -35,14 +36,14 @@ class TimedText:
 
 
 def clean_text(text: str) -> str:
-    """Words without markup, character references and line breaks."""
+    """Text without markup, character references and line breaks."""
     return " ".join(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", text))).split())
 
 
 def read_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
     """The cues of a .srt or .vtt file by start time, without markup.
 
-    Cues without words, and cues that do not end after they begin, are left out (players show neither). UTF-8, with or
+    Cues without text, and cues that do not end after they start, are left out (players show neither). UTF-8, with or
     without byte order mark, and UTF-16 or UTF-32 with one are understood. Raises CaptionError for another encoding, for
     a file that is no subtitle file, and for one without a single cue.
     """
@@ -63,14 +64,12 @@ def read_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
     _check_timings(path, cues)
     cues = [cue for cue in cues if cue.text and cue.stop_seconds > cue.start_seconds]
     if not cues:
-        raise CaptionError(
-            f"{path}: no cue with words; the video would stay without text. Mend the file, or remove it."
-        )
+        raise CaptionError(f"{path}: no cue with text; the video would stay without text. Fix the file, or remove it.")
     return sorted(cues, key=lambda cue: (cue.start_seconds, cue.stop_seconds))
 
 
 def _cues_alone(text: str) -> str:
-    """WebVTT without notes, styles and names of cues: pysubs2 would take them for words of the cue before."""
+    """WebVTT without notes, styles and names of cues: pysubs2 would take them for text of the cue before."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     blocks = [block.split("\n") for block in re.split(r"\n\s*\n", text)]
     timed = [(lines, k) for lines in blocks for k in range(min(2, len(lines))) if "-->" in lines[k]]
@@ -82,7 +81,7 @@ def _check_timings(path: str | os.PathLike[str], cues: list[TimedText]) -> None:
     for cue in cues:
         if "-->" in cue.text:
             raise CaptionError(
-                f"{path}: after {cue.start_seconds:.3f} s: a line with '-->' that is no timing; its words would join "
+                f"{path}: after {cue.start_seconds:.3f} s: a line with '-->' that is not a timing; its text would join "
                 "the wrong cue. Write 00:00:01,500 --> 00:00:02,750 (in .vtt 00:00:01.500)."
             )
 
@@ -90,7 +89,8 @@ def _check_timings(path: str | os.PathLike[str], cues: list[TimedText]) -> None:
 def read_text(path: str | os.PathLike[str]) -> str:
     """The file's text. Raises CaptionError unless it is sure how the bytes are meant."""
     try:
-        data = Path(path).read_bytes()
+        with open_regular(path) as file:
+            data = file.read()
     except OSError as error:
         raise CaptionError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
@@ -105,6 +105,6 @@ def read_text(path: str | os.PathLike[str]) -> str:
         offset, likely = data.find(b"\0"), "UTF-16LE"
     line = data.count(b"\n", 0, offset) + 1
     raise CaptionError(
-        f"{path}:{line}: byte {offset} is not {encoding.upper().removesuffix('-SIG')} text; words would be garbled. "
+        f"{path}:{line}: byte {offset} is not {encoding.upper().removesuffix('-SIG')} text; text would be garbled. "
         f"If it is {likely}: iconv -f {likely} -t UTF-8 {path} > utf8{Path(path).suffix}"
     )

@@ -1,7 +1,7 @@
-"""The files inside a shard: frames as JPEG and sound as PCM16 WAV, to bytes and back.
+"""The files inside a shard: frames as JPEG and audio as PCM16 WAV, to bytes and back.
 
 shards.py writes with it, reader.py reads with it.
-Axes: H W pixels, S samples of sound.
+Axes: H W pixels, S samples of audio.
 """
 
 import io
@@ -17,7 +17,7 @@ PCM_SCALE = 32_768
 
 
 def encode(clip: Clip, jpeg_quality: int) -> Iterator[tuple[str, bytes]]:
-    """Name (without the clip's id) and bytes of each frame, then of the sound, as far as they exist."""
+    """Name (without the clip's id) and bytes of each frame, then of the audio, as far as they exist."""
     for number, frame in enumerate(clip.frames if clip.frames is not None else ()):
         yield frame_name(number), encode_jpeg(frame, jpeg_quality)
     if clip.sound is not None:
@@ -49,7 +49,7 @@ def decode_jpeg(data: bytes, height_px: int, width_px: int) -> np.ndarray:
 
 
 def encode_wav(sound: np.ndarray, sample_rate_hz: int) -> bytes:
-    """Sound (float32 S, in [-1, 1]) as mono PCM16, which is what most media hold; rounding adds noise at -98 dB."""
+    """Audio (float32 S, in [-1, 1]) as mono PCM16, which is what most media hold; rounding adds noise at -98 dB."""
     samples = np.clip(np.round(sound * PCM_SCALE), -PCM_SCALE, PCM_SCALE - 1).astype("<i2")
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -61,5 +61,5 @@ def encode_wav(sound: np.ndarray, sample_rate_hz: int) -> bytes:
 
 
 def decode_pcm(data: bytes | memoryview) -> np.ndarray:
-    """Sound, float32 S, from the samples behind a WAV's header."""
+    """Audio, float32 S, from the samples behind a WAV's header."""
     return np.frombuffer(data, dtype="<i2").astype(np.float32) * np.float32(1 / PCM_SCALE)

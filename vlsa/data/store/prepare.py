@@ -22,7 +22,7 @@ from vlsa.base.files import Progress, locked_folder, write_json_lines
 from vlsa.config import Config
 from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
-from vlsa.data.engine.workers import Beat, Done, Lost, Step, WorkerPool, patience_seconds
+from vlsa.data.engine.workers import Beat, Done, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
 from vlsa.data.media import decode
 from vlsa.data.store import given_up
@@ -37,12 +37,12 @@ Decode = Callable[[ClipRow, StoreSettings], Clip]
 
 
 SMALL_PICTURE_PX = 112
-"""Pictures under this side are kept at the size that the model sees; larger ones an eighth larger."""
+"""Frames under this side are kept at the size that the model reads; larger ones an eighth larger."""
 FRAMES_KEPT_PER_FRAME_SEEN = 4
 
 
 def store_settings(config: Config) -> StoreSettings:
-    """How to keep clips for a model: its picture size, sound rate and window, and frames to choose from."""
+    """How to keep clips for a model: its frame size, audio rate and window, and frames to choose from."""
     video, audio = config.model.video, config.model.audio
     window_seconds = math.ceil(2 * audio.window_seconds) / 2
     return StoreSettings(
@@ -71,7 +71,7 @@ def decode_row(row: ClipRow, settings: StoreSettings) -> Clip:
     duration_seconds = row.stop_seconds - row.start_seconds
     if duration_seconds <= 0:
         message = f"{row.path}: clip {row.id} stops at {row.stop_seconds:g} s and starts at {row.start_seconds:g} s; "
-        raise MediaError(message + "nothing can be seen or heard. Mend its times.", reason="zero_length")
+        raise MediaError(message + "nothing can be decoded. Fix its times.", reason="zero_length")
     facts = _facts(row.path)
     decode.check_extent(facts, row.start_seconds, row.stop_seconds, settings.short_side_px, settings.frames_per_second)
     return decode.decode(
@@ -89,7 +89,7 @@ def decode_row(row: ClipRow, settings: StoreSettings) -> Clip:
 
 @functools.lru_cache(maxsize=16)
 def _facts(path: str) -> decode.MediaFacts:
-    """Neighbouring rows come from the same file: it is looked through once."""
+    """Neighbouring rows come from the same file: it is scanned once."""
     return decode.probe(path)
 
 
@@ -104,7 +104,7 @@ def prepare(
     decode: Decode = decode_row,
     progress: Progress | None = None,
 ) -> PrepareSummary:
-    """Decode every row into a store, going on where an interrupted run of the same rows and settings stopped.
+    """Decode every row into a store, resuming where an interrupted run of the same rows and settings stopped.
 
     `num_workers` processes decode (None = one per core; 0 = this process, where a crash of a decoder is the end).
     `rejections` of the manifest are added to the report. `restart` deletes what a former run made. `decode` must be
@@ -183,7 +183,7 @@ def _claim(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, r
         what = ", ".join(changed) or f"other clips ({counts}), or other times, texts or splits of them"
         raise StoreError(
             f"{store_path}: holds a store made with other input: {what}; one store cannot mix them. "
-            "Choose another folder, or prepare anew with --restart."
+            "Choose another folder, or prepare again with --restart."
         )
 
 
@@ -210,13 +210,13 @@ def _make_shards(
     tasks: list[ShardTask], store_path: Path, num_rows: int, num_workers: int, progress: Progress | None
 ) -> None:
     num_done = num_rows - sum(len(task.rows) for task in tasks)
-    begun: Counter[int] = Counter()  # clips of each shard that are counted in num_done
+    counted: Counter[int] = Counter()  # clips of each shard that are counted in num_done
     pool = WorkerPool(build_shard, tasks, num_workers)
     with _sweeping(store_path), contextlib.closing(pool.events()) as events:
         for event in events:
             number = event.task.number
-            now = begun[number] + 1 if isinstance(event, Step) else len(event.task.rows) * isinstance(event, Done)
-            num_done, begun[number] = num_done + now - begun[number], now
+            now = counted[number] + 1 if isinstance(event, Started) else len(event.task.rows) * isinstance(event, Done)
+            num_done, counted[number] = num_done + now - counted[number], now
             if isinstance(event, Lost):
                 pool.submit(_give_up(event))
             if progress:
@@ -244,7 +244,7 @@ def _is_finished(store_path: Path, number: int) -> bool:
 
 
 def _digest(rows: Sequence[ClipRow]) -> str:
-    """What tells one manifest from another. Paths do not count: the same folder may be named in several ways."""
+    """Distinguishes one manifest from another. Paths do not count: the same folder may be named in several ways."""
     facts = [(row.id, row.start_seconds, row.stop_seconds, row.texts, row.split) for row in rows]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 

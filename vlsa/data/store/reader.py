@@ -1,8 +1,8 @@
-"""Reading a clip store: whole clips, single frames, or a stretch of sound, at random and from any process.
+"""Reading a clip store: whole clips, single frames, or a stretch of audio, at random and from any process.
 
 Reads what shards.py wrote (see there for the layout); feeds loader.py, evaluation, and the training of the tokenizer.
 Members are read by their offset in the shard, so a global shuffle costs nothing, and no library is needed but Pillow.
-Axes: F frames, H W pixels, S samples of sound.
+Axes: F frames, H W pixels, S samples of audio.
 """
 
 import hashlib
@@ -76,7 +76,7 @@ class ClipStore:
         if num_missing:
             raise StoreError(
                 f"{path}: unfinished, {num_missing} of {num_shards} shards are missing; "
-                "a part of the clips would be left out. Run the same `vlsa prepare` again: it goes on where it was."
+                "a part of the clips would be left out. Run the same `vlsa prepare` again: it resumes where it stopped."
             )
         store = cls(path, header_settings(header), [read_shard_index(path, n) for n in range(num_shards)])
         num_found = len(store) + len(store.rejections)
@@ -144,8 +144,8 @@ class ClipStore:
     ) -> Clip:
         """Decode a clip, or the asked part of it only.
 
-        `frame_indices` chooses frames (F of the result = their number; none = no picture), `sound_range` samples first
-        to last + 1 (then sample 0 of the result is the first asked one; an empty range = no sound). None = all.
+        `frame_indices` chooses frames (F of the result = their number; none = no video), `sound_range` samples first
+        to last + 1 (then sample 0 of the result is the first asked one; an empty range = no audio). None = all.
         Raises StoreError when the bytes are damaged.
         """
         indices = range(len(clip.frame_seconds)) if frame_indices is None else frame_indices

@@ -87,7 +87,7 @@ def read_shard_index(store_path: str | Path, number: int) -> ShardIndex:
         ]
         num_bytes = tar_path.stat().st_size if tar_path.is_file() else 0
         if whole and num_bytes != head["num_bytes"]:
-            raise damaged(tar_path, f"the shard ({num_bytes} of {int(head['num_bytes'])} bytes are there)")
+            raise damaged(tar_path, f"the shard ({num_bytes} of {int(head['num_bytes'])} bytes exist)")
         clips = [_stored_clip(line, number, num_bytes) for line in lines if "id" in line]
         rejections = [parse_rejection(line["rejected"], "") for line in lines if "rejected" in line]
     except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, ManifestError) as error:
@@ -101,7 +101,7 @@ def damaged(path: Path, what: str) -> StoreError:
     """The error for bytes that are not what the index says."""
     return StoreError(
         f"{path}: {what} is damaged; the clips in it cannot be trusted. "
-        f"Delete {path.with_suffix('.jsonl').name} beside it and run the same `vlsa prepare` again."
+        f"Delete {path.with_suffix('.jsonl').name} next to it and run the same `vlsa prepare` again."
     )
 
 

@@ -37,12 +37,12 @@ class StoreSettings:
     frames_per_second: float = 8.0
     """Frames kept; training samples 8 of the 48 in 6 s."""
     sample_rate_hz: int = 11_025
-    """The rate that the paper's front end hears."""
+    """The rate that the paper's front end reads."""
     jpeg_quality: int = 90
     clips_per_shard: int = 256
     """At most; a small manifest gets smaller shards, so that all workers are busy."""
     window_seconds: float = 6.0
-    """Length of the clips cut where there is no text: the paper's 5.94 s of sound, rounded up."""
+    """Length of the clips cut where there is no text: the paper's 5.94 s of audio, rounded up."""
 
     def __post_init__(self) -> None:
         for name in ("short_side_px", "frames_per_second", "sample_rate_hz", "clips_per_shard", "window_seconds"):
@@ -83,7 +83,7 @@ class ShardWriter:
         self._partial_path.unlink(missing_ok=True)
 
     def add(self, clip: Clip, split: str) -> None:
-        """Append a clip's frames, sound and words."""
+        """Append a clip's frames, audio and texts."""
         seconds = [] if clip.frame_seconds is None else [round(float(time), 6) for time in clip.frame_seconds]
         facts = {
             "id": clip.id,
@@ -196,5 +196,5 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written ({error.strerror}); the store stays unfinished. "
-            "Make room or mend the permissions, and run the same command again: finished shards are kept."
+            "Make room or fix the permissions, and run the same command again: finished shards are kept."
         ) from error

@@ -31,7 +31,7 @@ class PrepareSummary:
         splits = ", ".join(f"{count} {split}" for split, count in self.num_by_split.items())
         kept = (
             f"{self.store_path}: {self.num_clips} clips ({splits}), {self.seconds_of_media / 60:.1f} minutes; "
-            f"{self.num_with_video} with picture, {self.num_with_sound} with sound, {self.num_with_text} with text."
+            f"{self.num_with_video} with video, {self.num_with_sound} with audio, {self.num_with_text} with text."
         )
         if not self.num_rejected:
             return f"{kept} Nothing was rejected."
@@ -40,7 +40,7 @@ class PrepareSummary:
 
 
 def summarise(store: ClipStore, report: Sequence[Rejection]) -> PrepareSummary:
-    """Count what a finished store holds, and the rejections beside it."""
+    """Count what a finished store holds, and the rejections next to it."""
     splits = Counter(clip.split for clip in store.clips)
     return PrepareSummary(
         store_path=str(store.path),

@@ -1,4 +1,4 @@
-"""A made world of clips in which picture, sound and words are three renderings of one event log.
+"""A made world of clips in which video, audio and text are three renderings of one event log.
 
 events.py draws the log; motion.py, picture.py, sound.py and words.py render it; clips.py says which clips there are;
 write.py makes .mp4 files of them.

@@ -27,7 +27,7 @@ SHARED_FACTS = {
     "audio-text": ("size", "material", "motion", "count", "tempo", "ambience"),
     "video-text": ("shape", "colour", "size", "motion", "count", "tempo", "direction", "companion"),
 }
-"""Named facts that two modalities share. Sound and picture share the times of the impacts too: a higher ceiling."""
+"""Named facts that two modalities share. Audio and video share the times of the impacts too: a higher ceiling."""
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""The event log of a made clip: the one source of its picture, its sound and its words.
+"""The event log of a made clip: the one source of its video, its audio and its words.
 
 Reads nothing; feeds picture.py, sound.py and words.py, each of which renders the same log.
 Places are shares of the frame's side: x from the left, y from the top. Axes: N impacts.
@@ -26,7 +26,7 @@ RADII = {"small": 5 / 64, "medium": 8 / 64, "big": 11 / 64}
 EXTENTS = {"ball": (1.0, 1.0), "block": (0.88, 0.88), "triangle": (1.04, 0.6), "star": (1.19, 1.01)}
 """How far a shape reaches from its centre, in radii: sideways, down."""
 INTERVAL_SECONDS = {"slow": 0.5, "fast": 0.25}
-"""Between impacts. A bounce begins at 1.18 of it, since its intervals shrink."""
+"""Between impacts. A bounce starts at 1.18 of it, since its intervals shrink."""
 SHRINK = 0.86
 """Restitution of a bounce: each interval is this share of the one before."""
 FADE = 0.78

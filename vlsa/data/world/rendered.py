@@ -33,9 +33,9 @@ class WorldSpec:
     """Held-out clips, each a combination that training never sees."""
     seed: int = 0
     px: int = 64
-    """Side of the picture."""
+    """Side of the frame."""
     fps: int = 8
-    """Pictures of each second."""
+    """Frames of each second."""
     first: int = 0
     """Number of the first clip to learn from: worlds of one seed that share no clip."""
 

@@ -1,10 +1,9 @@
 """What is known of made clips: the event log behind each, found from the footage that a store was made of.
 
-Reads the truth.jsonl that write.py leaves beside the footage (or the name of a clip made in memory); feeds figures that
-are checked against the truth.
+Reads the truth.jsonl that write.py leaves next to the footage (or the name of a clip made in memory); feeds figures
+that are checked against the truth.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from vlsa.base.errors import StoreError
+from vlsa.base.files import read_json_lines
 from vlsa.data.world.clips import SPLITS, world_log
-from vlsa.data.world.events import ClipLog, Event, Facts
+from vlsa.data.world.events import AMBIENCES, COLOURS, COMBINATION, DIRECTIONS, SHAPES, ClipLog, Event, Facts
 from vlsa.data.world.write import FRAMES_PER_SECOND
 
 TRUTH_NAME = "truth.jsonl"
@@ -23,7 +23,7 @@ TRUTH_NAME = "truth.jsonl"
 
 @dataclass(frozen=True)
 class Truth:
-    """The log of a clip, and how many frames a second its picture was drawn with."""
+    """The log of a clip, and how many frames a second its video was drawn with."""
 
     log: ClipLog
     frames_per_second: int
@@ -32,7 +32,7 @@ class Truth:
 def truths(clips: Iterable[Any]) -> dict[str, Truth]:
     """Clip id -> what is known of it, for those clips that come from a made world; empty for other footage.
 
-    clips: rows of a store (id, source, frame_seconds), or of clips in memory. A made file's truth.jsonl is looked for
+    clips: rows of a store (id, source, frame_seconds), or of clips in memory. A made file's truth.jsonl is searched for
     in the folder above the file's. Raises StoreError when that file is damaged.
     """
     known: dict[Path, dict[str, ClipLog]] = {}
@@ -54,27 +54,36 @@ def truths(clips: Iterable[Any]) -> dict[str, Truth]:
 
 def read_truth(path: Path) -> dict[str, ClipLog]:
     """Path within the world -> log. Raises StoreError for a line that is no log."""
-    logs = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-            logs[record["path"]] = _log(record)
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{path}:{number}: no event log of a made clip ({error}); nothing could be checked against it. "
-                "Make the world again, or move that file away."
-            ) from error
+    logs: dict[str, ClipLog] = {}
+    try:
+        for record in read_json_lines(path):
+            if record is not None:
+                logs[str(record["path"])] = _log(record)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path}:{len(logs) + 1}: not an event log of a made clip ({error}); nothing could be checked against it. "
+            "Make the world again, or move that file away."
+        ) from error
     return logs
 
 
 def _log(record: Any) -> ClipLog:
-    facts, companion = record["facts"], record["facts"]["companion"]
+    facts = record["facts"]
+    companion = tuple(facts["companion"]) if facts["companion"] else None
     values = {name: value for name, value in record.items() if name not in ("path", "split")}
-    values["facts"] = Facts(**facts | {"companion": tuple(companion) if companion else None})
+    values["facts"] = Facts(**facts | {"companion": companion})
     values["events"] = tuple(Event(**event) for event in record["events"])
-    return ClipLog(**values)
+    log = ClipLog(**values)
+    numbers = [log.interval_seconds, log.run_up, log.pitch, log.render_seed, log.duration_seconds]
+    numbers += [number for event in log.events for number in (event.seconds, event.x, event.y, event.loudness)]
+    if not all(isinstance(number, int | float) and abs(number) < 2**64 for number in numbers):
+        raise ValueError("a number is missing")
+    known = {**COMBINATION, "direction": DIRECTIONS, "ambience": AMBIENCES}
+    if any(getattr(log.facts, name) not in values for name, values in known.items()) or not (
+        companion is None or (len(companion) == 2 and companion[0] in COLOURS and companion[1] in SHAPES)
+    ):
+        raise ValueError("a fact that no clip has")
+    return log
 
 
 def _source(row: Any) -> str:

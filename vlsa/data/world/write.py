@@ -1,7 +1,7 @@
-"""A made world as real files: H.264 with B-frames and AAC in .mp4, captions.csv, and the truth beside them.
+"""A made world as real files: H.264 with B-frames and AAC in .mp4, captions.csv, and the truth next to them.
 
 Reads clips.py and the renderers; feeds prepare.py like any folder of footage. A clip's file follows from the seed, the
-split and its number alone, so writing is parallel, and an interrupted run goes on with the files that are missing.
+split and its number alone, so writing is parallel, and an interrupted run resumes with the files that are missing.
 Axes: F frames, H W pixels, S samples.
 """
 
@@ -123,7 +123,7 @@ def make_world(
 
 
 def write_clip(path: Path, frames: np.ndarray, sound: np.ndarray, frames_per_second: int, sample_rate_hz: int) -> None:
-    """An .mp4 of frames (uint8 F H W 3, even sides) and mono sound (float32 S); it appears whole or not at all."""
+    """An .mp4 of frames (uint8 F H W 3, even sides) and mono audio (float32 S); it appears whole or not at all."""
     import av
 
     unfinished = path.with_name(f".{path.name}.part")

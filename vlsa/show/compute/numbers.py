@@ -28,7 +28,7 @@ class Number:
     """What it is a mean over: 40 clips, 1,000 pairs."""
     interval: tuple[float, float] | None = None
     """95%, by bootstrap over clips."""
-    beside: Mapping[str, float] = field(default_factory=dict)
+    baselines: Mapping[str, float] = field(default_factory=dict)
     """Name of a baseline -> its value."""
 
     def as_dict(self) -> dict[str, Any]:
@@ -39,17 +39,20 @@ class Number:
     def row(self) -> tuple[str, ...]:
         """Cells under TABLE_HEADER."""
         interval = "{:.3f} to {:.3f}".format(*self.interval) if self.interval else ""
-        beside = ", ".join(f"{name} {value:.3f}" for name, value in self.beside.items())
-        return (self.figure, self.name, f"{self.value:.3f}", interval, beside, self.over)
+        compared = ", ".join(f"{name} {value:.3f}" for name, value in self.baselines.items())
+        return (self.figure, self.name, f"{self.value:.3f}", interval, compared, self.over)
 
 
 def mean_over_clips(
-    figure: str, name: str, values: Float[np.ndarray, " N"], beside: Mapping[str, Float[np.ndarray, " M"]] | None = None
+    figure: str,
+    name: str,
+    values: Float[np.ndarray, " N"],
+    baselines: Mapping[str, Float[np.ndarray, " N"]] | None = None,
 ) -> Number:
-    """The mean of one value per clip, with its interval; baselines are averaged alike. At least one clip."""
-    baselines = {label: float(np.mean(other)) for label, other in (beside or {}).items()}
+    """The mean of one value per clip, with its interval; baselines are averaged in the same way. At least one clip."""
     over = f"{len(values):,} clip{'s' if len(values) != 1 else ''}"
-    return Number(figure, name, float(np.mean(values)), over, bootstrap_interval(values), baselines)
+    compared = {label: float(np.mean(other)) for label, other in (baselines or {}).items()}
+    return Number(figure, name, float(np.mean(values)), over, bootstrap_interval(values), compared)
 
 
 def bootstrap_interval(values: Float[np.ndarray, " N"], seed: int = 0) -> tuple[float, float]:

@@ -52,13 +52,13 @@ class PairMap:
         name = " ".join(part for part in (label, self.pair) if part)
         over = f"{int(self.positive.sum()):,} pairs"
         lines = [
-            Number(FIGURE, f"{name}: alignment", self.alignment, over, beside={"unrelated": 2.0}),
-            Number(FIGURE, f"{name}: separation", self.separation, over, beside={"chance": 0.5}),
+            Number(FIGURE, f"{name}: alignment", self.alignment, over, baselines={"unrelated": 2.0}),
+            Number(FIGURE, f"{name}: separation", self.separation, over, baselines={"chance": 0.5}),
         ]
         vectors = f"{self.num_clips:,} clips"
         for modality, value in self.uniformity.items():
-            beside = {"one point": 0.0, "sphere": -4.0}
-            lines.append(Number(FIGURE, f"{name}: uniformity of {modality}", value, vectors, beside=beside))
+            baselines = {"one point": 0.0, "sphere": -4.0}
+            lines.append(Number(FIGURE, f"{name}: uniformity of {modality}", value, vectors, baselines=baselines))
         return lines
 
 

@@ -220,8 +220,8 @@ def reconstruction_numbers(clips: Iterable[ReconstructedClip]) -> list[Number]:
     for name in ("video", "audio"):
         pairs = np.array([(errors[name], errors[f"{name}_flat"]) for errors, _ in kept if name in errors])
         if len(pairs):
-            beside = {"each patch flat": pairs[:, 1]}
-            numbers.append(mean_over_clips(FIGURE, f"error on masked {name} patches", pairs[:, 0], beside))
+            baselines = {"each patch flat": pairs[:, 1]}
+            numbers.append(mean_over_clips(FIGURE, f"error on masked {name} patches", pairs[:, 0], baselines))
     masked = [tokens for _, tokens in kept if tokens]
     if masked:
         commonest = Counter(token.piece for tokens in masked for token in tokens).most_common(1)[0][0]

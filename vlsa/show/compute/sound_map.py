@@ -142,8 +142,8 @@ def pointing_numbers(maps: Sequence[SoundMap], targets: Mapping[str, Target]) ->
             own = np.array([_clip_rate(sign * one.own, right) for one, right in pairs])
             other = np.array([_clip_rate(sign * one.other, right) for one, right in pairs])
             chance = np.array([_clip_rate(np.zeros_like(one.own), right) for one, right in pairs])
-            beside = {"chance": chance, "another clip's audio": other}
-            numbers.append(mean_over_clips(FIGURE, name, own, beside))
+            baselines = {"chance": chance, "another clip's audio": other}
+            numbers.append(mean_over_clips(FIGURE, name, own, baselines))
             numbers.append(mean_over_clips(FIGURE, f"{name}, own minus another's audio", own - other))
     return numbers
 

@@ -1,4 +1,4 @@
-"""The picture of a training run: loss, its terms, retrieval on held-out clips, alignment, uniformity, and speed.
+"""The plot of a training run: loss, its terms, retrieval on held-out clips, alignment, uniformity, and speed.
 
 Reads a run's metrics.jsonl (one JSON object per line: "step", "loss", "local_*", "global_*", "text_to_video/r10" ...);
 what was not measured has no panel. Chance follows from the batch size in config.json. docs/training.md explains how to
@@ -81,7 +81,7 @@ def averaged(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the plots of the picture."""
+    """One of the panels."""
 
     title: str
     curves: Series
@@ -171,10 +171,10 @@ def _chance(series: Series, batch_size: int | None) -> dict[str, float]:
 
 def style(name: str) -> tuple[str, str]:
     """Colour and line of a curve; dashed are the matching loss and the second direction of a pair."""
-    words = [word for word in name.split() if word in ORDER]
-    second = "→" in name and ORDER.index(words[0]) > ORDER.index(words[-1])
+    modalities = [word for word in name.split() if word in ORDER]
+    second = "→" in name and ORDER.index(modalities[0]) > ORDER.index(modalities[-1])
     dashed = second or name.startswith(("match ", "MFU"))
-    return COLOURS.get(frozenset(words), PLAIN), "--" if dashed else "-"
+    return COLOURS.get(frozenset(modalities), PLAIN), "--" if dashed else "-"
 
 
 def _temperature(series: Series) -> Series:

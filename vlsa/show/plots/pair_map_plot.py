@@ -1,4 +1,4 @@
-"""The picture of positive and negative pairs, one panel per run or pair of modalities (paper, Figure 5).
+"""The plot of positive and negative pairs, one panel per run or pair of modalities (paper, Figure 5).
 
 Reads compute/pair_map.py; feeds figures.py and the reproduction of Figure 5.
 """

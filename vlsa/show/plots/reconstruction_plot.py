@@ -1,4 +1,4 @@
-"""The picture of reconstructions: frames, spectrograms and tokens, each original, masked and reconstructed.
+"""The plot of reconstructions: frames, spectrograms and tokens, each original, masked and reconstructed.
 
 Reads compute/reconstruction.py; feeds figures.py.
 """

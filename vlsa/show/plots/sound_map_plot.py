@@ -1,4 +1,4 @@
-"""The picture of sound maps: heat maps over frames, with the audio below on the same time axis.
+"""The plot of sound maps: heat maps over frames, with the audio below on the same time axis.
 
 Reads compute/sound_map.py and the clips; feeds figures.py.
 Axes: V frames, h w patches down and across, S samples.
@@ -18,7 +18,7 @@ from vlsa.show.plots.canvas import BLACK, GREY, TEAL, bare, new_figure, save, wr
 
 FRAME_INCHES, AUDIO_INCHES, TITLE_INCHES, FOOT_INCHES = 1.1, 0.42, 0.2, 0.3
 MOST_FRAMES, GAP = 8, 0.05
-"""Frames in a picture, and the space between them as a share of a frame."""
+"""Frames of a clip that are drawn, and the space between them as a share of a frame."""
 HEAT, STRONGEST, OBJECT = (1.0, 0.62, 0.05), 0.75, "#5cf2b4"
 """Colour of the heat map, red green blue in 0..1; how much of the frame its maximum covers; colour of outlines."""
 CAPTION = (

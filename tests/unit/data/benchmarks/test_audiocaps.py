@@ -3,7 +3,7 @@
 import pytest
 
 from vlsa.base.errors import ManifestError
-from vlsa.data.ingest.scan import Survey
+from vlsa.data.ingest.scan import ScannedFile
 
 HEADER = "audiocap_id,youtube_id,start_time,caption\n"
 TEST = (
@@ -55,8 +55,8 @@ def test_a_file_without_sound_is_reported_and_a_folder_without_any_is_refused(im
     path = importer.file("test.csv", TEST)
     importer.run("audiocaps", path)
     assert [line.reason for line in importer.report] == ["no_sound"]
-    importer.surveys["rqfQRErjfk8.wav"] = Survey(20.0, False)
-    with pytest.raises(ManifestError, match="none of the 2 files looked at has sound"):
+    importer.scanned["rqfQRErjfk8.wav"] = ScannedFile(20.0, False)
+    with pytest.raises(ManifestError, match="none of the 2 scanned files has audio"):
         importer.run("audiocaps", path)
 
 

@@ -125,7 +125,7 @@ def test_cavmae_names_files_of_another_machine_which_are_found_by_their_names(im
     [
         ({"data": {}}, "a list is needed"),
         ({"data": [3]}, "no 'video_id' .found: a number"),
-        ({"data": [{"video_id": 7, "labels": ""}]}, "video_id=7 is no id"),
+        ({"data": [{"video_id": 7, "labels": ""}]}, "video_id=7 is not an id"),
         ({"data": [{"video_id": "a"}]}, r"no 'labels' \(found: video_id\)"),
         ({"rows": []}, r"found an object with the keys 'rows'.*\"video_id\", \"wav\""),
     ],

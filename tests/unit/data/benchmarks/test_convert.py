@@ -93,7 +93,7 @@ def test_a_name_that_does_not_tell_the_split_is_asked_for(importer, name):
 
 def test_annotation_files_are_neither_read_twice_nor_written_over(importer):
     path = importer.file("train.csv", HEADER + "1,a,0,rain\n")
-    with pytest.raises(ConfigError, match="named twice"):
+    with pytest.raises(ConfigError, match="given twice"):
         importer.run("audiocaps", path, f"test={path}")
     with pytest.raises(ConfigError, match="would be written over"):
         importer.run("audiocaps", importer.file("clips.jsonl", "a"))
@@ -116,7 +116,7 @@ def test_media_that_cannot_be_read_are_reported_beside_those_that_are_missing(im
     assert {Path(line.path).name: line.reason for line in importer.report} == {"": "missing", "bad.wav": "unreadable"}
     assert str(summary) == (
         f"audiocaps: the annotations name 3 clips: 3 train (3 captions). {importer.manifest} has 1 clip: 1 train (1 "
-        f"caption); 1 clip with sound. Left out: 2 (1 missing, 1 unreadable); see {report_path_of(importer.manifest)}."
+        f"caption); 1 clip with audio. Left out: 2 (1 missing, 1 unreadable); see {report_path_of(importer.manifest)}."
     )
 
 

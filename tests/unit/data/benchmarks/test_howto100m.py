@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from vlsa.base.errors import ManifestError
-from vlsa.data.ingest.scan import Survey
+from vlsa.data.ingest.scan import ScannedFile
 
 CSV = 'start,end,text\n1.5,4.25,"first, we"\n3,6,cut the wood\n9,8,no\n'
 ALL = {
@@ -61,10 +61,10 @@ def test_the_copy_without_sound_is_refused_with_that_reason_before_all_is_looked
     names = [f"v{number:03d}" for number in range(100)]
     howto.video(*(f"{name}.mp4" for name in names), has_sound=False)
     captions = {name: {"start": [0], "end": [5], "text": ["a"]} for name in names}
-    with pytest.raises(ManifestError, match=r"none of the 20 files .* preprocessed copy of HowTo100M .* no sound"):
+    with pytest.raises(ManifestError, match=r"none of the 20 scanned files .*HowTo100M .* no audio"):
         howto.run("howto100m", howto.file("caption.json", captions))
     assert len(howto.looked_at) == 20
-    howto.surveys["v050.mp4"] = Survey(20.0, True)
+    howto.scanned["v050.mp4"] = ScannedFile(20.0, True)
     howto.run("howto100m", howto.root / "caption.json")
     assert [row.id for row in howto.rows] == ["v050@0-5000"]
     assert howto.summary.reasons == {"no_sound": 99}
@@ -98,9 +98,9 @@ def test_captions_of_videos_that_are_not_wanted_are_not_even_opened(howto):
         ({"vid_a": {"start": [float("nan")], "end": [2], "text": ["a"]}}, "caption 1: start=nan is not a time"),
         ({"vid_a": {"start": [True], "end": [2], "text": ["a"]}}, "start=True is not a time"),
         ({"vid_a": {"start": [10**400], "end": [2], "text": ["a"]}}, "start=a number is not a time"),
-        ({"vid_a": {"start": [0], "end": [2], "text": [7]}}, "text=7 is no text"),
+        ({"vid_a": {"start": [0], "end": [2], "text": [7]}}, "text=7 is not a text"),
         ({"vid_a": {"start": [0], "end": [2], "text": ["\ud83d"]}}, "half a character"),
-        ({"": {"start": [0], "end": [2], "text": ["a"]}}, "id='' is no id"),
+        ({"": {"start": [0], "end": [2], "text": ["a"]}}, "id='' is not an id"),
     ],
 )
 def test_malformed_captions_name_the_video(howto, captions, words):

@@ -38,7 +38,7 @@ def test_a_data_set_is_imported_and_prepared(audiocaps):
     result = call(line)
     assert result.exit_code == 0, result.output
     assert "5 clips: 1 train (1 caption), 4 test (5 captions)" in result.stdout
-    assert "has 2 clips: 1 train (1 caption), 1 test (2 captions); 2 clips with sound" in result.stdout
+    assert "has 2 clips: 1 train (1 caption), 1 test (2 captions); 2 clips with audio" in result.stdout
     assert "Next: vlsa prepare out/clips.jsonl STORE" in result.stdout
     report = [json.loads(line) for line in (audiocaps / "out/clips_report.jsonl").read_text().splitlines()]
     assert {row["id"].partition("@")[0]: row["reason"] for row in report} == {

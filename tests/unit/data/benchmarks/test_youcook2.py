@@ -84,14 +84,14 @@ def test_a_whole_video_cut_short_is_not_taken_for_a_clip(importer):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"database": []}, "'database' is no object"),
+        ({"database": []}, "'database' is not an object"),
         ({"database": {"a": []}}, "no 'subset'"),
         ({"database": {"a": {"subset": "dev"}}}, "training, validation, testing"),
         ({"database": {"a": {"subset": "training", "annotations": [{"segment": [1]}]}}}, r"\[start, end\]"),
         ({"database": {"a": {"subset": "training", "annotations": [{"segment": [1, None]}]}}}, "not a time"),
         ({"database": {"a": {"subset": "training", "annotations": {"segment": [1, 2]}}}}, "a list is needed"),
         ([{"video_id": "no times", "desc": "a"}], "not ID_START_END"),
-        ([{"video_id": "a_1_2", "desc": {}}], "desc=an object is no text"),
+        ([{"video_id": "a_1_2", "desc": {}}], "desc=an object is not a text"),
         ({"data": {}}, r"found an object with the keys 'data'.*end,start,task,text,video_id.*database.*VAST"),
     ],
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vlsa.base.errors import ConfigError, StoreError, VlsaError
-from vlsa.data.engine.workers import Beat, Done, Lost, Step, WorkerPool, _exit_cause, patience_seconds
+from vlsa.data.engine.workers import Beat, Done, Lost, Started, WorkerPool, _exit_cause, patience_seconds
 
 
 def act(task: str, beat: Beat) -> str:
@@ -47,7 +47,7 @@ def test_workers_that_die_or_hang_cost_only_their_task() -> None:
     assert {event.task: event.value for event in events if isinstance(event, Done)} == {
         task: f"{task} done" for task in "abc"
     }
-    assert sum(isinstance(event, Step) for event in events) == len(tasks)
+    assert sum(isinstance(event, Started) for event in events) == len(tasks)
 
 
 def test_a_lost_task_may_be_submitted_again() -> None:
@@ -115,7 +115,7 @@ def test_a_signal_without_a_name_is_reported_by_its_number() -> None:
 
 def test_without_workers_everything_happens_here_in_order() -> None:
     events = list(WorkerPool(act, ["a", "b"], num_workers=0).events())
-    assert events == [Step("a", "about to a"), Done("a", "a done"), Step("b", "about to b"), Done("b", "b done")]
+    assert events == [Started("a", "about to a"), Done("a", "a done"), Started("b", "about to b"), Done("b", "b done")]
 
 
 def test_no_task_needs_no_worker() -> None:

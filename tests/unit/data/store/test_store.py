@@ -306,13 +306,13 @@ def test_the_content_digest_follows_frames_and_audio_and_nothing_else(tmp_path: 
 def test_a_shard_cut_short_is_refused_at_opening(store_path: Path, share: float) -> None:
     path = shard_path(store_path, 1)
     os.truncate(path, int(path.stat().st_size * share))
-    with pytest.raises(StoreError, match=r"shard-000001\.tar: .* bytes are there\) is damaged.*Delete .* and run"):
+    with pytest.raises(StoreError, match=r"shard-000001\.tar: .* bytes exist\) is damaged.*Delete .* and run"):
         ClipStore.open(store_path)
 
 
 def test_a_shard_or_index_that_is_missing_is_refused(store_path: Path) -> None:
     shard_path(store_path, 1).unlink()
-    with pytest.raises(StoreError, match="0 of .* bytes are there"):
+    with pytest.raises(StoreError, match="0 of .* bytes exist"):
         ClipStore.open(store_path)
     index_path(store_path, 1).unlink()
     with pytest.raises(StoreError, match="unfinished, 1 of 2 shards are missing.*Run the same `vlsa prepare` again"):

@@ -1,10 +1,13 @@
 """What is known of made clips: found beside the footage, and where it says that the objects are."""
 
 import dataclasses
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hostile_files import only_errors_of_ours, put_pipe, time_limit, variants
 from tiny import tiny_clips
 
 from vlsa.base.errors import StoreError
@@ -12,7 +15,7 @@ from vlsa.data.loading.loader import MemoryClips
 from vlsa.data.world import make_world, world_log
 from vlsa.data.world.picture import companion_cover, object_cover, render_picture
 from vlsa.data.world.rendered import WorldClips, WorldSpec
-from vlsa.data.world.truth import truths
+from vlsa.data.world.truth import read_truth, truths
 
 
 def logs(motion: str = "", companion: bool | None = None, number: int = 3):
@@ -81,7 +84,7 @@ def test_clips_in_memory_are_known_by_their_name():
 @pytest.mark.parametrize("line", ["words", '{"path": "a"}', "[]", '{"path": "a", "facts": {"companion": null}}'])
 def test_a_damaged_truth_is_one_line(tmp_path, line):
     (tmp_path / "truth.jsonl").write_text(line + "\n")
-    with pytest.raises(StoreError, match=r"truth\.jsonl:1: no event log") as caught:
+    with pytest.raises(StoreError, match=r"truth\.jsonl:1: not an event log") as caught:
         truths([stored(tmp_path / "test/00000.mp4")])
     assert "\n" not in str(caught.value)
 
@@ -91,3 +94,14 @@ def test_clips_of_a_world_without_files_are_known_too():
     found = truths(rows)
     assert found["test/00001"].log == world_log(5, "test", 1)[0]
     assert found["test/00001"].frames_per_second == 10
+
+
+def test_every_field_of_a_truth_file_may_hold_anything(tmp_path: Path) -> None:
+    log, _ = world_log(0, "train", 0)
+    path = tmp_path / "truth.jsonl"
+    for variant in variants(json.loads(json.dumps({"path": "train/00000.mp4", "split": "train"} | log.as_dict()))):
+        path.write_text(json.dumps(variant))
+        only_errors_of_ours(lambda: [each.impact_seconds + 1.0 for each in read_truth(path).values()], variant)
+    put_pipe(path)
+    with time_limit(5), pytest.raises(StoreError, match="not a regular file"):
+        read_truth(path)

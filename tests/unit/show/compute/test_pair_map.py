@@ -107,6 +107,6 @@ def test_a_diverged_model_is_reported():
 def test_the_numbers_name_the_run_and_what_they_are_compared_with():
     numbers = pair_map(embeddings()).numbers("GAM")
     assert numbers[0].name == "GAM text-video: alignment"
-    assert numbers[1].beside == {"chance": 0.5}
+    assert numbers[1].baselines == {"chance": 0.5}
     assert len(numbers) == 4
     assert unit_length(np.ones((1, 4), np.float32)).sum() == pytest.approx(2)

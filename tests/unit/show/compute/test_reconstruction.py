@@ -43,7 +43,7 @@ def test_a_perfect_decoder_gives_the_original_back(tokenizer, batch, monkeypatch
     assert reconstruction_numbers(clips)[-1].value == 1.0
 
 
-def test_the_frames_are_those_of_the_batch_and_as_much_is_hidden_as_in_training(model, tokenizer, batch):
+def test_the_frames_are_those_of_the_batch_and_as_much_is_masked_as_in_training(model, tokenizer, batch):
     clip = reconstruct_batch(model, tokenizer, batch, generator())[2]
     np.testing.assert_array_equal(clip.frames.original, batch.video[2].permute(0, 2, 3, 1).numpy())
     assert clip.frames.mask.mean(axis=(1, 2, 3)).tolist() == [0.75, 0.75]
@@ -55,7 +55,7 @@ def test_the_frames_are_those_of_the_batch_and_as_much_is_hidden_as_in_training(
     ].mean() > 0.5  # the fresh decoder knows nothing
 
 
-def test_every_hidden_patch_is_decoded_once_whatever_share_is_decoded_in_training(tokenizer, batch, monkeypatch):
+def test_every_masked_patch_is_decoded_once_whatever_share_is_decoded_in_training(tokenizer, batch, monkeypatch):
     model = make_model(change(tiny_config(), "decoder", decoded_share=0.3), tokenizer)
     asked, whole = [], model.reconstruct
 
@@ -82,9 +82,9 @@ def test_a_flat_guess_has_the_closed_form_error(model, tokenizer, batch):
 
 
 def test_absent_modalities_are_empty_and_not_counted(model, tokenizer, config):
-    silent, wordless = plain_clip(rate_hz=None, id="silent"), plain_clip(texts=(), id="wordless")
+    silent, textless = plain_clip(rate_hz=None, id="silent"), plain_clip(texts=(), id="textless")
     blind = plain_clip(num_frames=0, id="blind")
-    clips = reconstruct_batch(model, tokenizer, make_batch([silent, wordless, blind], config, tokenizer), generator())
+    clips = reconstruct_batch(model, tokenizer, make_batch([silent, textless, blind], config, tokenizer), generator())
     assert [len(clip.frames.original) for clip in clips] == [2, 2, 0]
     assert [len(clip.spectrogram.original) > 0 for clip in clips] == [False, True, True]
     assert [len(clip.tokens) > 0 for clip in clips] == [True, False, True]
@@ -108,7 +108,7 @@ def test_a_run_without_a_decoder_is_refused_in_one_line(tokenizer):
     assert "\n" not in str(caught.value)
 
 
-def test_the_same_seed_hides_the_same(model, tokenizer):
+def test_the_same_seed_draws_the_same_masks(model, tokenizer):
     source = MemoryClips({"test": tiny_clips(3)})
     one, two = (list(reconstruct_clips(model, tokenizer, source, source.rows(), seed=3)) for _ in range(2))
     for a, b in zip(one, two, strict=True):

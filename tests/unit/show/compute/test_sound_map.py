@@ -49,12 +49,12 @@ def test_a_planted_likeness_hits_always_and_a_flat_one_by_chance():
     found = by_name(pointing_numbers(maps, targets))
     sounding = found["maximum on the sounding object"]
     assert (sounding.value, sounding.interval) == (1.0, (1.0, 1.0))
-    assert sounding.beside == {"chance": 1 / 16, "another clip's audio": 1 / 16}
+    assert sounding.baselines == {"chance": 1 / 16, "another clip's audio": 1 / 16}
     assert found["maximum on the silent object"].value == 0
     assert found["maximum on the sounding object, own minus another's audio"].value == 15 / 16
 
 
-def test_a_map_that_points_at_the_silent_object_is_told_apart():
+def test_a_map_that_points_at_the_silent_object_scores_on_that_object():
     targets = random_targets()
     maps = [planted(t.sounding, t.silent, np.zeros((5, 4, 4)), name) for name, t in targets.items()]
     found = by_name(pointing_numbers(maps, targets))
