@@ -51,7 +51,7 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None, *, 
     from vlsa.pretrain.acceleration import set_up_encoding
     from vlsa.pretrain.checkpoint import load_model, model_file, training_data
 
-    path = model_file(run_path)
+    path = model_file(run_path)  # once: a training may save a newer checkpoint at any time
     model, tokenizer, config = load_model(path)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.to(place)

@@ -1,6 +1,7 @@
 """The encoder's three methods on a small untrained model: unit vectors, windows, missing modalities."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -188,6 +189,21 @@ def test_a_run_loads_as_the_encoder_that_was_saved(encoder, run_path):
     assert loaded.about["recipe"] == "made"
     assert loaded.about["run"] == str(run_path)
     assert loaded.about["checkpoint"] == "step-00000000"
+
+
+def test_facts_name_the_checkpoint_that_was_loaded_though_training_saves_a_newer_one_meanwhile(
+    run_path, tmp_path, monkeypatch
+):
+    run = shutil.copytree(run_path, tmp_path / "run")
+    load_model = checkpoint.load_model
+
+    def load_while_training(path):
+        loaded = load_model(path)
+        shutil.copytree(run / "checkpoints" / "step-00000000", run / "checkpoints" / "step-00000009")
+        return loaded
+
+    monkeypatch.setattr(checkpoint, "load_model", load_while_training)
+    assert encoders.load(run).about["checkpoint"] == "step-00000000"
 
 
 def test_a_run_that_is_missing_is_one_line(tmp_path):

@@ -291,7 +291,7 @@ def test_facts_that_were_edited_are_told(copy, change):
     (copy / "export.json").write_text(json.dumps(facts))
     encoders.load(copy)
     (copy / "export.json").write_text(json.dumps(facts | change))
-    with pytest.raises(CheckpointError, match="other facts than were written"):
+    with pytest.raises(CheckpointError, match="its facts have been changed"):
         encoders.load(copy)
 
 
