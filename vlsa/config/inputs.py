@@ -1,4 +1,4 @@
-"""Settings of what goes in: frames, spectrograms, words (VLSA, section 4.1)."""
+"""Settings of the inputs: frames, spectrograms, text (VLSA, section 4.1)."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class VideoConfig:
     """Side of the square crop."""
     patch_px: int = 16
     mask_share: float = 0.75
-    """Share of the patches of each frame that is hidden (section 3.2)."""
+    """Share of the patches of each frame that is masked (section 3.2)."""
 
     def __post_init__(self) -> None:
         check_least("model.video", self, 1, "num_frames", "size_px", "patch_px")
@@ -42,12 +42,12 @@ class AudioConfig:
     """Window of the STFT: 512 linear frequencies."""
     hop_samples: int = 256
     num_times: int = 256
-    """Columns of the spectrogram; with the hop it fixes the length of sound that the model hears."""
+    """Columns of the spectrogram; with the hop it fixes the length of the audio window."""
     num_frequencies: int = 256
     """Rows after the log-frequency warp."""
     patch_size: int = 16
     mask_share: float = 0.75
-    """Share of the spectrogram patches that is hidden (section 3.2)."""
+    """Share of the spectrogram patches that is masked (section 3.2)."""
 
     def __post_init__(self) -> None:
         check_least(
@@ -64,7 +64,7 @@ class AudioConfig:
             )
         require(
             self.window_samples // 2 < self.num_samples,
-            f"model.audio.window_samples={self.window_samples} is too long for {self.num_samples} samples of sound "
+            f"model.audio.window_samples={self.window_samples} is too long for {self.num_samples} samples of audio "
             f"(model.audio.num_times x model.audio.hop_samples): its ends cannot be mirrored. "
             f"Try model.audio.window_samples={self.num_samples}.",
         )
@@ -77,7 +77,7 @@ class AudioConfig:
 
     @property
     def window_seconds(self) -> float:
-        """Seconds that the model sees and hears at once: 5.94 in the paper."""
+        """Length of the window of video and audio: 5.94 in the paper."""
         return self.num_samples / self.sample_rate_hz
 
     @property
@@ -87,18 +87,18 @@ class AudioConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextConfig:
-    """From words to tokens (paper, section 4.1)."""
+    """From text to tokens (paper, section 4.1)."""
 
     num_tokens: int = 40
-    """Longest text in word pieces, [CLS] and [SEP] included; the rest is cut."""
+    """Longest text in tokens, [CLS] and [SEP] included; the rest is cut."""
     vocabulary_size: int = 30_522
     """BERT's uncased WordPiece vocabulary; `tiny` trains a smaller one on the store's own text."""
     mask_share: float = 0.15
-    """Share of the words that becomes [MASK] (section 3.2)."""
+    """Share of the tokens that becomes [MASK] (section 3.2)."""
 
     def __post_init__(self) -> None:
         check_least("model.text", self, 5, "vocabulary_size")  # the special tokens alone
         require(
-            self.num_tokens >= 3, f"model.text.num_tokens={self.num_tokens}: [CLS], a word and [SEP] need 3. Try 40."
+            self.num_tokens >= 3, f"model.text.num_tokens={self.num_tokens}: [CLS], a token and [SEP] need 3. Try 40."
         )
         check_share("model.text.mask_share", self.mask_share)

@@ -14,7 +14,7 @@ Sharing = Literal["audio-video-text", "video-text", "audio-text", "audio-video",
 
 
 def groups_of_sharing(shared: Sharing) -> tuple[tuple[str, ...], ...]:
-    """The modalities in groups, one transformer each: those that share one, then each of the others by itself."""
+    """The modalities in groups, one transformer each: those that share one, then each of the others on its own."""
     together = tuple(name for name in MODALITIES if name in shared.split("-"))
     apart = tuple((name,) for name in MODALITIES if name not in together)
     return (together, *apart) if together else apart
@@ -29,7 +29,7 @@ class EncoderConfig:
     num_heads: int = 12
     mlp_ratio: int = 4
     fusion_layers: int = 12
-    """Last layers that run the joint pass beside the isolated ones; num_layers is the paper, fewer is cheaper."""
+    """Last layers that run the joint pass in addition to the isolated ones; the paper: all. Fewer is cheaper."""
     shared: Sharing = "audio-video-text"
     """Which modalities share the encoder and its joint pass (Figure 3); each other one has an encoder of its own."""
     activation: Literal["gelu", "quick_gelu"] = "gelu"
@@ -37,9 +37,9 @@ class EncoderConfig:
     norm_eps: float = 1e-5
     """Added to the variance in each norm; ViT, MAE, VideoMAE and AST were trained with 1e-12."""
     positions: Literal["fixed", "learned"] = "fixed"
-    """Learned positions are tables that begin at the fixed sinusoids; only they can hold those of a public model."""
+    """Learned positions are tables initialised with the fixed sinusoids; only they can hold those of a public model."""
     input_norms: tuple[Modality, ...] = ()
-    """Modalities whose tokens are normed before the first layer, as CLIP norms pictures and BERT norms words."""
+    """Modalities whose tokens are normed before the first layer, as CLIP norms image patches and BERT norms tokens."""
 
     def __post_init__(self) -> None:
         check_least("model.encoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
@@ -62,16 +62,16 @@ class EncoderConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecoderConfig:
-    """The mask-autoencoder decoder, shared by all modalities (paper, section 4.1, Figure 4)."""
+    """The masked-autoencoder decoder, shared by all modalities (paper, section 4.1, Figure 4)."""
 
     num_layers: int = 8
     width: int = 512
     num_heads: int = 16
     mlp_ratio: int = 4
     decoded_share: float = 1.0
-    """Share of the hidden patches that is decoded and scored in a step; 1 is the paper."""
+    """Share of the masked patches that is decoded and scored in a step; 1 is the paper."""
     shared: Sharing = "audio-video-text"
-    """Which modalities share the decoder (Figure 4); each other one has a decoder of its own, which sees it alone."""
+    """Which modalities share the decoder (Figure 4); each other one has a decoder of its own, which reads it alone."""
 
     def __post_init__(self) -> None:
         check_least("model.decoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
@@ -85,30 +85,30 @@ class DecoderConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectiveConfig:
-    """What is learned: LPMM (Eq. 5) and GAM (Eq. 7), weighed by lambda (Eq. 8)."""
+    """What is learned: LPMM (Eq. 5) and GAM (Eq. 7), weighted by lambda (Eq. 8)."""
 
     local_weight: float = 1.0
     """Weight of LPMM; 0 leaves it out (Table 5)."""
     global_weight: float = 5.0
     """lambda of Eq. 8; 0 leaves GAM out (Table 5)."""
     pairs: tuple[Pair, ...] = ("audio-video", "audio-text")
-    """Which globals are matched. The paper has no video-text term: text and picture meet through the sound."""
+    """Which globals are matched. The paper has no video-text term: text and video meet through the audio."""
     matching_attention: Literal["isolated", "joint"] = "isolated"
-    """Where the globals come from: passes in which a modality sees itself only, or the joint pass (which leaks)."""
+    """Where the globals come from: isolated passes (a modality attends to itself), or the joint pass (which leaks)."""
     matching_features: Literal["product", "concatenation"] = "product"
     """What the matching layer reads of two globals. A linear layer on a concatenation cannot tell pairs apart."""
     matching_weight: float = 1.0
     """Weight of the matching term within GAM; 1 is Eq. 7, 0 leaves contrast alone."""
     hard_negatives: bool = False
-    """Matching meets the likest wrong partners, drawn by similarity, and not random ones (beyond the paper)."""
+    """Negative pairs of matching are drawn by similarity instead of at random (beyond the paper)."""
     contrast: Literal["softmax", "sigmoid"] = "softmax"
-    """InfoNCE (Eq. 7), or a yes or no for every pair as in SigLIP (beyond the paper)."""
+    """InfoNCE (Eq. 7), or a binary decision for every pair as in SigLIP (beyond the paper)."""
     sigmoid_bias: float = -10.0
     """Where the learned bias of the sigmoid contrast starts; -10 is SigLIP's."""
     pooling: Literal["mean", "token"] = "mean"
     """A global is the mean of a modality's outputs (Eq. 6), or the output of a token of its own (beyond the paper)."""
     normalise_targets: bool = True
-    """Each patch is rebuilt after subtracting its mean and dividing by its deviation (as in MAE)."""
+    """The target is each patch after subtracting its mean and dividing by its deviation (as in MAE)."""
     temperature: float = 0.07
     """tau of the contrastive loss; the paper names none, this is the usual one."""
     learn_temperature: bool = False

@@ -2,10 +2,11 @@
 
 Reads nothing; decode.py and reader.py make `Clip`, transform.py makes `ClipTensors`, loader.py makes `Batch`,
 model/vlsa.py eats `Batch`.
-Axes: F decoded frames, V sampled frames, H W pixels, S samples of sound, L words of text, B clips.
+Axes: F decoded frames, V sampled frames, H W pixels, S samples of audio, L tokens of text, B clips.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -32,7 +33,7 @@ class _ShapesInRepr:
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Clip(_ShapesInRepr):
-    """A stretch of media, decoded: what was seen and heard between two times, and the words about it.
+    """A stretch of media, decoded: frames and audio between two times, and the texts about it.
 
     A modality that is absent is None (or no texts), never zeros.
     """
@@ -42,7 +43,7 @@ class Clip(_ShapesInRepr):
     source: str
     """The media file, as the user named it."""
     start_seconds: float
-    """Where the clip begins in the source, counted from the source's own start."""
+    """Where the clip starts in the source, counted from the source's own start."""
     stop_seconds: float
     frames: np.ndarray | None = None
     """uint8, F H W 3 (RGB, upright, square pixels)."""
@@ -84,13 +85,13 @@ class ClipTensors(_ShapesInRepr):
     video: Tensor
     """uint8, V 3 H W."""
     frame_seconds: Tensor
-    """float32, V: time of each frame from the start of the sound window."""
+    """float32, V: time of each frame from the start of the audio window."""
     frame_padding: Tensor
     """bool, V."""
     waveform: Tensor
     """float32, S."""
     num_samples: Tensor
-    """int64, scalar: how many samples of `waveform` are real; 0 = no sound."""
+    """int64, scalar: how many samples of `waveform` are real; 0 = no audio."""
     token_ids: Tensor
     """int64, L."""
     text_padding: Tensor
@@ -168,6 +169,17 @@ class ClipFacts(Protocol):
     def num_samples(self) -> int: ...
     @property
     def sample_rate_hz(self) -> int: ...
+
+
+def content_digest(rows: Iterable[Any]) -> str | None:
+    """Digest of the ids and the media of some clips, in order; None where a row has no `content_digest`."""
+    digest = hashlib.sha256()
+    for row in rows:
+        content = getattr(row, "content_digest", None)
+        if content is None:
+            return None
+        digest.update(f"{row.id} {content} ".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:16]
 
 
 @runtime_checkable

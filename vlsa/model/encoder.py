@@ -1,11 +1,11 @@
-"""The one transformer that serves video, sound and text.
+"""The one transformer that encodes video, audio and text.
 
 Paper: VLSA (arXiv 2405.07202), section 3.2, Eq. 3-4: ViT, pre-norm, weights shared by all modalities. Reads tokens of
 patches.py; feeds decoder.py and losses.py.
 
-A *packed* call takes all tokens at once: linear layers and norms see one long sequence, and attention runs in groups
-of it. So the isolated passes (a modality sees itself only) and the joint pass (all see all) are one call with the
-same weights.
+A *packed* call takes all tokens at once: linear layers and norms read one long sequence, and attention runs within
+groups of it. So the isolated passes (a modality attends to itself) and the joint pass (all attend to all) are one call
+with the same weights.
 Axes: B clips, N tokens, D width.
 """
 
@@ -25,7 +25,7 @@ class QuickGELU(nn.Module):
     """CLIP's activation: x sigmoid(1.702 x), close to GELU."""
 
     def forward(self, x: Float[Tensor, "*N"]) -> Float[Tensor, "*N"]:
-        """Of each element."""
+        """Element by element."""
         return x * torch.sigmoid(1.702 * x)
 
 
@@ -53,18 +53,18 @@ class Block(nn.Module):
 
 
 RunBlock = Callable[[Block, Tensor, Packing], Tensor]
-"""How a block is run in training."""
+"""A function that runs a block."""
 
 
 def run(block: Block, x: Float[Tensor, "B N D"], packing: Packing) -> Float[Tensor, "B N D"]:
-    """As it is."""
+    """Plain call of a block."""
     return block(x, packing)
 
 
 def recomputing(run_block: RunBlock) -> RunBlock:
-    """Activation checkpointing: of a block only its input is kept, and the backward pass runs it again.
+    """Activation checkpointing: only the input of a block is kept, and the backward pass runs it again.
 
-    No block draws a number, so no state of a generator is kept.
+    No block draws random numbers, so no generator state is kept.
     """
     return lambda block, x, packing: checkpoint(
         run_block, block, x, packing, use_reentrant=False, preserve_rng_state=False
@@ -122,8 +122,8 @@ class Transformer(nn.Module):
     ) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B N D"]]:
         """Isolated and joint outputs of the same tokens in one packed call.
 
-        `paddings` cuts the tokens into modalities. The first layers run isolated only; the last `fusion_layers` carry a
-        second copy of the tokens, in which all modalities attend to each other.
+        `paddings` splits the tokens into modalities. The first layers run isolated only; the last `fusion_layers` run a
+        second copy of the tokens too, in which all modalities attend to each other.
         """
         num_first = len(self.blocks) - fusion_layers
         if num_first:
@@ -137,8 +137,8 @@ class Transformer(nn.Module):
 class Encoder(nn.Module):
     """One transformer for all modalities (the paper), or one for each group that shares weights (Figure 3).
 
-    What goes in and comes out is the tokens of each modality by name. In a joint pass the modalities of a group attend
-    to each other; a modality with an encoder of its own attends to itself in every pass.
+    Inputs and outputs are the tokens of each modality by name. In a joint pass the modalities of a group attend to each
+    other; a modality with an encoder of its own attends to itself in every pass.
     """
 
     def __init__(self, encoder: EncoderConfig) -> None:
@@ -149,48 +149,48 @@ class Encoder(nn.Module):
         kind = (encoder.activation, encoder.norm_eps)
         self.towers = nn.ModuleDict({"_".join(group): Transformer(*shape, *kind) for group in self.groups})
 
-    def isolated(self, seen: dict[str, Tokens]) -> dict[str, Tokens]:
-        """Outputs when each modality attends to itself only; `seen` may hold any of the modalities."""
+    def isolated(self, tokens: dict[str, Tokens]) -> dict[str, Tokens]:
+        """Outputs when each modality attends to itself only; `tokens` may hold any modalities."""
         outputs = {}
-        for tower, names in self._parts(seen):
-            outputs |= _split(tower(_tokens(seen, names), _paddings(seen, names)), seen, names)
+        for tower, names in self._parts(tokens):
+            outputs |= _split(tower(_packed(tokens, names), _paddings(tokens, names)), tokens, names)
         return outputs
 
-    def joint(self, seen: dict[str, Tokens]) -> dict[str, Tokens]:
+    def joint(self, tokens: dict[str, Tokens]) -> dict[str, Tokens]:
         """Outputs when the modalities of each group attend to each other, in the last `fusion_layers` as in `both`."""
         outputs = {}
-        for tower, names in self._parts(seen):
-            together = tower.forward_joint(_tokens(seen, names), _paddings(seen, names), self.fusion_layers)
-            outputs |= _split(together, seen, names)
+        for tower, names in self._parts(tokens):
+            together = tower.forward_joint(_packed(tokens, names), _paddings(tokens, names), self.fusion_layers)
+            outputs |= _split(together, tokens, names)
         return outputs
 
-    def both(self, seen: dict[str, Tokens]) -> tuple[dict[str, Tokens], dict[str, Tokens]]:
+    def both(self, tokens: dict[str, Tokens]) -> tuple[dict[str, Tokens], dict[str, Tokens]]:
         """Isolated and joint outputs, of each group in one packed call."""
         isolated, joint = {}, {}
-        for tower, names in self._parts(seen):
-            x, paddings = _tokens(seen, names), _paddings(seen, names)
+        for tower, names in self._parts(tokens):
+            x, paddings = _packed(tokens, names), _paddings(tokens, names)
             if len(names) == 1:
                 alone = together = tower(x, paddings)
             else:
                 alone, together = tower.forward_both(x, paddings, self.fusion_layers)
-            isolated |= _split(alone, seen, names)
-            joint |= _split(together, seen, names)
+            isolated |= _split(alone, tokens, names)
+            joint |= _split(together, tokens, names)
         return isolated, joint
 
-    def _parts(self, seen: dict[str, Tokens]) -> list[tuple[Transformer, list[str]]]:
-        """Each transformer that has something to do, and the modalities that it serves."""
-        named = ([name for name in group if name in seen] for group in self.groups)
+    def _parts(self, tokens: dict[str, Tokens]) -> list[tuple[Transformer, list[str]]]:
+        """Each transformer with inputs, and the modalities that it encodes."""
+        named = ([name for name in group if name in tokens] for group in self.groups)
         return [(tower, names) for tower, names in zip(self.towers.values(), named, strict=True) if names]
 
 
-def _tokens(seen: dict[str, Tokens], names: Sequence[str]) -> Float[Tensor, "B N D"]:
-    return torch.cat([seen[name].tokens for name in names], dim=1)
+def _packed(tokens: dict[str, Tokens], names: Sequence[str]) -> Float[Tensor, "B N D"]:
+    return torch.cat([tokens[name].tokens for name in names], dim=1)
 
 
-def _paddings(seen: dict[str, Tokens], names: Sequence[str]) -> list[Bool[Tensor, "B _"]]:
-    return [seen[name].padding for name in names]
+def _paddings(tokens: dict[str, Tokens], names: Sequence[str]) -> list[Bool[Tensor, "B _"]]:
+    return [tokens[name].padding for name in names]
 
 
-def _split(outputs: Float[Tensor, "B N D"], seen: dict[str, Tokens], names: Sequence[str]) -> dict[str, Tokens]:
-    parts = outputs.split([seen[name].padding.shape[1] for name in names], dim=1)
-    return {name: Tokens(part, seen[name].padding) for name, part in zip(names, parts, strict=True)}
+def _split(outputs: Float[Tensor, "B N D"], tokens: dict[str, Tokens], names: Sequence[str]) -> dict[str, Tokens]:
+    parts = outputs.split([tokens[name].padding.shape[1] for name in names], dim=1)
+    return {name: Tokens(part, tokens[name].padding) for name, part in zip(names, parts, strict=True)}

@@ -42,7 +42,7 @@ def layer_flops(num_tokens: int, groups: list[int], width: int, mlp_ratio: int) 
 
 
 def visible_tokens(config: ModelConfig) -> dict[str, int]:
-    """Tokens of each modality that a training step encodes; words are padded to their longest."""
+    """Tokens of each modality that a training step encodes; texts are padded to their longest."""
     video, audio = config.video, config.audio
     extra = int(config.objective.pooling == "token")
     return {
@@ -68,17 +68,17 @@ def encoder_tokens(config: ModelConfig) -> int:
 def step_flops(config: ModelConfig) -> StepFlops:
     """One clip with all modalities."""
     tokens = visible_tokens(config)
-    hidden = _hidden_tokens(config)
+    masked = _decoded_tokens(config)
     return StepFlops(
         embedding=_embedding_flops(config, tokens),
         encoder=_encoder_flops(config, tokens),
-        decoder=_decoder_flops(config, tokens, hidden) if config.objective.local_weight else 0,
-        heads=_head_flops(config, hidden) if config.objective.local_weight else 0,
+        decoder=_decoder_flops(config, tokens, masked) if config.objective.local_weight else 0,
+        heads=_head_flops(config, masked) if config.objective.local_weight else 0,
     )
 
 
 def encode_flops(config: ModelConfig) -> dict[str, int]:
-    """Forward pass of encoding one clip's picture, one sound, one text, nothing hidden."""
+    """Forward pass of encoding one video, one audio, one text, with nothing masked."""
     extra = int(config.objective.pooling == "token")
     tokens = {
         "video": config.video.num_frames * config.video.patches_per_frame,
@@ -93,28 +93,28 @@ def encode_flops(config: ModelConfig) -> dict[str, int]:
     }
 
 
-def _hidden_tokens(config: ModelConfig) -> dict[str, int]:
-    """Patches of picture and sound that a step decodes."""
+def _decoded_tokens(config: ModelConfig) -> dict[str, int]:
+    """Masked patches of video and audio, and masked tokens, that a step decodes."""
     share = config.decoder.decoded_share
     numbers = {}
-    for name, num_all, per_group, masked in (
+    for name, num_all, per_group, share_masked in (
         ("video", config.video.num_frames, config.video.patches_per_frame, config.video.mask_share),
         ("audio", 1, config.audio.num_patches, config.audio.mask_share),
     ):
-        num_hidden = num_all * (per_group - num_visible(per_group, masked))
-        numbers[name] = max(round(num_hidden * share), min(num_hidden, 1))
-    return numbers
+        num_masked = num_all * (per_group - num_visible(per_group, share_masked))
+        numbers[name] = max(round(num_masked * share), min(num_masked, 1))
+    return numbers | {"text": max_masked_tokens(config.text.num_tokens, config.text.mask_share)}
 
 
 def _embedding_flops(config: ModelConfig, tokens: dict[str, int]) -> int:
-    """Linear layers of the patches; words are looked up, and a global token is a parameter."""
+    """Linear layers of the patches; tokens are looked up, and a global token is a parameter."""
     extra = int(config.objective.pooling == "token")
     sizes = {"video": 3 * config.video.patch_px**2, "audio": config.audio.patch_size**2, "text": 0}
     return sum(2 * (number - extra) * sizes[name] * config.encoder.width for name, number in tokens.items())
 
 
 def _encoder_flops(config: ModelConfig, tokens: dict[str, int]) -> int:
-    """The isolated passes, and the joint pass beside them or after them; see `VLSA.encode`."""
+    """The isolated passes, and the joint pass next to them or after them; see `VLSA.encode`."""
     encoder = config.encoder
     total = 0
     for group, num_apart, num_together in _passes(config):
@@ -138,22 +138,21 @@ def _passes(config: ModelConfig) -> Iterator[tuple[tuple[str, ...], int, int]]:
             yield group, encoder.num_layers, encoder.fusion_layers
 
 
-def _decoder_flops(config: ModelConfig, tokens: dict[str, int], hidden: dict[str, int]) -> int:
+def _decoder_flops(config: ModelConfig, tokens: dict[str, int], masked: dict[str, int]) -> int:
     decoder, extra = config.decoder, int(config.objective.pooling == "token")
     total = 0
     for group in groups_of_sharing(decoder.shared):
-        seen = sum(tokens[name] - extra for name in group)
-        size = seen + sum(hidden.get(name, 0) for name in group)
-        total += 2 * seen * config.encoder.width * decoder.width
+        visible = sum(tokens[name] - extra for name in group)
+        size = visible + sum(masked[name] for name in group if name != "text")  # [MASK] is among the visible ones
+        total += 2 * visible * config.encoder.width * decoder.width
         total += decoder.num_layers * layer_flops(size, [size], decoder.width, decoder.mlp_ratio)
     return total
 
 
-def _head_flops(config: ModelConfig, hidden: dict[str, int]) -> int:
+def _head_flops(config: ModelConfig, masked: dict[str, int]) -> int:
     outputs = {
         "video": 3 * config.video.patch_px**2,
         "audio": config.audio.patch_size**2,
         "text": config.text.vocabulary_size,
     }
-    numbers = hidden | {"text": max_masked_tokens(config.text.num_tokens, config.text.mask_share)}
-    return sum(2 * numbers[name] * config.decoder.width * outputs[name] for name in MODALITIES)
+    return sum(2 * masked[name] * config.decoder.width * outputs[name] for name in MODALITIES)

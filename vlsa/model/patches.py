@@ -1,8 +1,8 @@
-"""Patches and positions: how pictures, spectrograms and words become tokens.
+"""Patches and positions: how frames, spectrograms and text become tokens.
 
 Paper: VLSA (arXiv 2405.07202), section 4.1. Reads tensors of data/; feeds encoder.py and decoder.py. The paper does
-not say which positions it adds: ours are fixed sine-cosine (as in MAE), and time is measured in seconds in picture
-and sound alike, so that the two share one clock.
+not say which positions it adds: ours are fixed sine-cosine (as in MAE), and time is measured in seconds in video
+and audio alike, so that the two share one clock.
 Axes: B clips, V frames, H W pixels, T F times and frequencies of a spectrogram, N tokens, P values of a patch, D width.
 """
 
@@ -55,7 +55,7 @@ def sinusoids(positions: Float[Tensor, "*N"], width: int) -> Float[Tensor, "*N {
 
 
 class Positions(nn.Module):
-    """Fixed positions of every token of a clip, for one width: time beside place, frequency or order in the text."""
+    """Fixed positions of every token of a clip, for one width: time with place or frequency, or order in the text."""
 
     def __init__(self, config: ModelConfig, width: int) -> None:
         super().__init__()
@@ -99,10 +99,10 @@ class Positions(nn.Module):
 
 
 class LearnedPositions(nn.Module):
-    """Trained tables instead of sinusoids (encoder.positions="learned"); they begin at the values of `Positions`.
+    """Trained tables instead of sinusoids (encoder.positions="learned"); initialised with the values of `Positions`.
 
     Pictures have a table for each of V moments, evenly spread over the window; a frame takes what lies between the two
-    moments nearest to it in time. So picture and sound still share one clock.
+    moments nearest to it in time. So video and audio still share one clock.
     """
 
     def __init__(self, config: ModelConfig, width: int) -> None:
@@ -124,7 +124,7 @@ class LearnedPositions(nn.Module):
 
 
 class Embedding(nn.Module):
-    """Patches and words to tokens: a linear layer (or word table), plus positions and a modality embedding.
+    """Patches and token ids to tokens: a linear layer or a table, plus positions and a modality embedding.
 
     Modalities in encoder.input_norms are normed at the end.
     """
@@ -158,9 +158,9 @@ class Embedding(nn.Module):
         places = self.positions.audio.expand(patches.shape[0], -1, -1)
         return self._normed("audio", self.audio(patches) + _at(places, indices) + self.modality[1])
 
-    def embed_text(self, words: Int[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
-        """Tokens of the word pieces."""
-        return self._normed("text", self.text(words) + self.positions.text[: words.shape[1]] + self.modality[2])
+    def embed_text(self, token_ids: Int[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
+        """Tokens of a text."""
+        return self._normed("text", self.text(token_ids) + self.positions.text[: token_ids.shape[1]] + self.modality[2])
 
     def _normed(self, modality: str, tokens: Float[Tensor, "B K D"]) -> Float[Tensor, "B K D"]:
         return self.input_norms[modality](tokens) if modality in self.input_norms else tokens

@@ -35,14 +35,14 @@ class LogSpectrogram(nn.Module):
         warp = log_frequency_warp(config.window_samples // 2 + 1, config.num_frequencies)
         self.register_buffer("warp", warp, persistent=False)
 
-    def magnitude(self, sound: Float[Tensor, "B S"]) -> Float[Tensor, "B T R"]:
+    def magnitude(self, waveform: Float[Tensor, "B S"]) -> Float[Tensor, "B T R"]:
         """Magnitude of the centred STFT (ends mirrored); column t is centred on sample t * hop."""
         size, hop = self.config.window_samples, self.config.hop_samples
-        return torch.stft(sound, size, hop, window=self.window, return_complex=True).abs().transpose(1, 2)
+        return torch.stft(waveform, size, hop, window=self.window, return_complex=True).abs().transpose(1, 2)
 
-    def forward(self, sound: Float[Tensor, "B S"]) -> Float[Tensor, "B T F"]:
+    def forward(self, waveform: Float[Tensor, "B S"]) -> Float[Tensor, "B T F"]:
         """(ln(magnitude + 0.1) + 2) / 3: silence is -0.1, full scale about 2."""
-        warped = self.magnitude(sound) @ self.warp.T
+        warped = self.magnitude(waveform) @ self.warp.T
         return ((warped + MAGNITUDE_FLOOR).log() + 2) / 3
 
     def padding(self, num_samples: Int[Tensor, " B"]) -> Bool[Tensor, "B N"]:

@@ -46,7 +46,7 @@ class Masks:
     text_mask: Bool[Tensor, "B L"]
     """True at the tokens that become [MASK]."""
     masked_text: Int[Tensor, "B M_t"]
-    """Where these are; a text with fewer than M_t of them lists others too, which `text_mask` tells apart."""
+    """Their indices; a text with fewer than M_t of them lists others too, which `text_mask` excludes."""
 
 
 @dataclass(frozen=True, eq=False)

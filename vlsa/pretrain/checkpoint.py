@@ -4,7 +4,7 @@
     RUN/checkpoints/step-00000600/training.safetensors   AdamW's moments; the step and the data in its header
 
 Under FSDP2 each process writes the rows that it holds (sharded_files.py); any number of processes reads them.
-Reads what loop.py trains; feeds retrieve/encoders.py and a resumed loop.py. A model.safetensors alone is a whole model.
+Written by loop.py; read by retrieve/encode/ and a resumed loop.py. A model.safetensors alone is a whole model.
 """
 
 import json
@@ -32,6 +32,7 @@ from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import sharded_files
 from vlsa.pretrain.metrics_log import EXPORT_FILE
 from vlsa.pretrain.model_fingerprint import for_header
+from vlsa.pretrain.stored_sizes import require_stored_sizes
 
 FORMAT, VERSION = "vlsa-model", "2"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
@@ -40,7 +41,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class TrainingState:
-    """What is needed beside the weights to go on: everything else follows from the settings and the step."""
+    """What is needed in addition to the weights to resume: everything else follows from the settings and the step."""
 
     step: int
     """Steps done."""
@@ -49,7 +50,7 @@ class TrainingState:
     seconds: float
     """Training time so far."""
     first_loss: float | None = None
-    """Loss of the run's first step, against which divergence is told."""
+    """Loss of the run's first step, to which later losses are compared."""
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
@@ -97,8 +98,8 @@ def unchanged(run_path: str | Path, saved: list[Path]) -> Iterator[None]:
     """Raises CheckpointError when the run has other checkpoints than were found before its folder was held."""
     if rank() == 0 and checkpoints(run_path) != saved:
         raise CheckpointError(
-            f"{run_path}: another process went on with this run meanwhile; its steps would be lost. "
-            "Run the same command again: it goes on from there."
+            f"{run_path}: another process trained this run meanwhile; its steps would be lost. "
+            "Run the same command again: it resumes from there."
         )
     yield
 
@@ -166,16 +167,17 @@ def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
         raise CheckpointError(f"{path}: no VLSA model in it; its weights have no settings. Give the folder of a run.")
     if header.get("version") != VERSION:
         raise CheckpointError(
-            f"{path}: version {header.get('version')} of the format, this vlsa reads {VERSION}; it would be misread. "
-            "Use the vlsa that wrote it."
+            f"{path}: version {str(header.get('version'))[:20]} of the format, this vlsa reads {VERSION}; it would be "
+            "misread. Use the vlsa that wrote it."
         )
     tokenizer = Tokenizer.from_json(header.get("tokenizer", ""), str(path))
     try:
         config = from_dict(Config, _parse_settings(header, path))
-    except ConfigError as error:
+        require_stored_sizes(config.model, weights, tokenizer.vocabulary_size, path)
+    except (ConfigError, ArithmeticError, RecursionError) as error:
         raise CheckpointError(
-            f"{path}: written with settings that this vlsa does not have ({error}); its weights would not fit. "
-            "Use the vlsa that wrote it."
+            f"{path}: written with settings that this vlsa does not have ({str(error)[:300]}); its weights would not "
+            "fit. Use the vlsa that wrote it."
         ) from error
     with _NothingDrawn():
         model = build_model(config, tokenizer)
@@ -213,7 +215,7 @@ def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> Trai
     wanted = {name: sharded_files.row_range(parameter) for name, parameter in parameters.items()}
     moments, shapes, header = sharded_files.read(path, wanted)
     if shapes != {name: tuple(parameter.shape) for name, parameter in parameters.items()}:
-        raise CheckpointError(f"{path}: moments of another model; training cannot go on. Start a new run.")
+        raise CheckpointError(f"{path}: moments of another model; training cannot resume. Start a new run.")
     try:
         first_loss = float(header["first_loss"]) if "first_loss" in header else None
         state = TrainingState(int(header["step"]), header["data"], float(header["seconds"]), first_loss)

@@ -19,10 +19,11 @@ from vlsa.cli.evaluate import print_evaluation
 from vlsa.cli.output import next_step, print_json, print_table, print_text, short_path
 from vlsa.config import recipes
 from vlsa.data.loading import dataset
+from vlsa.data.loading.loader import MemoryClips
 from vlsa.data.loading.tokenizer import public_tokenizer
 from vlsa.data.store.prepare import store_settings
 from vlsa.pretrain import start as training
-from vlsa.pretrain.preflight import DataSummary
+from vlsa.pretrain.preflight import summarise
 from vlsa.retrieve.encode.sampling import Sampling
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.query import Hit
@@ -388,7 +389,7 @@ def test_an_unknown_tracker_is_told_before_anything_is_read(line):
     assert result.stderr.startswith("vlsa: --report-to wandbb: no such tracker. ")
 
 
-DONE = training.RunSummary(Path("run"), 1, 1, 0, 0.0, {}, DataSummary("store", 4, 4, 12.0, {}, False))
+DONE = training.RunSummary(Path("run"), 1, 1, 0, 0.0, {}, summarise(MemoryClips({}), ()))
 
 
 def test_asked_trackers_reach_the_loop(monkeypatch, tmp_path):

@@ -51,26 +51,26 @@ def with_tokens(given: dict[str, Any], **tokens: torch.Tensor) -> dict[str, Any]
     return given | {"visible": given["visible"] | changed}
 
 
-def parts(rebuilt: Reconstruction) -> list[torch.Tensor]:
-    return [rebuilt.video, rebuilt.audio, rebuilt.text]
+def parts(prediction: Reconstruction) -> list[torch.Tensor]:
+    return [prediction.video, prediction.audio, prediction.text]
 
 
-def test_it_rebuilds_pixels_spectrogram_values_and_word_logits(decoder, given):
-    rebuilt = decoder(**given)
-    assert rebuilt.video.shape == (NUM_CLIPS, 2, 48)
-    assert rebuilt.audio.shape == (NUM_CLIPS, 2, 64)
-    assert rebuilt.text.shape == (NUM_CLIPS, 3, 150)
+def test_it_predicts_pixels_spectrogram_values_and_token_logits(decoder, given):
+    prediction = decoder(**given)
+    assert prediction.video.shape == (NUM_CLIPS, 2, 48)
+    assert prediction.audio.shape == (NUM_CLIPS, 2, 64)
+    assert prediction.text.shape == (NUM_CLIPS, 3, 150)
 
 
 @pytest.mark.parametrize("name", ["video", "audio", "text"])
-def test_each_modality_helps_to_rebuild_all(decoder, given, name):
+def test_each_modality_helps_to_reconstruct_all(decoder, given, name):
     before = parts(decoder(**given))
     changed = torch.randn_like(given["visible"][name].tokens)
     for one, other in zip(before, parts(decoder(**with_tokens(given, **{name: changed}))), strict=True):
         assert (one - other)[:2].abs().amax(dim=-1).min() > 1e-4
 
 
-def test_where_a_hidden_patch_stands_matters(decoder, given):
+def test_the_position_of_a_masked_patch_matters(decoder, given):
     before = decoder(**given)
     moved = dataclasses.replace(given["masked"]["video"], indices=given["masked"]["video"].indices + 1)
     after = decoder(**(given | {"masked": given["masked"] | {"video": moved}}))

@@ -42,13 +42,13 @@ def test_patch_loss_of_padding_alone_is_zero_and_so_is_its_gradient():
     assert torch.equal(rebuilt.grad, torch.zeros(2, 3, 4))
 
 
-def test_word_loss_of_a_clueless_model_is_the_log_of_the_vocabulary():
+def test_text_loss_of_a_clueless_model_is_the_log_of_the_vocabulary():
     mask = torch.tensor([[True, False, True], [False, False, True]])
     loss = text_loss(torch.zeros(2, 3, 50), torch.randint(50, (2, 3)), ~mask)
     assert loss.item() == pytest.approx(math.log(50))
 
 
-def test_word_loss_counts_hidden_words_only():
+def test_text_loss_counts_masked_tokens_only():
     token_ids = torch.tensor([[1, 2, 3]])
     logits = torch.zeros(1, 3, 5)
     logits[0, 1, 2] = math.log(4)  # the right token gets 4 of 8 parts
@@ -126,7 +126,7 @@ def test_matching_without_any_pair_is_zero():
     assert matching_loss(torch.randn(4), torch.randn(4), none, none).item() == 0
 
 
-def test_no_sum_of_a_term_for_each_side_beats_ln_2_on_repaired_clips():
+def test_no_sum_of_a_term_for_each_side_beats_ln_2_on_negative_pairs():
     """A linear layer on a concatenation is such a sum; by Jensen it cannot beat chance, whatever its weights."""
     rng = torch.Generator().manual_seed(0)
     for size in (0.1, 1.0, 10.0):

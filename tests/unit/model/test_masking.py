@@ -22,7 +22,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("share", "hidden"), [(0.75, 12), (0.5, 8), (0.0, 0), (0.99, 15)])
-def test_each_frame_hides_exactly_its_share_and_shows_at_least_one(share, hidden):
+def test_each_frame_masks_exactly_its_share_and_keeps_at_least_one(share, hidden):
     visible = visible_patches(noise(5, 3, 16), NO_PADDING, share)
     mask = mask_of(visible, 48)
     assert mask.reshape(5, 3, 16).sum(dim=-1).eq(hidden).all()
@@ -35,7 +35,7 @@ def test_frames_and_clips_get_different_masks():
     assert len({tuple(row.tolist()) for row in mask}) == 15
 
 
-def test_every_patch_is_hidden_as_often():
+def test_every_patch_is_masked_as_often():
     padding = torch.zeros(2000, 1, 16, dtype=torch.bool)
     hidden = mask_of(visible_patches(noise(2000, 1, 16), padding, 0.75), 16).float().mean(dim=0)
     assert (hidden - 0.75).abs().max() < 5 * (0.75 * 0.25 / 2000) ** 0.5
@@ -87,7 +87,7 @@ def special(*num_words: int, length: int = 24) -> torch.Tensor:
     return torch.stack([(place == 0) | (place > number) for number in num_words])
 
 
-def test_the_rounded_share_of_the_words_of_each_text_is_hidden():
+def test_the_rounded_share_of_the_tokens_of_each_text_is_masked():
     marks = special(20, 10, 7, 3, 1, 0)
     hidden = mask_tokens(noise(6, 24), marks, 0.15)
     assert hidden.sum(dim=1).tolist() == [3, 2, 1, 1, 1, 0]  # 3, 1.5 to even, 1.05, at least one, at least one, none

@@ -130,7 +130,7 @@ def test_tokens_are_patch_plus_position_plus_modality(config):
     torch.testing.assert_close(some[1], expected[1, [2, 3, 4]])
 
 
-def test_audio_and_words_are_embedded_at_their_places(config):
+def test_audio_and_text_are_embedded_at_their_positions(config):
     embedding = Embedding(config)
     given = torch.randn(2, 32, 64)
     expected = embedding.audio(given) + embedding.positions.audio + embedding.modality[1]

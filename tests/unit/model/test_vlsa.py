@@ -114,7 +114,7 @@ def test_start_stop_and_padding_are_never_hidden(model, batch, tokenizer):
         assert not torch.isin(hidden, torch.tensor([tokenizer.start_id, tokenizer.stop_id, tokenizer.padding_id])).any()
 
 
-def test_what_is_hidden_does_not_reach_the_encoder(model, batch):
+def test_what_is_masked_does_not_reach_the_encoder(model, batch):
     content = model.content(batch)
     masks = masks_of(model, content)
     before = model.visible_tokens(content, masks)
@@ -126,7 +126,7 @@ def test_what_is_hidden_does_not_reach_the_encoder(model, batch):
         assert torch.equal(before[name].tokens, after[name].tokens)
 
 
-def test_hidden_words_enter_as_the_mask_token(model, batch, tokenizer):
+def test_masked_tokens_enter_as_the_mask_token(model, batch, tokenizer):
     content = model.content(batch)
     masks = masks_of(model, content)
     words = content.token_ids.where(~masks.text_mask, tokenizer.mask_id)
@@ -143,8 +143,8 @@ def test_a_perfect_decoder_has_no_loss(model, batch, monkeypatch):
     pixels = masking.gather_tokens(model.pixels(content.video), masks.masked_video)
     sound = masking.gather_tokens(content.audio, masks.masked_audio)
     logits = 50 * torch.nn.functional.one_hot(batch.token_ids.gather(1, masks.masked_text), 150).float()
-    rebuilt = Reconstruction(normalise_patches(pixels), normalise_patches(sound), logits)
-    monkeypatch.setattr(model.decoder, "forward", lambda *_: rebuilt)
+    prediction = Reconstruction(normalise_patches(pixels), normalise_patches(sound), logits)
+    monkeypatch.setattr(model.decoder, "forward", lambda *_: prediction)
     assert all(
         term.item() < 1e-6
         for term in model.local_losses(content, masks, model.reconstruct(content, masks, joint)).values()

@@ -131,7 +131,7 @@ def test_in_the_joint_pass_a_modality_reaches_those_that_share_its_encoder(confi
         assert {n for n in seen if not torch.allclose(before[0][n].tokens, isolated[n].tokens, atol=1e-6)} == {name}
 
 
-def test_a_global_token_is_what_is_pooled_and_never_what_is_rebuilt(tokenizer, batch):
+def test_a_global_token_is_pooled_and_never_decoded(tokenizer, batch):
     model = make_model(tiny_config(pooling="token"), tokenizer)
     content = model.content(batch)
     seen = model.visible_tokens(content, masks_of(model, content))
