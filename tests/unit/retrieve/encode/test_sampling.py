@@ -275,7 +275,7 @@ def test_an_index_whose_sampling_is_damaged_is_one_line(tmp_path, damaged):
     index.facts["model"]["sampling"] = damaged
     index._write_facts()
     with pytest.raises(SearchIndexError, match=r"index\.json is damaged"):
-        Index.open(tmp_path / "index")
+        Index.open(tmp_path / "index", encoder=FakeEncoder())
 
 
 # --- precision
