@@ -228,7 +228,7 @@ def _measured(bench: Bench, case: Case, budget: Budget, options: argparse.Namesp
         if budget.left < case.least_seconds:
             results = {"skipped": f"no time left: {max(budget.left, 0):.0f} s of at least {case.least_seconds:.0f} s"}
         else:
-            seconds = min(case.most_seconds, budget.left)
+            seconds = min(case.most_seconds, budget.left - 1)  # before the budget cuts the whole
             results = _in_process(case, num_clips, equal_clips, seconds, options)
         if TOO_MANY not in results:
             return results | ({"does_not_fit": too_many} if too_many else {})

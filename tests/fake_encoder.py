@@ -14,6 +14,7 @@ import numpy as np
 from vlsa.data.clip import Clip
 from vlsa.data.engine.workers import Beat
 from vlsa.data.ingest.manifest import ClipRow, Rejection
+from vlsa.data.loading.tokenizer import TextCoverage
 from vlsa.retrieve.encode.sampling import Sampling, WindowSpec, decode_rows
 
 
@@ -61,8 +62,11 @@ class FakeEncoder:
         other.window = dataclasses.replace(self.window, sampling=sampling)
         return other
 
-    def knows(self, text: str) -> bool:
-        return any(character.isdigit() for character in text)
+    def coverage(self, text: str) -> TextCoverage:
+        """It knows numbers, and the word "number"; it reads five words."""
+        words = text.split()
+        known = [word for word in words[:5] if word == "number" or word.isdigit()]
+        return TextCoverage(tuple(known), tuple(word for word in words[:5] if word not in known), len(words))
 
     def _stack(self, numbers: list[int]) -> np.ndarray:
         assert numbers, "an encoder is never asked for nothing"

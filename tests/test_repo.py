@@ -149,6 +149,11 @@ def test_the_training_core_imports_few_libraries():
     assert libraries <= CORE_LIBRARIES
 
 
+def test_a_question_is_checked_and_its_index_opened_before_pytorch_or_lance_is_imported():
+    found = reachable("vlsa.cli.search") | reachable("vlsa.retrieve.index.index")
+    assert {"torch", "lancedb", "pyarrow", "tokenizers"} & {name.split(".")[0] for name in found} == set()
+
+
 TWO_STEPS = """
 import importlib.abc, sys
 from pathlib import Path

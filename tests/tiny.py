@@ -4,6 +4,8 @@ The window is as long as the made clips (3 s). Times: 64 columns of 192 samples 
 """
 
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from vlsa.config import (
 from vlsa.data.clip import Batch, Clip
 from vlsa.data.loading.loader import MemoryClips, read_tensors
 from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.data.store.reader import ClipStore, ShardWriter, StoreSettings
+from vlsa.data.store.shards import write_header
 from vlsa.data.world import made_clips
 from vlsa.model.encoder import Transformer
 from vlsa.model.types import Content, Masks, SpecialTokens
@@ -64,6 +68,18 @@ def tiny_clips(num_clips: int, split: str = "train", seed: int = 0) -> list[Clip
 def tiny_source(num_clips: int = 10) -> MemoryClips:
     """Clips to train on."""
     return MemoryClips({"train": tiny_clips(num_clips)})
+
+
+def tiny_store(path: Path, clips: list[Clip], held_out: Sequence[Clip] = ()) -> ClipStore:
+    """A store of one shard, 16 px; an id without the name of its split."""
+    settings = StoreSettings(short_side_px=16, sample_rate_hz=clips[0].sample_rate_hz or RATE_HZ)
+    with ShardWriter(path, 0, settings) as writer:
+        for clip in (*clips, *held_out):
+            split = "train" if clip in clips else "test"
+            writer.add(dataclasses.replace(clip, id=clip.id.replace("/", "-")), split)
+        writer.commit()
+    write_header(path, settings, num_shards=1)
+    return ClipStore.open(path)
 
 
 def make_batch(clips: list[Clip], config: ModelConfig, tokenizer: Tokenizer) -> Batch:

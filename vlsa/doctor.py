@@ -1,7 +1,7 @@
 """What of the environment works, and what to do about the rest.
 
-Reads the interpreter, the installed libraries and the machine; feeds `vlsa doctor`. The main path is: prepare,
-pretrain, evaluate, index, search.
+Reads the interpreter, the installed libraries, the machine, and a run if one is named; feeds `vlsa doctor`. The main
+path is: prepare, pretrain, evaluate, index, search.
 """
 
 import importlib
@@ -144,6 +144,18 @@ def _can_encode(av: Any, name: str) -> bool:
     except ValueError:  # av's "unknown codec" is one
         return False
     return True
+
+
+def check_model(run_path: Path) -> Check:
+    """A run or a checkpoint: that it loads, and that its weights are those that were saved. Raises CheckpointError."""
+    from vlsa.pretrain.checkpoint import load_model, model_file
+    from vlsa.pretrain.model_fingerprint import verify_fingerprint
+
+    path = model_file(run_path)
+    model, tokenizer, config = load_model(path)
+    fingerprint = verify_fingerprint(path, config.model, tokenizer, model.state_dict())
+    num_weights = sum(weight.numel() for weight in model.parameters())
+    return Check("model", "ok", f"{path}: {num_weights:,} weights, recipe {config.recipe}, fingerprint {fingerprint}")
 
 
 def check_gpu() -> Check:

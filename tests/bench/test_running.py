@@ -74,7 +74,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_step_1_stays_of_as_many_clips(t
 
 def test_each_case_knows_what_is_left_and_none_starts_with_too_little(tried):
     running._measured(bench(), case(), Clock(left=20.0), options(batch_size=8))
-    assert tried == [(8, 8, 20.0)]
+    assert tried == [(8, 8, 19.0)]
     results = running._measured(bench(), case(least_seconds=30.0), Clock(left=20.0), options())
     assert results == {"skipped": "no time left: 20 s of at least 30 s"} and len(tried) == 1
 

@@ -8,13 +8,18 @@ import math
 
 import pytest
 import torch
+import torch.distributed as dist
 from tiny import generator, make_batch, make_model, tiny_clips, tiny_run, without
 from torch._dynamo.utils import counters
+from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from vlsa.config import ComputeConfig
 from vlsa.model.attention import Attention, Flash, Masked
 from vlsa.pretrain import loop
+from vlsa.pretrain.checkpoint import build_model
+from vlsa.pretrain.parallel import spread
 from vlsa.pretrain.prefetch import prefetch
+from vlsa.pretrain.step import Objective
 
 pytestmark = pytest.mark.gpu
 GPU, LENGTHS = torch.device("cuda"), (50, 30, 20)
@@ -128,3 +133,20 @@ def test_noise_is_drawn_the_same_for_every_device(model):
     noise = model.draw_noise(4, generator(1))
     there = noise.to(GPU)
     assert torch.equal(there.masks.text_mask.cpu(), noise.masks.text_mask)
+
+
+def test_a_model_that_is_sharded_is_never_whole_on_a_gpu(tokenizer):
+    """As rank 0 of 8, of which the others are only pretended."""
+    model = dataclasses.replace(tiny_run().model.encoder, num_layers=24, width=512, fusion_layers=24)
+    config = dataclasses.replace(tiny_run(), model=dataclasses.replace(tiny_run().model, encoder=model))
+    objective = Objective(build_model(config, tokenizer))
+    whole_bytes = sum(weight.nbytes for weight in objective.state_dict().values())
+    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=8)
+    try:
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        sharded = spread(objective, ComputeConfig(sharding="shard"), GPU)
+        assert all(weight.device.type == "cuda" for weight in sharded.state_dict().values())
+        assert torch.cuda.max_memory_allocated() - before < 0.4 * whole_bytes
+    finally:
+        dist.destroy_process_group()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from command_lines import run, start
 from safetensors.numpy import load_file
+from tiny import tiny_store
 
-from vlsa.data.store.reader import ShardWriter, StoreSettings
-from vlsa.data.store.shards import shard_path, write_header
+from vlsa.data.store.shards import shard_path
 from vlsa.data.world import made_clips
 from vlsa.pretrain.checkpoint import checkpoints, load_model
 from vlsa.pretrain.metrics_log import read_metrics
@@ -37,12 +37,7 @@ SETTINGS = {
 @pytest.fixture
 def place(tmp_path) -> Path:
     """A folder with a store of 12 clips."""
-    settings = StoreSettings(short_side_px=16)
-    with ShardWriter(tmp_path / "store", 0, settings) as writer:
-        for clip in made_clips(0, range(12), sample_rate_hz=settings.sample_rate_hz, split="train", size_px=16):
-            writer.add(clip, "train")
-        writer.commit()
-    write_header(tmp_path / "store", settings, num_shards=1)
+    tiny_store(tmp_path / "store", list(made_clips(0, range(12), sample_rate_hz=11_025, split="train", size_px=16)))
     return tmp_path
 
 

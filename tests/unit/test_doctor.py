@@ -122,3 +122,9 @@ def test_a_gpu_that_cannot_do_all_that_is_fast_is_weak_and_says_why(monkeypatch,
     assert check.state == state
     assert told in check.advice
     assert not check.blocks
+
+
+def test_a_run_is_checked_too_when_it_is_named(tmp_path):
+    result = call(f"vlsa doctor {tmp_path}")
+    assert result.exit_code == 2
+    assert "no checkpoint in it yet" in result.stderr

@@ -18,6 +18,7 @@ from vlsa.cli import (
     evaluate,
     export,
     import_data,
+    index,
     make_world,
     prepare,
     pretrain,
@@ -41,6 +42,7 @@ for _module in (
     compare,
     show,
     reproduce,
+    index,
     search,
     export,
 ):

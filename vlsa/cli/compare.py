@@ -1,4 +1,4 @@
-"""The command that sets two files of results against each other: compare."""
+"""The command that compares two files of results: compare."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,15 +32,19 @@ def compare(
         list[Path] | None,
         typer.Option(metavar="FILE", help="A file of B, where each side has several training seeds; may be repeated."),
     ] = None,
-    post: Annotated[str, typer.Option(help="Compare the rows of this re-ranking; none = the plain ones.")] = "none",
-    resamples: Annotated[int, typer.Option(help="How many draws of the queries.")] = 10_000,
+    post: Annotated[
+        str, typer.Option(help="Compare these rows: a re-ranking, within-folder or within-file; none = the plain ones.")
+    ] = "none",
+    resamples: Annotated[int, typer.Option(help="How many draws of the clips.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
 ) -> None:
     """Compare two results query by query: A minus B in each metric, its 95% interval, and p.
 
-    Both are scored on the same draws of the queries, so what is hard for both is no noise. Several files of a side
-    are training seeds of one model and are averaged. Higher R@k is better, lower MedR and MeanR.
+    Both are scored on the same draws of the clips, all queries of a clip together, so what is hard for both is no
+    noise. Several files of a side are training seeds of one model: they are averaged, and the spread between them
+    counts. A star marks rows that are clear when all rows are considered (Holm). Higher R@k is better, lower MedR and
+    MeanR.
     """
     _check(results, against, resamples, seed)
     from vlsa.retrieve.evaluate.compare import TABLE_HEADER
@@ -52,6 +56,7 @@ def compare(
     found = compare_results(*sides, post=post, num_resamples=resamples, seed=seed)
     if json:
         about = {"post_processing": found.post, "num_resamples": found.num_resamples, "seed": found.seed}
+        about["files_without_clips"] = list(found.without_clips)
         print_json({**difference.as_dict(), **about} for difference in found.differences)
     else:
         print_table(TABLE_HEADER, found.rows(), right="|".join(TABLE_HEADER[2:]))
@@ -62,7 +67,7 @@ def _check(results: list[Path], against: list[Path] | None, resamples: int, seed
     """Raises ConfigError for what cannot be compared whatever the files hold."""
     if not against and len(results) != 2:
         raise ConfigError(
-            f"compare: {len(results)} file(s) given; which is A and which is B cannot be told. "
+            f"compare: {len(results)} file(s) given; which is A and which is B is not clear. "
             "Give two, or the files of B with --against."
         )
     if not 0 < resamples <= 10**6:

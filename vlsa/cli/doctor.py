@@ -1,5 +1,6 @@
 """The command that looks at the environment: doctor."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,20 +14,23 @@ def register(app: typer.Typer) -> None:
     app.command(
         "doctor",
         short_help="Say what of the environment works, and what to do.",
-        epilog=examples("vlsa doctor", "vlsa doctor --json"),
+        epilog=examples("vlsa doctor", "vlsa doctor run", "vlsa doctor --json"),
     )(doctor)
 
 
 def doctor(
+    run: Annotated[
+        Path | None, typer.Argument(help="A run or a checkpoint whose weights are checked too.", metavar="RUN")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
 ) -> None:
     """Say what of the environment works, and what to do about the rest.
 
     Exit code 0 when footage can be prepared, trained on and searched; 2 when something for that is missing.
     """
-    from vlsa.doctor import examine
+    from vlsa.doctor import check_model, examine
 
-    checks = examine()
+    checks = [*examine(), *([check_model(run)] if run else [])]
     if json:
         print_json(check.as_dict() for check in checks)
     else:

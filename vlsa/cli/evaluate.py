@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlsa.base.console import say
 from vlsa.cli.app import DATA_HELP, examples
 from vlsa.cli.output import print_json, print_table, print_text
 
@@ -17,11 +18,12 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "evaluate",
-        short_help="Measure retrieval in seven directions, chance beside it.",
+        short_help="Measure retrieval in seven directions, with chance level.",
         epilog=examples(
             "vlsa evaluate run --data store",
             "vlsa evaluate run --data store --split train --out train-results.json",
             "vlsa evaluate run --data store --post dual-softmax --post sinkhorn --post qb-norm",
+            "vlsa evaluate run --data store --within folder",
             "vlsa evaluate run --data store --windows 1 --crops 1",
             "vlsa evaluate run --data store --json",
         ),
@@ -43,6 +45,10 @@ def evaluate(
     identical_captions: Annotated[
         bool, typer.Option("--identical-captions", help="A caption that several clips share is right for each of them.")
     ] = False,
+    within: Annotated[
+        str | None,
+        typer.Option(help="Also with each query ranked only among clips of the same folder, or file: folder or file."),
+    ] = None,
     windows: Annotated[
         int,
         typer.Option(help="A clip beyond the model's window is the mean over so many at most; 1 = the middle."),
@@ -52,26 +58,29 @@ def evaluate(
     ] = 3,
     json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
 ) -> None:
-    """Measure retrieval: words, sound and picture, each found by each other, and picture with sound found by words.
+    """Measure retrieval: text, audio and video, each found by each other, and video with audio found by text.
 
-    R@k is the share of questions whose right answer is among the first k, MedR the median rank; beside them stands
-    what chance would give. N is how many clips or captions are searched, Q how many questions are asked; media is
-    picture and sound in one vector, as in an index.
+    R@k is the share of queries whose right answer is among the first k, MedR the median rank; the last columns give
+    what chance would reach, N (how many clips or captions are searched) and Q (how many queries there are). Media is
+    video and audio in one vector, as in an index. Captions that several clips share, and files with clips in the
+    training split too, are warned of.
     """
     from vlsa.retrieve.encode.sampling import Sampling
     from vlsa.retrieve.evaluate.evaluate import evaluate_run
 
-    options = {"post": post or (), "identical_captions_count": identical_captions, "out": out}
+    options = {"post": post or (), "identical_captions_count": identical_captions, "within": within, "out": out}
     sampling = Sampling(num_windows=windows, num_crops=crops)
     evaluation = evaluate_run(run, data, split, sampling=sampling, **options)
     if json:
         print_json(_as_lines(evaluation))
+        for warning in evaluation.warnings():
+            say(warning)
     else:
         print_evaluation(evaluation)
 
 
 def print_evaluation(evaluation: "Evaluation") -> None:
-    """The table of all directions, one more for each re-ranking, and the line that says what was measured."""
+    """The table of all directions, one more for each re-ranking and within groups, and what was measured."""
     from vlsa.retrieve.evaluate.results import TABLE_HEADER
 
     header = [name.replace("chance ", "chance\n") for name in TABLE_HEADER]  # fits a terminal of 80 columns
@@ -85,6 +94,9 @@ def _as_lines(evaluation: "Evaluation") -> Iterator[dict[str, object]]:
     results = evaluation.as_dict()
     for name, scores in results["directions"].items():
         yield {"direction": name, "split": evaluation.split, "post_processing": "none", **scores}
+    for by, again in results.get("within", {}).items():
+        for name, scores in again["directions"].items():
+            yield {"direction": name, "split": evaluation.split, "post_processing": "none", "within": by, **scores}
     for post, again in results.get("post_processed", {}).items():
         about = {"post_processing": post, "parameters": again["parameters"]}
         for name, scores in again["directions"].items():

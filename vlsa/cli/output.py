@@ -46,11 +46,15 @@ def print_table(
     table.title = Text(printable(title), style="table.title") if title else None
     cells = [[Text(printable(cell)) for cell in row] for row in rows]
     for column, name in enumerate(header):
-        number, kept = name in right.split("|"), name in whole.split("|")
-        label = Text("\n").join(Text(printable(line)) for line in name.split("\n"))
-        lengths = [row[column].cell_len for row in cells] if number or kept else [min(NARROWEST, len(name))]
+        number, wraps = name in right.split("|"), name not in f"{right}|{whole}".split("|")
+        label = [Text(printable(line)) for line in name.split("\n")]
+        width = max(text.cell_len for text in (*label, *(row[column] for row in cells)))
         table.add_column(
-            label, justify="right" if number else "left", overflow="fold", min_width=max(lengths, default=0)
+            Text("\n").join(label),
+            justify="right" if number else "left",
+            overflow="fold",
+            no_wrap=not wraps,
+            min_width=min(width, NARROWEST) if wraps else width,
         )
     for row in cells:
         table.add_row(*row)

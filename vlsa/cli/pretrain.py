@@ -105,7 +105,7 @@ def pretrain(
         vocabulary,
         make_evaluator=held_out_evaluator,
         init=init or (),
-        begun=_print_warm_start,
+        on_initialised=_print_warm_start,
         trackers=report_to or (),
         allow_changes=allow_changes,
     )
@@ -128,7 +128,7 @@ def print_run(out: Path, summary: "RunSummary") -> None:
     done = "finished already" if summary.resumed_from == summary.step else "finished"
     resumed = f", resumed at step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
     steps = f"{summary.step} step" + "s" * (summary.step != 1)
-    few = ": so few that held-out clips alone tell what it learned" if summary.data.is_small else ""
+    few = ": so few that only held-out clips show what it learned" if summary.data.is_small else ""
     data = f", on {summary.data.num_clips:,} clips{few}"
     print_text(f"{out}: {done}: {steps} in {duration(summary.seconds)} of training{resumed}{loss}{data}.")
 

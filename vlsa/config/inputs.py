@@ -18,14 +18,14 @@ class VideoConfig:
     """Share of the patches of each frame that is masked (section 3.2)."""
 
     def __post_init__(self) -> None:
-        check_least("video", self, 1, "num_frames", "size_px", "patch_px")
+        check_least("model.video", self, 1, "num_frames", "size_px", "patch_px")
         whole = max(self.size_px // self.patch_px, 1) * self.patch_px
         require(
             self.size_px % self.patch_px == 0,
-            f"video.size_px={self.size_px} is not a multiple of video.patch_px={self.patch_px}: "
-            f"the edge would be dropped. Try video.size_px={whole}.",
+            f"model.video.size_px={self.size_px} is not a multiple of model.video.patch_px={self.patch_px}: "
+            f"the edge would be dropped. Try model.video.size_px={whole}.",
         )
-        check_share("video.mask_share", self.mask_share)
+        check_share("model.video.mask_share", self.mask_share)
 
     @property
     def patches_per_frame(self) -> int:
@@ -50,23 +50,25 @@ class AudioConfig:
     """Share of the spectrogram patches that is masked (section 3.2)."""
 
     def __post_init__(self) -> None:
-        check_least("audio", self, 1, "sample_rate_hz", "hop_samples", "num_times", "num_frequencies", "patch_size")
-        check_least("audio", self, 2, "window_samples")
+        check_least(
+            "model.audio", self, 1, "sample_rate_hz", "hop_samples", "num_times", "num_frequencies", "patch_size"
+        )
+        check_least("model.audio", self, 2, "window_samples")
         for name in ("num_times", "num_frequencies"):
             value = getattr(self, name)
             whole = max(value // self.patch_size, 1) * self.patch_size
             require(
                 value % self.patch_size == 0,
-                f"audio.{name}={value} is not a multiple of audio.patch_size={self.patch_size}: "
-                f"the edge would be dropped. Try audio.{name}={whole}.",
+                f"model.audio.{name}={value} is not a multiple of model.audio.patch_size={self.patch_size}: "
+                f"the edge would be dropped. Try model.audio.{name}={whole}.",
             )
         require(
             self.window_samples // 2 < self.num_samples,
-            f"audio.window_samples={self.window_samples} is too long for {self.num_samples} samples of audio "
-            f"(audio.num_times x audio.hop_samples): its ends cannot be mirrored. "
-            f"Try audio.window_samples={self.num_samples}.",
+            f"model.audio.window_samples={self.window_samples} is too long for {self.num_samples} samples of audio "
+            f"(model.audio.num_times x model.audio.hop_samples): its ends cannot be mirrored. "
+            f"Try model.audio.window_samples={self.num_samples}.",
         )
-        check_share("audio.mask_share", self.mask_share)
+        check_share("model.audio.mask_share", self.mask_share)
 
     @property
     def num_samples(self) -> int:
@@ -95,6 +97,8 @@ class TextConfig:
     """Share of the tokens that becomes [MASK] (section 3.2)."""
 
     def __post_init__(self) -> None:
-        check_least("text", self, 5, "vocabulary_size")  # the special tokens alone
-        require(self.num_tokens >= 3, f"text.num_tokens={self.num_tokens}: [CLS], a token and [SEP] need 3. Try 40.")
-        check_share("text.mask_share", self.mask_share)
+        check_least("model.text", self, 5, "vocabulary_size")  # the special tokens alone
+        require(
+            self.num_tokens >= 3, f"model.text.num_tokens={self.num_tokens}: [CLS], a token and [SEP] need 3. Try 40."
+        )
+        check_share("model.text.mask_share", self.mask_share)

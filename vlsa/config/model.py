@@ -42,18 +42,21 @@ class EncoderConfig:
     """Modalities whose tokens are normed before the first layer, as CLIP norms image patches and BERT norms tokens."""
 
     def __post_init__(self) -> None:
-        check_least("encoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
-        require(self.norm_eps > 0, f"encoder.norm_eps={self.norm_eps} must be above 0: a norm divides by it. Try 1e-5.")
+        check_least("model.encoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
+        require(
+            self.norm_eps > 0,
+            f"model.encoder.norm_eps={self.norm_eps} must be above 0: a norm divides by it. Try 1e-5.",
+        )
         require(
             len(set(self.input_norms)) == len(self.input_norms),
-            f"encoder.input_norms={list(self.input_norms)} names a modality twice; it is normed once. "
-            f"Try encoder.input_norms={','.join(dict.fromkeys(self.input_norms))}.",
+            f"model.encoder.input_norms={list(self.input_norms)} names a modality twice; it is normed once. "
+            f"Try model.encoder.input_norms={','.join(dict.fromkeys(self.input_norms))}.",
         )
-        check_heads("encoder", self.width, self.num_heads)
+        check_heads("model.encoder", self.width, self.num_heads)
         require(
             1 <= self.fusion_layers <= self.num_layers,
-            f"encoder.fusion_layers={self.fusion_layers} must lie in 1..{self.num_layers} (encoder.num_layers): "
-            f"the joint pass needs a layer. Try encoder.fusion_layers={self.num_layers}.",
+            f"model.encoder.fusion_layers={self.fusion_layers} must lie in 1..{self.num_layers}, the layers: "
+            f"the joint pass needs a layer. Try model.encoder.fusion_layers={self.num_layers}.",
         )
 
 
@@ -71,11 +74,12 @@ class DecoderConfig:
     """Which modalities share the decoder (Figure 4); each other one has a decoder of its own, which reads it alone."""
 
     def __post_init__(self) -> None:
-        check_least("decoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
-        check_heads("decoder", self.width, self.num_heads)
+        check_least("model.decoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
+        check_heads("model.decoder", self.width, self.num_heads)
         require(
             0 < self.decoded_share <= 1,
-            f"decoder.decoded_share={self.decoded_share} must lie in (0, 1]: nothing would be reconstructed. Try 1.0.",
+            f"model.decoder.decoded_share={self.decoded_share} must lie in (0, 1]: nothing would be "
+            "reconstructed. Try 1.0.",
         )
 
 
@@ -111,24 +115,26 @@ class ObjectiveConfig:
     """Learn the scale 1 / tau, with a ceiling of 100 (beyond the paper)."""
 
     def __post_init__(self) -> None:
-        check_least("objective", self, 0, "local_weight", "global_weight", "matching_weight")
+        check_least("model.objective", self, 0, "local_weight", "global_weight", "matching_weight")
         require(
             self.local_weight > 0 or self.global_weight > 0,
-            "objective.local_weight=0 and objective.global_weight=0: nothing would be learned. Set one above 0.",
+            "model.objective.local_weight=0 and model.objective.global_weight=0: nothing would be learned. "
+            "Set one above 0.",
         )
         require(
             bool(self.pairs) or self.global_weight == 0,
-            "objective.pairs is empty: there is nothing to match. Name a pair, or set objective.global_weight=0.",
+            "model.objective.pairs is empty: there is nothing to match. "
+            "Name a pair, or set model.objective.global_weight=0.",
         )
         require(
             len(set(self.pairs)) == len(self.pairs),
-            f"objective.pairs={list(self.pairs)} names a pair twice; it would count once. "
-            f"Try objective.pairs={','.join(dict.fromkeys(self.pairs))}.",
+            f"model.objective.pairs={list(self.pairs)} names a pair twice; it would count once. "
+            f"Try model.objective.pairs={','.join(dict.fromkeys(self.pairs))}.",
         )
         require(
             self.temperature >= 0.01,
-            f"objective.temperature={self.temperature} is below 0.01: its scale 1 / tau would pass the ceiling of 100. "
-            "Try 0.07.",
+            f"model.objective.temperature={self.temperature} is below 0.01: its scale 1 / tau would pass the ceiling "
+            "of 100. Try 0.07.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Settings as JSON and from JSON, and `--set a.b=c`: nothing misspelt and nothing of the wrong type gets through.
+"""Settings as JSON and from JSON, and `--set a.b=c`: misspelt names and values of the wrong type are refused.
 
 Reads and makes the dataclasses of config/; feeds recipes, checkpoints and the command line.
 """
@@ -38,30 +38,45 @@ def from_dict(kind: type[C], values: dict[str, Any], where: str = "") -> C:
     arguments = {}
     for name, value in values.items():
         if name not in hints:
-            raise ConfigError(f"{where}{name}: no such setting. {nearest(name, hints)}")
+            known = [f"{where}{hint}" for hint in hints]
+            raise ConfigError(f"{where}{name}: no such setting. {nearest(f'{where}{name}', known)}")
         arguments[name] = _convert(hints[name], value, f"{where}{name}")
     return kind(**arguments)
 
 
 def override(config: C, assignments: list[str]) -> C:
-    """Apply `a.b=value` strings (values as JSON, or bare words) to a copy. Raises ConfigError."""
+    """Apply `a.b=value` strings (values as JSON, or bare words) to a copy. Raises ConfigError.
+
+    The end of a name is enough where no other setting ends so: objective.temperature for model.objective.temperature.
+    """
     values = to_dict(config)
     for assignment in assignments:
-        path, equals, text = assignment.partition("=")
+        name, equals, text = assignment.partition("=")
         require(bool(equals), f"--set {assignment}: no '='. Write --set model.encoder.width=256.")
-        _assign(values, path.strip().split("."), _parse(text), assignment)
+        _assign(values, _full_name(name.strip(), values, assignment).split("."), _parse(text))
     return from_dict(type(config), values)
 
 
-def _assign(values: dict[str, Any], path: list[str], value: Any, assignment: str) -> None:
-    for name in path[:-1]:
-        if not isinstance(values.get(name), dict):
-            raise ConfigError(f"--set {assignment}: no group of settings named {name!r}. {nearest(name, values)}")
-        values = values[name]
-    if path[-1] not in values:
-        raise ConfigError(f"--set {assignment}: no such setting. {nearest(path[-1], values)}")
-    if isinstance(values[path[-1]], dict):
-        raise ConfigError(f"--set {assignment}: this is a group; set one of {', '.join(values[path[-1]])} in it.")
+def _full_name(name: str, values: dict[str, Any], assignment: str) -> str:
+    """The one setting that is called so, or whose name ends so. Raises ConfigError."""
+    known = list(flat(values))
+    ends = [full for full in known if f".{full}".endswith(f".{name}")]
+    if name in known or len(ends) == 1:
+        return name if name in known else ends[0]
+    if ends:
+        raise ConfigError(f"--set {assignment}: several settings have this name. Use one of {', '.join(ends)}.")
+    inside = [full for full in known if f".{name}." in f".{full}"]
+    if inside:
+        raise ConfigError(f"--set {assignment}: this is a group; set one of {', '.join(inside)}.")
+    tails = {".".join(full.split(".")[k:]): full for full in known for k in range(full.count(".") + 1)}
+    close = difflib.get_close_matches(name, tails, n=1)
+    advice = f"Did you mean {tails[close[0]]}?" if close else f"Known: {', '.join(known)}."
+    raise ConfigError(f"--set {assignment}: no such setting. {advice}")
+
+
+def _assign(values: dict[str, Any], path: list[str], value: Any) -> None:
+    for group in path[:-1]:
+        values = values[group]
     values[path[-1]] = value
 
 

@@ -30,7 +30,7 @@ class TrainConfig:
     evaluate_every_steps: int = 0
     """Retrieval on held-out clips every so many steps, for the curves; 0 = never."""
     cache_gib: float = 0.0
-    """Memory, in GiB a reading process, that decoded clips may take: a small store is then decompressed once only."""
+    """Memory in GiB for decoded clips, shared by the reading processes: a small store is then decoded once only."""
     num_workers: int = 0
     """Processes that read and transform clips; 0 = the training process itself, between its steps."""
     augment: bool = True

@@ -5,7 +5,8 @@ model/vlsa.py eats `Batch`.
 Axes: F decoded frames, V sampled frames, H W pixels, S samples of audio, L tokens of text, B clips.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -168,6 +169,17 @@ class ClipFacts(Protocol):
     def num_samples(self) -> int: ...
     @property
     def sample_rate_hz(self) -> int: ...
+
+
+def content_digest(rows: Iterable[Any]) -> str | None:
+    """Digest of the ids and the media of some clips, in order; None where a row has no `content_digest`."""
+    digest = hashlib.sha256()
+    for row in rows:
+        content = getattr(row, "content_digest", None)
+        if content is None:
+            return None
+        digest.update(f"{row.id} {content} ".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:16]
 
 
 @runtime_checkable

@@ -84,7 +84,7 @@ def residual_type(compute: ComputeConfig, precision: torch.dtype) -> torch.dtype
 
 
 def attention(compute: ComputeConfig, device: torch.device, model: VLSA) -> str:
-    """The kernel. Raises ConfigError for flash attention where there is none."""
+    """The kernel. Raises ConfigError for flash attention where the device has none."""
     widths = {part.head_width for part in model.modules() if isinstance(part, Attention)}
     odd = next((width for width in sorted(widths) if width % 8), None)
     has_kernel = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
@@ -164,10 +164,10 @@ def _static(function: Callable[..., Any]) -> Callable[..., Any]:
     from torch._dynamo import config
 
     config.recompile_limit = max(config.recompile_limit, MOST_GRAPHS)
-    return told(torch.compile(function, dynamic=False, fullgraph=True))
+    return compile_errors_reported(torch.compile(function, dynamic=False, fullgraph=True))
 
 
-def told(compiled: Callable[..., Any]) -> Callable[..., Any]:
+def compile_errors_reported(compiled: Callable[..., Any]) -> Callable[..., Any]:
     """A compiled function that raises ConfigError where it cannot be compiled: no compiler, or one that fails."""
     from torch._dynamo.exc import BackendCompilerFailed
 

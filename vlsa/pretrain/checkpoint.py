@@ -4,7 +4,7 @@
     RUN/checkpoints/step-00000600/training.safetensors   AdamW's moments; the step and the data in its header
 
 Under FSDP2 each process writes the rows that it holds (sharded_files.py); any number of processes reads them.
-Reads what loop.py trains; feeds retrieve/encoders.py and a resumed loop.py. A model.safetensors alone is a whole model.
+Written by loop.py; read by retrieve/encode/ and a resumed loop.py. A model.safetensors alone is a whole model.
 """
 
 import json
@@ -19,7 +19,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from vlsa.base.errors import CheckpointError, ConfigError
 from vlsa.base.processes import from_main, in_parts, rank, wait_for_all
@@ -30,6 +31,8 @@ from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import sharded_files
 from vlsa.pretrain.metrics_log import EXPORT_FILE
+from vlsa.pretrain.model_fingerprint import for_header
+from vlsa.pretrain.stored_sizes import require_stored_sizes
 
 FORMAT, VERSION = "vlsa-model", "2"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
@@ -38,7 +41,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class TrainingState:
-    """What is needed beside the weights to go on: everything else follows from the settings and the step."""
+    """What is needed in addition to the weights to resume: everything else follows from the settings and the step."""
 
     step: int
     """Steps done."""
@@ -47,7 +50,7 @@ class TrainingState:
     seconds: float
     """Training time so far."""
     first_loss: float | None = None
-    """Loss of the run's first step, against which divergence is told."""
+    """Loss of the run's first step, to which later losses are compared."""
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
@@ -55,6 +58,17 @@ def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
     with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
         torch.default_generator.manual_seed(config.train.seed)
         return VLSA(config.model, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Random initialisation does nothing inside: the weights are about to be replaced by loaded ones."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in (Tensor.uniform_, Tensor.normal_):
+            return args[0]
+        if function in (nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_):
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return (torch.empty if function is torch.randn else function)(*args, **(kwargs or {}))
 
 
 def checkpoints(run_path: str | Path) -> list[Path]:
@@ -84,8 +98,8 @@ def unchanged(run_path: str | Path, saved: list[Path]) -> Iterator[None]:
     """Raises CheckpointError when the run has other checkpoints than were found before its folder was held."""
     if rank() == 0 and checkpoints(run_path) != saved:
         raise CheckpointError(
-            f"{run_path}: another process went on with this run meanwhile; its steps would be lost. "
-            "Run the same command again: it goes on from there."
+            f"{run_path}: another process trained this run meanwhile; its steps would be lost. "
+            "Run the same command again: it resumes from there."
         )
     yield
 
@@ -107,19 +121,21 @@ def save(
     """
     path = Path(run_path) / "checkpoints" / f"step-{state.step:08d}"
     partial = path.with_suffix(".partial")
+    weights = model.state_dict()
     header = {
         "format": FORMAT,
         "version": VERSION,
         "config": json.dumps(to_dict(config)),
         "tokenizer": tokenizer.to_json(),
         "step": str(state.step),
+        **(for_header(config.model, tokenizer, weights) if rank() == 0 else {}),
     }
     try:
         if rank() == 0:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
         wait_for_all()
-        sharded_files.write(model.state_dict(), partial / MODEL_FILE, header)
+        sharded_files.write(weights, partial / MODEL_FILE, header)
         training = {name: str(value) for name, value in asdict(state).items() if value is not None}
         sharded_files.write(_moments(model, optimizer), partial / TRAINING_FILE, training)
         wait_for_all()
@@ -151,18 +167,20 @@ def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
         raise CheckpointError(f"{path}: no VLSA model in it; its weights have no settings. Give the folder of a run.")
     if header.get("version") != VERSION:
         raise CheckpointError(
-            f"{path}: version {header.get('version')} of the format, this vlsa reads {VERSION}; it would be misread. "
-            "Use the vlsa that wrote it."
+            f"{path}: version {str(header.get('version'))[:20]} of the format, this vlsa reads {VERSION}; it would be "
+            "misread. Use the vlsa that wrote it."
         )
     tokenizer = Tokenizer.from_json(header.get("tokenizer", ""), str(path))
     try:
         config = from_dict(Config, _parse_settings(header, path))
-    except ConfigError as error:
+        require_stored_sizes(config.model, weights, tokenizer.vocabulary_size, path)
+    except (ConfigError, ArithmeticError, RecursionError) as error:
         raise CheckpointError(
-            f"{path}: written with settings that this vlsa does not have ({error}); its weights would not fit. "
-            "Use the vlsa that wrote it."
+            f"{path}: written with settings that this vlsa does not have ({str(error)[:300]}); its weights would not "
+            "fit. Use the vlsa that wrote it."
         ) from error
-    model = build_model(config, tokenizer)
+    with _NothingDrawn():
+        model = build_model(config, tokenizer)
     load_weights(model, weights, path)
     return model, tokenizer, config
 
@@ -197,7 +215,7 @@ def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> Trai
     wanted = {name: sharded_files.row_range(parameter) for name, parameter in parameters.items()}
     moments, shapes, header = sharded_files.read(path, wanted)
     if shapes != {name: tuple(parameter.shape) for name, parameter in parameters.items()}:
-        raise CheckpointError(f"{path}: moments of another model; training cannot go on. Start a new run.")
+        raise CheckpointError(f"{path}: moments of another model; training cannot resume. Start a new run.")
     try:
         first_loss = float(header["first_loss"]) if "first_loss" in header else None
         state = TrainingState(int(header["step"]), header["data"], float(header["seconds"]), first_loss)
@@ -268,3 +286,9 @@ def model_file(path: str | Path) -> Path:
             f"Train one: vlsa pretrain --recipe tiny --data STORE --out {path}"
         )
     return sharded_files.find(saved[-1] / MODEL_FILE) or saved[-1] / MODEL_FILE
+
+
+def training_data(path: Path) -> str | None:
+    """Fingerprint of the clips that a checkpoint file was trained on; None for a model.safetensors by itself."""
+    found = sharded_files.find(path.parent / TRAINING_FILE)
+    return sharded_files.header(found).get("data") if found else None

@@ -67,7 +67,7 @@ class DivergenceGuard:
             return
         loss, norm, own_loss = self._found.tolist()
         is_own = not math.isfinite(own_loss)
-        if any_rank(is_own) == is_own:  # the process whose clips did it speaks, not one that was told of it
+        if any_rank(is_own) == is_own:  # the process whose clips did it reports it, not one that only heard of it
             first_to_tell()
         wait_for_all()
         ids = dict(self._recent)[first_bad]
@@ -75,5 +75,5 @@ class DivergenceGuard:
         raise VlsaError(
             f"step {first_bad}: loss {loss:.6g}, norm of its gradient {norm:.6g}: {what}. The clips were "
             f"{', '.join(ids[:8])}{' ...' if len(ids) > 8 else ''}. No weight took this step and the last checkpoint "
-            "is good: look at these clips, or lower train.learning_rate in a new run."
+            "is good: inspect these clips, or lower train.learning_rate in a new run."
         )

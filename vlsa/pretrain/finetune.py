@@ -1,9 +1,9 @@
-"""Fine-tuning: a pre-trained run goes on with contrast alone, on the pairs of modalities that a retrieval needs.
+"""Fine-tuning: a pre-trained model is trained on contrast alone, on the pairs of modalities that a retrieval needs.
 
 Paper: VLSA (arXiv 2405.07202), section 4.1 and appendix D: 20 epochs, batches of 256. It does not name the objective;
-ours is InfoNCE of the asked pairs (Eq. 7, first two terms) with nothing hidden, as retrieval sees the clips. Nor does
-it name a learning rate: ours is the pre-training's (docs/log.md, 10). The loop is the one of loop.py. Reads a
-checkpoint; feeds retrieve/.
+ours is InfoNCE of the asked pairs (Eq. 7, first two terms) with nothing masked, as retrieval encodes the clips. Nor
+does it name a learning rate: ours is the pre-training's (docs/log.md, 10). The loop is the one of loop.py. Reads a
+checkpoint; the result is read by retrieve/.
 """
 
 import hashlib
@@ -86,7 +86,7 @@ def changed(config: Config, assignments: list[str]) -> Config:
 def _require_batch(batch_size: int) -> None:
     if batch_size < SMALLEST_BATCH:
         raise ConfigError(
-            f"finetune: a batch of {batch_size} has no other clip to tell a clip from; nothing would be learned. "
+            f"finetune: a batch of {batch_size} has no other clip to contrast a clip with; nothing would be learned. "
             f"Ask for at least {SMALLEST_BATCH}, as --batch-size 256."
         )
 
@@ -113,9 +113,9 @@ def contrast_only(model: ModelConfig, pairs: tuple[Pair, ...]) -> ModelConfig:
 def start_from(run_path: str | Path) -> tuple[str, Initialise]:
     """The name of a run's weights for `train.init`, and what puts them into a fresh model. Raises CheckpointError."""
     path = model_file(run_path)
+    pretrained, _, _ = load_model(path)
     content = b"".join(part.read_bytes() for part in all_parts(path))
     name = f"vlsa:{hashlib.sha256(content).hexdigest()[:16]}"
-    pretrained, _, _ = load_model(path)
     weights = pretrained.state_dict()
 
     def initialise(model: VLSA, _tokenizer: Tokenizer) -> tuple[str, ...]:

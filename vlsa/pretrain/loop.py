@@ -218,6 +218,7 @@ def _start(
     tokenizer = tokenizer or learn_tokenizer(config, source)
     text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
     config = replace(config, model=replace(config.model, text=text))
+    _log_cut_captions(source, tokenizer, text.num_tokens)
     clips = TrainingClips(source, config.model, config.train, tokenizer)
     first_device = initial_device(config.compute, device)
     model = checkpoint.build_model(config, tokenizer).to(first_device)
@@ -234,6 +235,18 @@ def learn_tokenizer(config: Config, source: Dataset) -> Tokenizer:
     """A vocabulary from the captions of the training clips."""
     # Clips without text train video against audio; the vocabulary is then the special tokens and one letter.
     return Tokenizer.train(list(source.texts("train")) or ["a"], config.model.text.vocabulary_size)
+
+
+def _log_cut_captions(source: Dataset, tokenizer: Tokenizer, num_tokens: int) -> None:
+    """Say how many captions lose their end, once, when a run starts."""
+    captions = list(source.texts("train"))
+    if num_cut := tokenizer.num_cut(captions, num_tokens):
+        _LOG.info(
+            "%d of %d captions are longer than model.text.num_tokens=%d tokens and lose their end",
+            num_cut,
+            len(captions),
+            num_tokens,
+        )
 
 
 def _resume(config: Config, data: str, path: Path, device: torch.device, allow_changes: bool) -> Trainer:

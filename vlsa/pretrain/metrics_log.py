@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from vlsa.base.errors import CheckpointError, ConfigError
-from vlsa.base.files import locked_folder, write_atomically
+from vlsa.base.files import locked_folder, open_regular, write_atomically
 from vlsa.base.processes import rank
 from vlsa.config import Config
 from vlsa.config.overrides import to_dict
@@ -25,7 +25,7 @@ EXPORT_FILE = "export.json"
 
 
 class MetricsLog:
-    """Appends to RUN/metrics.jsonl (one JSON object a line, with its step), and tells the trackers.
+    """Appends to RUN/metrics.jsonl (one JSON object a line, with its step), and passes it to the trackers.
 
     TensorBoard is one where it is installed; `trackers` names more. Of several processes rank 0 writes; what the others
     say is dropped. Raises ConfigError as `open_trackers`.
@@ -71,11 +71,12 @@ def require_place(run_path: Path) -> None:
         raise ConfigError(f"{run_path}: is a file; a run is a folder. Name another --out.")
     if (run_path / EXPORT_FILE).exists():
         raise ConfigError(
-            f"{run_path}: holds an exported model, which would go on to answer in place of the run. Name another --out."
+            f"{run_path}: holds an exported model, which would answer in place of the run. Name another --out."
         )
     try:
         str(run_path).encode()
-        held = json.loads((run_path / SETTINGS_FILE).read_bytes())
+        with open_regular(run_path / SETTINGS_FILE) as file:
+            held = json.load(file)
     except UnicodeEncodeError as error:
         raise ConfigError(f"{run_path}: its name is not UTF-8; no weights could be kept there. Rename it.") from error
     except (OSError, ValueError, RecursionError):  # not there, or cut short
@@ -106,7 +107,10 @@ def only_writer(run_path: Path) -> Iterator[None]:
 def read_metrics(run_path: str | Path) -> list[dict[str, int | float]]:
     """The lines of metrics.jsonl; a line cut short by a kill, or spoilt, is left out."""
     path = Path(run_path) / METRICS_FILE
-    lines = map(_parsed, path.read_bytes().splitlines() if path.exists() else [])
+    if not path.exists():
+        return []
+    with open_regular(path) as file:
+        lines = list(map(_parsed, file.read().splitlines()))
     return [line for line in lines if isinstance(line, dict) and isinstance(line.get("step"), int)]
 
 

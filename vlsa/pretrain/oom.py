@@ -19,14 +19,16 @@ def too_much(trainer: Trainer, batch: Batch, noise: Noise, error: torch.OutOfMem
     """
     traceback.clear_frames(error.__traceback__)
     train, size = trainer.config.train, trainer.config.compute.chunk_size or len(batch)
-    told = f"train.batch_size={train.batch_size}: a step of {size} clips at a time does not fit into {_memory()}; "
+    misfit = f"train.batch_size={train.batch_size}: a step of {size} clips at a time does not fit into {_memory()}; "
     if num_processes() > 1:  # the others do not try along
-        return ConfigError(f"{told}nothing was trained. Set compute.chunk_size={max(size // 2, 1)} (the same result).")
+        return ConfigError(
+            f"{misfit}nothing was trained. Set compute.chunk_size={max(size // 2, 1)} (the same result)."
+        )
     fitting = largest_that_fits(trainer, batch, noise, size)
     if not fitting:
-        return ConfigError(f"{told}not even one clip does. Set compute.recompute=true, or take a smaller recipe.")
+        return ConfigError(f"{misfit}not even one clip does. Set compute.recompute=true, or take a smaller recipe.")
     return ConfigError(
-        f"{told}{fitting} clips do. Set compute.chunk_size={fitting} (the same result, for one more isolated pass), "
+        f"{misfit}{fitting} clips do. Set compute.chunk_size={fitting} (the same result, for one more isolated pass), "
         f"compute.recompute=true, or train.batch_size={fitting}."
     )
 

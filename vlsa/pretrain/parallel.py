@@ -42,7 +42,7 @@ def spread(objective: Objective, compute: ComputeConfig, device: torch.device) -
     if num_processes() == 1:
         return objective
     # Buckets are rebuilt after the first step unless parameters may be unused; sums would then fall in another order,
-    # and a run that goes on would not end with the bits of an unbroken one.
+    # and a resumed run would not end with the bits of an unbroken one.
     buffers = "forward_sync_buffers" if "forward_sync_buffers" in _options(DistributedDataParallel) else None
     return DistributedDataParallel(
         objective,

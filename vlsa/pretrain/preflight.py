@@ -16,7 +16,7 @@ from vlsa.data.clip import Dataset
 FEW_CLIPS = 1000
 """Below this a model trained from scratch memorises its clips (docs/training.md)."""
 FEW_MATCHED = 4
-"""Expected clips a batch with both modalities of a pair; below, most steps have hardly a negative to tell apart."""
+"""Expected clips a batch with both modalities of a pair; below, most steps have hardly a negative."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -75,14 +75,14 @@ def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False)
     """The facts of the training clips, when GAM can match them.
 
     Raises ConfigError for batches of one clip, StoreError when no pair, or with `all_of_them` not each pair, has two
-    clips to tell apart; otherwise such a pair is logged as left out.
+    clips; otherwise such a pair is logged as left out.
     """
     objective = config.model.objective
     pairs = objective.pairs if objective.global_weight else ()
     summary = summarise(source, pairs, from_scratch=not config.train.init)
     if pairs and config.train.batch_size < 2:
         raise ConfigError(
-            "train.batch_size=1: a clip has no other clip to be told from, so that nothing would be matched. "
+            "train.batch_size=1: a clip has no other clip to be contrasted with, so that nothing would be matched. "
             "Set train.batch_size=2 or more, or model.objective.global_weight=0."
         )
     missing = [pair for pair in pairs if summary.num_matched[pair] < 2]

@@ -1,6 +1,6 @@
-"""Who is told of a run's steps: the journal and the caller at every tenth, and scores on held-out clips when asked.
+"""What is reported of a run: metrics at every tenth step, and scores on held-out clips when asked.
 
-Used by loop.py, which launches steps without waiting for the device; what is told here waits for it.
+Used by loop.py, which launches steps without waiting for the device; what is reported here waits for it.
 """
 
 from collections.abc import Callable
@@ -22,16 +22,16 @@ from vlsa.pretrain.trainer import Trainer
 Evaluator = Callable[[VLSA, Tokenizer], dict[str, float]]
 """Scores of the model on held-out clips, by name."""
 Report = Callable[[int, int, dict[str, float]], None]
-"""Told (steps done, steps in all, metrics of the step)."""
+"""Called with (steps done, steps in all, metrics of the step)."""
 
 LOG_EVERY_STEPS = 10
 
 
 @dataclass(frozen=True)
 class Reporter:
-    """Those who are told, and the clock. Each method is called by all processes after each step."""
+    """What receives the metrics, and the clock. Each method is called by all processes after each step."""
 
-    journal: MetricsLog
+    metrics_log: MetricsLog
     meter: ThroughputMeter
     report: Report | None
     evaluator: Evaluator | None
@@ -51,7 +51,7 @@ class Reporter:
             **_on_host(geometry(losses.globals, trainer.config.model.objective.pairs) if losses.globals else {}),
             **self.meter.rates(),
         }
-        self.journal.write(trainer.step, trainer.metrics)
+        self.metrics_log.write(trainer.step, trainer.metrics)
         if self.report:
             self.report(trainer.step, num_steps, trainer.metrics)
 
@@ -64,7 +64,7 @@ class Reporter:
         with self.meter.paused():
             model = whole_model(trainer.model, trainer.config, trainer.tokenizer)
             if model:
-                self.journal.write(trainer.step, self.evaluator(model, trainer.tokenizer))
+                self.metrics_log.write(trainer.step, self.evaluator(model, trainer.tokenizer))
             wait_for_all()
 
 

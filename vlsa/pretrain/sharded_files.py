@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vlsa.base.errors import CheckpointError
+from vlsa.base.files import open_regular
 from vlsa.base.processes import in_parts, num_processes, rank
 
 ROWS = "rows"
@@ -43,7 +44,7 @@ def all_parts(path: Path) -> list[Path]:
     paths = [part_path(whole, number, num_parts) for number in range(num_parts)]
     gone = next((part for part in paths if not part.is_file()), None)
     if gone:
-        raise damaged(path, f"no {gone.name} beside it")
+        raise damaged(path, f"no {gone.name} next to it")
     return paths
 
 
@@ -114,9 +115,9 @@ def read(
     part = path
     try:
         for part in all_parts(path):
-            with safe_open(part, "pt") as file:
+            with _open(part) as file:
                 headers.append(dict(file.metadata() or {}))
-                places = json.loads(headers[-1].get(ROWS, "{}"))
+                places = _places(headers[-1])
                 for name in file.keys():  # noqa: SIM118 - it is no dictionary
                     stored = file.get_slice(name)
                     first, num_rows = places.get(name, (0, None))
@@ -125,7 +126,7 @@ def read(
                     rows = (wanted or {}).get(name)
                     piece = file.get_tensor(name) if rows is None else _cut(stored, first, shape[0], rows)
                     pieces.setdefault(name, []).append((first, piece))
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, IndexError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise damaged(part, error) from error
     if any(_common(header) != _common(headers[0]) for header in headers):
         raise damaged(path, "its parts are not of one save")
@@ -136,10 +137,25 @@ def read(
 def header(path: Path) -> dict[str, str]:
     """That of a file, or of any of its parts. Raises CheckpointError."""
     try:
-        with safe_open(path, "pt") as file:
+        with _open(path) as file:
             return dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise damaged(path, error) from error
+
+
+def _open(path: Path) -> Any:
+    """A safetensors file. Raises SafetensorError, and OSError, also for a pipe or a device."""
+    open_regular(path).close()
+    return safe_open(path, "pt")
+
+
+def _places(header: dict[str, str]) -> dict[str, tuple[int, int]]:
+    """First row here and rows in all, of each tensor that is in parts. Raises ValueError, TypeError."""
+    places = {name: (first, num_rows) for name, (first, num_rows) in json.loads(header.get(ROWS, "{}")).items()}
+    for name, (first, num_rows) in places.items():
+        if not (type(first) is type(num_rows) is int and 0 <= first < num_rows):
+            raise ValueError(f"{name}: rows from {first} of {num_rows}")
+    return places
 
 
 def _cut(stored: Any, first: int, num_rows: int, rows: tuple[int, int]) -> Tensor:
@@ -187,7 +203,8 @@ def damaged(path: Path, what: object) -> CheckpointError:
     folder = path if path.is_dir() else path.parent
     if folder.parent.name == "checkpoints":  # elsewhere the folder may hold anything
         remedy += f" Delete the folder {folder} to go back to the checkpoint before it."
-    return CheckpointError(f"{path}: damaged or cut short ({what}); its weights cannot be trusted. {remedy}")
+    reason = " ".join(str(what).split())[:300]
+    return CheckpointError(f"{path}: damaged or cut short ({reason}); its weights cannot be trusted. {remedy}")
 
 
 def sync(path: Path) -> None:

@@ -34,15 +34,16 @@ def pretrain(
     *,
     make_evaluator: Callable[[Dataset], Evaluator | None] | None = None,
     init: Sequence[str] = (),
-    begun: Callable[[WarmStart], None] | None = None,
+    on_initialised: Callable[[WarmStart], None] | None = None,
     trackers: Sequence[str] = (),
     allow_changes: bool = False,
 ) -> RunSummary:
     """Train, or resume training.
 
     `make_evaluator`: of the data set; it scores held-out clips during training, if the settings ask for it. `init`:
-    public checkpoints to initialise from; `begun` is called with a report of it. `trackers`: where the metrics go too.
-    `allow_changes`: an existing run resumes with other settings. Raises VlsaError; Stopped after Ctrl-C or SIGTERM.
+    public checkpoints to initialise from; `on_initialised` is called with a report of it. `trackers`: where the metrics
+    go too. `allow_changes`: an existing run resumes with other settings. Raises VlsaError; Stopped after Ctrl-C or
+    SIGTERM.
     """
     require_trackers(trackers)
     clips = open_dataset(data)
@@ -53,7 +54,7 @@ def pretrain(
         clips,
         run_path,
         tokenizer=public_tokenizer(config, vocabulary_path or _vocabulary(config.train.init)) if fresh else None,
-        initialise=initialiser(config.train.init, begun) if config.train.init else None,
+        initialise=initialiser(config.train.init, on_initialised) if config.train.init else None,
         evaluator=make_evaluator(clips) if make_evaluator else None,
         trackers=trackers,
         allow_changes=allow_changes,

@@ -2,8 +2,8 @@
 
 Gradient caching (arXiv 2101.06983): contrast needs the globals of all clips at once, but their activations only one
 chunk at a time. So the globals are found first, without a gradient; the gradient of GAM towards each of them follows;
-then each chunk is run anew and takes its clips' share of it beside its part of LPMM. The gradient is that of the whole
-batch in the memory of a chunk, for one more pass of the encoder. Reads VLSA; used by loop.py.
+then each chunk is run anew and takes its clips' share of it in addition to its part of LPMM. The gradient is that of
+the whole batch in the memory of a chunk, for one more pass of the encoder. Reads VLSA; used by loop.py.
 Axes: B clips of this process, D width.
 """
 
@@ -60,7 +60,7 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def encode_no_grad(self, batch: Batch, noise: MaskNoise, chunk_size: int) -> tuple[Globals, Float[Tensor, " 3"]]:
-        """Globals of the batch, found chunk by chunk, and the counts of what is hidden of all clips."""
+        """Globals of the batch, found chunk by chunk, and the counts of what is masked of all clips."""
         globals_, counts = zip(
             *(
                 self.model.encode_no_grad(batch.rows(start, stop), noise.rows(start, stop))

@@ -60,12 +60,12 @@ class ThroughputMeter:
     def paused(self) -> Iterator[None]:
         """Leave out what is no training: an evaluation, a checkpoint. Waits for the device before and after."""
         _wait(self.device)
-        began = self._clock()
+        started = self._clock()
         try:
             yield
         finally:
             _wait(self.device)
-            self._away_seconds += self._clock() - began
+            self._away_seconds += self._clock() - started
 
     def rates(self) -> dict[str, float]:
         """The rates by name, and a new stretch begins; {} without a step. To be called after the device was waited for.
@@ -132,8 +132,8 @@ def product_flops(device: torch.device, dtype: torch.dtype, size: int = 0, secon
     product = torch.empty(size, size, device=device, dtype=dtype)
     for _ in range(3):  # chooses a kernel, and wakes the clock
         torch.mm(one, other, out=product)
-    times, began = [], time.perf_counter()
-    while not times or time.perf_counter() - began < seconds:
+    times, started = [], time.perf_counter()
+    while not times or time.perf_counter() - started < seconds:
         times.append(_seconds_of(lambda: torch.mm(one, other, out=product), device))
     return 2 * size**3 / min(times)
 
@@ -142,11 +142,11 @@ def _seconds_of(call: Callable[[], object], device: torch.device) -> float:
     """Mean over a few calls, so that a launch does not count."""
     num_calls = 5 if device.type == "cuda" else 1
     _wait(device)
-    began = time.perf_counter()
+    started = time.perf_counter()
     for _ in range(num_calls):
         call()
     _wait(device)
-    return (time.perf_counter() - began) / num_calls
+    return (time.perf_counter() - started) / num_calls
 
 
 def _wait(device: torch.device) -> None:

@@ -1,8 +1,8 @@
-"""Where the numbers of a run go beside metrics.jsonl: TensorBoard, Weights & Biases, MLflow.
+"""Where the metrics of a run go in addition to metrics.jsonl: TensorBoard, Weights & Biases, MLflow.
 
-Fed by metrics_log.py. A tracker is an extra: fed from a thread of its own, so that a slow server does not slow the
-training; one that fails is told of once and dropped, since metrics.jsonl has everything. Only a new run is refused when
-an asked tracker cannot begin: nothing is lost yet, and a person is there. Libraries are imported when asked for.
+Used by metrics_log.py. A tracker is an extra: written from a thread of its own, so that a slow server does not slow the
+training; one that fails is reported once and dropped, since metrics.jsonl has everything. Only a new run is refused
+when an asked tracker cannot start: nothing is lost yet, and a person is there. Libraries are imported when asked for.
 """
 
 import importlib.util
@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from vlsa.base.errors import ConfigError
-from vlsa.base.files import write_atomically
+from vlsa.base.files import open_regular, write_atomically
 from vlsa.config import Config
 from vlsa.config.overrides import flat, nearest, to_dict
 
 IDS_FILE = "trackers.json"
-"""The run's name with each tracker, so that a resumed run goes on there."""
+"""The run's name with each tracker, so that a resumed run continues there."""
 PROJECT = "vlsa"
 """Project or experiment, where WANDB_PROJECT or MLFLOW_EXPERIMENT_NAME names no other."""
 PATIENCE_SECONDS = 60.0
@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 60.0
 MOST_PARAMETERS = 100
 """That MLflow takes at once."""
 LONGEST_REASON = 200
-"""Characters of a library's message that are told."""
+"""Characters of a library's message that are shown."""
 FEW_TRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """While a person waits: half a minute until a silent server is given up, in place of a quarter of an hour."""
 
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Start:
-    """What a tracker is told when a run begins, or goes on after `first_step`; `id` is its name for the run so far."""
+    """What a tracker is given when a run starts, or resumes after `first_step`; `id` is its name for the run so far."""
 
     run_path: Path
     config: Config
@@ -135,11 +135,11 @@ class MLflow:
 
         self._client, self._metric = MlflowClient(), Metric
         with _few_tries():
-            self.id = start.id or self._begin(start)
+            self.id = start.id or self._create(start)
             self._client.update_run(self.id, status="RUNNING")
         log.info("mlflow: run %s at %s", self.id, self._client.tracking_uri)
 
-    def _begin(self, start: Start) -> str:
+    def _create(self, start: Start) -> str:
         from mlflow.entities import Param
 
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT)
@@ -176,7 +176,7 @@ def _few_tries() -> Iterator[None]:
 TRACKERS: dict[str, type[Tracker]] = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases, "mlflow": MLflow}
 
 
-class Feed:
+class TrackerThread:
     """Hands numbers to a tracker from a thread of its own, until it fails."""
 
     def __init__(self, name: str, tracker: Tracker) -> None:
@@ -205,7 +205,7 @@ class Feed:
                 self.tracker.write(*item)
             self.tracker.close(failed=item)
         except Exception as error:  # whatever a library may raise, a run is worth more than its curves
-            log.warning("%s: failed (%s) and is dropped; metrics.jsonl goes on", self.name, _first_line(error))
+            log.warning("%s: failed (%s) and is dropped; metrics.jsonl continues", self.name, _first_line(error))
 
 
 def require_trackers(names: Sequence[str]) -> None:
@@ -220,37 +220,37 @@ def require_trackers(names: Sequence[str]) -> None:
             )
 
 
-def open_trackers(names: Sequence[str], run_path: Path, config: Config, first_step: int) -> list[Feed]:
-    """TensorBoard if it is installed, and the asked ones; a resumed run goes on in theirs.
+def open_trackers(names: Sequence[str], run_path: Path, config: Config, first_step: int) -> list[TrackerThread]:
+    """TensorBoard if it is installed, and the asked ones; a resumed run continues in theirs.
 
-    Raises ConfigError for one that `require_trackers` refuses, or that cannot begin a new run (no login, no server).
+    Raises ConfigError for one that `require_trackers` refuses, or that cannot start a new run (no login, no server).
     """
     require_trackers(names)
     default = ["tensorboard"] if _is_installed(TensorBoard.module) else []
     if not default:
         log.info("tensorboard is not installed: curves go to %s only", run_path / "metrics.jsonl")
     ids = _read_ids(run_path / IDS_FILE) if first_step else {}
-    feeds: list[Feed] = []
+    threads: list[TrackerThread] = []
     for name in dict.fromkeys([*default, *names]):
         try:
-            feeds.append(Feed(name, TRACKERS[name](Start(run_path, config, first_step, ids.get(name)))))
-        except Exception as error:  # theirs, of any kind; re-raised for a new run as what a person can mend
+            threads.append(TrackerThread(name, TRACKERS[name](Start(run_path, config, first_step, ids.get(name)))))
+        except Exception as error:  # theirs, of any kind; re-raised for a new run as what a user can fix
             if not first_step and name in names:
-                _close(feeds)
+                _close(threads)
                 raise _refusal(name, error) from error
-            log.warning("%s: cannot be used (%s); metrics.jsonl goes on", name, _first_line(error))
-    _write_ids(run_path / IDS_FILE, ids | {feed.name: feed.tracker.id for feed in feeds if feed.tracker.id})
-    return feeds
+            log.warning("%s: cannot be used (%s); metrics.jsonl continues", name, _first_line(error))
+    _write_ids(run_path / IDS_FILE, ids | {thread.name: thread.tracker.id for thread in threads if thread.tracker.id})
+    return threads
 
 
-def _close(feeds: list[Feed]) -> None:
-    for feed in feeds:
-        feed.close(failed=True)
+def _close(threads: list[TrackerThread]) -> None:
+    for thread in threads:
+        thread.close(failed=True)
 
 
 def _refusal(name: str, error: Exception) -> ConfigError:
     why, advice = _first_line(error), TRACKERS[name].advice
-    return ConfigError(f"--report-to {name}: cannot begin a run ({why}); nobody could watch it there. {advice}")
+    return ConfigError(f"--report-to {name}: cannot start a run ({why}); nobody could watch it there. {advice}")
 
 
 def _is_installed(module: str) -> bool:
@@ -268,7 +268,8 @@ def _first_line(error: Exception) -> str:
 
 def _read_ids(path: Path) -> dict[str, str]:
     try:
-        ids = json.loads(path.read_bytes())
+        with open_regular(path) as file:
+            ids = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}
     return {name: id_ for name, id_ in ids.items() if isinstance(id_, str)} if isinstance(ids, dict) else {}

@@ -1,4 +1,4 @@
-"""A table as a picture: a bar for each arm, its 95% interval, and a dot for each seed.
+"""A table as a chart: a bar for each arm, its 95% interval, and a dot for each seed.
 
 Reads tables.py; writes a PNG.
 """
@@ -19,7 +19,7 @@ COLOURS = ("#b9cfe6", "#7aa6d6", "#3a70b0")
 SEED_COLOUR, CHANCE_COLOUR = "#d9822b", "#555555"
 BAR_WIDTH = 0.27
 WIDEST_INCHES = 13.0
-"""Panels beside each other take no more; those of a wider table stand below each other."""
+"""Panels in a row take no more; those of a wider table are stacked."""
 Bars = list[tuple[str, "Cell"]]
 
 
@@ -96,7 +96,7 @@ def _draw_spread(axes: Any, place: float, cell: "Cell", k: int, *, label: bool) 
     value, (low, high) = cell.recall[k], cell.interval[k]
     ends = [[100 * max(value - low, 0)], [100 * max(high - value, 0)]]
     how = {"fmt": "none", "ecolor": "#222222", "elinewidth": 0.9, "capsize": 2, "zorder": 3}
-    axes.errorbar([place], [100 * value], ends, label="95% interval over queries" if label else None, **how)
+    axes.errorbar([place], [100 * value], ends, label="95% interval" if label else None, **how)
     seeds = [100 * seed for seed in cell.seeds[k]]
     if len(seeds) > 1:
         name = "each seed" if label else None

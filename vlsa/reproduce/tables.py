@@ -1,8 +1,9 @@
-"""Results of many runs as one table: means over seeds, intervals over queries, and whether the claimed order holds.
+"""Results of many runs as one table: means over seeds, intervals over clips and seeds, whether the claimed order holds.
 
-Reads files of results (retrieve/written.py); feeds pictures.py and the command line. A cell's recall is the mean over
-seeds of each query's outcome, its interval the bootstrap of that over queries; beside it stands the spread over seeds.
-Axes: Q queries, K recalls.
+Reads files of results (retrieve/evaluate/results_file.py); feeds charts.py and the command line. A cell's recall is the
+mean over seeds. Clips and seeds are both drawn at random: clips are resampled jointly for all seeds and arms, and the
+spread between the seeds of an arm is added (retrieve/evaluate/bootstrap.py, over_seeds).
+Axes: B resamples, M seeds, Q queries, K recalls.
 """
 
 import itertools
@@ -18,8 +19,8 @@ from vlsa.base.files import write_atomically
 from vlsa.reproduce.plan import Plan, stages_of
 from vlsa.reproduce.runs import results_of
 from vlsa.reproduce.targets import DATA_SETS, FINE_TUNED, MAIN, PAPER, STAGES, WRONG_SOUND, Target
-from vlsa.retrieve.evaluate.bootstrap import interval, means, resamples
-from vlsa.retrieve.evaluate.compare import Difference, compare
+from vlsa.retrieve.evaluate.bootstrap import bounded_interval, means, over_seeds, resampled_queries
+from vlsa.retrieve.evaluate.compare import Difference, compare, files_without_clips, without_clips_note
 from vlsa.retrieve.evaluate.metrics import RECALL_AT
 from vlsa.retrieve.evaluate.ranks import Ranks
 from vlsa.retrieve.evaluate.results import direction_label, markdown_table
@@ -36,7 +37,7 @@ class Cell:
 
     recall: dict[int, float]
     interval: dict[int, tuple[float, float]]
-    """95%, over queries, of the mean over seeds."""
+    """95%, over clips and seeds, of the mean over seeds."""
     seeds: dict[int, list[float]]
     """Each seed's."""
     chance: dict[int, float]
@@ -76,6 +77,8 @@ class Table:
     benchmark: str
     data: str
     commits: tuple[str, ...]
+    without_clips: tuple[str, ...] = ()
+    """Files that do not say which queries are of one clip."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -103,14 +106,14 @@ class Table:
         arms = [arm for arm in self.target.arms if direction in rows.get(arm.name, {})]
         cells = [rows[arm.name][direction] for arm in arms]
         measured = stage == FINE_TUNED and any(direction in arm.paper for arm in arms)
-        beside = measured and self.benchmark == DATA_SETS.get(direction)
+        has_papers = measured and self.benchmark == DATA_SETS.get(direction)
         header = ["", *(f"R@{k} %" for k in RECALL_AT), f"R@{SEEDS_AT} %, each seed"]
         lines = [
             [arm.label, *(cell.text(k) for k in RECALL_AT), ", ".join(f"{100 * s:.1f}" for s in cell.seeds[SEEDS_AT])]
             for arm, cell in zip(arms, cells, strict=True)
         ]
         lines.append(["chance", *(f"{100 * cells[0].chance[k]:.1f}" for k in RECALL_AT), ""])
-        if beside:
+        if has_papers:
             header.append("paper: R@1 / 5 / 10 %")
             papers = [" / ".join(f"{v:.1f}" for v in arm.paper.get(direction, ())) or "–" for arm in arms]
             lines = [[*line, paper] for line, paper in zip(lines, [*papers, ""], strict=True)]
@@ -128,12 +131,14 @@ class Table:
             tuned = f", fine-tuned for {epochs} in batches of {plan.batch_size} on {where}"
         changes = "".join(f", {assignment}" for assignment in plan.assignments)
         seeds = "1 seed" if self.num_seeds == 1 else f"mean of {self.num_seeds} seeds"
-        return (
+        spread = "over clips and seeds" if self.num_seeds > 1 else "over clips (the spread over seeds is not known)"
+        caption = (
             f"Recipe `{plan.recipe}`{changes}; pre-trained for {steps} on {plan.data}{tuned}. Evaluated on split "
             f"{plan.split} of {plan.measured_on}, N = {cell.num_items:,}, Q = {cell.num_queries:,}; {seeds}; in "
-            f"brackets 95% intervals by bootstrap over queries, which do not cover the spread over seeds. Ties in "
-            f"expectation; no post-processing. Commit {', '.join(self.commits) or 'unknown'}."
+            f"brackets 95% intervals {spread}, by bootstrap. Ties in expectation; no post-processing. Commit "
+            f"{', '.join(self.commits) or 'unknown'}."
         )
+        return " ".join(filter(None, (caption, without_clips_note(self.without_clips))))
 
 
 def make_table(target: Target, plan: Plan, num_seeds: int, out: Path, benchmark: str = "") -> Table:
@@ -153,7 +158,8 @@ def make_table(target: Target, plan: Plan, num_seeds: int, out: Path, benchmark:
         verdicts[target.stages[-1]] = _falls(target, results, cells)
     files = [file for arms in results.values() for group in arms.values() for file in group]
     commits = sorted({str(file.facts.get("commit")) for file in files if file.facts.get("commit")})
-    return Table(target, plan, num_seeds, cells, verdicts, benchmark, files[0].facts["data"], tuple(commits))
+    about = (benchmark, files[0].facts["data"], tuple(commits), files_without_clips(files))
+    return Table(target, plan, num_seeds, cells, verdicts, *about)
 
 
 def write_table(table: Table, out: Path) -> tuple[Path, Path]:
@@ -175,24 +181,30 @@ def _cells(target: Target, files: Sequence[Results]) -> dict[str, Cell]:
 
 def cell_of(ranks: Sequence[Ranks], chance: dict[str, float]) -> Cell:
     """One arm in one direction from the ranks of its seeds, and the recalls of chance by name."""
-    hits = {k: np.stack([one.hits(k) for one in ranks]) for k in RECALL_AT}  # seeds Q
-    outcome = np.stack([hits[k].mean(axis=0) for k in RECALL_AT], axis=1)  # Q K
-    samples = np.concatenate([means(counts, outcome) for counts in resamples(len(outcome), NUM_RESAMPLES, seed=0)])
-    first = ranks[0]
+    hits = [np.stack([one.hits(k) for k in RECALL_AT], axis=1) for one in ranks]  # Q K of each seed
+    seeds = np.stack([one.mean(axis=0) for one in hits])  # M K
+    clip = next((one.clips for one in ranks if one.clip is not None), ranks[0].clips)
+    drawn = np.concatenate(
+        [np.stack([means(counts, one) for one in hits], axis=1) for counts in resampled_queries(clip, NUM_RESAMPLES, 0)]
+    )  # B M K
+    samples = over_seeds(drawn.mean(axis=1), [drawn], [seeds], seed=0)
+    recall = seeds.mean(axis=0).tolist()
+    num_clips = len(np.unique(clip))
+    ends = [bounded_interval(samples[:, column], value, num_clips) for column, value in enumerate(recall)]
     return Cell(
-        recall={k: float(hits[k].mean()) for k in RECALL_AT},
-        interval={k: interval(samples[:, column]) for column, k in enumerate(RECALL_AT)},
-        seeds={k: [float(one.mean()) for one in hits[k]] for k in RECALL_AT},
+        recall=dict(zip(RECALL_AT, recall, strict=True)),
+        interval=dict(zip(RECALL_AT, ends, strict=True)),
+        seeds=dict(zip(RECALL_AT, seeds.T.tolist(), strict=True)),
         chance={k: chance[f"r{k}"] for k in RECALL_AT},
-        num_queries=len(first),
-        num_items=first.num_items,
+        num_queries=len(ranks[0]),
+        num_items=ranks[0].num_items,
     )
 
 
 def _verdicts(
     target: Target, stage: str, results: dict[str, Sequence[Results]], cells: dict[str, dict[str, Cell]]
 ) -> list[str]:
-    """For each direction, a sentence: at which recalls the claimed order holds, and what lies between neighbours."""
+    """For each direction, a sentence: at which recalls the claimed order holds, and how far neighbours are apart."""
     order = [name for name in target.claim if name in cells]
     pairs = [(one, other, compare(results[one], results[other])) for one, other in itertools.pairwise(order)]
     labels = {arm.name: arm.label for arm in target.arms}
@@ -200,11 +212,11 @@ def _verdicts(
     sentences = []
     for direction in target.directions if pairs else ():
         if all(direction in cells[name] for name in order):
-            steps = [Step.of(one, other, cells, direction, compared.differences) for one, other, compared in pairs]
-            told = "; ".join(f"{labels[step.one]} over {labels[step.other]} {step}" for step in steps)
+            steps = [Step.of(one, other, direction, compared.differences) for one, other, compared in pairs]
+            apart = "; ".join(f"{labels[step.one]} over {labels[step.other]} {step}" for step in steps)
             order_of = claimed_order(target, stage, direction)
             start = f"{direction_label(direction)}: {order_of}, {claimed}, {_holds(steps)}."
-            sentences.append(f"{start} Differences at R@1 / 5 / 10, percentage points: {told}.")
+            sentences.append(f"{start} Differences at R@1 / 5 / 10, percentage points: {apart}.")
     return sentences
 
 
@@ -216,15 +228,14 @@ def _falls(
     """For each direction, a sentence: by how much each control is worse than the first arm after the first stage."""
     base, stage = target.arms[0], target.stages[0]
     compared = {
-        told: compare(results[stage][base.name], results[at][arm]).differences for arm, at, told in target.must_fall
+        label: compare(results[stage][base.name], results[at][arm]).differences for arm, at, label in target.must_fall
     }
     sentences = []
     for direction in target.directions:
         falls = []
-        for arm, at, told in target.must_fall:
-            both = {base.name: cells[stage][base.name], told: cells[at][arm]}
-            if all(direction in row for row in both.values()):
-                falls.append(f"{Step.of(base.name, told, both, direction, compared[told])} {told}")
+        for arm, at, label in target.must_fall:
+            if direction in cells[stage][base.name] and direction in cells[at][arm]:
+                falls.append(f"{Step.of(base.name, label, direction, compared[label])} {label}")
         if falls:
             start = f"{direction_label(direction)}: {base.label} loses, in percentage points of R@1 / 5 / 10"
             sentences.append(f"{start}: {'; '.join(falls)}.")
@@ -250,42 +261,38 @@ class Step:
     other: str
     difference: dict[int, float]
     """In [-1, 1], above 0 as claimed."""
-    clear: dict[int, bool]
-    """Whether the 95% interval of the paired difference leaves 0 out."""
-    apart: dict[int, bool]
-    """Whether the arms' own intervals do not touch."""
+    interval: dict[int, tuple[float, float]]
+    """95%, of the paired difference over clips and seeds."""
 
     @classmethod
-    def of(
-        cls, one: str, other: str, cells: dict[str, dict[str, Cell]], direction: str, differences: Sequence[Difference]
-    ) -> "Step":
+    def of(cls, one: str, other: str, direction: str, differences: Sequence[Difference]) -> "Step":
         """From the comparison of two arms."""
         found = {d.metric: d for d in differences if d.direction == direction}
-        ends = [(cells[one][direction].interval[k], cells[other][direction].interval[k]) for k in RECALL_AT]
-        return cls(
-            one,
-            other,
-            {k: found[f"r{k}"].difference for k in RECALL_AT},
-            {k: found[f"r{k}"].interval[0] > 0 or found[f"r{k}"].interval[1] < 0 for k in RECALL_AT},
-            {k: a[0] > b[1] or a[1] < b[0] for k, (a, b) in zip(RECALL_AT, ends, strict=True)},
-        )
+        differences = {k: found[f"r{k}"].difference for k in RECALL_AT}
+        return cls(one, other, differences, {k: found[f"r{k}"].interval for k in RECALL_AT})
+
+    def sign(self, k: int) -> int:
+        """1 where the interval lies above 0, as claimed; -1 where it lies below; 0 where it does not say."""
+        low, high = self.interval[k]
+        return int(low > 0) - int(high < 0)
 
     def __str__(self) -> str:
-        marks = {k: ("**" if self.apart[k] else "*" if self.clear[k] else "") for k in RECALL_AT}
         points = {k: round(100 * self.difference[k], 1) + 0.0 for k in RECALL_AT}  # + 0.0: no -0.0
-        return " / ".join(f"{points[k]:+.1f}{marks[k]}" for k in RECALL_AT).replace("*", "\\*")
+        marks = {k: "\\*" if self.sign(k) else "" for k in RECALL_AT}
+        return " / ".join(f"{points[k]:+.1f}{marks[k]}" for k in RECALL_AT)
 
 
 def _holds(steps: Sequence[Step]) -> str:
-    """At which recalls every step goes as claimed, and whether all intervals are apart there."""
-    good = [k for k in RECALL_AT if all(step.difference[k] > 0 for step in steps)]
-    apart = [k for k in good if all(step.apart[k] for step in steps)]
-    if not good:
-        return "does not hold at R@1, 5 or 10"
-    where = "holds at " + ", ".join(f"R@{k}" for k in good)
-    missing = [f"R@{k}" for k in RECALL_AT if k not in good]
-    where += f" and not at {', '.join(missing)}" if missing else ""
-    return where + (f", with intervals that do not touch at {', '.join(f'R@{k}' for k in apart)}" if apart else "")
+    """At which recalls the intervals of all steps lie on the claimed side, and at which one lies on the other side."""
+    names = {"holds": [], "does not hold": [], "is not decided": []}
+    for k in RECALL_AT:
+        signs = {step.sign(k) for step in steps}
+        name = "does not hold" if -1 in signs else "holds" if signs == {1} else "is not decided"
+        names[name].append(f"R@{k}")
+    return ", ".join(f"{name} at {', '.join(recalls)}" for name, recalls in names.items() if recalls)
 
 
-MARKS = "\\* the 95% interval of the paired difference leaves 0 out; \\*\\* the two intervals do not touch either."
+MARKS = (
+    "\\* the 95% interval of the paired difference leaves 0 out. An order holds where all of its steps do, and "
+    "does not hold where one clearly goes the other way."
+)

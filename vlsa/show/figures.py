@@ -125,7 +125,7 @@ def _draw_reconstructions(source: _Source, figures: Figures) -> None:
     model, tokenizer = source.encoder.model, source.encoder.tokenizer
     if model.decoder is None:
         raise CheckpointError(
-            "reconstructions: left out, since this run has no decoder (objective.local_weight=0). "
+            "reconstructions: left out, since this run has no decoder (model.objective.local_weight=0). "
             "Choose a run that was trained with LPMM to see them."
         )
     drawn = evenly_spaced(source.rows, source.num_clips)

@@ -10,16 +10,20 @@ from types import SimpleNamespace
 import pytest
 import tokenizers
 from command_lines import COMMANDS, GROUP, ROOT, call, examples, parse, start
+from typer.testing import CliRunner
 
 from vlsa import __version__
 from vlsa.base.errors import ConfigError, MediaError
+from vlsa.cli import app
 from vlsa.cli.evaluate import print_evaluation
 from vlsa.cli.output import next_step, print_json, print_table, print_text, short_path
 from vlsa.config import recipes
 from vlsa.data.loading import dataset
+from vlsa.data.loading.loader import MemoryClips
 from vlsa.data.loading.tokenizer import public_tokenizer
 from vlsa.data.store.prepare import store_settings
 from vlsa.pretrain import start as training
+from vlsa.pretrain.preflight import summarise
 from vlsa.retrieve.encode.sampling import Sampling
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.query import Hit
@@ -82,7 +86,7 @@ def test_help_comes_without_loading_heavy_libraries():
     ("line", "words"),
     [
         ("vlsa pretrain --recipe tinny --data s --out r", "Did you mean tiny?"),
-        ("vlsa pretrain --recipe tiny --data s --out r --set train.batchsize=4", "Did you mean batch_size?"),
+        ("vlsa pretrain --recipe tiny --data s --out r --set train.batchsize=4", "Did you mean train.batch_size?"),
         ("vlsa pretrain --recipe tiny --data s --out r --set train.batch_size", "no '='"),
         ("vlsa pretrain --recipe tiny --data no-store --out r", "no-store"),
         ("vlsa prepare no-footage s", "no such folder"),
@@ -169,7 +173,7 @@ class FakeIndex:
 @pytest.fixture
 def index(monkeypatch) -> FakeIndex:
     fake = FakeIndex()
-    monkeypatch.setattr(Index, "open", lambda path, run_path=None: fake)
+    monkeypatch.setattr(Index, "open", lambda path, run_path=None, parallel=False: fake)
     return fake
 
 
@@ -189,6 +193,18 @@ def test_a_search_with_json_prints_one_object_a_line(index):
 def test_a_question_needs_no_quotation_marks(index):
     call("vlsa search index a bell rings twice -k 3")
     assert index.asked[0] == ("a bell rings twice", 3)
+
+
+@pytest.mark.parametrize("asked", ["''", "' '", "--in smell cat", "-k 0 cat", ""])
+def test_a_question_that_cannot_be_asked_is_refused_before_the_index_is_opened(asked):
+    assert "vlsa: search: " in one_line(call(f"vlsa search no-index {asked}"))
+
+
+def test_each_line_of_stdin_is_a_question(index):
+    result = CliRunner().invoke(app, ["search", "index", "-", "--json"], input="red ball\n\n a bell \n")
+    questions = [json.loads(line)["question"] for line in result.stdout.splitlines()]
+    assert questions == ["red ball", "red ball", "a bell", "a bell"]  # two answers each
+    assert CliRunner().invoke(app, ["search", "index", "-"], input="\n").stdout == ""
 
 
 def test_a_search_without_answers_says_so_and_prints_no_empty_table(index):
@@ -301,13 +317,15 @@ def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
         return SimpleNamespace(tables=list, caption=lambda: "measured", notes=lambda: ["and beside it"])
 
     monkeypatch.setattr("vlsa.retrieve.evaluate.evaluate.evaluate_run", evaluate)
-    options = "--split val --post sinkhorn:9 --post qb-norm --identical-captions --out found.json --windows 4"
+    options = "--split val --post sinkhorn:9 --post qb-norm --identical-captions --within folder --out found.json"
+    options += " --windows 4"
     shown = call(f"vlsa evaluate run --data s {options}")
     assert shown.stdout == "measured\nand beside it\n"
     assert asked == {
         "split": "val",
         "post": ["sinkhorn:9", "qb-norm"],
         "identical_captions_count": True,
+        "within": "folder",
         "out": Path("found.json"),
         "sampling": Sampling(num_windows=4),
     }
@@ -371,7 +389,7 @@ def test_an_unknown_tracker_is_told_before_anything_is_read(line):
     assert result.stderr.startswith("vlsa: --report-to wandbb: no such tracker. ")
 
 
-DONE = training.RunSummary(Path("run"), 1, 1, 0, 0.0, {})
+DONE = training.RunSummary(Path("run"), 1, 1, 0, 0.0, {}, summarise(MemoryClips({}), ()))
 
 
 def test_asked_trackers_reach_the_loop(monkeypatch, tmp_path):

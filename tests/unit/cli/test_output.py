@@ -65,6 +65,7 @@ def test_a_path_stands_on_one_line_however_narrow_the_terminal(monkeypatch, path
     assert sum(path.rstrip() in line for line in lines) == 1
     assert sum("0:00:07.5" in line for line in lines) == 1
     assert len(lines) > 4  # the text gives way
+    assert all(word in terminal.getvalue() for word in ("rank", "start", "text", "red", "ball", "bounces", "twice"))
 
 
 def test_a_table_that_fits_is_not_wider_than_the_terminal(monkeypatch):

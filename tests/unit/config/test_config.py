@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import functools
+import re
 import typing
 from pathlib import Path
 
@@ -37,35 +38,35 @@ GROUPS = {
 }
 
 WRONG = [
-    ("video", {"num_frames": 0}, "video.num_frames=0 must be at least 1"),
-    ("video", {"patch_px": 0}, "video.patch_px=0 must be at least 1"),
-    ("video", {"size_px": 100}, "Try video.size_px=96."),
-    ("video", {"size_px": 8}, "Try video.size_px=16."),
-    ("video", {"mask_share": 1.0}, "video.mask_share=1.0 must lie in [0, 1)"),
-    ("video", {"mask_share": float("nan")}, "video.mask_share=nan must lie"),
-    ("audio", {"num_times": 100}, "Try audio.num_times=96."),
-    ("audio", {"num_frequencies": 250}, "Try audio.num_frequencies=240."),
-    ("audio", {"hop_samples": 0}, "audio.hop_samples=0 must be at least 1"),
-    ("audio", {"window_samples": 1}, "audio.window_samples=1 must be at least 2"),
-    ("audio", {"window_samples": 200_000}, "Try audio.window_samples=65535."),
-    ("audio", {"sample_rate_hz": 0}, "audio.sample_rate_hz=0 must be at least 1"),
-    ("audio", {"mask_share": -0.1}, "audio.mask_share=-0.1 must lie in [0, 1)"),
-    ("text", {"num_tokens": 2}, "text.num_tokens=2"),
-    ("text", {"mask_share": 1.5}, "text.mask_share=1.5"),
-    ("text", {"vocabulary_size": 0}, "text.vocabulary_size=0 must be at least 5"),
-    ("encoder", {"width": 770}, "Try encoder.width=768."),
-    ("encoder", {"width": 36, "num_heads": 3}, "and of 8 (sine-cosine positions). Try encoder.width=24."),
-    ("encoder", {"width": 4, "num_heads": 3}, "Try encoder.width=24."),
-    ("encoder", {"num_heads": 0}, "encoder.num_heads=0 must be at least 1"),
-    ("encoder", {"fusion_layers": 13}, "Try encoder.fusion_layers=12."),
+    ("video", {"num_frames": 0}, "model.video.num_frames=0 must be at least 1"),
+    ("video", {"patch_px": 0}, "model.video.patch_px=0 must be at least 1"),
+    ("video", {"size_px": 100}, "Try model.video.size_px=96."),
+    ("video", {"size_px": 8}, "Try model.video.size_px=16."),
+    ("video", {"mask_share": 1.0}, "model.video.mask_share=1.0 must lie in [0, 1)"),
+    ("video", {"mask_share": float("nan")}, "model.video.mask_share=nan must lie"),
+    ("audio", {"num_times": 100}, "Try model.audio.num_times=96."),
+    ("audio", {"num_frequencies": 250}, "Try model.audio.num_frequencies=240."),
+    ("audio", {"hop_samples": 0}, "model.audio.hop_samples=0 must be at least 1"),
+    ("audio", {"window_samples": 1}, "model.audio.window_samples=1 must be at least 2"),
+    ("audio", {"window_samples": 200_000}, "Try model.audio.window_samples=65535."),
+    ("audio", {"sample_rate_hz": 0}, "model.audio.sample_rate_hz=0 must be at least 1"),
+    ("audio", {"mask_share": -0.1}, "model.audio.mask_share=-0.1 must lie in [0, 1)"),
+    ("text", {"num_tokens": 2}, "model.text.num_tokens=2"),
+    ("text", {"mask_share": 1.5}, "model.text.mask_share=1.5"),
+    ("text", {"vocabulary_size": 0}, "model.text.vocabulary_size=0 must be at least 5"),
+    ("encoder", {"width": 770}, "Try model.encoder.width=768."),
+    ("encoder", {"width": 36, "num_heads": 3}, "and of 8 (sine-cosine positions). Try model.encoder.width=24."),
+    ("encoder", {"width": 4, "num_heads": 3}, "Try model.encoder.width=24."),
+    ("encoder", {"num_heads": 0}, "model.encoder.num_heads=0 must be at least 1"),
+    ("encoder", {"fusion_layers": 13}, "Try model.encoder.fusion_layers=12."),
     ("encoder", {"fusion_layers": 0}, "must lie in 1..12"),
-    ("decoder", {"width": 100}, "Try decoder.width=96."),
-    ("decoder", {"num_layers": 0}, "decoder.num_layers=0 must be at least 1"),
+    ("decoder", {"width": 100}, "Try model.decoder.width=96."),
+    ("decoder", {"num_layers": 0}, "model.decoder.num_layers=0 must be at least 1"),
     ("decoder", {"decoded_share": 0.0}, "Try 1.0."),
     ("objective", {"local_weight": 0.0, "global_weight": 0.0}, "Set one above 0."),
-    ("objective", {"local_weight": -1.0}, "objective.local_weight=-1.0 must be at least 0"),
-    ("objective", {"pairs": ()}, "Name a pair, or set objective.global_weight=0."),
-    ("objective", {"pairs": ("audio-text", "audio-text")}, "Try objective.pairs=audio-text."),
+    ("objective", {"local_weight": -1.0}, "model.objective.local_weight=-1.0 must be at least 0"),
+    ("objective", {"pairs": ()}, "Name a pair, or set model.objective.global_weight=0."),
+    ("objective", {"pairs": ("audio-text", "audio-text")}, "Try model.objective.pairs=audio-text."),
     ("objective", {"temperature": 0.0}, "Try 0.07."),
     ("objective", {"temperature": 0.005}, "would pass the ceiling of 100"),
     ("train", {"batch_size": 0}, "train.batch_size=0 must be at least 1"),
@@ -85,7 +86,8 @@ def test_a_value_that_cannot_work_is_one_line_with_a_way_out(group, values, expe
         GROUPS[group](**values)
     message = str(caught.value)
     assert expected in message
-    assert f"{group}.{next(iter(values))}" in message
+    full = f"{group}.{next(iter(values))}" if group in ("train", "compute") else f"model.{group}.{next(iter(values))}"
+    assert f"{full}" in message
     assert "\n" not in message
     assert any(word in message for word in ("Try ", "Set ", "set "))
 
@@ -100,7 +102,7 @@ def test_the_value_that_is_advised_works(group, values):
     name, _, text = str(caught.value).rsplit("Try ", 1)[1].removesuffix(".").partition("=")
     if text:
         value = int(text) if text.isdecimal() else (text,)
-        GROUPS[group](**(values | {name.split(".")[1]: value}))
+        GROUPS[group](**(values | {name.split(".")[-1]: value}))
 
 
 def test_derived_sizes_are_the_paper_s():
@@ -126,7 +128,7 @@ def test_plain_types_only():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"train": {"batch_sise": 3}}, "train.batch_sise: no such setting. Did you mean batch_size?"),
+        ({"train": {"batch_sise": 3}}, "train.batch_sise: no such setting. Did you mean train.batch_size?"),
         ({"trian": {}}, "trian: no such setting. Did you mean train?"),
         ({"zzz": 1}, "zzz: no such setting. Known: recipe, model, train, compute."),
         ({"train": 3}, "train=3: a group of settings is needed here."),
@@ -171,6 +173,9 @@ def test_a_wrong_name_or_type_is_told_with_what_is_known(values, message):
         ("model.objective.matching_attention=joint", "model.objective.matching_attention", "joint"),
         ("model.encoder.width = 384", "model.encoder.width", 384),
         ("recipe=mine", "recipe", "mine"),
+        ("objective.learn_temperature=true", "model.objective.learn_temperature", True),
+        ("learn_temperature=true", "model.objective.learn_temperature", True),
+        ("batch_size=16", "train.batch_size", 16),
     ],
 )
 def test_one_setting_is_changed_and_no_other(assignment, path, value):
@@ -191,6 +196,18 @@ def _text(config: Config, path: str) -> str:
     return str(value).replace("'", '"')
 
 
+def test_names_in_messages_are_those_that_set_takes():
+    for group, values, _ in WRONG:
+        if group in ("train", "compute"):
+            continue
+        with pytest.raises(ConfigError) as caught:
+            GROUPS[group](**values)
+        for name in re.findall(r"[a-z_]+(?:\.[a-z_]+)+(?=[= ,)])", str(caught.value)):
+            value: object = Config()
+            for part in name.split("."):
+                value = getattr(value, part)
+
+
 def test_several_settings_are_changed_together_so_that_they_may_depend_on_each_other():
     config = override(Config(), ["model.encoder.num_layers=4", "model.encoder.fusion_layers=2"])
     assert (config.model.encoder.num_layers, config.model.encoder.fusion_layers) == (4, 2)
@@ -200,10 +217,16 @@ def test_several_settings_are_changed_together_so_that_they_may_depend_on_each_o
     ("assignment", "message"),
     [
         ("train.batch_size", "--set train.batch_size: no '='. Write --set model.encoder.width=256."),
-        ("train.batch=3", "--set train.batch=3: no such setting. Did you mean batch_size?"),
-        ("trian.batch_size=3", "no group of settings named 'trian'. Did you mean train?"),
-        ("train.batch_size.x=3", "no group of settings named 'batch_size'."),
-        ("model.video=3", "this is a group; set one of num_frames, size_px, patch_px, mask_share in it."),
+        ("train.batch=3", "--set train.batch=3: no such setting. Did you mean train.batch_size?"),
+        ("trian.batch_size=3", "no such setting. Did you mean train.batch_size?"),
+        ("objectiv.temperature=3", "no such setting. Did you mean model.objective.temperature?"),
+        ("learn_temprature=true", "no such setting. Did you mean model.objective.learn_temperature?"),
+        ("train.batch_size.x=3", "no such setting. Did you mean train.batch_size?"),
+        ("size_px.=3", "no such setting. Did you mean model.video.size_px?"),
+        ("=3", "no such setting. Known: recipe, model.video.num_frames"),
+        ("width=8", "several settings have this name. Use one of model.encoder.width, model.decoder.width."),
+        ("model.video=3", "this is a group; set one of model.video.num_frames, model.video.size_px,"),
+        ("video=3", "this is a group; set one of model.video.num_frames,"),
         ("train.batch_size=lots", "train.batch_size='lots': a whole number is needed."),
         ("train.batch_size=0", "train.batch_size=0 must be at least 1"),
         ("train.batch_size=", "train.batch_size='': a whole number is needed."),

@@ -233,7 +233,7 @@ def test_a_block_that_cannot_be_compiled_is_a_line_with_the_reason():
     def backend(_graph, _inputs):
         raise RuntimeError("No working C++ compiler found\nin this place")
 
-    run_block = acceleration.told(torch.compile(lambda _block, x, _packing: x + 1, backend=backend))
+    run_block = acceleration.compile_errors_reported(torch.compile(lambda _block, x, _packing: x + 1, backend=backend))
     with pytest.raises(
         ConfigError, match=r"cannot make its kernels here \(.*No working C\+\+ compiler.*=off"
     ) as caught:

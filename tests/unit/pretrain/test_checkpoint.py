@@ -1,6 +1,7 @@
 """Checkpoints: whole, atomic, strict; what is damaged or foreign is one line that says what to do."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import resource
@@ -20,6 +21,8 @@ from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint, sharded_files
 from vlsa.pretrain.checkpoint import MODEL_FILE, TRAINING_FILE, TrainingState, build_model, checkpoints, load_model
 from vlsa.pretrain.loop import build_optimizer
+from vlsa.pretrain.model_fingerprint import recorded_fingerprint, verify_fingerprint
+from vlsa.retrieve.encode import encoders
 
 
 @dataclasses.dataclass
@@ -65,6 +68,43 @@ def message_of(action) -> str:
 
 
 # --- there and back
+
+
+def reference_fingerprint(run: Run) -> str:
+    """As version 0.3 computed it at each search."""
+    digest = hashlib.sha256(json.dumps(dataclasses.asdict(run.config.model), sort_keys=True).encode())
+    digest.update(run.tokenizer.to_json().encode())
+    for name, weight in sorted(run.model.state_dict().items()):
+        digest.update(name.encode() + weight.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def test_a_checkpoint_records_the_fingerprint_of_its_weights_settings_and_vocabulary(run):
+    path = run.save(1) / MODEL_FILE
+    assert recorded_fingerprint(path) == encoders.load_run(run.path).fingerprint == reference_fingerprint(run)
+    rewrite(path, lambda _, header: header.pop("fingerprint"))
+    assert recorded_fingerprint(path) is None  # version 0.3
+    assert encoders.load_run(run.path).fingerprint == reference_fingerprint(run)
+    assert verify(path) == reference_fingerprint(run)
+
+
+def test_weights_that_are_not_those_of_the_recorded_fingerprint_are_found_when_asked(run):
+    path = run.save(1) / MODEL_FILE
+    assert verify(path) == reference_fingerprint(run)
+    rewrite(path, lambda tensors, _: tensors["matching.log_scale"].add_(1e-6))
+    assert f"it records the fingerprint {reference_fingerprint(run)}, its" in message_of(lambda: verify(path))
+
+
+def verify(path) -> str:
+    model, tokenizer, config = load_model(path)
+    return verify_fingerprint(path, config.model, tokenizer, model.state_dict())
+
+
+def test_a_model_to_be_loaded_is_built_without_drawing_random_weights(run):
+    before = torch.get_rng_state()
+    with checkpoint._NothingDrawn():
+        VLSA(run.config.model, run.model.special_tokens)
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_model_tokenizer_and_settings_come_back(run, batch):

@@ -1,17 +1,22 @@
 """The training loop: what it writes, when it stops, what it refuses; for resuming see integration/test_resume.py."""
 
 import dataclasses
+import logging
 import math
 import signal
 import threading
 
 import pytest
 import torch
-from tiny import make_batch, plain_clip, tiny_clips, tiny_config, tiny_run, tiny_source
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tiny import make_batch, plain_clip, tiny_clips, tiny_config, tiny_run, tiny_source, tiny_store
 
 from vlsa.base.errors import CheckpointError, StoreError, VlsaError
+from vlsa.data.clip import Clip
 from vlsa.data.loading.loader import MemoryClips, fingerprint
 from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.data.world.rendered import WorldClips, WorldSpec
 from vlsa.model.types import Losses
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import loop
@@ -188,6 +193,52 @@ def test_a_resume_with_other_clips_is_refused(begun, what):
         pretrain(tiny_run(num_steps=2), MemoryClips({"train": clips}), begun)
 
 
+def with_other_media(clips: list[Clip], what: str) -> list[Clip]:
+    """Clips of the same names, captions and lengths, of which one is of other frames or other audio."""
+    frames, sound = clips[3].frames, clips[3].sound
+    changed = {"frames": 255 - frames} if what == "frames" else {"sound": -sound}
+    return [*clips[:3], dataclasses.replace(clips[3], **changed), *clips[4:]]
+
+
+@pytest.mark.parametrize("kind", ["memory", "store"])
+@pytest.mark.parametrize("what", ["frames", "sound"])
+def test_a_resume_with_other_media_under_the_same_names_is_refused(tmp_path, kind, what):
+    def source(name: str, clips: list[Clip]):
+        return MemoryClips({"train": clips}) if kind == "memory" else tiny_store(tmp_path / name, clips)
+
+    clips = tiny_clips(10)
+    pretrain(tiny_run(num_steps=2), source("first", clips), tmp_path / "run")
+    with pytest.raises(CheckpointError, match="trained on other clips than these"):
+        pretrain(tiny_run(num_steps=2), source("other", with_other_media(clips, what)), tmp_path / "run")
+    assert pretrain(tiny_run(num_steps=2), source("again", clips), tmp_path / "run").resumed_from == 2
+
+
+def test_other_held_out_media_leave_a_run_as_it_is(tmp_path):
+    clips, held_out = tiny_clips(10), tiny_clips(1, "test")
+    pretrain(tiny_run(num_steps=2), tiny_store(tmp_path / "first", clips, held_out), tmp_path / "run")
+    held_out[0] = dataclasses.replace(held_out[0], sound=-held_out[0].sound)
+    assert pretrain(tiny_run(num_steps=2), tiny_store(tmp_path / "other", clips, held_out), tmp_path / "run").finished
+
+
+def test_a_made_world_of_another_size_is_another_data_set():
+    first, other, more = (WorldClips(WorldSpec(train=4, **spec)) for spec in ({}, {"px": 32}, {"test": 3}))
+    assert fingerprint(first) == fingerprint(more) != fingerprint(other)
+
+
+def test_a_run_recorded_before_content_was_digested_resumes_with_a_note(begun, caplog):
+    path = checkpoints(begun)[-1] / "training.safetensors"
+    with safe_open(path, "pt") as file:
+        header = dict(file.metadata())
+    recorded = "efc6063891c91585"  # by vlsa 0.3.0, of these clips
+    assert header["data"].startswith(f"{recorded}-")
+    save_file(load_file(path), path, header | {"data": recorded})
+    with caplog.at_level(logging.INFO, logger="vlsa"):
+        assert pretrain(tiny_run(num_steps=2), tiny_source(), begun).resumed_from == 2
+    assert "recorded by an earlier vlsa, without the content of its clips" in caplog.text
+    with pytest.raises(CheckpointError, match="trained on other clips"):
+        pretrain(tiny_run(num_steps=2), tiny_source(9), begun)
+
+
 def test_two_processes_do_not_train_one_run(tmp_path):
     with only_writer(tmp_path), pytest.raises(CheckpointError, match="another process is training this run") as caught:
         pretrain(tiny_run(), tiny_source(), tmp_path)
@@ -205,7 +256,7 @@ def test_a_run_that_another_process_finished_meanwhile_is_not_written_over(tmp_p
         return start(*facts)
 
     monkeypatch.setattr(loop, "_start", slowly)
-    with pytest.raises(CheckpointError, match="another process went on with this run meanwhile"):
+    with pytest.raises(CheckpointError, match="another process trained this run meanwhile"):
         pretrain(tiny_run(num_steps=2), tiny_source(), tmp_path)
     assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2]
     assert pretrain(tiny_run(num_steps=2), tiny_source(), tmp_path).resumed_from == 2
@@ -300,3 +351,14 @@ def test_a_trained_model_answers_in_the_same_words(tmp_path):
     before = model.globals(make_batch(clips, tiny_config(), tokenizer)).vectors
     after = loaded.globals(make_batch(clips, tiny_config(), loaded_tokenizer)).vectors
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_captions_that_lose_their_end_are_counted_once(tmp_path, caplog):
+    run = tiny_run(num_steps=2)
+    text = dataclasses.replace(run.model.text, num_tokens=6)
+    source = tiny_source(4)
+    captions = list(source.texts("train"))
+    loop.pretrain(dataclasses.replace(run, model=dataclasses.replace(run.model, text=text)), source, tmp_path)
+    expected = f"{len(captions)} of {len(captions)} captions are longer than model.text.num_tokens=6 tokens"
+    assert all(len(caption.split()) > 4 for caption in captions)  # all do, at a word a token or less
+    assert [message for message in caplog.messages if "captions" in message] == [f"{expected} and lose their end"]

@@ -13,14 +13,16 @@ from tiny import change, tiny_clips, tiny_config, tiny_run
 from torch._dynamo.utils import counters
 
 from vlsa.base.errors import CheckpointError, ConfigError
-from vlsa.base.processes import any_rank, from_main, rank
+from vlsa.base.processes import any_rank, from_main, in_parts, rank
 from vlsa.config import ComputeConfig, Config
 from vlsa.data.clip import Clip
 from vlsa.data.loading.loader import MemoryClips
-from vlsa.pretrain import acceleration, checkpoint, sharded_files
+from vlsa.pretrain import acceleration, checkpoint, loop, parallel, sharded_files
 from vlsa.pretrain.checkpoint import checkpoints, load_model
+from vlsa.pretrain.interrupt import StopRequest
 from vlsa.pretrain.loop import build_optimizer, pretrain
 from vlsa.pretrain.metrics_log import read_metrics
+from vlsa.pretrain.parallel import whole
 
 NUM_STEPS, HALF = 4, 2
 
@@ -86,6 +88,20 @@ def compiled_once_for_all_blocks(folder: Path) -> None:
         train(folder / "shard, compiled", sharding="shard", compile="blocks")
     num_blocks = tiny_config().encoder.num_layers + tiny_config().decoder.num_layers
     assert 0 < counters["stats"]["unique_graphs"] < num_blocks
+
+
+def at_the_start(folder: Path) -> None:
+    """Weights before the first step, of a model in shards; none of its parameters is left whole but the scalars."""
+    run = config(sharding="shard")
+    kept: list = []
+    with mock.patch.object(loop, "_run", side_effect=lambda trainer, *_: kept.append(trainer) or StopRequest()):
+        pretrain(run, source(), folder / "start in shards")
+    model, objective = kept[0].model, kept[0].objective
+    assert [parameter.ndim for parameter in model.parameters() if not in_parts(parameter)] == [0, 0]
+    assert objective.model is model
+    weights = {name: whole(weight).clone() for name, weight in model.state_dict().items()}
+    if rank() == 0:
+        torch.save(weights, folder / "start in shards.pt")
 
 
 def of_four(folder: Path) -> None:
@@ -173,6 +189,22 @@ def test_rank_0_evaluates_the_whole_model(folder):
         assert watched[-1] == pytest.approx(evaluator(load_model(folder / name)[0], None)["sum"], rel=1e-5)
 
 
+def test_a_model_in_shards_starts_with_the_bits_of_one_process(tmp_path):
+    in_processes(2, at_the_start, tmp_path)
+    sharded = torch.load(tmp_path / "start in shards.pt", weights_only=True)
+    tokenizer = loop.learn_tokenizer(config(), source())
+    trainer = loop._trainer(config(), source(), [], tokenizer, None, torch.device("cpu"), False)
+    assert apart(sharded, trainer.model.state_dict()) == 0
+
+
+def test_a_model_to_be_sharded_lies_on_the_cpu_until_then(monkeypatch):
+    gpu = torch.device("cuda", 0)
+    assert parallel.initial_device(ComputeConfig(sharding="shard"), gpu) == gpu  # one process shards nothing
+    monkeypatch.setattr(parallel, "num_processes", lambda: 2)
+    assert parallel.initial_device(ComputeConfig(sharding="shard"), gpu) == torch.device("cpu")
+    assert parallel.initial_device(ComputeConfig(), gpu) == gpu
+
+
 # --- files in parts
 
 
@@ -190,7 +222,7 @@ def saved(folder, tmp_path) -> Path:
 
 def test_a_part_that_is_gone_is_named(saved):
     (saved / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"no model-00002-of-00002\.safetensors beside it.* Delete the folder"):
+    with pytest.raises(CheckpointError, match=r"no model-00002-of-00002\.safetensors next to it.* Delete the folder"):
         load_model(saved)
 
 

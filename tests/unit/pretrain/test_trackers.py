@@ -141,7 +141,7 @@ def test_a_server_that_is_not_there_stops_a_new_run_in_a_line(tmp_path, monkeypa
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(
-        ConfigError, match=r"--report-to mlflow: cannot begin a run \(API request.*MLFLOW_TRACKING_URI"
+        ConfigError, match=r"--report-to mlflow: cannot start a run \(API request.*MLFLOW_TRACKING_URI"
     ) as caught:
         journal(tmp_path, 0, "mlflow")
     assert "\n" not in str(caught.value)
@@ -220,7 +220,7 @@ def test_a_tracker_that_fails_on_the_way_is_told_of_once_and_the_run_goes_on(tmp
     assert [line["step"] for line in read_metrics(tmp_path)] == [1, 10, 20, 30]
     assert [told[0] for told in noted.told] == [1, 10]
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
-        "noted: failed (the line is dead) and is dropped; metrics.jsonl goes on"
+        "noted: failed (the line is dead) and is dropped; metrics.jsonl continues"
     ]
 
 
@@ -237,7 +237,7 @@ def test_a_tracker_that_hangs_holds_nobody_up(tmp_path, noted, monkeypatch, capl
 
 def test_a_tracker_that_cannot_begin_stops_a_new_run_in_a_line(tmp_path, noted):
     noted.fails_at = "start"
-    with pytest.raises(ConfigError, match=r"^--report-to noted: cannot begin a run \(no way\); .* Do nothing\.$"):
+    with pytest.raises(ConfigError, match=r"^--report-to noted: cannot start a run \(no way\); .* Do nothing\.$"):
         write_steps(tmp_path, 0)
 
 
@@ -248,7 +248,7 @@ def test_a_run_that_goes_on_is_not_stopped_by_its_tracker(tmp_path, noted, caplo
     noted.fails_at = None
     write_steps(tmp_path, 20, 30)
     assert [line["step"] for line in read_metrics(tmp_path)] == [10, 20, 30]
-    assert "noted: cannot be used (no way); metrics.jsonl goes on" in caplog.text
+    assert "noted: cannot be used (no way); metrics.jsonl continues" in caplog.text
     assert [start.id for start in noted.starts] == [None, "run-0", "run-0"]
 
 

@@ -38,20 +38,27 @@ class Cut:
     message: str = ""
 
 
+def segment_seconds(model_seconds: float) -> float:
+    """Length of an equal segment for a model that reads `model_seconds` at once: rounded up to half a second.
+
+    The one rule of stores and indexes, so that both cut the same file at the same places.
+    """
+    return math.ceil(2 * model_seconds) / 2
+
+
 def cut_windows(lengths: Lengths) -> list[Cut]:
-    """Windows that tile the file; a last one under the shortest length is left off. Nothing fits = one faulty cut."""
+    """Equal segments that tile the file; a remainder below half a segment joins the last one.
+
+    A file under the shortest length is one faulty cut.
+    """
     stop_of_file = floor_ms(lengths.file_seconds)
-    starts = (floor_ms(k * lengths.window_seconds) for k in range(math.ceil(stop_of_file / lengths.window_seconds)))
-    cuts = [
-        Cut(start_seconds=start, stop_seconds=min(floor_ms(start + lengths.window_seconds), stop_of_file))
-        for start in starts
-    ]
-    long_enough = [cut for cut in cuts if cut.stop_seconds - cut.start_seconds >= lengths.shortest_seconds - 1e-6]
-    if long_enough:
-        return long_enough
-    needed = f"a clip needs {lengths.shortest_seconds:g} s. Leave it out, or give it a caption."
-    message = f"only {stop_of_file:g} s long; {needed}"
-    return [Cut(start_seconds=0.0, stop_seconds=stop_of_file, reason="too_short", message=message)]
+    if stop_of_file < lengths.shortest_seconds - 1e-6:
+        needed = f"a clip needs {lengths.shortest_seconds:g} s. Leave it out, or give it a caption."
+        message = f"only {stop_of_file:g} s long; {needed}"
+        return [Cut(start_seconds=0.0, stop_seconds=stop_of_file, reason="too_short", message=message)]
+    num_segments = max(math.floor(stop_of_file / lengths.window_seconds + 0.5), 1)
+    edges = [floor_ms(k * lengths.window_seconds) for k in range(num_segments)] + [stop_of_file]
+    return [Cut(start_seconds=start, stop_seconds=stop) for start, stop in itertools.pairwise(edges)]
 
 
 def cut_rows(rows: Sequence[CaptionRow], lengths: Lengths) -> list[Cut]:
@@ -89,10 +96,10 @@ def _cut_span(wanted: Cut, lengths: Lengths, may_part: bool) -> list[Cut]:
 def _find_fault(wanted: Cut, lengths: Lengths) -> Cut | None:
     start, stop = wanted.start_seconds, wanted.stop_seconds
     if stop <= start:
-        message = f"stops at {stop:g} s and starts at {start:g} s; nothing can be seen or heard. Mend its times."
+        message = f"stops at {stop:g} s and starts at {start:g} s; nothing can be seen or heard. Fix its times."
         return replace(wanted, reason="zero_length", message=message)
     if start < 0 or start >= floor_ms(lengths.file_seconds):
-        message = f"starts at {start:g} s, but the file lasts from 0 to {lengths.file_seconds:g} s. Mend its times."
+        message = f"starts at {start:g} s, but the file lasts from 0 to {lengths.file_seconds:g} s. Fix its times."
         return replace(wanted, reason="outside", message=message)
     return None
 

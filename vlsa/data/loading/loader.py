@@ -1,17 +1,19 @@
 """From a source of clips to training batches, in an order that a step number fixes.
 
-Reads reader.py (or clips in memory); feeds pretrain/loop.py and retrieve/embed.py. Nothing here has a state to save:
-the order of an epoch follows from (seed, epoch), and the random choices for a clip from (seed, epoch, clip), so that
-training resumed at step s sees exactly what an unbroken run would have seen, whatever the number of workers.
+Reads store/reader.py (or clips in memory); used by pretrain/loop.py and retrieve/encode/. Nothing here has a state to
+save: the order of an epoch follows from (seed, epoch), and the random choices for a clip from (seed, epoch, clip). So
+training resumed at step s reads exactly what an unbroken run would have read, whatever the number of workers.
 Axes: B clips.
 """
 
 import hashlib
 import json
 import signal
+import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ from torch.utils.data import Dataset as TorchDataset
 from vlsa.base.errors import ConfigError, LostProcess, StoreError, VlsaError
 from vlsa.base.processes import num_processes, rank
 from vlsa.config import ModelConfig, TrainConfig
-from vlsa.data.clip import Batch, Clip, ClipFacts, ClipTensors, Dataset, cut
+from vlsa.data.clip import Batch, Clip, ClipFacts, ClipTensors, Dataset, content_digest, cut
 from vlsa.data.loading.cached_clips import CachedClips
 from vlsa.data.loading.sound_controls import ShiftedSound
 from vlsa.data.loading.tokenizer import Tokenizer
@@ -60,6 +62,15 @@ class MemoryRow:
     @property
     def sample_rate_hz(self) -> int:
         return self.clip.sample_rate_hz or 0
+
+    @cached_property
+    def content_digest(self) -> str:
+        """Checksums of its frames and audio."""
+        return " ".join(_checksum(part) for part in (self.clip.frames, self.clip.frame_seconds, self.clip.sound))
+
+
+def _checksum(array: np.ndarray | None) -> str:
+    return "none" if array is None else f"{array.shape}{zlib.crc32(np.ascontiguousarray(array)):08x}"
 
 
 class MemoryClips:
@@ -165,10 +176,11 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
 
 
 def fingerprint(source: Dataset) -> str:
-    """Digest of the training clips: of their ids, texts and extents, then of their content where a dataset has one."""
-    facts = [(row.id, list(row.texts), row.duration_seconds, row.num_samples) for row in source.rows("train")]
+    """Digest of the training clips: of their ids, texts and extents, then of their media where rows have a digest."""
+    rows = source.rows("train")
+    facts = [(row.id, list(row.texts), row.duration_seconds, row.num_samples) for row in rows]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-    content = getattr(source, "content_digest", None)
+    content = content_digest(rows)
     return f"{digest}{CONTENT_MARK}{content}" if content else digest
 
 

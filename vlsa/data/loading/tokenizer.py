@@ -5,8 +5,11 @@ checkpoint carries its tokenizer.
 Axes: L word pieces of a text.
 """
 
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
@@ -20,6 +23,33 @@ from vlsa.config import Config
 BERT_NAME, BERT_SIZE = "bert-base-uncased", 30_522
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
+PARTS = {
+    "model": ("WordPiece",),
+    "normalizer": ("BertNormalizer",),
+    "pre_tokenizer": ("BertPreTokenizer",),
+    "post_processor": ("TemplateProcessing", "BertProcessing"),
+    "decoder": ("WordPiece",),
+}
+"""The parts of a tokenizer in a checkpoint, and what each may be."""
+
+
+@dataclass(frozen=True)
+class TextCoverage:
+    """What a model can make of a text: its words that fit into the token limit, known or not.
+
+    Punctuation and single letters of an alphabet are no words here: a learned vocabulary has all letters.
+    """
+
+    known: tuple[str, ...]
+    unknown: tuple[str, ...]
+    num_words: int
+    """Words of the whole text, those beyond the limit included."""
+
+    @property
+    def num_used(self) -> int:
+        """Words that fit into the token limit."""
+        return len(self.known) + len(self.unknown)
+
 
 class Tokenizer:
     """Texts to fixed-length word pieces: [CLS] words [SEP], then padding."""
@@ -29,6 +59,12 @@ class Tokenizer:
         if missing:
             raise ConfigError(
                 f"vocabulary: {', '.join(missing)} not in it; masking and padding need these. Use a BERT vocabulary."
+            )
+        largest_id, size = max(backend.get_vocab().values()), backend.get_vocab_size()
+        if largest_id >= size:
+            raise ConfigError(
+                f"vocabulary: {size} different tokens with ids up to {largest_id}; an id beyond their number has no "
+                "embedding. Remove tokens that occur twice, and empty lines."
             )
         self.backend = backend
         self.padding_id, _, self.start_id, self.stop_id, self.mask_id = map(backend.token_to_id, SPECIAL_TOKENS)
@@ -69,9 +105,18 @@ class Tokenizer:
     def from_json(cls, text: str, where: str) -> "Tokenizer":
         """From what `to_json` wrote. Raises CheckpointError."""
         try:
-            return cls(Backend.from_str(text))
+            _require_bert_like(json.loads(text))
+            tokenizer = cls(Backend.from_str(text))
+            ends = tokenizer.backend.encode("[MASK]").ids
+            if ends != [tokenizer.start_id, tokenizer.mask_id, tokenizer.stop_id]:
+                raise ValueError(f"it encodes [MASK] as {len(ends)} ids, not as [CLS] [MASK] [SEP]")
+            return tokenizer
         except Exception as error:  # tokenizers raises plain Exception for malformed JSON
-            raise CheckpointError(f"{where}: not a tokenizer ({error}); the checkpoint is damaged.") from error
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(
+                f"{where}: not a tokenizer ({reason}); the checkpoint is damaged, and texts would be "
+                "misread. Copy it again."
+            ) from error
 
     def to_json(self) -> str:
         """Everything, as one JSON text."""
@@ -89,9 +134,65 @@ class Tokenizer:
         words[: len(ids)] = torch.tensor(ids)
         return words, torch.arange(num_tokens) >= len(ids)
 
+    def coverage(self, text: str, num_tokens: int) -> TextCoverage:
+        """Which words of a text, cut to `num_tokens`, are known; see `_is_known` for the rule."""
+        encoded = self.backend.encode(text, add_special_tokens=False)
+        words: dict[int, list[int]] = {}
+        for place, word in enumerate(encoded.word_ids):
+            words.setdefault(place - len(encoded) if word is None else word, []).append(place)
+        known: list[str] = []
+        unknown: list[str] = []
+        num_words = 0
+        for places in words.values():
+            written = text[encoded.offsets[places[0]][0] : encoded.offsets[places[-1]][1]]
+            if not _is_word(written):
+                continue
+            num_words += 1
+            if places[-1] < num_tokens - 2:  # [CLS] and [SEP]
+                (known if _is_known([encoded.tokens[place] for place in places]) else unknown).append(written)
+        return TextCoverage(tuple(known), tuple(unknown), num_words)
+
+    def num_cut(self, texts: Iterable[str], num_tokens: int) -> int:
+        """How many texts are longer than `num_tokens` tokens, and so lose their end."""
+        return sum(len(encoded) > num_tokens for encoded in self.backend.encode_batch(list(texts)))
+
     def decode(self, ids: list[int]) -> str:
         """Words again, without the special pieces."""
         return self.backend.decode(ids)
+
+
+def _is_word(written: str) -> bool:
+    is_letter = len(written) == 1 and written.lower() != written.upper()
+    return not is_letter and any(character.isalnum() for character in written)
+
+
+def _is_known(pieces: list[str]) -> bool:
+    """Whether these pieces of a word mean something to the model, and do not merely spell it.
+
+    They do if the word is one piece; if none is a single letter (rare words of a large vocabulary); or if the first is
+    a stem of three letters or more and over half of the word ("bell|##s").
+    """
+    if not set(pieces).isdisjoint(SPECIAL_TOKENS):
+        return False
+    lengths = [len(piece.removeprefix("##")) for piece in pieces]
+    return len(pieces) == 1 or min(lengths) > 1 or (lengths[0] >= 3 and 2 * lengths[0] > sum(lengths))
+
+
+def _require_bert_like(values: dict[str, Any]) -> None:
+    """Raises ValueError and others for a tokenizer of other parts than ours, or with ids beyond its size.
+
+    A chain of replacements could grow a text without end, and a large id make the library take as much memory.
+    """
+    for part, kinds in PARTS.items():
+        kind = (values[part] or {}).get("type")
+        if kind not in kinds:
+            raise ValueError(f"its {part} is {str(kind)[:40]}, not {kinds[0]}")
+    if (values["model"].get("unk_token"), values["padding"], values["truncation"]) != ("[UNK]", None, None):
+        raise ValueError("it pads or cuts texts, or its unknown token is not [UNK]")
+    ids = values["model"]["vocab"] | {token["content"]: token["id"] for token in values["added_tokens"]}
+    odd = next((token for token, id_ in ids.items() if type(id_) is not int or not 0 <= id_ < len(ids)), None)
+    if odd is not None:
+        raise ValueError(f"the id of {odd[:40]!r} is not below its {len(ids)} tokens")
 
 
 def _bert_like(model: models.WordPiece) -> Backend:

@@ -24,6 +24,7 @@ from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
 from vlsa.data.engine.workers import Beat, Done, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
+from vlsa.data.ingest.segments import segment_seconds
 from vlsa.data.media import decode
 from vlsa.data.store import given_up
 from vlsa.data.store.reader import ClipStore
@@ -44,7 +45,7 @@ FRAMES_KEPT_PER_FRAME_SEEN = 4
 def store_settings(config: Config) -> StoreSettings:
     """How to keep clips for a model: its frame size, audio rate and window, and frames to choose from."""
     video, audio = config.model.video, config.model.audio
-    window_seconds = math.ceil(2 * audio.window_seconds) / 2
+    window_seconds = segment_seconds(audio.window_seconds)
     return StoreSettings(
         short_side_px=video.size_px if video.size_px < SMALL_PICTURE_PX else video.size_px * 8 // 7,
         frames_per_second=float(round(FRAMES_KEPT_PER_FRAME_SEEN * video.num_frames / window_seconds)),

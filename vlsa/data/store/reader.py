@@ -5,7 +5,6 @@ Members are read by their offset in the shard, so a global shuffle costs nothing
 Axes: F frames, H W pixels, S samples of audio.
 """
 
-import hashlib
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 
 from vlsa.base.errors import StoreError
 from vlsa.base.files import open_regular
-from vlsa.data.clip import Clip
+from vlsa.data.clip import Clip, content_digest
 from vlsa.data.ingest.manifest import SPLITS
 from vlsa.data.store.codecs import WAV_HEADER_BYTES, decode_jpeg, decode_pcm
 from vlsa.data.store.shard_index import NO_CHECKSUM, ShardIndex, StoredClip, damaged, read_shard_index
@@ -112,13 +111,7 @@ class ClipStore:
 
         Paths do not count: the same media prepared from another folder has the same digest.
         """
-        digest = hashlib.sha256()
-        for clip in self.clips:
-            spans = np.array([*clip.frame_spans.tolist(), *filter(None, [clip.sound_span])], "<i8").reshape(-1, 3)
-            if (spans[:, 2] == NO_CHECKSUM).any():
-                return None
-            digest.update(f"{clip.id} {len(clip.frame_spans)} {len(spans)} ".encode() + spans[:, 1:].tobytes())
-        return digest.hexdigest()[:16]
+        return content_digest(self.clips)
 
     @cached_property
     def _by_id(self) -> dict[str, StoredClip]:

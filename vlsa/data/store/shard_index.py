@@ -65,6 +65,14 @@ class StoredClip:
         """Length of the clip in its source."""
         return self.stop_seconds - self.start_seconds
 
+    @property
+    def content_digest(self) -> str | None:
+        """Lengths and checksums of its frames and audio; None where the store keeps no checksums."""
+        spans = np.array([*self.frame_spans.tolist(), *filter(None, [self.sound_span])], "<i8").reshape(-1, 3)
+        if (spans[:, 2] == NO_CHECKSUM).any():
+            return None
+        return f"{len(self.frame_spans)} {len(spans)} {spans[:, 1:].tobytes().hex()}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardIndex:

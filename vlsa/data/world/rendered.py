@@ -101,6 +101,11 @@ class WorldRow:
     def num_samples(self) -> int:
         return round(DURATION_SECONDS * self.sample_rate_hz)
 
+    @property
+    def content_digest(self) -> str:
+        """What its frames and audio follow from, besides its number."""
+        return f"{self.spec.seed} {self.spec.px} {self.spec.fps} {self.sample_rate_hz}"
+
 
 @lru_cache(maxsize=4)
 def _frame_seconds(frames_per_second: int) -> np.ndarray:

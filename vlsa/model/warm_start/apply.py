@@ -215,7 +215,7 @@ def _input_norm(report: Report, modality: str, embedding: Embedding, offer: Offe
         else:
             report.add(name, "fresh")
     elif offer and offer.input_norm:
-        note = f"add {modality} to encoder.input_norms to take it"
+        note = f"add {modality} to model.encoder.input_norms to take it"
         report.add(f"{offer.modality}: its norm of tokens", "left out", offer.origin, note)
 
 

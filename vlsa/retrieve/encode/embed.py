@@ -75,7 +75,7 @@ def fuse_media(*parts: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D"]
 
 
 class Means:
-    """The renormalised mean vector of each item, from vectors that come in batches; a lone vector stays as it is."""
+    """The renormalised mean vector of each item, from vectors added in batches; a lone vector stays as it is."""
 
     def __init__(self, width: int) -> None:
         self._width = width

@@ -5,8 +5,6 @@ common to all encoders is in media_encoder.py, what is asked of any in protocol.
 Axes: B rows of a forward pass, D width of the matching space.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from vlsa.config.overrides import to_dict
 from vlsa.data.clip import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.pretrain.model_fingerprint import model_fingerprint, recorded_fingerprint
 from vlsa.retrieve.encode.media_encoder import MediaEncoder
 from vlsa.retrieve.encode.onnx.folder import is_export
 from vlsa.retrieve.encode.protocol import Encoder, Media
@@ -51,9 +49,10 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None, *, 
     device: None = the GPU if there is one. fast: a GPU encodes in bfloat16 with flash attention, where it can.
     """
     from vlsa.pretrain.acceleration import set_up_encoding
-    from vlsa.pretrain.checkpoint import load_model, model_file
+    from vlsa.pretrain.checkpoint import load_model, model_file, training_data
 
-    model, tokenizer, config = load_model(run_path)
+    path = model_file(run_path)  # once: a training may save a newer checkpoint at any time
+    model, tokenizer, config = load_model(path)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.to(place)
     if fast:
@@ -61,31 +60,33 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None, *, 
     about = {
         "precision": str(model.precision).removeprefix("torch."),
         "run": str(run_path),
-        "checkpoint": model_file(run_path).parent.name,
+        "checkpoint": path.parent.name,
         "recipe": config.recipe,
         "training_seed": config.train.seed,
+        "training_data": training_data(path),
     }
-    return VlsaEncoder(model, tokenizer, about=about)
+    return VlsaEncoder(model, tokenizer, about=about, fingerprint=recorded_fingerprint(path))
 
 
 class VlsaEncoder(MediaEncoder):
     """VLSA as an encoder, run by PyTorch; each modality is encoded by itself."""
 
     def __init__(
-        self, model: "VLSA", tokenizer: Tokenizer, *, about: Mapping[str, Any] | None = None, batch_size: int = 32
+        self,
+        model: "VLSA",
+        tokenizer: Tokenizer,
+        *,
+        about: Mapping[str, Any] | None = None,
+        batch_size: int = 32,
+        fingerprint: str | None = None,
     ) -> None:
         super().__init__(model.config, tokenizer, about=about, batch_size=batch_size)
-        self.model = model
+        self.model, self._recorded = model, fingerprint
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the weights, the settings of the model, and the vocabulary."""
-        digest = hashlib.sha256(json.dumps(to_dict(self.config), sort_keys=True).encode())
-        digest.update(self.tokenizer.to_json().encode())
-        for name, weight in sorted(self.model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()[:16]
+        """As recorded in the checkpoint, or else the digest of the weights, the settings, and the vocabulary."""
+        return self._recorded or model_fingerprint(self.config, self.tokenizer, self.model.state_dict())
 
     def forward(self, modality: str, batch: Batch) -> Float32[np.ndarray, "B D"]:
         """Unit vectors of one modality of a batch; a model in training mode is in training mode afterwards."""

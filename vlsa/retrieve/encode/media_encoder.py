@@ -21,7 +21,7 @@ from vlsa.config import ModelConfig
 from vlsa.data.clip import Batch, Clip, ClipTensors
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.ingest.segments import floor_ms
-from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.data.loading.tokenizer import TextCoverage, Tokenizer
 from vlsa.data.loading.transform import Crop, Window, clip_tensors
 from vlsa.retrieve.encode.embed import Means, batches, unit_length
 from vlsa.retrieve.encode.protocol import Media
@@ -112,17 +112,9 @@ class MediaEncoder(ABC):
             vectors[part] = self.forward("text", batch)
         return unit_length(vectors)
 
-    def knows(self, text: str) -> bool:
-        """Whether a token of the text is in the model's vocabulary."""
-        tokenizer = self.tokenizer
-        pieces = set(tokenizer.encode(text, self.config.text.num_tokens)[0].tolist())
-        meaningless = {
-            tokenizer.padding_id,
-            tokenizer.start_id,
-            tokenizer.stop_id,
-            tokenizer.backend.token_to_id("[UNK]"),
-        }
-        return bool(pieces - meaningless)
+    def coverage(self, text: str) -> TextCoverage:
+        """Which words of a text the model knows, and how many fit into it."""
+        return self.tokenizer.coverage(text, self.config.text.num_tokens)
 
     def _encode_media(self, items: Sequence[Media], modality: str) -> Float32[np.ndarray, "N D"]:
         """Mean over each item's windows; a file in which the modality is nowhere is an error."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from vlsa.data.clip import Clip
+from vlsa.data.loading.tokenizer import TextCoverage
 from vlsa.retrieve.encode.sampling import Sampling, WindowSpec
 
 Media = str | os.PathLike[str] | Clip
@@ -43,5 +44,5 @@ class Encoder(Protocol):
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of texts."""
 
-    def knows(self, text: str) -> bool:
-        """Whether a token of the text is in the model's vocabulary."""
+    def coverage(self, text: str) -> TextCoverage:
+        """Which words of a text the model knows, and how many fit into it."""

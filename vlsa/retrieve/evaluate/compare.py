@@ -1,25 +1,37 @@
-"""Two models over the same queries: how far apart they are, and whether another draw of queries could turn it round.
+"""Two models over the same queries: how far apart they are, and whether other clips or seeds could reverse it.
 
-Reads files of results (results_file.py); feeds `vlsa compare`. Both models are scored on each resample of the queries:
-what makes a query hard for both does not count as noise. Several training seeds of a model are averaged within each
-resample: the interval is about the queries, and says nothing about further seeds.
-Axes: Q queries, S resamples of a block, K metrics.
+Reads files of results (results_file.py); feeds `vlsa compare` and reproduce/tables.py. Both models are scored on the
+same resamples of the clips: what makes a clip hard for both does not count as noise. Several training seeds of a model
+are averaged within each resample, and the spread between them is added (bootstrap.over_seeds).
+Axes: Q queries, B resamples, M training seeds of a side, K metrics.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from vlsa.base.errors import ResultsError
-from vlsa.retrieve.evaluate.bootstrap import Medians, interval, means, p_value, resamples
+from vlsa.retrieve.evaluate.bootstrap import (
+    Medians,
+    bounded_interval,
+    holm,
+    interval,
+    means,
+    over_seeds,
+    p_value,
+    resampled_queries,
+)
 from vlsa.retrieve.evaluate.ranks import Ranks
 from vlsa.retrieve.evaluate.results import direction_label, markdown_table, recall_at
-from vlsa.retrieve.evaluate.results_file import Results
+from vlsa.retrieve.evaluate.results_file import Results, one_line
 
 NUM_RESAMPLES = 10_000
-TABLE_HEADER = ("direction", "metric", "A", "B", "A − B", "95% interval", "p")
+TABLE_HEADER = ("direction", "metric", "A", "B", "A − B", "95% interval", "p", "p (Holm)")
+CLEAR_AT = 0.05
+"""A row is marked where its corrected p lies below."""
 _FACTS = {
     "split": "split",
     "protocol": "protocol",
@@ -28,7 +40,7 @@ _FACTS = {
     "post_processing": "post-processing",
     "data_digest": "data (digest of ids and captions)",
 }
-"""What has to be equal, in the order in which a difference is told."""
+"""What has to be equal, in the order in which a difference is reported."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +57,22 @@ class Difference:
     """95%, of the difference."""
     p_value: float
     """Two-sided, of no difference."""
+    p_holm: float
+    """The same, corrected for all rows of the table."""
     num_queries: int
     num_items: int
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it differs from zero, all rows of the table considered."""
+        return self.p_holm < CLEAR_AT
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         names = {"direction": self.direction, "metric": self.metric, "N": self.num_items, "Q": self.num_queries}
         numbers = {"a": self.a, "b": self.b, "difference": self.difference}
-        return {**names, **numbers, "interval": list(self.interval), "p": self.p_value}
+        chance = {"p": self.p_value, "p_holm": self.p_holm, "clear": self.is_clear}
+        return {**names, **numbers, "interval": list(self.interval), **chance}
 
     def row(self) -> tuple[str, ...]:
         """Cells under TABLE_HEADER; recalls in percent."""
@@ -60,7 +80,8 @@ class Difference:
         factor, name = (100, f"R@{self.metric[1:]} %") if is_recall else (1, {"medr": "MedR"}.get(self.metric, "MeanR"))
         low, high = (f"{factor * end:+.1f}" for end in self.interval)
         values = (f"{factor * self.a:.1f}", f"{factor * self.b:.1f}", f"{factor * self.difference:+.1f}")
-        return (direction_label(self.direction), name, *values, f"{low} to {high}", f"{self.p_value:.4f}")
+        chance = (f"{self.p_value:.4f}", f"{self.p_holm:.4f}{' *' if self.is_clear else ''}")
+        return (direction_label(self.direction), name, *values, f"{low} to {high}", *chance)
 
 
 @dataclass(frozen=True)
@@ -76,10 +97,13 @@ class Comparison:
     num_resamples: int
     seed: int
     differences: tuple[Difference, ...]
+    without_clips: tuple[str, ...] = ()
+    """Files that do not say which queries are of one clip, where no other file of the same queries does."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         how = {"post_processing": self.post, "num_resamples": self.num_resamples, "seed": self.seed}
+        how |= {"files_without_clips": list(self.without_clips)}
         rows = [difference.as_dict() for difference in self.differences]
         return {"a": list(self.a), "b": list(self.b), **self.facts, **how, "differences": rows}
 
@@ -92,14 +116,30 @@ class Comparison:
         return "\n".join([*markdown_table(TABLE_HEADER, self.rows()), "", self.caption()])
 
     def caption(self) -> str:
-        """One line: who, on what, and how."""
-        post = "no post-processing" if self.post == "none" else f"{self.post}, which uses the whole set of queries"
-        return (
+        """One line: which files, on what, and how."""
+        post = {"none": "no post-processing"}.get(self.post, self.post)
+        post += ", which uses the whole set of queries" if self.post != "none" and "within-" not in self.post else ""
+        num_seeds = max(len(self.a), len(self.b))
+        seeds = "and training seeds" if num_seeds > 1 else "; the spread over training seeds is not known from one"
+        parts = [
             f"A: {', '.join(self.a)}. B: {', '.join(self.b)}. "
-            f"{self.facts['data']}, split {self.facts['split']}, {post}. "
-            f"Intervals and two-sided p by paired bootstrap over queries ({self.num_resamples:,} resamples, "
-            f"seed {self.seed}); they do not cover the spread over training seeds."
-        )
+            f"{one_line(self.facts['data'], 1000)}, split {one_line(self.facts['split'])}, {post}. "
+            f"Intervals and two-sided p by paired bootstrap over clips ({self.num_resamples:,} resamples, "
+            f"seed {self.seed}) {seeds}. p (Holm) is corrected for all {len(self.differences)} rows; "
+            f"* marks those below {CLEAR_AT:g}.".replace(" ;", ";"),
+            without_clips_note(self.without_clips),
+        ]
+        return " ".join(filter(None, parts))
+
+
+def without_clips_note(paths: Sequence[str]) -> str:
+    """A sentence about files that do not say which queries are of one clip; empty when there are none."""
+    if not paths:
+        return ""
+    return (
+        f"{', '.join(paths)}: written before results named the clip of each query, so each query counts as a clip of "
+        "its own; where clips have several captions, intervals and p are too small. Evaluate again."
+    )
 
 
 def compare(
@@ -112,21 +152,32 @@ def compare(
 ) -> Comparison:
     """A against B, each one file or one a training seed; `post` names the re-ranking whose rows are compared.
 
-    A side's value is the mean over its files. Memory: about 16 bytes a query for each metric and file, and 40 MiB.
-    Raises ResultsError when two files are not of the same data, split, gallery, rules and post-processing.
+    A side's value is the mean over its files. Memory: about 16 bytes a query for each metric and file, and 40 MiB. The
+    same files on both sides differ in nothing. Raises ResultsError when two files are not of the same data, split,
+    gallery, rules and post-processing.
     """
     assert results_a and results_b, "each side needs a file"
     assert num_resamples > 0, num_resamples
     for other in [*results_a[1:], *results_b]:
         _require_same(results_a[0], other, post)
-    differences = []
+    paths = tuple(tuple(one.path for one in side) for side in (results_a, results_b))
+    files = [*results_a, *results_b]
+    differences: list[Difference] = []
     for direction in results_a[0].directions(post):
-        sides = tuple([one.ranks[post][direction] for one in side] for side in (results_a, results_b))
-        differences += _differences(direction, *sides, num_resamples, seed)
+        ranks = [file.ranks[post][direction] for file in files]
+        pair = _Pair(direction, ranks[: len(results_a)], ranks[len(results_a) :], sorted(paths[0]) == sorted(paths[1]))
+        differences += pair.differences(num_resamples, seed)
+    corrected = zip(differences, holm([one.p_value for one in differences]), strict=True)
+    differences = [replace(one, p_holm=p_holm) for one, p_holm in corrected]
     first = results_a[0].facts
     facts = {name: first.get(name) for name in ("data", *_FACTS) if name != "post_processing"}
-    paths = (tuple(one.path for one in side) for side in (results_a, results_b))
-    return Comparison(*paths, facts, post, num_resamples, seed, tuple(differences))
+    return Comparison(*paths, facts, post, num_resamples, seed, tuple(differences), files_without_clips(files))
+
+
+def files_without_clips(files: Sequence[Results]) -> tuple[str, ...]:
+    """Those that do not say which queries are of one clip, unless another file of the same queries does."""
+    unknown = [one for one in files if any(ranks.clip is None for ranks in one.ranks["none"].values())]
+    return tuple(one.path for one in unknown) if len(unknown) == len(files) else ()
 
 
 def _require_same(one: Results, other: Results, post: str) -> None:
@@ -142,18 +193,31 @@ def _conflicts(one: Results, other: Results, post: str) -> Iterator[str]:
     for name, label in _FACTS.items():
         mine, theirs = one.facts.get(name), other.facts.get(name)
         if mine != theirs:
-            told = {"data_digest": (one.facts["data"], other.facts["data"])}.get(name, (mine, theirs))
-            yield label if name == "protocol" else f"{label} ({told[1]}, not {told[0]})"
+            shown = {"data_digest": (one.facts["data"], other.facts["data"])}.get(name, (mine, theirs))
+            yield label if name == "protocol" else f"{label} ({one_line(shown[1])}, not {one_line(shown[0])})"
     if post != "none":
         mine, theirs = (file.facts.get("post_processed", {}).get(post, {}).get("parameters") for file in (one, other))
         if None not in (mine, theirs) and mine != theirs:
-            yield f"post-processing ({post} with {theirs}, not {mine})"
+            yield f"post-processing ({post} with {one_line(theirs)}, not {one_line(mine)})"
     yield from _conflicting_directions(one.directions(post), other.directions(post))
+    for name, ranks in one.ranks[post].items():
+        if not _same_clips(ranks.clip, other.ranks[post][name].clip):
+            yield f"grouping of queries by clip in {name}"
+
+
+def _same_clips(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """Whether the same queries are of one clip, whatever numbers the clips have; so is what is not known."""
+    if one is None or other is None:
+        return True
+    places = (np.unique(clip, return_index=True, return_inverse=True)[1:] for clip in (one, other))
+    first, second = (first[inverse] for first, inverse in places)  # for each query, the first one of its clip
+    return np.array_equal(first, second)
 
 
 def _conflicting_directions(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
     if list(mine) != list(theirs):
-        yield f"set of directions ({', '.join(theirs)}, not {', '.join(mine)})"
+        yield f"set of directions ({one_line(', '.join(theirs))}, not {one_line(', '.join(mine))})"
+        return
     for name in mine:
         for key, label in (("N", "gallery"), ("Q", "set of queries")):
             if mine[name][key] != theirs[name][key]:
@@ -163,40 +227,62 @@ def _conflicting_directions(mine: Mapping[str, Any], theirs: Mapping[str, Any]) 
                 yield f"{label} in {name} (of the same size, but of other clips or captions)"
 
 
-def _differences(
-    direction: str, a: Sequence[Ranks], b: Sequence[Ranks], num_resamples: int, seed: int
-) -> Iterator[Difference]:
-    ks = recall_at(direction)
-    names = (*(f"r{k}" for k in ks), "medr", "meanr")
-    values = [np.mean([_statistics(ranks, ks) for ranks in side], axis=0) for side in (a, b)]
-    samples = _resampled_differences(a, b, ks, num_resamples, seed)
-    for column, name in enumerate(names):
-        of_a, of_b = (float(side[column]) for side in values)
-        drawn = samples[:, column]
-        yield Difference(
-            direction, name, of_a, of_b, of_a - of_b, interval(drawn), p_value(drawn), len(a[0]), a[0].num_items
-        )
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """One direction of both sides."""
+
+    direction: str
+    a: Sequence[Ranks]
+    b: Sequence[Ranks]
+    is_same: bool
+    """Whether both sides are the same files."""
+
+    def differences(self, num_resamples: int, seed: int) -> Iterator[Difference]:
+        """One a metric; p is not corrected yet."""
+        ks = recall_at(self.direction)
+        ranks = next((one for one in (*self.a, *self.b) if one.clip is not None), self.a[0])
+        values = [np.array([_statistics(one, ks) for one in side]) for side in (self.a, self.b)]
+        samples = self._samples(values, ks, ranks.clips, num_resamples, seed)
+        for column, name in enumerate((*(f"r{k}" for k in ks), "medr", "meanr")):
+            a, b = (float(side[:, column].mean()) for side in values)
+            drawn = samples[:, column]
+            ends = interval(drawn)
+            if name in {f"r{k}" for k in ks} and not self.is_same:
+                ends = bounded_interval(drawn, a - b, ranks.num_clips, -1.0, 1.0)
+            # With few clips even a sign test in which all agree cannot say more.
+            p = min(max(p_value(drawn), 2.0 ** (1 - ranks.num_clips)), 1.0)
+            yield Difference(self.direction, name, a, b, a - b, ends, p, p, len(ranks), ranks.num_items)
+
+    def _samples(
+        self, values: Sequence[np.ndarray], ks: tuple[int, ...], clip: Int64[np.ndarray, " Q"], num: int, seed: int
+    ) -> Float64[np.ndarray, "B K"]:
+        """A minus B in each resample: a column for each metric."""
+        if self.is_same:
+            return np.zeros((num, len(ks) + 2))
+        sides = [[_Resampled(one, ks) for one in side] for side in (self.a, self.b)]
+        blocks: list[list[np.ndarray]] = [[], []]
+        for counts in resampled_queries(clip, num, seed):
+            for side, drawn in zip(sides, blocks, strict=True):
+                drawn.append(np.stack([one(counts) for one in side], axis=1))
+        a, b = (np.concatenate(drawn) for drawn in blocks)  # B M K
+        apart = over_seeds(a.mean(axis=1) - b.mean(axis=1), [a, b], values, seed)
+        return apart.round(12)  # what is equal but for the order of adding is equal
+
+
+class _Resampled:
+    """The metrics of one file over each resample, in the order of `_statistics`."""
+
+    def __init__(self, ranks: Ranks, ks: tuple[int, ...]) -> None:
+        expected = ranks.expected()
+        self._values = np.stack([*(ranks.hits(k) for k in ks), expected], axis=1)
+        self._medians = Medians(expected)
+
+    def __call__(self, counts: Float64[np.ndarray, "S Q"]) -> Float64[np.ndarray, "S K"]:
+        of_means = means(counts, self._values)
+        return np.column_stack([of_means[:, :-1], self._medians(counts), of_means[:, -1]])
 
 
 def _statistics(ranks: Ranks, ks: tuple[int, ...]) -> list[float]:
+    """Recalls, median rank and mean rank."""
     expected = ranks.expected()
     return [*(float(ranks.hits(k).mean()) for k in ks), float(np.median(expected)), float(expected.mean())]
-
-
-def _outcomes(ranks: Ranks, ks: tuple[int, ...]) -> np.ndarray:
-    """The metrics that are means over queries, query by query."""
-    return np.stack([*(ranks.hits(k) for k in ks), ranks.expected()], axis=1)
-
-
-def _resampled_differences(
-    a: Sequence[Ranks], b: Sequence[Ranks], ks: tuple[int, ...], num_resamples: int, seed: int
-) -> np.ndarray:
-    """A minus B in each resample: a column for each metric, in the order of `_differences`."""
-    apart = sum(_outcomes(one, ks) / len(a) for one in a) - sum(_outcomes(one, ks) / len(b) for one in b)
-    medians_a, medians_b = ([Medians(one.expected()) for one in side] for side in (a, b))
-    blocks = []
-    for counts in resamples(len(a[0]), num_resamples, seed):
-        of_means = means(counts, apart)
-        of_medians = np.mean([m(counts) for m in medians_a], axis=0) - np.mean([m(counts) for m in medians_b], axis=0)
-        blocks.append(np.column_stack([of_means[:, :-1], of_medians, of_means[:, -1]]))
-    return np.concatenate(blocks).round(12)  # what is equal but for the order of adding is equal

@@ -2,21 +2,22 @@
 
 Reads embeddings (embed.py); feeds evaluate.py. Rules: each caption is a query of its own; a clip as query takes the
 best rank among its captions; the gallery holds every item that has the modality. The headline is over pairs where both
-sides exist; beside it stands the recall when every clip that lacks one of the two counts as wrong.
+sides exist; the recall when every clip that lacks one of the two counts as wrong is given in addition.
 Axes: Q queries, N items of the gallery, D width, P (query, right item) pairs.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 
 from vlsa.retrieve.encode.embed import ClipEmbeddings
 from vlsa.retrieve.evaluate.items import Items, digest_of, items_of
 from vlsa.retrieve.evaluate.metrics import score
-from vlsa.retrieve.evaluate.ranks import Positives, chance_ranks, ranks_of_embeddings
+from vlsa.retrieve.evaluate.overlap import clips_of
+from vlsa.retrieve.evaluate.ranks import Positives, Ranks, chance_ranks, joined, ranks_of_embeddings
 from vlsa.retrieve.evaluate.results import DIRECTIONS, DirectionResult, recall_at
 
 Rerank = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -40,24 +41,51 @@ def evaluate_embeddings(
 ) -> dict[str, DirectionResult]:
     """All directions that ask with one of `query_modalities`, but for those without a single pair.
 
-    Media is left out where no clip has both a picture and sound: it would repeat another direction.
+    Media is left out where no clip has both video and audio: it would repeat another direction.
     With `identical_captions_count`, a caption that several clips share is right for each of them. `rerank` changes the
     scores by means of all queries that have a right item. Raises VlsaError when an embedding is not a finite number.
     """
-    results = {}
+    found = _outcomes(embeddings, identical_captions_count, rerank, query_modalities)
+    return {one.direction: one.result(num_resamples, seed) for one in found}
+
+
+def evaluate_within(
+    embeddings: ClipEmbeddings,
+    groups: Sequence[Int64[np.ndarray, " N"]],
+    *,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    identical_captions_count: bool = False,
+) -> dict[str, DirectionResult]:
+    """As evaluate_embeddings, but each query is ranked among the clips of its own group; `groups` holds their rows.
+
+    The N of a direction is that of its largest group.
+    """
+    parts = defaultdict(list)
+    for rows in groups:
+        for one in _outcomes(clips_of(embeddings, rows), identical_captions_count):
+            if one.chance.tied_wrong.any():  # else there is nothing but right items
+                parts[one.direction].append(replace(one, ranks=replace(one.ranks, clip=rows[one.ranks.clip])))
+    return {name: _joined(parts[name]).result(num_resamples, seed) for name in DIRECTIONS if name in parts}
+
+
+def _outcomes(
+    embeddings: ClipEmbeddings,
+    identical_captions_count: bool,
+    rerank: Rerank | None = None,
+    query_modalities: tuple[str, ...] = ("text", "audio", "video"),
+) -> Iterator["_Outcome"]:
     for direction, (query, item) in DIRECTIONS.items():
         if query not in query_modalities or (item == "media" and not embeddings.has_both.any()):
             continue
         queries, items = items_of(embeddings, query), items_of(embeddings, item)
         answerable, positives = _positives(queries, items, embeddings if identical_captions_count else None)
         if answerable.any():
-            pairs = _Pairs(direction, queries, items, answerable, positives)
-            results[direction] = pairs.evaluate(rerank, num_resamples, seed)
-    return results
+            yield _outcome(direction, queries, items, answerable, positives, rerank)
 
 
 def _positives(queries: Items, items: Items, shared: ClipEmbeddings | None) -> tuple[np.ndarray, Positives]:
-    """Which queries have a right item, and which items are right for those; `shared`: identical words count."""
+    """Which queries have a right item, and which items are right for those; `shared`: identical captions count."""
     if shared is not None:
         right = list(_right_items(queries, items, shared))
         return np.array([bool(found) for found in right], bool), Positives.of_lists(found for found in right if found)
@@ -71,7 +99,7 @@ def _positives(queries: Items, items: Items, shared: ClipEmbeddings | None) -> t
 
 
 def _right_items(queries: Items, items: Items, shared: ClipEmbeddings) -> Iterator[set[int]]:
-    """For each query the right items: those of its clip, and those with the same words."""
+    """For each query the right items: those of its clip, and those with the same caption."""
     items_of_clip, items_of_text, clips_of_text = (defaultdict(set) for _ in range(3))
     for position, clip in enumerate(items.clip.tolist()):
         items_of_clip[clip].add(position)
@@ -82,35 +110,65 @@ def _right_items(queries: Items, items: Items, shared: ClipEmbeddings) -> Iterat
     for number, clip in enumerate(queries.clip.tolist()):
         clips = {clip} | (clips_of_text[queries.texts[number]] if queries.texts else set())
         own = set().union(*(items_of_clip[one] for one in clips))
-        words = {items.texts[position] for position in own} if items.texts else set()
-        yield own.union(*(items_of_text[text] for text in words))
+        texts = {items.texts[position] for position in own} if items.texts else set()
+        yield own.union(*(items_of_text[text] for text in texts))
 
 
 @dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Queries, a gallery, and what is right for whom."""
+class _Outcome:
+    """The ranks of one direction, and what the result needs in addition."""
 
     direction: str
-    queries: Items
-    items: Items
-    answerable: Bool[np.ndarray, " Q"]
-    positives: Positives
+    ranks: Ranks
+    chance: Ranks
+    num_missing: int
+    queries_digest: str
+    gallery_digest: str
 
-    def evaluate(self, rerank: Rerank | None, num_resamples: int, seed: int) -> DirectionResult:
-        """The scores, and what stands beside them."""
-        vectors = self.queries.vectors[self.answerable], self.items.vectors
-        ranks = ranks_of_embeddings(*(rerank(*vectors) if rerank else vectors), self.positives)
-        scores = score(ranks, num_resamples, seed, recall_at(self.direction))
-        # A clip that has the item but no query at all counts as one missing query.
-        num_missing = int((~self.answerable).sum()) + len(np.setdiff1d(self.items.clip, self.queries.clip))
-        share = scores.num_queries / (scores.num_queries + num_missing)
+    def result(self, num_resamples: int, seed: int) -> DirectionResult:
+        """The scores, with intervals."""
+        scores = score(self.ranks, num_resamples, seed, recall_at(self.direction))
+        share = scores.num_queries / (scores.num_queries + self.num_missing)
         return DirectionResult(
             direction=self.direction,
             scores=scores,
-            chance=score(chance_ranks(self.positives, len(self.items.vectors)), recall_at=recall_at(self.direction)),
-            num_missing=num_missing,
+            chance=score(self.chance, recall_at=recall_at(self.direction)),
+            num_missing=self.num_missing,
             recall_missing_as_wrong={k: recall * share for k, recall in scores.recall.items()},
-            ranks=ranks,
-            queries_digest=self.queries.digest(self.answerable),
-            gallery_digest=self.items.digest(),
+            ranks=self.ranks,
+            queries_digest=self.queries_digest,
+            gallery_digest=self.gallery_digest,
         )
+
+
+def _outcome(
+    direction: str,
+    queries: Items,
+    items: Items,
+    answerable: Bool[np.ndarray, " Q"],
+    positives: Positives,
+    rerank: Rerank | None,
+) -> _Outcome:
+    vectors = queries.vectors[answerable], items.vectors
+    ranks = ranks_of_embeddings(*(rerank(*vectors) if rerank else vectors), positives)
+    return _Outcome(
+        direction=direction,
+        ranks=replace(ranks, clip=queries.clip[answerable]),
+        chance=chance_ranks(positives, len(items.vectors)),
+        # A clip that has the item but no query at all counts as one missing query.
+        num_missing=int((~answerable).sum()) + len(np.setdiff1d(items.clip, queries.clip)),
+        queries_digest=queries.digest(answerable),
+        gallery_digest=items.digest(),
+    )
+
+
+def _joined(parts: Sequence[_Outcome]) -> _Outcome:
+    """One direction over several groups."""
+    return _Outcome(
+        direction=parts[0].direction,
+        ranks=joined([part.ranks for part in parts]),
+        chance=joined([part.chance for part in parts]),
+        num_missing=sum(part.num_missing for part in parts),
+        queries_digest=digest_of([part.queries_digest for part in parts]),
+        gallery_digest=digest_of([part.gallery_digest for part in parts]),
+    )

@@ -1,6 +1,6 @@
-"""Encode a split of a store and measure retrieval on it: what a model finds by words, by sound and by picture.
+"""Encode a split of a store and measure retrieval on it: by text, by audio and by video.
 
-Reads a clip store and an encoder; feeds results.json, the training loop and serve/report.py. Rules and directions are
+Reads a clip store and an encoder; feeds results.json, the training loop and show/report.py. Rules and directions are
 in directions.py, tables and files in results.py.
 """
 
@@ -21,7 +21,8 @@ from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_store
 from vlsa.retrieve.encode.encoders import VlsaEncoder, load
 from vlsa.retrieve.encode.protocol import Encoder
 from vlsa.retrieve.encode.sampling import COVERING, Sampling
-from vlsa.retrieve.evaluate.directions import data_digest, evaluate_embeddings
+from vlsa.retrieve.evaluate.directions import data_digest, evaluate_embeddings, evaluate_within
+from vlsa.retrieve.evaluate.overlap import check_within, groups_of, overlap_of
 from vlsa.retrieve.evaluate.rerank import Post, parse_posts
 from vlsa.retrieve.evaluate.results import (
     DIRECTIONS,
@@ -29,6 +30,7 @@ from vlsa.retrieve.evaluate.results import (
     DirectionResult,
     Evaluation,
     PostProcessed,
+    Within,
     direction_label,
 )
 from vlsa.retrieve.evaluate.results_file import require_place
@@ -60,32 +62,43 @@ def evaluate_store(
     seed: int = 0,
     identical_captions_count: bool = False,
     post: Sequence[str] = (),
+    within: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Encode a split of a store and score all directions; `data` names it in the results (default: its path).
 
     `post`: re-rankings by name, as "dual-softmax", "qb-norm", or "sinkhorn:50" with a scale, in rows of their own.
-    Raises VlsaError when the split holds fewer than two clips, or none with two modalities, or for an unknown
+    `within`: "folder" or "file", for further rows in which a query is ranked among the clips of its own one. Raises
+    VlsaError when the split holds fewer than two clips, or none with two modalities, or for an unknown
     re-ranking.
     """
     data = data or str(getattr(store, "path", "clips in memory"))
-    posts = parse_posts(post)
+    posts, commit = parse_posts(post), source_commit()  # of the code that runs, not of what replaces it meanwhile
+    check_within(within)
     _require_clips(store, split, data)
+    groups = groups_of(store, split, within, data) if within else []
     bank = _bank(encoder, store, split, data) if any(one.needs_bank for one in posts) else None
     embeddings = embed_store(encoder, store, split, progress=progress)
     options = {"num_resamples": num_resamples, "seed": seed, "identical_captions_count": identical_captions_count}
     directions = evaluate_embeddings(embeddings, **options)
     if not directions:
         raise VlsaError(
-            f"{data}: no clip of split {split!r} has two of picture, sound and words; there is nothing to "
+            f"{data}: no clip of split {split!r} has two of video, audio and text; there is nothing to "
             "match. Add captions, or footage with sound."
         )
     return Evaluation(
         data=data, split=split, num_clips=len(embeddings), num_texts=len(embeddings.texts), directions=directions,
         seed=seed, identical_captions_count=identical_captions_count, model=dict(encoder.about),
-        commit=source_commit(), versions=library_versions(), data_digest=data_digest(embeddings),
+        commit=commit, versions=library_versions(), data_digest=data_digest(embeddings),
         post=tuple(_post_processed(one, embeddings, bank, options) for one in posts),
+        within=_within(within, embeddings, groups, options) if within else None,
+        overlap=overlap_of(embeddings, store, split),
     )  # fmt: skip
+
+
+def _within(within: str, embeddings: ClipEmbeddings, groups: Sequence[np.ndarray], options: dict[str, Any]) -> Within:
+    num_left_out = len(embeddings) - sum(map(len, groups))
+    return Within(within, len(groups), num_left_out, evaluate_within(embeddings, groups, **options))
 
 
 def _require_clips(store: Dataset, split: str, data: str) -> None:
@@ -143,7 +156,7 @@ class Evaluator:
 
 
 def held_out_evaluator(dataset: Dataset) -> Evaluator | None:
-    """Watches retrieval on the clips that training never sees, if there are any."""
+    """Watches retrieval on clips that are not trained on, if there are any."""
     split = next((split for split in ("val", "test") if len(dataset.rows(split)) >= 2), None)
     return Evaluator(dataset, split) if split else None
 
@@ -155,15 +168,17 @@ def evaluate_run(
     *,
     post: Sequence[str] = (),
     identical_captions_count: bool = False,
+    within: str | None = None,
     out: Path | None = None,
     sampling: Sampling = COVERING,
 ) -> Evaluation:
     """Retrieval of a run in seven directions, with a bar on stderr; written to `out`. Raises VlsaError."""
     parse_posts(post)  # before anything is loaded
+    check_within(within)
     if out is not None:
         require_place(out)
     encoder = load(run_path, sampling=sampling)
-    options = {"data": str(data), "post": post, "identical_captions_count": identical_captions_count}
+    options = {"data": str(data), "post": post, "identical_captions_count": identical_captions_count, "within": within}
     with Bar("encoding clips") as bar:
         evaluation = evaluate_store(encoder, open_dataset(data), split, progress=bar.update, **options)
     if out is not None:

@@ -22,14 +22,14 @@ class Items:
     clip_ids: tuple[str, ...]
     """Of all clips."""
     texts: tuple[str, ...] | None = None
-    """The words of each item; None where items are no words."""
+    """The caption that each item is; None for video, audio and media."""
 
-    def words(self, item: int) -> str:
-        """Of an item; "" where it has none."""
+    def text(self, item: int) -> str:
+        """The caption that an item is; "" where it is none."""
         return self.texts[item] if self.texts else ""
 
     def digest(self, chosen: Bool[np.ndarray, " M"] | None = None) -> str:
-        """Of ids and words of the items, or of the chosen ones, in order."""
+        """Of ids and captions of the items, or of the chosen ones, in order."""
         numbers = np.arange(len(self.clip)) if chosen is None else np.flatnonzero(chosen)
         names = [self.clip_ids[clip] for clip in self.clip[numbers].tolist()]
         names += [self.texts[number] for number in numbers.tolist()] if self.texts else []

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vlsa.retrieve.evaluate.bootstrap import Medians, interval, means, resamples
+from vlsa.retrieve.evaluate.bootstrap import Medians, bounded_interval, interval, means, resampled_queries
 from vlsa.retrieve.evaluate.ranks import Ranks
 
 RECALL_AT = (1, 5, 10)
@@ -30,7 +30,7 @@ class Scores:
     num_tied: int
     """Queries whose right item is tied with a wrong one."""
     intervals: dict[str, tuple[float, float]]
-    """r1, r5, r10, medr, meanr -> 95% interval by bootstrap over queries; empty when not asked for."""
+    """r1, r5, r10, medr, meanr -> 95% interval by bootstrap over clips; empty when not asked for."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types under the names that results.json uses."""
@@ -43,7 +43,7 @@ class Scores:
 def score(ranks: Ranks, num_resamples: int = 0, seed: int = 0, recall_at: tuple[int, ...] = RECALL_AT) -> Scores:
     """The metrics of these ranks, with bootstrap intervals when `num_resamples` is above 0. At least one query.
 
-    The bootstrap keeps about 40 bytes a query, and 40 MiB, beside the ranks.
+    The bootstrap keeps about 40 bytes a query, and 40 MiB, in addition to the ranks.
     """
     assert len(ranks), "no query to score"
     hits = {k: ranks.hits(k) for k in recall_at}
@@ -55,16 +55,21 @@ def score(ranks: Ranks, num_resamples: int = 0, seed: int = 0, recall_at: tuple[
         median_rank=float(np.median(expected)),
         mean_rank=float(expected.mean()),
         num_tied=ranks.num_tied,
-        intervals=_intervals(hits, expected, num_resamples, seed) if num_resamples else {},
+        intervals=_intervals(ranks, hits, expected, num_resamples, seed) if num_resamples else {},
     )
 
 
 def _intervals(
-    hits: dict[int, np.ndarray], expected: np.ndarray, num_resamples: int, seed: int
+    ranks: Ranks, hits: dict[int, np.ndarray], expected: np.ndarray, num_resamples: int, seed: int
 ) -> dict[str, tuple[float, float]]:
-    columns = {**{f"r{k}": values for k, values in hits.items()}, "meanr": expected}
-    values, medians = np.stack(list(columns.values()), axis=1), Medians(expected)
-    blocks = [(means(counts, values), medians(counts)) for counts in resamples(len(expected), num_resamples, seed)]
-    samples = dict(zip(columns, np.concatenate([block for block, _ in blocks]).T, strict=True))
-    samples["medr"] = np.concatenate([block for _, block in blocks])
-    return {name: interval(samples[name]) for name in (*(f"r{k}" for k in hits), "medr", "meanr")}
+    values, medians = np.stack([*hits.values(), expected], axis=1), Medians(expected)
+    blocks = [
+        np.column_stack([means(counts, values), medians(counts)])
+        for counts in resampled_queries(ranks.clips, num_resamples, seed)
+    ]
+    *recalls, meanr, medr = np.concatenate(blocks).T
+    shares = {
+        f"r{k}": bounded_interval(samples, float(hits[k].mean()), ranks.num_clips)
+        for k, samples in zip(hits, recalls, strict=True)
+    }
+    return {**shares, "medr": interval(medr), "meanr": interval(meanr)}

@@ -4,14 +4,14 @@ Used for every retrieval table. Reads similarities or embeddings; feeds metrics.
 clip with several captions) takes the best of their ranks.
 
 A score is the sum in float64 of the products of two vectors, rounded to float32, always added up in the same order, so
-that equal vectors get equal scores wherever they stand. Most pairs never need it: a float32 product and a bound on its
-error (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1) say on which side of the right item they
-fall, in half the time of a float64 product. The few within the bound are scored exactly.
+that equal vectors get equal scores wherever they stand. Most pairs never need that sum: a bound on the error of a
+float64 matrix product (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1) says that it rounds to the
+same float32. The few where it may not are added up one by one.
 Axes: Q queries, N items of the gallery, D width, P (query, right item) pairs, R and C the two sides of a tile.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +20,9 @@ from jaxtyping import Float, Float32, Float64, Int64
 from vlsa.base.errors import VlsaError
 
 TILE_BYTES = 64 * 2**20
-_BYTES_PER_PAIR = 6
-"""A float32 score and two marks."""
+_BYTES_PER_PAIR = 24
+"""A float64 score, its two roundings to float32, and marks."""
 _LARGEST = float(np.finfo(np.float32).max)
-_DENSE_SHARE = 1 / 32
-"""With more of a tile in doubt, all of it is multiplied again in float64: measured to be the faster way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +66,21 @@ class Ranks:
     tied_right: Int64[np.ndarray, " Q"]
     """Right items at the best score, itself included."""
     num_items: int
+    clip: Int64[np.ndarray, " Q"] | None = None
+    """Number of each query's clip: its queries are alike, and are resampled together. None = not known."""
 
     def __len__(self) -> int:
         return len(self.above)
+
+    @property
+    def clips(self) -> Int64[np.ndarray, " Q"]:
+        """`clip`, or a clip for each query where it is not known."""
+        return np.arange(len(self)) if self.clip is None else self.clip
+
+    @property
+    def num_clips(self) -> int:
+        """How many clips the queries are of."""
+        return len(np.unique(self.clips))
 
     def expected(self) -> Float[np.ndarray, " Q"]:
         """Mean rank, from 1, over random orders of the tied items."""
@@ -90,6 +100,13 @@ class Ranks:
     def num_tied(self) -> int:
         """Queries whose best right item shares its score with a wrong one."""
         return int((self.tied_wrong > 0).sum())
+
+
+def joined(parts: Sequence[Ranks]) -> Ranks:
+    """The queries of several galleries, one after the other; the number of items is that of the largest."""
+    names = ("above", "tied_wrong", "tied_right", "clips")
+    *outcomes, clip = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    return Ranks(*outcomes, max(part.num_items for part in parts), clip)
 
 
 def chance_ranks(positives: Positives, num_items: int) -> Ranks:
@@ -129,8 +146,9 @@ def ranks_of_embeddings(
 ) -> Ranks:
     """Ranks by dot product, tile by tile over queries and items.
 
-    Memory beside the two inputs: at most about twice `tile_bytes`, 60 bytes a query, 8 an item and 40 a right pair. The
-    result does not depend on `tile_bytes`. Raises VlsaError when an embedding, or a similarity, is not a finite number.
+    Memory in addition to the two inputs: at most about twice `tile_bytes`, 60 bytes a query, 8 an item and 40 a right
+    pair. The result does not depend on `tile_bytes`. Raises VlsaError when an embedding, or a similarity, is not a
+    finite number.
     """
     positives = positives or Positives.diagonal(len(queries))
     assert len(positives) == len(queries), (len(positives), queries.shape)
@@ -141,10 +159,9 @@ def ranks_of_embeddings(
     best, tied_right = _best(right, positives)
     above, tied = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)
     for rows, columns in tiles(len(queries), len(items), tile_bytes // _BYTES_PER_PAIR):
-        tile = _Tile(queries[rows], items[columns], best[rows], lengths[rows] * longest, tile_bytes)
-        more_above, more_tied = tile.count()
-        above[rows] += more_above
-        tied[rows] += more_tied
+        scores = _scores(queries[rows], items[columns], lengths[rows] * longest, tile_bytes)
+        above[rows] += np.count_nonzero(scores > best[rows, None], axis=1)
+        tied[rows] += np.count_nonzero(scores == best[rows, None], axis=1)
     return Ranks(above, tied - tied_right, tied_right, len(items))
 
 
@@ -161,58 +178,21 @@ def tiles(num_rows: int, num_columns: int, num_pairs: int) -> Iterator[tuple[sli
             yield slice(top, min(top + height, num_rows)), slice(left, min(left + width, num_columns))
 
 
-@dataclass(frozen=True, eq=False)
-class _Tile:
-    """Some queries against some items."""
-
-    queries: Float[np.ndarray, "R D"]
-    items: Float[np.ndarray, "C D"]
-    best: Float32[np.ndarray, " R"]
-    """The score of each query's best right item, wherever that stands."""
-    size: Float64[np.ndarray, " R"]
-    """Length of each query times the length of the longest item: no product can be larger."""
-    tile_bytes: int
-
-    def count(self) -> tuple[np.ndarray, np.ndarray]:
-        """For each query, how many items score above `best`, and how many the same."""
-        # Adding D products in any order is wrong by D units of rounding, and by a hundredth of that squared; rounding
-        # factors, scores and the sums below by 8 at most. A product too small for float32 may be taken for zero.
-        width = self.queries.shape[1]
-        error = ((1.01 * width + 8) * 2.0**-24 * self.size + width * 1.2e-38).astype(np.float32)
-        rough = self.queries.astype(np.float32, copy=False) @ self.items.astype(np.float32, copy=False).T
-        surely = rough > (self.best + error)[:, None]
-        in_doubt = rough >= (self.best - error)[:, None]
-        in_doubt ^= surely
-        del rough
-        above = np.count_nonzero(surely, axis=1)
-        if np.count_nonzero(in_doubt) > _DENSE_SHARE * in_doubt.size:
-            del surely, in_doubt
-            return self._count_all()
-        rows, columns = np.divmod(np.flatnonzero(in_doubt), len(self.items))
-        scores = _exact_scores(self.queries, self.items, rows, columns, self.tile_bytes)
-        more = np.bincount(rows[scores > self.best[rows]], minlength=len(above))
-        return above + more, np.bincount(rows[scores == self.best[rows]], minlength=len(above))
-
-    def _count_all(self) -> tuple[np.ndarray, np.ndarray]:
-        """As count, where most of the tile is near the best score: many equal vectors, or a collapsed model."""
-        above, tied = (np.zeros(len(self.queries), np.int64) for _ in range(2))
-        for rows, columns in tiles(len(self.queries), len(self.items), self.tile_bytes // 24):
-            scores = self._scores(rows, columns)
-            above[rows] += np.count_nonzero(scores > self.best[rows, None], axis=1)
-            tied[rows] += np.count_nonzero(scores == self.best[rows, None], axis=1)
-        return above, tied
-
-    def _scores(self, rows: slice, columns: slice) -> Float32[np.ndarray, "r c"]:
-        """The very scores of _exact_scores: a float64 product where its error cannot change the rounding."""
-        queries, items = self.queries[rows], self.items[columns]
-        wide = queries.astype(np.float64) @ items.astype(np.float64).T
-        error = (self.queries.shape[1] + 8) * 2.0**-52 * self.size[rows, None]
-        wide -= error
-        scores = wide.astype(np.float32)
-        wide += 2 * error
-        in_doubt = np.nonzero(scores != wide.astype(np.float32))
-        scores[in_doubt] = _exact_scores(queries, items, *in_doubt, self.tile_bytes)
-        return scores
+def _scores(
+    queries: Float[np.ndarray, "R D"],
+    items: Float[np.ndarray, "C D"],
+    largest: Float64[np.ndarray, " R"],
+    tile_bytes: int,
+) -> Float32[np.ndarray, "R C"]:
+    """The scores of _exact_scores for all pairs; no product of query r has a sum of magnitudes above `largest[r]`."""
+    wide = queries.astype(np.float64) @ items.astype(np.float64).T
+    error = (queries.shape[1] + 8) * 2.0**-52 * largest[:, None]
+    wide -= error
+    scores = wide.astype(np.float32)
+    wide += 2 * error
+    in_doubt = np.nonzero(scores != wide.astype(np.float32))
+    scores[in_doubt] = _exact_scores(queries, items, *in_doubt, tile_bytes)
+    return scores
 
 
 def _exact_scores(

@@ -1,6 +1,6 @@
 """What an evaluation found, as tables for people and as results.json for programs.
 
-Reads scores (metrics.py) by direction (directions.py); feeds the command line, serve/report.py and, through
+Reads scores (metrics.py) by direction (directions.py); feeds the command line, show/report.py and, through
 results_file.py, compare.py.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlsa.retrieve.evaluate.metrics import RECALL_AT, TIE_RULE, Scores
+from vlsa.retrieve.evaluate.overlap import Overlap
 from vlsa.retrieve.evaluate.ranks import Ranks
 from vlsa.retrieve.evaluate.results_file import FORMAT, VERSION, write_results
 
@@ -20,23 +21,24 @@ DIRECTIONS = {
         ("video", "text"), ("audio", "text"), ("video", "audio"), ("text", "media"),
     ]
 }  # fmt: skip
-"""Name -> modality of the query and of the gallery; media is picture and sound fused, as an index has it."""
+"""Name -> modality of the query and of the gallery; media is video and audio fused, as an index has it."""
 WIDE_RECALL = 50
-"""k of one more recall, between text and audio only, as the literature on sound has it."""
+"""k of one more recall, between text and audio only, as is usual in audio retrieval."""
 TABLE_RECALL_AT = (*RECALL_AT, WIDE_RECALL)
 TABLE_HEADER = (
     "direction", *(f"R@{k} %" for k in TABLE_RECALL_AT), "MedR", "chance R@1/5/10 %", "N", "Q",
 )  # fmt: skip
+# Results are comparable only if they state the same protocol: changing a letter here makes older files incomparable.
 PROTOCOL = (
     "Each caption is a query; a clip as query takes the best rank among its captions. The gallery holds every item "
     "that has the modality. Scores: dot products rounded to float32. The headline is over queries with a right item; "
     "missing_counts_as_wrong is over all."
 )
-INTERVAL = "95%, bootstrap over queries"
+INTERVAL = "95%, cluster bootstrap over clips"
 
 
 def direction_label(direction: str) -> str:
-    """As people read it: text_to_video becomes "text → video"."""
+    """For tables: text_to_video becomes "text → video"."""
     return direction.replace("_to_", " → ")
 
 
@@ -47,7 +49,7 @@ def recall_at(direction: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class DirectionResult:
-    """One direction: the headline over pairs where both sides exist, and what stands beside it."""
+    """One direction: the headline over pairs where both sides exist, and what puts it into proportion."""
 
     direction: str
     scores: Scores
@@ -67,8 +69,8 @@ class DirectionResult:
         missing = {f"r{k}": share for k, share in self.recall_missing_as_wrong.items()}
         all_queries = {"Q": self.scores.num_queries + self.num_missing, "missing_queries": self.num_missing, **missing}
         digests = {"queries_digest": self.queries_digest, "gallery_digest": self.gallery_digest}
-        beside = {"chance": self.chance.as_dict(), "missing_counts_as_wrong": all_queries}
-        return {**self.scores.as_dict(), **beside, **digests}
+        others = {"chance": self.chance.as_dict(), "missing_counts_as_wrong": all_queries}
+        return {**self.scores.as_dict(), **others, **digests}
 
     def row(self) -> tuple[str, ...]:
         """Cells under TABLE_HEADER; recalls in percent, "–" for one that is not measured."""
@@ -102,8 +104,38 @@ class PostProcessed:
 
 
 @dataclass(frozen=True)
+class Within:
+    """All directions again, each query ranked among the clips of its own folder or file (overlap.py)."""
+
+    by: str
+    """folder or file."""
+    num_groups: int
+    num_left_out: int
+    """Clips that are alone in theirs."""
+    directions: dict[str, DirectionResult]
+
+    @property
+    def name(self) -> str:
+        """Of its rows."""
+        return f"within-{self.by}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types, under the kind of group."""
+        sizes = {"num_groups": self.num_groups, "num_left_out": self.num_left_out}
+        return {self.by: {**sizes, "directions": _as_dicts(self.directions)}}
+
+    def note(self) -> str:
+        """What its rows are, in a sentence."""
+        left_out = f" {self.num_left_out:,} clips alone in theirs are left out;" if self.num_left_out else ""
+        return (
+            f"Rows {self.name}: each query is ranked only among the clips of its own {self.by} "
+            f"({self.num_groups:,} in all);{left_out} N is that of the largest."
+        )
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """Everything that a number needs beside it: data, split, sizes, seed, rules, code and versions."""
+    """Everything that belongs to a number: data, split, sizes, seed, rules, code and versions."""
 
     data: str
     split: str
@@ -122,6 +154,8 @@ class Evaluation:
     """Of ids and captions of the split; the name of the data may differ from machine to machine."""
     post: tuple[PostProcessed, ...] = ()
     """Re-rankings, which are never mixed with `directions`."""
+    within: Within | None = None
+    overlap: Overlap | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The contents of results.json but for each query's outcome; recalls are shares in [0, 1]."""
@@ -136,24 +170,32 @@ class Evaluation:
                 post.name: {"parameters": post.parameters, "directions": _as_dicts(post.directions)}
                 for post in self.post
             }
+        if self.within:
+            results["within"] = self.within.as_dict()
+        if self.overlap:
+            results["overlap"] = self.overlap.as_dict()
         return {"format": FORMAT, "version": VERSION, **about, **sizes, "model": self.model, **rules, **code, **results}
 
     def write(self, path: str | Path) -> None:
         """Write results.json with the outcome of each query (results_file.py), whole or not at all."""
-        groups = {"none": self.directions, **{post.name: post.directions for post in self.post}}
         ranks = {
-            post: {name: result.ranks for name, result in directions.items()} for post, directions in groups.items()
+            name or "none": {direction: result.ranks for direction, result in directions.items()}
+            for name, directions in self._groups()
         }
         write_results(path, self.as_dict(), ranks)
 
+    def _groups(self) -> Iterator[tuple[str, dict[str, DirectionResult]]]:
+        yield "", self.directions
+        for one in (*self.post, *([self.within] if self.within else [])):
+            yield one.name, one.directions
+
     def tables(self) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-        """Rows under TABLE_HEADER of the plain ranking, named "", and of each re-ranking by its name."""
-        yield "", [result.row() for result in self.directions.values()]
-        for post in self.post:
-            yield post.name, [result.row() for result in post.directions.values()]
+        """Rows under TABLE_HEADER of the plain ranking, named "", of each re-ranking by name, and within groups."""
+        for name, directions in self._groups():
+            yield name, [result.row() for result in directions.values()]
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Table rows under TABLE_HEADER, as text; recalls in percent; re-rankings as rows of their own."""
+        """Table rows under TABLE_HEADER, as text; recalls in percent; re-rankings and groups as rows of their own."""
         return [
             (f"{label}, {name}" if name else label, *cells) for name, rows in self.tables() for label, *cells in rows
         ]
@@ -164,14 +206,22 @@ class Evaluation:
         return "\n".join([*markdown_table(TABLE_HEADER, self.rows()), "", self.caption(), *notes])
 
     def notes(self) -> list[str]:
-        """A sentence for each direction where clips lack a modality: the recalls when they count as wrong."""
-        return [result.note() for result in self.directions.values() if result.num_missing]
+        """Sentences: what is measured where, the recalls when missing modalities count as wrong, and warnings."""
+        dash = any(WIDE_RECALL not in result.scores.recall for result in self.directions.values())
+        notes = [f"R@{WIDE_RECALL} is measured between text and audio only (– elsewhere)."] if dash else []
+        notes += [self.within.note()] if self.within else []
+        notes += [result.note() for result in self.directions.values() if result.num_missing]
+        return notes + self.warnings()
+
+    def warnings(self) -> list[str]:
+        """A sentence for each reason to doubt the scores."""
+        return self.overlap.notes(self.split, self.identical_captions_count) if self.overlap else []
 
     def caption(self) -> str:
         """One line: data, split, gallery, tie rule, post-processing."""
         tied = sum(result.scores.num_tied for result in self.directions.values())
         same = "; identical captions count as right" if self.identical_captions_count else ""
-        fused = "; media is picture and sound fused" if "text_to_media" in self.directions else ""
+        fused = "; media is video and audio fused" if "text_to_media" in self.directions else ""
         return (
             f"{self.data}, split {self.split}: {self.num_clips:,} clips, {self.num_texts:,} captions; "
             f"ties by {TIE_RULE} ({tied} tied queries){same}{fused}; {self._about_post()}."

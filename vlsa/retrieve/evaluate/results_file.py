@@ -1,35 +1,44 @@
-"""results.json: written whole, read back and checked, with the outcome of each query.
+"""results.json: written whole, read back and checked, with the outcome of each query in a second file.
 
-Reads and writes what results.py and compare.py hold. An outcome is three counts: wrong items above the best right one,
-wrong items tied with it, right items tied with it. In the file:
+Reads and writes what results.py and compare.py hold. An outcome is three counts and the clip of the query: wrong items
+above the best right one, wrong items tied with it, right items tied with it. They lie in RESULTS.outcomes.safetensors,
+as int32 arrays named POST/DIRECTION/COUNT, whose SHA-256 is in the JSON. Version 2 has no clips, and small results of
+it have the counts in the JSON itself:
 
     "outcomes": {"above": [0, 3, 17], "tied": {"2": [4, 1]}}
 
-`tied` names only queries that differ from [0, 1]. With more than MOST_INLINE queries in a direction the counts of all
-directions lie in a file beside it, RESULTS.outcomes.safetensors, whose digest is in the JSON.
+where `tied` names only queries that differ from [0, 1].
 """
 
+import errno
 import hashlib
 import json
+import math
 import os
+import stat
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from vlsa.base.errors import ResultsError
 from vlsa.base.files import write_atomically
 from vlsa.retrieve.evaluate.ranks import Ranks
 
-FORMAT, VERSION = "vlsa-results", 2
+FORMAT, VERSION, OLD_VERSION = "vlsa-results", 3, 2
 FORMAT_WITHIN = 1000
-"""Bytes from the beginning of a file, among which its format is named."""
-MOST_INLINE = 20_000
+"""Bytes from the start of a file, among which its format is named."""
+MOST_JSON_BYTES = 2**28
+MOST_NESTED = 16
+"""Levels of objects and lists in each other; results have 6."""
+MOST_ITEMS = 2**62
 COUNTS = ("above", "tied_wrong", "tied_right")
+_TEXTS = ("data", "data_digest", "split", "protocol", "tie_rule", "post_processing")
 
 RanksByPost = Mapping[str, Mapping[str, Ranks]]
 """Name of the post-processing ("none" for the plain ranking) -> direction -> ranks."""
@@ -50,25 +59,30 @@ class Results:
         if post not in self.ranks:
             raise ResultsError(
                 f"{self.path}: holds no {post} rows (it has {', '.join(self.ranks)}); there is nothing to compare. "
-                f"Evaluate again with --post {post}."
+                f"Evaluate again with {_option(post)}."
             )
         return _sections(self.facts)[post]
 
 
+def _option(post: str) -> str:
+    return f"--within {post.removeprefix('within-')}" if post.startswith("within-") else f"--post {post}"
+
+
+def one_line(text: object, most: int = 150) -> str:
+    """What a file says, as part of a message: on one line, without control characters, not too long."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(text).split()))
+    return line if len(line) <= most else line[:most] + "..."
+
+
 def write_results(path: str | Path, facts: Mapping[str, Any], ranks: RanksByPost) -> None:
-    """Write the JSON of an evaluation (Evaluation.as_dict) with each query's outcome, whole or not at all."""
+    """Write the outcome of each query, then the JSON of an evaluation (Evaluation.as_dict), each whole or not at all.
+
+    Ranks whose clips are not known get a clip for each query.
+    """
     target = Path(path)
     require_place(target)
-    facts = json.loads(json.dumps(facts))  # a copy to write into
-    if max(len(one) for group in ranks.values() for one in group.values()) > MOST_INLINE:
-        facts["outcomes_file"] = _write_beside(target, ranks)
-    else:
-        for post, section in _sections(facts).items():
-            for name, direction in section.items():
-                direction["outcomes"] = _inline(ranks[post][name])
-    write_atomically(
-        target, _dump(facts).encode(errors="backslashreplace") + b"\n"
-    )  # of a file's name, as JSON escapes
+    written = _dump({**facts, "outcomes_file": _write_outcomes(target, ranks)})
+    write_atomically(target, written.encode(errors="backslashreplace") + b"\n")  # of a file's name, as JSON escapes
 
 
 def require_place(path: Path) -> None:
@@ -86,26 +100,21 @@ def require_place(path: Path) -> None:
 
 
 def _sections(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    post_processed = facts.get("post_processed", {})
-    return {"none": facts["directions"], **{name: post["directions"] for name, post in post_processed.items()}}
+    """The directions of the plain ranking, of each re-ranking, and within groups."""
+    named = {**facts.get("post_processed", {}), **{f"within-{by}": one for by, one in facts.get("within", {}).items()}}
+    return {**{name: section["directions"] for name, section in named.items()}, "none": facts["directions"]}
 
 
-def _inline(ranks: Ranks) -> dict[str, Any]:
-    tied = np.flatnonzero((ranks.tied_wrong != 0) | (ranks.tied_right != 1)).tolist()
-    pairs = {str(query): [int(ranks.tied_wrong[query]), int(ranks.tied_right[query])] for query in tied}
-    return {"above": ranks.above.tolist(), "tied": pairs}
-
-
-def _write_beside(target: Path, ranks: RanksByPost) -> dict[str, str]:
+def _write_outcomes(target: Path, ranks: RanksByPost) -> dict[str, str]:
     tensors = {
-        f"{post}/{name}/{count}": getattr(one, count).astype(np.int32)
+        f"{post}/{name}/{part}": values.astype(np.int32)
         for post, group in ranks.items()
         for name, one in group.items()
-        for count in COUNTS
+        for part, values in (*((count, getattr(one, count)) for count in COUNTS), ("clip", one.clips))
     }
-    data, beside = save(tensors), target.with_name(f"{target.stem}.outcomes.safetensors")
-    write_atomically(beside, data)
-    return {"name": beside.name, "sha256": hashlib.sha256(data).hexdigest()}
+    data, sidecar = save(tensors), target.with_name(f"{target.stem}.outcomes.safetensors")
+    write_atomically(sidecar, data)
+    return {"name": sidecar.name, "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _dump(value: Any, margin: str = "") -> str:
@@ -118,34 +127,29 @@ def _dump(value: Any, margin: str = "") -> str:
 
 
 def read_results(path: str | Path) -> Results:
-    """What `write_results` wrote. Raises ResultsError when the file is missing, cut, or something else."""
+    """What `write_results` wrote, or version 2 of it. Raises ResultsError for a file that is missing or malformed."""
     facts = _read_json(Path(path))
     try:
-        beside = _read_beside(Path(path), facts.get("outcomes_file"))
-        ranks = {
-            post: {name: _ranks(direction, beside, f"{post}/{name}") for name, direction in section.items()}
-            for post, section in _sections(facts).items()
-        }
-        texts = ("data", "data_digest", "split", "protocol", "tie_rule", "post_processing")
-        whole = all(isinstance(facts[name], str) for name in texts) and isinstance(facts["model"], dict)
-        printed = (*(facts[name] for name in texts), *(name for section in ranks.values() for name in section))
-        "".join(printed).encode(errors="surrogateescape")  # half a character, which no terminal takes
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _broken(path, f"{type(error).__name__} {error}".strip()) from error
-    if not whole or not ranks["none"]:
-        raise _broken(path, "a fact about data, split or protocol is missing, or there is no direction")
-    return Results(str(path), facts, ranks)
+        _check_facts(facts)
+        with _open_outcomes(Path(path), facts) as outcomes:
+            ranks = {
+                post: {name: _ranks(direction, outcomes, f"{post}/{name}", facts) for name, direction in group.items()}
+                for post, group in _sections(facts).items()
+            }
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SafetensorError) as error:
+        raise _malformed(path, f"{type(error).__name__} {error}") from error
+    return Results(str(path), facts, dict(sorted(ranks.items(), key=lambda group: group[0] != "none")))
 
 
-def _broken(path: str | Path, why: str) -> ResultsError:
-    told = " ".join(why.split())[:150]
+def _malformed(path: str | Path, why: str) -> ResultsError:
     return ResultsError(
-        f"{path}: not whole ({told}); its numbers cannot be trusted. Write it again with vlsa evaluate --out."
+        f"{path}: not whole ({one_line(why)}); its numbers cannot be trusted. Write it again with vlsa evaluate --out."
     )
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
+        _require_file(path, MOST_JSON_BYTES)
         facts = json.loads(path.read_bytes())
     except OSError as error:
         raise ResultsError(
@@ -158,52 +162,100 @@ def _read_json(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise ResultsError(f"{path}: not a file of results; vlsa evaluate RUN --data STORE --out FILE writes one.")
-    if facts.get("version") != VERSION:
+    if facts.get("version") not in (OLD_VERSION, VERSION):
         raise ResultsError(
-            f"{path}: results of version {facts.get('version')}, this code reads version {VERSION}, which holds the "
-            "outcome of each query. Evaluate the run again."
+            f"{path}: results of version {one_line(facts.get('version'))}, this code reads versions {OLD_VERSION} and "
+            f"{VERSION}, which hold the outcome of each query. Evaluate the run again."
         )
     return facts
 
 
-def _read_beside(path: Path, named: Any) -> dict[str, np.ndarray]:
+def _require_file(path: Path, most_bytes: float = math.inf) -> None:
+    """Raises OSError for what is no regular file, since a pipe or a device may never end, and for a larger one."""
+    found = path.stat()
+    for wrong, number in ((not stat.S_ISREG(found.st_mode), errno.EINVAL), (found.st_size > most_bytes, errno.EFBIG)):
+        if wrong:
+            raise OSError(number, os.strerror(number))
+
+
+def _check_facts(facts: Mapping[str, Any]) -> None:
+    """Raises LookupError, TypeError or ValueError when a fact is missing or of another type."""
+    _require_shallow(facts)
+    if not all(isinstance(facts[name], str) for name in _TEXTS) or not isinstance(facts["model"], dict):
+        raise ValueError("a fact about data, split, protocol or model is of another type")
+    if not isinstance(facts.get("commit"), str | None) or type(facts.get("identical_captions_count")) is not bool:
+        raise ValueError("the commit, or whether identical captions count, is of another type")
+    sections = _sections(facts)
+    if not sections["none"]:
+        raise ValueError("there is no direction")
+    printed = (*(facts[name] for name in _TEXTS), *sections, *(name for group in sections.values() for name in group))
+    "".join(printed).encode(errors="surrogateescape")  # half a character, which no terminal takes
+
+
+def _require_shallow(facts: Mapping[str, Any]) -> None:
+    """Raises ValueError for nesting that results do not have, and for a number that is not finite."""
+    values: list[Any] = [facts]
+    for _ in range(MOST_NESTED):
+        if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+            raise ValueError("a number is not finite")
+        containers = [list(value.values()) if isinstance(value, dict) else value for value in values]
+        values = [part for one in containers if isinstance(one, list) for part in one]
+        if not values:
+            return
+    raise ValueError(f"more than {MOST_NESTED} levels of nesting")
+
+
+def _open_outcomes(path: Path, facts: Mapping[str, Any]) -> Any:
+    """The file of outcomes, open for reading; none for small results of version 2."""
+    named = facts.get("outcomes_file")
     if named is None:
-        return {}
-    beside = path.with_name(Path(named["name"]).name)
+        return nullcontext()
+    sidecar = path.with_name(Path(named["name"]).name)
     try:
-        data = beside.read_bytes()
+        _require_file(sidecar)
+        with sidecar.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ResultsError(
-            f"{beside}: cannot be read ({error.strerror}); it holds the outcome of each query of {path.name}. "
-            "Keep the two files together, or evaluate again."
+            f"{path.with_name(one_line(sidecar.name))}: cannot be read ({error.strerror}); it holds the outcome of "
+            f"each query of {path.name}. Keep the two files together, or evaluate again."
         ) from error
-    if hashlib.sha256(data).hexdigest() != named["sha256"]:
-        raise ResultsError(f"{beside}: not the outcomes that belong to {path.name}; evaluate again.")
-    try:
-        return load(data)
-    except SafetensorError as error:
-        raise _broken(beside, str(error)) from error
+    if digest != named["sha256"]:
+        raise ResultsError(f"{sidecar}: not the outcomes that belong to {path.name}; evaluate again.")
+    return safe_open(sidecar, framework="numpy")
 
 
-def _ranks(direction: Mapping[str, Any], beside: Mapping[str, np.ndarray], key: str) -> Ranks:
+def _ranks(direction: Mapping[str, Any], outcomes: Any, key: str, facts: Mapping[str, Any]) -> Ranks:
     """Raises LookupError, TypeError or ValueError for what cannot be the outcome of Q queries among N items."""
     num_queries, num_items = direction["Q"], direction["N"]
-    if {type(num_queries), type(num_items)} != {int}:
-        raise ValueError(f"{key}: sizes that are no counts")
+    if {type(num_queries), type(num_items)} != {int} or num_items > MOST_ITEMS:
+        raise ValueError(f"{key}: sizes that are not counts")
     if not (isinstance(direction["queries_digest"], str) and isinstance(direction["gallery_digest"], str)):
         raise ValueError(f"{key}: no digests")
-    if beside:
-        counts = [beside[f"{key}/{count}"].astype(np.int64) for count in COUNTS]
+    chance = [share for name, share in direction.get("chance", {}).items() if name in ("r1", "r5", "r10", "r50")]
+    if not all(type(share) in (int, float) and 0 <= share <= 1 for share in chance):
+        raise ValueError(f"{key}: a recall of chance that is not a share")
+    if outcomes is None:
+        counts, clip = _from_inline(direction["outcomes"] if facts["version"] == OLD_VERSION else None), None
     else:
-        counts = _from_inline(direction["outcomes"])
+        counts = [_array(outcomes, f"{key}/{count}", num_queries) for count in COUNTS]
+        clip = _array(outcomes, f"{key}/clip", num_queries) if facts["version"] == VERSION else None
     above, wrong, right = counts
     fits = above.shape == wrong.shape == right.shape == (num_queries,) and num_queries > 0
     if not fits or (above < 0).any() or (wrong < 0).any() or (right < 1).any() or (sum(counts) > num_items).any():
         raise ValueError(f"{key}: outcomes that cannot be of {num_queries} queries among {num_items} items")
-    return Ranks(above, wrong, right, num_items)
+    return Ranks(above, wrong, right, num_items, clip)
 
 
-def _from_inline(outcomes: Mapping[str, Any]) -> list[np.ndarray]:
+def _array(outcomes: Any, name: str, num_queries: int) -> np.ndarray:
+    """An array of the file of outcomes. Raises SafetensorError when it is missing, ValueError when it cannot be."""
+    found = outcomes.get_slice(name)
+    if (found.get_shape(), found.get_dtype()) != ([num_queries], "I32"):
+        raise ValueError(f"{name}: {found.get_dtype()}{found.get_shape()}, not I32[{num_queries}]")
+    return outcomes.get_tensor(name).astype(np.int64)
+
+
+def _from_inline(outcomes: Any) -> list[np.ndarray]:
     if not all(type(count) is int for count in outcomes["above"]):
         raise ValueError("outcomes are not whole numbers")
     above = np.array(outcomes["above"], np.int64)

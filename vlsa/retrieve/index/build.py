@@ -1,17 +1,17 @@
 """From a folder of media, or a clip store, to an index: restartable, every left-out clip reported with its reason.
 
-Reads media in worker processes (sampling.py), encodes in this one, writes index.py. A file is the unit of work: it is
-in the index with all its clips, or not at all. Files that have not changed since an earlier run are skipped.
+Decodes media in worker processes (sampling.py), encodes in this one, in batches of clips of any files, and writes
+index.py. A file is in the index with all its clips, or not at all. Files that have not changed since an earlier run are
+skipped.
 """
 
 import functools
-import hashlib
+import itertools
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vlsa.base.errors import SearchIndexError
@@ -20,23 +20,25 @@ from vlsa.data.clip import Clip
 from vlsa.data.engine.workers import Beat, Done, Lost, WorkerPool
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.ingest.scan import scan
+from vlsa.data.ingest.segments import segment_seconds
+from vlsa.data.loading.loader import fingerprint, without_content
 from vlsa.data.store.reader import ClipStore
 from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.encode.embed import embed_clips, embed_rows
 from vlsa.retrieve.encode.encoders import Encoder
 from vlsa.retrieve.encode.sampling import WindowSpec, decode_rows, rejected
-from vlsa.retrieve.index.index import Index, IndexedFile, read_facts, remove
-from vlsa.retrieve.index.lance import IndexRow, index_rows
+from vlsa.retrieve.index.facts import FACTS_NAME, read_facts, remove
+from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.index.ledger import LEDGER_NAME
+from vlsa.retrieve.index.rows import index_rows
+from vlsa.retrieve.index.writer import MediaFile, Writer, files_of
 
 REPORT_NAME = "index_report.jsonl"
 """In the index: one line per clip, or file, that is left out."""
-ROWS_PER_WRITE = 1000
-SECONDS_PER_WRITE = 60.0
-"""A slow machine writes earlier, so that little work is repeated after a kill."""
-SHORTEST_SECONDS = 0.5
-"""Shorter rests of a file are no clips of their own."""
 ROWS_PER_TASK = 16
 """Clips that a worker decodes before it hands them over."""
+CLIPS_PER_BATCH = 32
+"""Clips that are encoded together."""
 
 Decode = Callable[[WindowSpec, Sequence[ClipRow], Beat], tuple[list[Clip], list[Rejection]]]
 
@@ -54,6 +56,9 @@ class IndexSummary:
     reasons: dict[str, int]
     """How many rejections of each reason, the most frequent first."""
 
+    note: str = ""
+    """What the model's training data means for the answers; empty for an index that existed before."""
+
     def __str__(self) -> str:
         kept = (
             f"{self.index_path}: {self.num_rows:,} clips; {self.num_files_added:,} files indexed now, "
@@ -63,19 +68,6 @@ class IndexSummary:
             return f"{kept} Nothing was left out."
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.reasons.items())
         return f"{kept} Left out: {self.num_rejected} ({reasons}); see {Path(self.index_path) / REPORT_NAME}."
-
-
-@dataclass
-class _File:
-    """A file on its way into the index."""
-
-    path: str
-    state: str
-    rows: list[ClipRow]
-    num_waiting: int
-    """Rows that are neither encoded nor rejected."""
-    encoded: list[IndexRow] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
 
 
 def build_index(
@@ -90,9 +82,9 @@ def build_index(
 ) -> IndexSummary:
     """Index a folder of media, or all splits of a clip store, with a model (or the run that holds it).
 
-    The same call again goes on where a killed one was, and takes up new and changed files. `restart` throws the old
-    index away. `num_workers` decode (None = one per core; 0 = this process). Raises SearchIndexError when OUT was made
-    by another model or of another source, or when nothing could be indexed.
+    The same call again resumes where a killed one was, and adds new and changed files. `restart` deletes the old index
+    first. `num_workers` decode (None = one per core; 0 = this process). Raises SearchIndexError when OUT was made by
+    another model or of another source, or when nothing could be indexed.
     """
     encoder = encoders.load(os.fspath(model)) if isinstance(model, str | os.PathLike) else model
     source_path, out_path = Path(source).absolute(), Path(out)
@@ -101,32 +93,39 @@ def build_index(
         if restart:
             remove(out_path)
         rows, rejections, store = _list_rows(source_path, encoder, num_workers, progress)
+        note = "" if (out_path / FACTS_NAME).exists() else _training_note(encoder, store)
         index = _open_or_create(out_path, encoder, source_path)
         encoder = index.encoder  # with the sampling of the index
-        files, done = _files_of(rows), index.files()
+        files, done = files_of(rows), index.files()
         todo = [file for file in files if file.path not in done or done[file.path].state != file.state]
-        writer = _Writer(index, sum(len(file.rows) for file in todo), progress)
+        writer = Writer(index, todo, progress)
         if store:
-            _index_store(writer, encoder, store, todo)
+            _index_store(writer, encoder, store)
         else:
-            _index_media(writer, encoder, todo, functools.partial(decode, encoder.window), num_workers)
+            _index_media(writer, encoder, functools.partial(decode, encoder.window), num_workers)
         writer.flush()
-        return _finish(index, files, len(todo), rejections)
+        return replace(_finish(index, files, len(todo), rejections), note=note)
+
+
+def _training_note(encoder: Encoder, store: ClipStore | None) -> str:
+    """What is known of the model's training data, if it was not the train split of this store."""
+    trained_on = encoder.about.get("training_data")
+    if not trained_on or (store and trained_on in (fingerprint(store), without_content(fingerprint(store)))):
+        return ""
+    compared = "is not this store" if store else "cannot be compared with a folder"
+    return (
+        f"the training data of the model ({trained_on}) {compared}; on footage unlike it, answers are near chance. "
+        "Train on footage like yours (vlsa prepare, vlsa pretrain), or start from public weights (--init)."
+    )
 
 
 def _list_rows(
     source: Path, encoder: Encoder, num_workers: int | None, progress: Progress | None
 ) -> tuple[list[ClipRow], list[Rejection], ClipStore | None]:
-    """Rows with whole paths, what was left out on the way, and the store if the source is one."""
+    """Rows with absolute paths, what was left out, and the store if the source is one."""
     if not (source / "store.json").exists():
-        window_seconds = encoder.window.window_seconds
-        rows, rejections = scan(
-            source,
-            window_seconds=window_seconds,
-            shortest_seconds=min(SHORTEST_SECONDS, window_seconds / 2),
-            num_workers=num_workers,
-            progress=progress,
-        )
+        window_seconds = segment_seconds(encoder.window.window_seconds)
+        rows, rejections = scan(source, window_seconds=window_seconds, num_workers=num_workers, progress=progress)
         return *_with_names_in_unicode(rows, rejections), None
     store = ClipStore.open(source)
     rows = [
@@ -145,12 +144,12 @@ def _with_names_in_unicode(rows: list[ClipRow], rejections: list[Rejection]) -> 
 
 
 def _check_place(path: Path) -> None:
-    """Raises SearchIndexError for a folder of other things: what is in the way of an index would be lost."""
+    """Raises SearchIndexError for a folder of other things: they would be lost."""
     if path.exists() and not path.is_dir():
         raise SearchIndexError(f"{path}: a file; an index is a folder. Name another one.")
-    if (path / "index.json").exists() or not path.exists():
+    if (path / FACTS_NAME).exists() or not path.exists():
         return
-    own = {"index.lock", "files.jsonl", "lance", REPORT_NAME}  # of a creation that was killed
+    own = {"index.lock", LEDGER_NAME, "lance", REPORT_NAME}  # of a creation that was killed
     others = sorted(entry.name for entry in path.iterdir() if entry.name not in own and entry.suffix != ".partial")
     if others:
         raise SearchIndexError(
@@ -160,7 +159,7 @@ def _check_place(path: Path) -> None:
 
 
 def _open_or_create(path: Path, encoder: Encoder, source: Path) -> Index:
-    if not (path / "index.json").exists():
+    if not (path / FACTS_NAME).exists():
         return Index.create(path, encoder, source=str(source))
     made_of = read_facts(path)["source"]
     if made_of != str(source):
@@ -171,92 +170,50 @@ def _open_or_create(path: Path, encoder: Encoder, source: Path) -> Index:
     return Index.open(path, encoder=encoder, repair=True)
 
 
-def _files_of(rows: Sequence[ClipRow]) -> list[_File]:
-    """Rows by file, with the digest that tells whether a file or what is made of it has changed."""
-    grouped: dict[str, list[ClipRow]] = {}
-    for row in rows:
-        grouped.setdefault(row.path, []).append(row)
-    return [_File(path, _state(path, found), found, len(found)) for path, found in grouped.items()]
-
-
-def _state(path: str, rows: Sequence[ClipRow]) -> str:
-    try:
-        facts = os.stat(path)
-        seen = (facts.st_size, facts.st_mtime_ns)
-    except OSError:
-        seen = (-1, -1)
-    made = [(row.id, row.start_seconds, row.stop_seconds, row.texts) for row in rows]  # the split does not matter here
-    return hashlib.sha1(repr((seen, made)).encode(errors="surrogateescape")).hexdigest()
-
-
-class _Writer:
-    """Gathers finished files and writes them in large steps."""
-
-    def __init__(self, index: Index, num_rows: int, progress: Progress | None) -> None:
-        self._index, self._num_rows, self._progress = index, num_rows, progress
-        self._files: list[_File] = []
-        self._num_done, self._written_at = 0, time.monotonic()
-
-    def take(self, file: _File, encoded: Sequence[IndexRow], rejections: Sequence[Rejection]) -> None:
-        """Some more rows of a file; with its last one the file is finished."""
-        file.encoded += encoded
-        file.rejections += rejections
-        file.num_waiting -= len(encoded) + len(rejections)
-        assert file.num_waiting >= 0, file.path
-        self._num_done += len(encoded) + len(rejections)
-        if self._progress:
-            self._progress(self._num_done, self._num_rows, f"indexing {Path(file.path).name}")
-        if not file.num_waiting:
-            self._files.append(file)
-        enough = sum(len(done.encoded) for done in self._files) >= ROWS_PER_WRITE
-        if enough or time.monotonic() - self._written_at > SECONDS_PER_WRITE:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write and acknowledge what is finished."""
-        if self._files:
-            lines = [
-                IndexedFile(file.path, file.state, len(file.encoded), tuple(file.rejections)) for file in self._files
-            ]
-            self._index.add([row for file in self._files for row in file.encoded], lines)
-        self._files, self._written_at = [], time.monotonic()
-
-
 def _index_media(
-    writer: _Writer,
+    writer: Writer,
     encoder: Encoder,
-    files: Sequence[_File],
     decode: Callable[[Sequence[ClipRow], Beat], tuple[list[Clip], list[Rejection]]],
     num_workers: int | None,
 ) -> None:
     """Decode in workers, encode here; a clip that kills or holds its worker is left out and the rest is tried again."""
-    by_path = {file.path: file for file in files}
-    tasks = [tuple(file.rows[k : k + ROWS_PER_TASK]) for file in files for k in range(0, len(file.rows), ROWS_PER_TASK)]
-    pool = WorkerPool(decode, tasks, os.cpu_count() or 1 if num_workers is None else num_workers)
+    rows = {row.id: row for row in writer.rows}
+    pool = WorkerPool(decode, _tasks(writer.rows), os.cpu_count() or 1 if num_workers is None else num_workers)
+    waiting: list[Clip] = []
+
+    def encode(num_clips: int) -> None:
+        clips = [waiting.pop(0) for _ in range(num_clips)]
+        writer.add(*index_rows([rows[clip.id] for clip in clips], embed_clips(encoder, clips)))
+
     for event in pool.events():
         if isinstance(event, Done):
             clips, rejections = event.value
-            file = by_path[event.task[0].path]
-            rows = {row.id: row for row in file.rows}
-            embeddings = embed_clips(encoder, clips)
-            writer.take(file, index_rows([rows[clip.id] for clip in clips], embeddings), rejections)
+            waiting += clips
+            writer.add(*rejections)
+            while len(waiting) >= CLIPS_PER_BATCH:
+                encode(CLIPS_PER_BATCH)
         elif isinstance(event, Lost):
             blamed = [row for row in event.task if event.label in (row.id, row.path)]
             message = f"{event.task[0].path}: {event.message}. Convert the file, or leave it out."
-            writer.take(by_path[event.task[0].path], [], [rejected(row, event.reason, message) for row in blamed])
+            writer.add(*(rejected(row, event.reason, message) for row in blamed))
             if rest := tuple(row for row in event.task if row not in blamed):
                 pool.submit(rest)
+    encode(len(waiting))
 
 
-def _index_store(writer: _Writer, encoder: Encoder, store: ClipStore, files: Sequence[_File]) -> None:
-    for file in files:
-        for k in range(0, len(file.rows), ROWS_PER_TASK):
-            rows = file.rows[k : k + ROWS_PER_TASK]
-            embeddings = embed_rows(encoder, store, [store[row.id] for row in rows])
-            writer.take(file, index_rows(rows, embeddings), [])
+def _tasks(rows: Sequence[ClipRow]) -> list[tuple[ClipRow, ...]]:
+    """Rows of one file each, few enough that workers share a long file."""
+    by_file = [list(group) for _, group in itertools.groupby(rows, key=lambda row: row.path)]
+    return [tuple(group[k : k + ROWS_PER_TASK]) for group in by_file for k in range(0, len(group), ROWS_PER_TASK)]
 
 
-def _finish(index: Index, files: Sequence[_File], num_added: int, rejections: Sequence[Rejection]) -> IndexSummary:
+def _index_store(writer: Writer, encoder: Encoder, store: ClipStore) -> None:
+    for k in range(0, len(writer.rows), CLIPS_PER_BATCH):
+        rows = writer.rows[k : k + CLIPS_PER_BATCH]
+        writer.add(*index_rows(rows, embed_rows(encoder, store, [store[row.id] for row in rows])))
+
+
+def _finish(index: Index, files: Sequence[MediaFile], num_added: int, rejections: Sequence[Rejection]) -> IndexSummary:
     """Write the report and sum up. Raises SearchIndexError when nothing is in the index."""
     ledger = index.files()
     inside = [rejection for file in files if file.path in ledger for rejection in ledger[file.path].rejections]

@@ -1,67 +1,28 @@
 """The one adapter to LanceDB: a table of clips with their vectors.
 
 Feeds index.py. Measured rules kept here: exact search (right up to about 100,000 rows), deterministic ids with
-merge_insert, import only when used (it takes seconds), and never used across a fork. Axes: D width of the matching
-space.
+merge_insert, import only when used (it takes over a second), and never used across a fork.
+Axes: D width of the matching space.
 """
 
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from vlsa.base.errors import SearchIndexError
-from vlsa.data.ingest.manifest import ClipRow
-from vlsa.retrieve.encode.embed import ClipEmbeddings, fuse_media
 from vlsa.retrieve.index.query import TARGETS, Hit
 
-TABLE = "clips"
+if TYPE_CHECKING:
+    from vlsa.retrieve.index.rows import IndexRow
+
+TABLE, NAME_KEY = "clips", b"vlsa-table"
 VECTORS = tuple(TARGETS.values())
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class IndexRow:
-    """One indexed clip. An absent modality is None; `media` is what is seen and heard, fused."""
-
-    id: str
-    path: str
-    start_seconds: float
-    stop_seconds: float
-    texts: tuple[str, ...] = ()
-    video: Float32[np.ndarray, " D"] | None = None
-    audio: Float32[np.ndarray, " D"] | None = None
-    text_vector: Float32[np.ndarray, " D"] | None = None
-
-    @property
-    def media(self) -> Float32[np.ndarray, " D"] | None:
-        """What is seen and heard as one vector."""
-        present = [vector[None] for vector in (self.video, self.audio) if vector is not None]
-        return fuse_media(*present)[0] if present else None
-
-
-def index_rows(rows: Sequence[ClipRow], embeddings: ClipEmbeddings) -> list[IndexRow]:
-    """Rows of the table from clips and their vectors, in the same order."""
-    assert [row.id for row in rows] == list(embeddings.ids)
-    words, has_text = embeddings.clip_text(), embeddings.has_text
-    return [
-        IndexRow(
-            id=row.id,
-            path=row.path,
-            start_seconds=row.start_seconds,
-            stop_seconds=row.stop_seconds,
-            texts=row.texts,
-            video=embeddings.video[n] if embeddings.has_video[n] else None,
-            audio=embeddings.audio[n] if embeddings.has_audio[n] else None,
-            text_vector=words[n] if has_text[n] else None,
-        )
-        for n, row in enumerate(rows)
-    ]
 
 
 class VectorTable:
@@ -71,34 +32,47 @@ class VectorTable:
         self._folder, self._width, self._table = folder, width, table
 
     @classmethod
-    def create(cls, folder: Path, width: int) -> "VectorTable":
-        """A new table without rows; one that a killed process left half-made is replaced."""
+    def create(cls, folder: Path, width: int, name: str) -> "VectorTable":
+        """A new table without rows, which carries the `name`; one that a killed process left half-made is replaced."""
         import lancedb
 
         shutil.rmtree(folder, ignore_errors=True)
         with _writing(folder):
-            table = lancedb.connect(str(folder)).create_table(TABLE, schema=_schema(width))
+            table = lancedb.connect(str(folder)).create_table(TABLE, schema=_schema(width, name))
         return cls(folder, width, table)
 
     @classmethod
-    def open(cls, folder: Path, width: int) -> "VectorTable":
-        """An existing table. Raises SearchIndexError when it is not there or damaged."""
+    def open(cls, folder: Path, facts: dict[str, Any]) -> "VectorTable":
+        """The table of an index with these facts. Raises SearchIndexError when it is missing, damaged, or another one.
+
+        Whether files were cut short is seen by their total size: reading them all would take as long as a search.
+        """
         import lancedb
 
         try:
             table = lancedb.connect(str(folder)).open_table(TABLE)
-            same = table.schema.field("media").type.list_size == width
-        except (ValueError, KeyError, RuntimeError, OSError) as error:
+            schema = table.schema
+            fits = [schema.field(name).type.list_size == facts["width"] for name in VECTORS]
+        except (ValueError, KeyError, RuntimeError, OSError, AttributeError) as error:
             raise _damaged(folder, error) from error
-        if not same:
-            raise _damaged(folder, f"its vectors are not {width} wide")
-        return cls(folder, width, table)
+        if not all(fits):
+            raise _damaged(folder, f"its vectors are not {facts['width']} wide")
+        if "table" in facts and (schema.metadata or {}).get(NAME_KEY) != facts["table"].encode():
+            raise _damaged(folder, "it belongs to another index")
+        opened = cls(folder, facts["width"], table)
+        if opened.num_bytes() < facts.get("num_bytes", 0):
+            raise _damaged(folder, f"{facts['num_bytes']:,} bytes were written, {opened.num_bytes():,} are left")
+        return opened
+
+    def num_bytes(self) -> int:
+        """Size of the files that hold rows; it never falls."""
+        return sum(path.stat().st_size for path in self._folder.glob(f"{TABLE}.lance/data/*.lance"))
 
     def __len__(self) -> int:
         with self._reading():
             return self._table.count_rows()
 
-    def replace_files(self, rows: Sequence[IndexRow], paths: Sequence[str]) -> None:
+    def replace_files(self, rows: "Sequence[IndexRow]", paths: Sequence[str]) -> None:
         """Put in these rows and take out whatever else there was of the files at `paths`, in one step."""
         merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
         merge = merge.when_not_matched_by_source_delete(_in("path", paths))
@@ -127,16 +101,16 @@ class VectorTable:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Turns what Lance raises for a file that is cut, or gone, into an SearchIndexError."""
+        """Turns what Lance raises for a file that is cut, or gone, into a SearchIndexError."""
         try:
             yield
         except (OSError, RuntimeError, ValueError) as error:
             raise _damaged(self._folder, error) from error
 
-    def _arrow(self, rows: Sequence[IndexRow]) -> Any:
+    def _arrow(self, rows: "Sequence[IndexRow]") -> Any:
         import pyarrow
 
-        schema = _schema(self._width)
+        schema = _schema(self._width, "")
         names = ("id", "path", "start_seconds", "stop_seconds")
         columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in names}
         columns["text"] = ["\n".join(row.texts) for row in rows]
@@ -147,13 +121,14 @@ class VectorTable:
         return pyarrow.table(columns, schema=schema)
 
 
-def _schema(width: int) -> Any:
+def _schema(width: int, name: str) -> Any:
     import pyarrow
 
     times = [(name, pyarrow.float64()) for name in ("start_seconds", "stop_seconds")]
     facts = [("id", pyarrow.string()), ("path", pyarrow.string()), *times, ("text", pyarrow.string())]
     present = [(f"has_{name.removesuffix('_vector')}", pyarrow.bool_()) for name in VECTORS]
-    return pyarrow.schema([*facts, *present, *((name, pyarrow.list_(pyarrow.float32(), width)) for name in VECTORS)])
+    vectors = [(column, pyarrow.list_(pyarrow.float32(), width)) for column in VECTORS]
+    return pyarrow.schema([*facts, *present, *vectors], metadata={NAME_KEY: name})
 
 
 def _in(column: str, values: Sequence[str]) -> str:
@@ -163,23 +138,23 @@ def _in(column: str, values: Sequence[str]) -> str:
 
 def _damaged(folder: Path, cause: object) -> SearchIndexError:
     return SearchIndexError(
-        f"{folder}: the table of vectors cannot be read ({_told(cause)}); nothing can be searched. "
+        f"{folder}: the table of vectors cannot be read ({_summary(cause)}); nothing can be searched. "
         "Build the index again: the same `vlsa index` command with --restart."
     )
 
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Turns what Lance raises on a full disk into an SearchIndexError."""
+    """Turns what Lance raises on a full disk into a SearchIndexError."""
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
         raise SearchIndexError(
-            f"{folder}: cannot be written ({_told(error)}); the index keeps what it had. "
-            "Check the room on the disk and the rights, and run the same `vlsa index` command again."
+            f"{folder}: cannot be written ({_summary(error)}); the index keeps what it had. "
+            "Check the free space and the rights, and run the same `vlsa index` command again."
         ) from error
 
 
-def _told(cause: object) -> str:
-    """What Lance says, without the places in its own source."""
+def _summary(cause: object) -> str:
+    """The cause as Lance names it, without the places in its own source."""
     return " ".join(str(cause).split()).partition(", /")[0][:200]

@@ -1,26 +1,33 @@
-"""From a question to ranked stretches of media: what is asked (words, sound, video, image) and what comes back.
+"""From a question to ranked segments of media: what is asked (text, audio, video, image) and what comes back.
 
-Reads an encoder; feeds index.py and the command line. Rank is the contract: a score is a cosine in [-1, 1] and may be
+Reads an encoder; feeds index.py and the command line; imports neither PyTorch nor the model, so that a question that
+cannot be asked is refused at once. Rank is the contract: a score is a cosine in [-1, 1] and may be
 compared within one list of hits only, never between two questions or two models. Axes: D width of the matching space.
 """
 
+import logging
 import os
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float32
 from numpy import ndarray
 
 from vlsa.base.errors import VlsaError
-from vlsa.retrieve.encode.encoders import Encoder
+
+if TYPE_CHECKING:
+    from vlsa.data.loading.tokenizer import TextCoverage
+    from vlsa.retrieve.encode.encoders import Encoder
+
+_LOG = logging.getLogger(__name__)
 
 TARGETS = {"media": "media", "video": "video", "audio": "audio", "text": "text_vector"}
-"""What can be searched in, and the column that holds it: picture and sound fused, or one of the three alone."""
+"""What can be searched in, and the column that holds it: video and audio fused, or one of the three alone."""
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A stretch of a file that answers a question; hits come best first."""
+    """A segment of a file that answers a question; hits come best first."""
 
     path: str
     start_seconds: float
@@ -28,7 +35,7 @@ class Hit:
     score: float
     """Cosine with the question, in [-1, 1]; comparable within one list only."""
     text: str
-    """The clip's own words, one text a line; empty when it has none."""
+    """The clip's captions, one a line; empty when it has none."""
     id: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -38,7 +45,7 @@ class Hit:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked: exactly one of words, a sound file, a video file or an image file."""
+    """What is asked: exactly one of a text, an audio file, a video file or an image file. Raises VlsaError."""
 
     text: str | None = None
     audio: str | os.PathLike[str] | None = None
@@ -52,31 +59,51 @@ class Question:
                 f"search: {' and '.join(given) or 'nothing'} given; one question at a time can be ranked. "
                 "Give exactly one of text, audio, video, image."
             )
-
-    def vector(self, encoder: Encoder) -> Float32[ndarray, " D"]:
-        """The question in the matching space. Raises MediaError, or VlsaError for words the model does not know."""
         if self.text is not None:
-            if not encoder.knows(_readable(self.text)):
-                raise VlsaError(
-                    f"search: {self.text[:80]!r} has no word that this model knows, so any answer would be chance. "
-                    "Use words like those of the captions that the model was trained on."
-                )
+            _check_text(self.text)
+
+    def vector(self, encoder: "Encoder") -> Float32[ndarray, " D"]:
+        """The question in the matching space. Raises MediaError, or VlsaError for text without a known word.
+
+        Words that the model does not know, or that do not fit into it, are logged.
+        """
+        if self.text is not None:
+            _check_coverage(self.text, encoder.coverage(self.text))
             return encoder.encode_text([self.text])[0]
         if self.audio is not None:
             return encoder.encode_audio([self.audio])[0]
-        seen = self.video if self.video is not None else self.image
-        assert seen is not None
-        return encoder.encode_video([seen])[0]
+        frames = self.video if self.video is not None else self.image
+        assert frames is not None
+        return encoder.encode_video([frames])[0]
 
 
-def _readable(text: str) -> str:
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise VlsaError(
+            'search: the question is empty; nothing can be ranked. Ask for something: "a bell rings twice".'
+        )
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise VlsaError(
-            f"search: {text[:80]!r} is not UTF-8; its words cannot be read. Type them in a terminal set to UTF-8."
+            f"search: {text[:80]!r} is not UTF-8; it cannot be read. Type it in a terminal set to UTF-8."
         ) from error
-    return text
+
+
+def _check_coverage(text: str, coverage: "TextCoverage") -> None:
+    unknown = ", ".join(dict.fromkeys(coverage.unknown))[:200]
+    if not coverage.known:
+        what = f"the model has never seen {unknown}" if unknown else "there is no word in it"
+        raise VlsaError(
+            f"search: {text[:80]!r} has no word that this model knows ({what}), so any answer would be chance. "
+            "Use words like those of the captions that the model was trained on."
+        )
+    if unknown:
+        _LOG.warning("the model has never seen: %s; the answers follow the other words", unknown)
+    if coverage.num_used < coverage.num_words:
+        _LOG.warning(
+            "the question has %d words; only the first %d fit into the model", coverage.num_words, coverage.num_used
+        )
 
 
 def column_of(target: str) -> str:
@@ -86,3 +113,10 @@ def column_of(target: str) -> str:
             f"search: cannot search in {target!r}; no such vectors are kept. Use one of {', '.join(TARGETS)}."
         )
     return TARGETS[target]
+
+
+def check_request(target: str, k: int) -> str:
+    """The column to compare with. Raises VlsaError for an unknown target, or fewer answers than one."""
+    if k < 1:
+        raise VlsaError(f"search: k={k}; at least one answer has to be asked for. Try k=10.")
+    return column_of(target)

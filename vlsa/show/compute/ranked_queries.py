@@ -81,9 +81,9 @@ def _ranked_query(
     def ranked(place: int) -> RankedItem:
         item = int(order[place])
         return RankedItem(
-            int(items.clip[item]), items.words(item), place + 1, float(scores[item]), bool(is_right[place])
+            int(items.clip[item]), items.text(item), place + 1, float(scores[item]), bool(is_right[place])
         )
 
     results = tuple(ranked(place) for place in range(min(k, len(order))))
     right = ranked(int(is_right.argmax()))
-    return RankedQuery(direction, int(queries.clip[row]), queries.words(row), results, rank, len(order), right)
+    return RankedQuery(direction, int(queries.clip[row]), queries.text(row), results, rank, len(order), right)

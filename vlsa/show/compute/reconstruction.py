@@ -73,8 +73,8 @@ def reconstruct_clips(
     """Mask clips as in training and reconstruct them, batch by batch. Raises CheckpointError without a decoder."""
     if model.decoder is None:
         raise CheckpointError(
-            "reconstructions: the run was trained with objective.local_weight=0 and has no decoder; nothing can be "
-            "reconstructed. Choose a run that was trained with LPMM."
+            "reconstructions: the run was trained with model.objective.local_weight=0 and has no decoder; nothing can "
+            "be reconstructed. Choose a run that was trained with LPMM."
         )
     model.eval()
     generator = torch.Generator().manual_seed(seed)

@@ -1,10 +1,12 @@
 """Where clips begin and end, on lengths and cues that can be checked in the head."""
 
+import itertools
+
 import pytest
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow
-from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows
+from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows, segment_seconds
 from vlsa.data.media.subtitles import TimedText
 
 
@@ -29,14 +31,30 @@ def spans(cuts: list[Cut]) -> list[tuple[float | None, float | None]]:
     ("file_seconds", "expected"),
     [
         (12.0, [(0, 6), (6, 12)]),
-        (12.5, [(0, 6), (6, 12), (12, 12.5)]),  # the last is just long enough
-        (12.49, [(0, 6), (6, 12)]),
+        (14.999, [(0, 6), (6, 14.999)]),  # a remainder below half a segment joins the last one
+        (15.0, [(0, 6), (6, 12), (12, 15)]),
+        (12.5, [(0, 6), (6, 12.5)]),
+        (6.5, [(0, 6.5)]),
         (4.0, [(0, 4)]),
+        (2.0, [(0, 2)]),
         (0.5, [(0, 0.5)]),
     ],
 )
 def test_windows_tile_the_file(file_seconds: float, expected: list[tuple[float, float]]) -> None:
     assert spans(cut_windows(lengths(file_seconds))) == expected
+
+
+def test_segments_cover_any_file_without_gaps_and_none_is_under_half_a_window() -> None:
+    for milliseconds in range(500, 30_000, 137):
+        edges = spans(cut_windows(lengths(milliseconds / 1000)))
+        assert (edges[0][0], edges[-1][1]) == (0, milliseconds / 1000)
+        assert all(one[1] == other[0] for one, other in itertools.pairwise(edges))
+        assert len(edges) == 1 or all(3 <= stop - start < 9 for start, stop in edges)
+
+
+@pytest.mark.parametrize(("model_seconds", "expected"), [(2.972, 3.0), (5.944, 6.0), (3.0, 3.0), (0.2, 0.5)])
+def test_a_segment_is_the_model_s_window_rounded_up_to_half_a_second(model_seconds: float, expected: float) -> None:
+    assert segment_seconds(model_seconds) == expected
 
 
 def test_a_file_shorter_than_the_shortest_clip_is_refused() -> None:
@@ -99,7 +117,7 @@ def test_one_clip_cannot_be_in_two_splits() -> None:
 def test_impossible_times_are_refused_with_a_reason_beside_good_ones(start: float, stop: float, reason: str) -> None:
     good, faulty = cut_rows([row(start, stop), row(0, 5)], lengths(10))
     assert not good.reason and spans([good]) == [(0, 5)]
-    assert faulty.reason == reason and faulty.message.endswith("Mend its times.")
+    assert faulty.reason == reason and faulty.message.endswith("Fix its times.")
 
 
 def test_times_are_whole_milliseconds_inside_the_file() -> None:

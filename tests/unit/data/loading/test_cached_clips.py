@@ -126,7 +126,7 @@ def test_readers_of_a_training_decode_each_clip_once_and_batches_stay_the_same(t
     for one, other in zip(found, wanted, strict=True):
         assert one.ids == other.ids
         assert torch.equal(one.video, other.video)
-        assert torch.equal(one.sound, other.sound)
+        assert torch.equal(one.waveform, other.waveform)
     reads = counted.reads()
     assert len(reads) == 8
     # At the turn of an epoch two readers may ask for one clip at the same time.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vlsa.base.errors import CheckpointError, ConfigError
-from vlsa.data.loading.tokenizer import SPECIAL_TOKENS, Tokenizer
+from vlsa.data.loading.tokenizer import SPECIAL_TOKENS, TextCoverage, Tokenizer
 
 TEXTS = ["a red ball bounces twice", "the metal star swings against a post", "rain falls on a roof", "a bell rings"]
 
@@ -126,3 +126,41 @@ def test_a_missing_or_binary_vocabulary_is_one_line(tmp_path):
         with pytest.raises(ConfigError, match=rf"{name}: not a readable vocabulary .*Give a vocab\.txt") as caught:
             Tokenizer.from_vocabulary(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+def test_a_word_that_is_only_spelled_in_letters_is_unknown_and_a_known_stem_is_known(trained):
+    text = "A helicopter, bells and a RED ball!"
+    coverage = trained.coverage(text, 40)
+    assert (coverage.known, coverage.unknown) == (("bells", "RED", "ball"), ("helicopter", "and"))
+    assert coverage.num_words == coverage.num_used == 5  # single letters and punctuation are no words
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("bell", True),
+        ("bells", True),  # bell|##s
+        ("unicycle", True),  # un|##ic|##yc|##le: pieces of a large vocabulary, none a single letter
+        ("cars", False),  # c|##ar|##s
+        ("zebra", False),  # [UNK]
+        ("[MASK]", False),
+        ("鐘", True),  # a script whose characters are words
+    ],
+)
+def test_known_words_follow_from_their_pieces(tmp_path, text, known):
+    pieces = [*PIECES, "c", "##ar", "un", "##ic", "##yc", "##le", "鐘"]
+    coverage = Tokenizer.from_vocabulary(bert_file(tmp_path, pieces)).coverage(text, 40)
+    assert bool(coverage.known) == known
+
+
+@pytest.mark.parametrize("text", ["", "?!", "a", "e  ☃"])
+def test_a_text_without_words_has_none_to_know(trained, text):
+    assert trained.coverage(text, 40) == TextCoverage((), (), 0)
+
+
+def test_words_beyond_the_token_limit_are_counted_and_not_used(trained):
+    coverage = trained.coverage(TEXTS[1], 6)  # four tokens beside [CLS] and [SEP]
+    assert coverage.known == ("the", "metal", "star", "swings")
+    assert (coverage.num_words, coverage.num_used) == (6, 4)
+    assert trained.num_cut(TEXTS, 6) == 3  # "a bell rings" fits
+    assert trained.num_cut(TEXTS, 40) == 0

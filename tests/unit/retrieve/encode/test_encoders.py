@@ -1,6 +1,7 @@
 """The encoder's three methods on a small untrained model: unit vectors, windows, missing modalities."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -130,7 +131,7 @@ def test_an_empty_text_is_refused_and_a_caption_of_unknown_words_is_not(encoder)
     with pytest.raises(VlsaError, match="a text is empty"):
         encoder.encode_text(["a dog", "  "])
     assert_unit_rows(encoder.encode_text(["☃☃"]), 1, encoder.width)
-    assert [encoder.knows(text) for text in ("☃☃", "", "the ☃ dog")] == [False, False, True]
+    assert [encoder.coverage(text).known for text in ("☃☃", "", "the ☃ dog")] == [(), (), ("dog",)]
 
 
 def test_a_missing_file_is_one_clear_line(encoder, tmp_path):
@@ -190,6 +191,21 @@ def test_a_run_loads_as_the_encoder_that_was_saved(encoder, run_path):
     assert loaded.about["checkpoint"] == "step-00000000"
 
 
+def test_facts_name_the_checkpoint_that_was_loaded_though_training_saves_a_newer_one_meanwhile(
+    run_path, tmp_path, monkeypatch
+):
+    run = shutil.copytree(run_path, tmp_path / "run")
+    load_model = checkpoint.load_model
+
+    def load_while_training(path):
+        loaded = load_model(path)
+        shutil.copytree(run / "checkpoints" / "step-00000000", run / "checkpoints" / "step-00000009")
+        return loaded
+
+    monkeypatch.setattr(checkpoint, "load_model", load_while_training)
+    assert encoders.load(run).about["checkpoint"] == "step-00000000"
+
+
 def test_a_run_that_is_missing_is_one_line(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         encoders.load(tmp_path / "gone")
@@ -200,9 +216,9 @@ def test_footage_indexed_with_a_run_is_found_by_itself(run_path, tmp_path):
     (tmp_path / "footage").mkdir()
     rng = np.random.default_rng(0)
     for name in ("one", "two", "three"):
-        pictures = [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)] * 8
+        pictures = [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)] * 16
         write_media(
-            tmp_path / "footage" / f"{name}.mp4", pictures=pictures, sound=tone(0.3, hz=rng.integers(200, 3000))
+            tmp_path / "footage" / f"{name}.mp4", pictures=pictures, sound=tone(0.6, hz=rng.integers(200, 3000))
         )
     build_index(run_path, tmp_path / "footage", tmp_path / "index", num_workers=0)
     index = Index.open(tmp_path / "index")

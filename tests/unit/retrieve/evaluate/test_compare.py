@@ -12,9 +12,10 @@ from scipy.stats import norm
 from vlsa.base.errors import ResultsError
 from vlsa.retrieve.encode.embed import ClipEmbeddings, unit_length
 from vlsa.retrieve.evaluate.bootstrap import resamples
-from vlsa.retrieve.evaluate.compare import compare
+from vlsa.retrieve.evaluate.compare import TABLE_HEADER, compare
 from vlsa.retrieve.evaluate.directions import data_digest, evaluate_embeddings
 from vlsa.retrieve.evaluate.evaluate import Evaluation, PostProcessed
+from vlsa.retrieve.evaluate.ranks import Ranks
 from vlsa.retrieve.evaluate.rerank import dual_softmax
 from vlsa.retrieve.evaluate.results_file import Results, read_results
 
@@ -26,8 +27,8 @@ def noisy(noise: float, seed: int, num_clips: int = NUM_CLIPS, prefix: str = "cl
     truth = np.random.default_rng(0).normal(size=(num_clips, 12))
     rng = np.random.default_rng(seed)
     parts = [unit_length((truth + noise * rng.normal(size=truth.shape)).astype(np.float32)) for _ in range(3)]
-    names, there = tuple(f"{prefix}-{n}" for n in range(num_clips)), np.ones(num_clips, bool)
-    return ClipEmbeddings(names, parts[0], there, parts[1], there, parts[2], np.arange(num_clips), names)
+    names, present = tuple(f"{prefix}-{n}" for n in range(num_clips)), np.ones(num_clips, bool)
+    return ClipEmbeddings(names, parts[0], present, parts[1], present, parts[2], np.arange(num_clips), names)
 
 
 def write(path: Path, embeddings: ClipEmbeddings, scale: float = 20.0, **changes) -> Path:
@@ -71,7 +72,7 @@ def test_the_same_seeds_in_another_order_differ_in_nothing(folder):
         assert (one.interval, one.p_value) == ((0.0, 0.0), 1.0)
 
 
-def test_the_better_model_is_told_and_swapping_the_two_turns_the_sign(folder):
+def test_the_better_model_is_named_and_swapping_the_two_turns_the_sign(folder):
     there = by_name(compare(results(folder, "a0"), results(folder, "b0"), num_resamples=500))
     back = by_name(compare(results(folder, "b0"), results(folder, "a0"), num_resamples=500))
     assert len(there) == 7 * 5 + 2
@@ -120,6 +121,104 @@ def test_several_seeds_are_averaged_and_narrow_nothing_but_noise(folder):
     assert found.a == pytest.approx(np.mean(of_a))
     single = by_name(compare(sides[0][:1], sides[1][:1], num_resamples=200))["text_to_video", "r1"]
     assert np.diff(found.interval) < np.diff(single.interval)
+
+
+def made_results(path: str, above: np.ndarray, clip: np.ndarray | None) -> Results:
+    """One direction whose queries have these ranks."""
+    ranks = Ranks(above, np.zeros_like(above), np.ones_like(above), 1000, clip)
+    direction = {"N": 1000, "Q": len(above), "queries_digest": "q", "gallery_digest": "g"}
+    facts = {"data": "store", "split": "test", "directions": {"text_to_video": direction}}
+    return Results(path, facts, {"none": {"text_to_video": ranks}})
+
+
+def share_of_clear_differences(num_captions: int, num_runs: int, *, keep_clips: bool) -> float:
+    """How often R@1 of two equally good models differs at p < 0.05; captions of a clip mostly share its fate."""
+    rng = np.random.default_rng(num_captions)
+    clip, num_clear = np.repeat(np.arange(60), num_captions), 0
+    for _ in range(num_runs):
+        hard = rng.normal(size=60)
+        above = [
+            ((hard + rng.normal(size=60))[clip] + 0.3 * rng.normal(size=len(clip)) > 0) * np.int64(40) for _ in "ab"
+        ]
+        sides = [[made_results(name, one, clip if keep_clips else None)] for name, one in zip("ab", above, strict=True)]
+        num_clear += compare(*sides, num_resamples=200).differences[0].p_value < 0.05
+    return num_clear / num_runs
+
+
+@pytest.mark.parametrize("num_captions", [1, 5, 20])
+def test_two_equal_models_differ_in_one_run_of_twenty_however_many_captions_a_clip_has(num_captions):
+    num_runs = 120
+    share = share_of_clear_differences(num_captions, num_runs, keep_clips=True)
+    assert abs(share - 0.05) < 3 * (0.05 * 0.95 / num_runs) ** 0.5
+
+
+def test_captions_taken_for_clips_would_find_differences_in_equal_models():
+    """What the interval is protected from: so results without clips are named in the caption."""
+    assert share_of_clear_differences(5, 60, keep_clips=False) > 0.15
+
+
+def test_a_file_without_clips_takes_them_from_another_of_the_same_queries_or_is_named():
+    clip = np.repeat(np.arange(50), 5)
+    a, b = (np.random.default_rng(seed).integers(0, 2, 50)[clip] * 20 for seed in (1, 2))
+    both = [compare([made_results("a", a, clip)], [made_results("b", b, c)], num_resamples=200) for c in (clip, None)]
+    assert both[0].differences == both[1].differences
+    assert both[1].without_clips == ()
+    unknown = compare([made_results("a", a, None)], [made_results("b", b, None)], num_resamples=200)
+    assert "a, b: written before results named the clip of each query" in unknown.caption()
+    assert unknown.as_dict()["files_without_clips"] == ["a", "b"]
+    assert np.diff(unknown.differences[0].interval) < 0.7 * np.diff(both[0].differences[0].interval)
+
+
+def test_files_that_group_the_queries_otherwise_are_refused():
+    above = np.arange(6)
+    one = made_results("a", above, np.array([0, 0, 1, 1, 2, 2]))
+    same, other = (made_results("b", above + 1, np.array(clip)) for clip in ([5, 5, 3, 3, 9, 9], [0, 0, 0, 1, 2, 2]))
+    assert compare([one], [same], num_resamples=5).differences
+    with pytest.raises(ResultsError, match="another grouping of queries by clip in text_to_video"):
+        compare([one], [other])
+
+
+def test_p_is_corrected_for_all_rows_and_clear_rows_are_marked(folder):
+    found, alike = (
+        compare(results(folder, "a0"), results(folder, other), num_resamples=4000) for other in ("b0", "a1")
+    )
+    ordered = sorted(found.differences, key=lambda one: one.p_value)
+    assert ordered[0].p_holm == pytest.approx(min(len(ordered) * ordered[0].p_value, 1))
+    assert all(one.p_holm >= one.p_value for one in ordered)
+    marked = [row[-1].endswith("*") for row in found.rows()]
+    assert marked == [one.p_holm < 0.05 for one in found.differences]
+    assert any(marked)
+    assert not any(row[-1].endswith("*") for row in alike.rows())
+    assert len(found.rows()[0]) == len(TABLE_HEADER)
+    assert found.as_dict()["differences"][0]["p_holm"] == found.differences[0].p_holm
+
+
+def test_two_perfect_models_may_still_differ_by_what_200_clips_cannot_show():
+    perfect = np.zeros(200, np.int64)
+    found = compare([made_results("a", perfect, None)], [made_results("b", perfect, None)], num_resamples=20)
+    unseen = 1 - 0.025 ** (1 / 200)
+    assert found.differences[0].interval == pytest.approx((-unseen, unseen))
+    assert found.differences[0].p_value == 1
+
+
+def test_three_clips_cannot_show_a_difference_however_many_captions_they_have():
+    clip, above = np.repeat(np.arange(3), 50), np.zeros(150, np.int64)
+    found = compare([made_results("a", above, clip)], [made_results("b", above + 50, clip)], num_resamples=1000)
+    assert found.differences[0].p_value == 0.25  # of a sign test: 2 / 2³
+    assert found.differences[0].interval[0] < 0
+
+
+def test_seeds_that_differ_more_than_the_models_are_no_difference():
+    """Seeds of one model at 35% to 75%, of the other at 30% to 70%: clips alone would call it clear."""
+
+    def side(name: str, shares: tuple[float, ...]) -> list[Results]:
+        return [made_results(f"{name}{share}", (np.arange(2000) >= 2000 * share) * 50, None) for share in shares]
+
+    found = compare(side("a", (0.35, 0.55, 0.75)), side("b", (0.3, 0.5, 0.7)), num_resamples=2000).differences[0]
+    assert found.difference == pytest.approx(0.05)
+    half_width = 2.776 * 0.2 * (2 / 3) ** 0.5  # t(0.975, 4), standard deviation of seeds, three a side
+    assert found.interval == pytest.approx((0.05 - half_width, 0.05 + half_width), abs=0.06)
+    assert found.p_value > 0.5
 
 
 def test_re_ranked_rows_are_compared_with_re_ranked_rows(folder):

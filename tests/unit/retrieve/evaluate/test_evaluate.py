@@ -1,6 +1,7 @@
 """Seven directions on made clips with a stand-in encoder: who counts, against which gallery, and what is written."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,13 +9,13 @@ from fake_encoder import CollapsedEncoder, FakeEncoder, numbered_clip
 
 from vlsa.base.errors import VlsaError
 from vlsa.data.clip import Clip
-from vlsa.data.loading.loader import MemoryClips
+from vlsa.data.loading.loader import MemoryClips, MemoryRow
 from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_clips, unit_length
 from vlsa.retrieve.evaluate import directions, evaluate
 from vlsa.retrieve.evaluate.evaluate import DIRECTIONS, Evaluation, Evaluator, evaluate_embeddings, evaluate_store
 from vlsa.retrieve.evaluate.items import items_of
 from vlsa.retrieve.evaluate.results_file import read_results
-from vlsa.retrieve.index.lance import IndexRow
+from vlsa.retrieve.index.rows import IndexRow
 
 
 def store_of(clips: list[Clip]) -> MemoryClips:
@@ -94,7 +95,7 @@ def test_identical_captions_count_for_each_other_only_when_asked():
     assert shared["audio_to_text"].scores.recall[1] == 1
 
 
-def test_words_that_nobody_shares_give_the_same_with_and_without_identical_captions():
+def test_captions_that_nobody_shares_give_the_same_with_and_without_identical_captions():
     clips = [numbered_clip(n, sound=n % 3 > 0, texts=(f"clip {n}", f"again {n}")[: n % 3]) for n in range(9)]
     embeddings = embed_clips(FakeEncoder(), clips)
     for query, item in DIRECTIONS.values():
@@ -110,8 +111,8 @@ def noisy_embeddings(num_clips: int = 40, noise: float = 1.0, seed: int = 0) -> 
     truth = rng.normal(size=(num_clips, 8))
     parts = [unit_length((truth + noise * rng.normal(size=truth.shape)).astype(np.float32)) for _ in range(3)]
     names = tuple(f"clip-{n}" for n in range(num_clips))
-    there, rows = np.ones(num_clips, bool), np.arange(num_clips)
-    return ClipEmbeddings(names, parts[0], there, parts[1], there, parts[2], rows, names)
+    present, rows = np.ones(num_clips, bool), np.arange(num_clips)
+    return ClipEmbeddings(names, parts[0], present, parts[1], present, parts[2], rows, names)
 
 
 def test_fused_media_are_the_vectors_that_the_index_keeps():
@@ -203,7 +204,7 @@ def test_a_split_of_one_clip_cannot_be_ranked():
 
 
 def test_clips_of_one_modality_cannot_be_evaluated():
-    with pytest.raises(VlsaError, match="two of picture, sound and words"):
+    with pytest.raises(VlsaError, match="two of video, audio and text"):
         evaluate_store(FakeEncoder(), store_of([numbered_clip(n, sound=False) for n in range(3)]))
 
 
@@ -219,7 +220,7 @@ def test_results_name_data_sizes_rules_code_and_versions(tmp_path):
     assert "expectation" in results["tie_rule"]
     assert results["post_processing"] == "none"
     assert results["model"] == {"recipe": "fake", "sampling": {"num_windows": 8, "num_crops": 3}}
-    assert results["version"] == 2
+    assert results["version"] == 3
     assert "Each caption is a query" in results["protocol"]
     assert len(results["data_digest"]) == 16
     assert results["versions"]["numpy"] == np.__version__
@@ -248,3 +249,122 @@ def test_the_training_loops_evaluator_gives_flat_numbers():
     assert numbers["text_to_audio/r1"] == 1.0
     assert numbers["video_to_audio/medr"] == 1.0
     assert len(numbers) == 7 * 4 + 2  # and R@50 in two directions
+
+
+def sourced(number: int, source: str, texts: tuple[str, ...] = ()) -> Clip:
+    return replace(numbered_clip(number, texts=texts or (f"clip {number}",)), source=source)
+
+
+class SourcedRow(MemoryRow):
+    """A row that names its media file, as those of a store do."""
+
+    @property
+    def source(self) -> str:
+        return self.clip.source
+
+
+class SourcedClips(MemoryClips):
+    def rows(self, split=None):
+        return [SourcedRow(row.clip, row.split) for row in super().rows(split)]
+
+
+def test_captions_of_several_clips_are_warned_of_with_their_share(tmp_path):
+    clips = [numbered_clip(n, texts=("a bell 1",) if n < 3 else (f"clip {n}", f"too {n}")) for n in range(5)]
+    clips[4] = replace(clips[4], texts=("clip 4", "clip 4"))  # twice for one clip: no other clip has it
+    found = evaluate_store(FakeEncoder(), store_of(clips), num_resamples=0)
+    assert any("3 of 7 captions (42.9 %) also belong to another clip; only a caption's own" in n for n in found.notes())
+    found.write(tmp_path / "results.json")
+    overlap = read_results(tmp_path / "results.json").facts["overlap"]
+    assert overlap["captions_of_several_clips"] == {"queries": 3, "share": pytest.approx(3 / 7)}
+    counted = evaluate_store(FakeEncoder(), store_of(clips), num_resamples=0, identical_captions_count=True)
+    assert any("each of those clips counts as right" in note for note in counted.notes())
+    assert not any("Warning" in note for note in evaluation().notes())
+
+
+def test_files_with_clips_in_both_splits_are_warned_of(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    test = [sourced(n, f"film-{n % 3}.mp4") for n in range(6)]
+    train = [sourced(50, str(tmp_path / "film-1.mp4")), sourced(51, "other.mp4")]
+    (warning,) = evaluate_store(FakeEncoder(), SourcedClips({"test": test, "train": train}), num_resamples=0).warnings()
+    assert "2 clips of split test are of 1 files that split train holds clips of" in warning
+    apart = SourcedClips({"test": test, "train": train[1:]})
+    assert evaluate_store(FakeEncoder(), apart, num_resamples=0).warnings() == []
+
+
+class FolderEncoder(FakeEncoder):
+    """Tells folders apart (numbers 0-9, 10-19, ...) and nothing within one."""
+
+    def _stack(self, numbers: list[int]) -> np.ndarray:
+        return super()._stack([number // 10 for number in numbers])
+
+
+def test_a_model_that_tells_folders_apart_alone_scores_chance_within_a_folder(tmp_path):
+    clips = [sourced(10 * folder + n, f"/footage/{folder}/{n}.mp4") for folder in range(5) for n in range(4)]
+    clips.append(sourced(90, "/footage/alone/0.mp4"))
+    found = evaluate_store(FolderEncoder(), SourcedClips({"test": clips}), num_resamples=20, within="folder")
+    whole, within = (one["text_to_video"] for one in (found.directions, found.within.directions))
+    assert whole.scores.recall[1] == pytest.approx((20 / 4 + 1) / 21)
+    assert whole.scores.recall[5] > 3 * whole.chance.recall[5]
+    assert within.scores.recall == pytest.approx(within.chance.recall)
+    assert within.scores.recall[1] == pytest.approx(1 / 4)
+    assert (within.scores.num_queries, within.scores.num_items, found.within.num_left_out) == (20, 4, 1)
+    assert (found.within.num_groups, within.ranks.num_clips) == (5, 20)
+    assert any("ranked only among the clips of its own folder (5 in all); 1 clips alone" in n for n in found.notes())
+    assert ("text → video, within-folder", "25.0") in [row[:2] for row in found.rows()]
+    found.write(tmp_path / "results.json")
+    again = read_results(tmp_path / "results.json")
+    assert again.directions("within-folder")["text_to_video"]["r1"] == pytest.approx(1 / 4)
+    assert again.ranks["within-folder"]["text_to_video"].num_clips == 20
+
+
+def test_a_perfect_model_finds_everything_within_a_file_too():
+    clips = [sourced(n, f"/footage/{n % 2}.mp4") for n in range(6)]
+    found = evaluate_store(FakeEncoder(), SourcedClips({"test": clips}), num_resamples=0, within="file")
+    assert {result.scores.recall[1] for result in found.within.directions.values()} == {1}
+    assert found.within.directions["audio_to_video"].scores.num_items == 3
+
+
+@pytest.mark.parametrize(
+    ("store", "within", "words"),
+    [
+        (store_of(full_clips(3)), "folder", "do not name their media files"),
+        (SourcedClips({"test": [sourced(n, f"/{n}/x.mp4") for n in range(3)]}), "folder", "no folder holds two clips"),
+        (store_of(full_clips(3)), "foldr", "Did you mean folder?"),
+    ],
+)
+def test_a_group_that_cannot_be_is_refused_in_one_line_before_anything_is_encoded(store, within, words):
+    class Unused(FakeEncoder):
+        def _stack(self, numbers):
+            raise AssertionError("encoded before the group was checked")
+
+    with pytest.raises(VlsaError, match=words) as caught:
+        evaluate_store(Unused(), store, num_resamples=0, within=within)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_dash_of_a_recall_that_is_not_measured_is_explained():
+    assert evaluation().notes() == ["R@50 is measured between text and audio only (– elsewhere)."]
+
+
+def test_results_name_the_commit_of_the_code_that_began_to_run(monkeypatch):
+    monkeypatch.setattr(evaluate, "source_commit", lambda: "before")
+
+    class Slow(FakeEncoder):
+        def encode_text(self, texts):
+            monkeypatch.setattr(evaluate, "source_commit", lambda: "after")
+            return super().encode_text(texts)
+
+    assert evaluate_store(Slow(), store_of(full_clips(2)), num_resamples=0).commit == "before"
+
+
+def test_only_frames_that_the_model_looks_at_are_read():
+    class TwoFrames(FakeEncoder):
+        def frame_indices(self, frame_seconds, duration_seconds):
+            assert (len(frame_seconds), duration_seconds) == (3, 2.0)
+            return (0, 2)
+
+        def encode_video(self, clips):
+            assert [len(clip.frames) for clip in clips] == [2, 2]
+            return super().encode_video(clips)
+
+    evaluate_store(TwoFrames(), store_of(full_clips(2)), num_resamples=0)

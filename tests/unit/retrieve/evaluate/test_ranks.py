@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from vlsa.base.errors import VlsaError
-from vlsa.retrieve.evaluate import ranks as module
 from vlsa.retrieve.evaluate.ranks import Positives, Ranks, ranks_of_embeddings, ranks_of_similarity, tiles
 
 COUNTS = ("above", "tied_wrong", "tied_right")
@@ -67,9 +66,7 @@ def nearly_tied(num_items: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return unit_rows(num_items, width, seed=5) + items, items
 
 
-@pytest.mark.parametrize("dense_share", [0.0, 1.0])
-def test_items_within_rounding_of_each_other_are_told_apart_both_ways(monkeypatch, dense_share):
-    monkeypatch.setattr(module, "_DENSE_SHARE", dense_share)
+def test_items_within_rounding_of_each_other_are_told_apart():
     queries, items = nearly_tied(50, 32)
     expected = naive(queries, items)
     assert expected.num_tied > 0
@@ -78,9 +75,7 @@ def test_items_within_rounding_of_each_other_are_told_apart_both_ways(monkeypatc
         assert_same(ranks_of_embeddings(queries, items, tile_bytes=tile_bytes), expected)
 
 
-@pytest.mark.parametrize("dense_share", [0.0, 1.0])
-def test_equal_vectors_tie_wherever_they_stand_in_whichever_tile(monkeypatch, dense_share):
-    monkeypatch.setattr(module, "_DENSE_SHARE", dense_share)
+def test_equal_vectors_tie_wherever_they_stand_in_whichever_tile():
     for num_items, width in itertools.product((3, 130), (5, 129)):
         items = np.repeat(unit_rows(1, width, seed=width), num_items, axis=0)
         right = Positives.of_lists([[num_items // 2]] * 7)
@@ -89,9 +84,7 @@ def test_equal_vectors_tie_wherever_they_stand_in_whichever_tile(monkeypatch, de
         assert ranks.above.tolist() == [0] * 7
 
 
-@pytest.mark.parametrize("dense_share", [0.0, 1.0])
-def test_a_score_half_way_between_two_float32_is_rounded_alike_for_all(monkeypatch, dense_share):
-    monkeypatch.setattr(module, "_DENSE_SHARE", dense_share)
+def test_a_score_half_way_between_two_float32_is_rounded_alike_for_all():
     vector = np.full(256, 2.0**-55, np.float32)  # lost when added one by one to a half, but not when added together
     vector[[0, 9]] = 0.5, 2.0**-25
     items = np.repeat(vector[None], 70, axis=0)

@@ -1,18 +1,23 @@
 """results.json: what is written comes back, and what is not whole is refused in one line."""
 
 import dataclasses
+import hashlib
 import json
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_encoder import CollapsedEncoder, FakeEncoder, numbered_clip
+from safetensors.numpy import load_file, save_file
 
 from vlsa.base.errors import ResultsError
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.retrieve.evaluate import results_file
+from vlsa.retrieve.evaluate.compare import Comparison, _require_same
 from vlsa.retrieve.evaluate.evaluate import Evaluation, evaluate_store
+from vlsa.retrieve.evaluate.results import DIRECTIONS
 from vlsa.retrieve.evaluate.results_file import read_results, require_place
 
 
@@ -22,30 +27,64 @@ def evaluation(encoder: FakeEncoder | None = None) -> Evaluation:
     return evaluate_store(encoder or FakeEncoder(), store, data="s", num_resamples=5, post=["dual-softmax"])
 
 
+def as_version_2(path: Path, inline: bool = True) -> Path:
+    """A file as it was before the clips of the queries were kept: small ones hold their outcomes in the JSON."""
+    facts = json.loads(path.read_text(encoding="utf-8")) | {"version": 2}
+    sidecar = path.with_name(facts["outcomes_file"]["name"])
+    outcomes = {name: values for name, values in load_file(sidecar).items() if not name.endswith("/clip")}
+    del facts["overlap"]
+    if inline:
+        del facts["outcomes_file"]
+        sidecar.unlink()
+        for post, group in results_file._sections(facts).items():
+            for name, direction in group.items():
+                above, wrong, right = (outcomes[f"{post}/{name}/{count}"] for count in results_file.COUNTS)
+                tied = {str(q): [int(wrong[q]), int(right[q])] for q in np.flatnonzero((wrong != 0) | (right != 1))}
+                direction["outcomes"] = {"above": above.tolist(), "tied": tied}
+    else:
+        rewrite_sidecar(sidecar, outcomes)
+        facts["outcomes_file"]["sha256"] = hashlib.sha256(sidecar.read_bytes()).hexdigest()
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    return path
+
+
+def rewrite_sidecar(sidecar: Path, tensors: dict) -> None:
+    sidecar.unlink(missing_ok=True)
+    save_file({name: np.ascontiguousarray(values) for name, values in tensors.items()}, sidecar)
+
+
 @pytest.mark.parametrize("encoder", [FakeEncoder(), CollapsedEncoder()])
-@pytest.mark.parametrize("most_inline", [20_000, 10])
-def test_the_outcome_of_each_query_comes_back_inline_and_from_a_file_beside(
-    tmp_path, monkeypatch, encoder, most_inline
-):
-    monkeypatch.setattr(results_file, "MOST_INLINE", most_inline)
+@pytest.mark.parametrize("form", ["now", "version 2, inline", "version 2, in two files"])
+def test_the_outcome_of_each_query_comes_back_from_this_version_and_the_one_before(tmp_path, encoder, form):
     made = evaluation(encoder)
     made.write(tmp_path / "results.json")
-    assert (tmp_path / "results.outcomes.safetensors").exists() == (most_inline == 10)
+    if form != "now":
+        as_version_2(tmp_path / "results.json", "inline" in form)
+    assert (tmp_path / "results.outcomes.safetensors").exists() == ("inline" not in form)
     found = read_results(tmp_path / "results.json")
-    assert set(found.ranks) == {"none", "dual-softmax"}
+    assert list(found.ranks) == ["none", "dual-softmax"]
     for group, directions in (("none", made.directions), ("dual-softmax", made.post[0].directions)):
         for name, result in directions.items():
+            ranks = found.ranks[group][name]
             for count in results_file.COUNTS:
-                np.testing.assert_array_equal(getattr(found.ranks[group][name], count), getattr(result.ranks, count))
-            assert found.ranks[group][name].num_items == result.scores.num_items
+                np.testing.assert_array_equal(getattr(ranks, count), getattr(result.ranks, count))
+            assert ranks.num_items == result.scores.num_items
+            assert (ranks.clip is None) == (form != "now")
     assert found.directions()["text_to_video"]["r1"] == made.directions["text_to_video"].scores.recall[1]
 
 
-def test_the_file_has_a_line_for_each_fact_and_lists_in_one(tmp_path):
+def test_the_clip_of_each_query_is_kept(tmp_path):
+    evaluation().write(tmp_path / "results.json")
+    ranks = read_results(tmp_path / "results.json").ranks["none"]
+    assert ranks["text_to_video"].clip.tolist() == np.repeat(np.arange(12), 2).tolist()  # two captions a clip
+    assert ranks["video_to_text"].clip.tolist() == list(range(12))
+
+
+def test_the_file_has_a_line_for_each_fact_and_no_outcomes(tmp_path):
     evaluation().write(tmp_path / "results.json")
     lines = (tmp_path / "results.json").read_text(encoding="utf-8").splitlines()
-    assert len(lines) < 700  # a line for each of its 3,000 numbers would be more
-    assert sum('"above": [' in line for line in lines) == 14
+    assert len(lines) < 700
+    assert not any("above" in line for line in lines)
     assert read_results(tmp_path / "results.json").facts["split"] == "test"
 
 
@@ -53,6 +92,11 @@ def test_the_file_has_a_line_for_each_fact_and_lists_in_one(tmp_path):
 def path(tmp_path) -> Path:
     evaluation().write(tmp_path / "results.json")
     return tmp_path / "results.json"
+
+
+@pytest.fixture
+def old_path(path) -> Path:
+    return as_version_2(path)
 
 
 def refused(path: Path) -> str:
@@ -72,9 +116,12 @@ def refused(path: Path) -> str:
         (b"[" * 100_000, "not JSON, or cut short"),
         (b"[1, 2]", "not a file of results"),
         (b'{"format": "vlsa-store"}', "not a file of results"),
-        (b'{"format": "vlsa-results", "version": 1}', "results of version 1, this code reads version 2"),
+        (b'{"format": "vlsa-results", "version": 1}', "results of version 1, this code reads versions 2 and 3"),
         (b'{"format": "vlsa-results", "version": 2}', "not whole"),
         (b'{"format": "vlsa-results", "version": 2, "directions": [3]}', "not whole"),
+        (b'{"format": "vlsa-results", "version": 3}', "not whole"),
+        (b'{"format": "vlsa-results", "version": [[3]]}', "results of version [[3]]"),
+        (b'{"format": "vlsa-results", "version": "\\n\\u001b[31m"}', "results of version ?[31m"),
     ],
 )
 def test_what_is_not_a_file_of_results_is_refused(path, content, words):
@@ -112,11 +159,11 @@ def test_a_missing_file_and_a_folder_are_refused(path):
         lambda d: d.__setitem__("Q", "24"),
     ],
 )
-def test_outcomes_that_cannot_be_are_refused(path, change):
-    facts = json.loads(path.read_text(encoding="utf-8"))
+def test_outcomes_that_cannot_be_are_refused(old_path, change):
+    facts = json.loads(old_path.read_text(encoding="utf-8"))
     change(facts["directions"]["text_to_video"])
-    path.write_text(json.dumps(facts), encoding="utf-8")
-    assert "not whole" in refused(path)
+    old_path.write_text(json.dumps(facts), encoding="utf-8")
+    assert "not whole" in refused(old_path)
 
 
 @pytest.mark.parametrize("name", ["data", "split", "protocol", "model", "directions"])
@@ -127,15 +174,119 @@ def test_a_fact_that_is_missing_is_refused(path, name):
     assert "not whole" in refused(path)
 
 
-def test_the_file_beside_belongs_to_its_results(tmp_path, monkeypatch):
-    monkeypatch.setattr(results_file, "MOST_INLINE", 10)
-    path, beside = tmp_path / "results.json", tmp_path / "results.outcomes.safetensors"
-    evaluation().write(path)
-    whole = beside.read_bytes()
-    beside.write_bytes(whole[:-1] + b"\x07")
+def test_the_file_of_outcomes_belongs_to_its_results(path):
+    sidecar = path.with_name("results.outcomes.safetensors")
+    whole = sidecar.read_bytes()
+    sidecar.write_bytes(whole[:-1] + b"\x07")
     assert "not the outcomes that belong to results.json" in refused(path)
-    beside.unlink()
+    sidecar.unlink()
     assert "Keep the two files together" in refused(path)
+
+
+FIRST = "none/text_to_video"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.pop(f"{FIRST}/clip"),
+        lambda t: t.pop(f"{FIRST}/above"),
+        lambda t: t.update({f"{FIRST}/above": t[f"{FIRST}/above"][:-1]}),
+        lambda t: t.update({f"{FIRST}/above": t[f"{FIRST}/above"][None]}),
+        lambda t: t.update({f"{FIRST}/above": np.int32(3)}),
+        lambda t: t.update({f"{FIRST}/above": t[f"{FIRST}/above"].astype(np.float32)}),
+        lambda t: t.update({f"{FIRST}/above": t[f"{FIRST}/above"].astype(np.int64)}),
+        lambda t: t.update({f"{FIRST}/clip": t[f"{FIRST}/clip"].astype(bool)}),
+        lambda t: t.update({f"{FIRST}/tied_right": 0 * t[f"{FIRST}/tied_right"]}),
+        lambda t: t.update({f"{FIRST}/tied_wrong": t[f"{FIRST}/tied_wrong"] + 2**30}),
+        lambda t: t.clear(),
+    ],
+)
+def test_arrays_that_cannot_be_outcomes_are_refused(path, change):
+    sidecar = path.with_name("results.outcomes.safetensors")
+    tensors = load_file(sidecar)
+    change(tensors)
+    rewrite_sidecar(sidecar, tensors)
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts["outcomes_file"]["sha256"] = hashlib.sha256(sidecar.read_bytes()).hexdigest()
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    assert "not whole" in refused(path)
+
+
+def test_a_file_of_outcomes_that_is_not_safetensors_is_refused(path):
+    sidecar = path.with_name("results.outcomes.safetensors")
+    for content in (b"", b"\xff" * 64, b"\x10" + 7 * b"\0" + b"{}", pickle.dumps({"a": 1})):
+        sidecar.write_bytes(content)
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts["outcomes_file"]["sha256"] = hashlib.sha256(content).hexdigest()
+        path.write_text(json.dumps(facts), encoding="utf-8")
+        assert "not whole" in refused(path)
+
+
+@pytest.mark.parametrize("which", ["results.json", "results.outcomes.safetensors"])
+def test_a_pipe_or_a_device_is_not_read(path, which):
+    """Reading one would never end."""
+    at = path.with_name(which)
+    at.unlink()
+    os.mkfifo(at)
+    assert "cannot be read (Invalid argument)" in refused(path)
+    at.unlink()
+    at.symlink_to("/dev/zero")
+    assert "cannot be read (Invalid argument)" in refused(path)
+
+
+def test_a_file_too_large_to_be_results_is_not_read(path):
+    with path.open("r+b") as file:
+        file.truncate(results_file.MOST_JSON_BYTES + 1)  # takes no room on the disk
+    assert "cannot be read (File too large)" in refused(path)
+
+
+def places_in(value: object, place: tuple = ()) -> list[tuple]:
+    """The place of each part of a JSON value; of lists the first item alone."""
+    found = [place] if place else []
+    parts = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    return found + [inner for key, part in parts for inner in places_in(part, (*place, key))]
+
+
+NESTED = json.loads("[" * 400 + "]" * 400)
+HOSTILE = (
+    None, True, -1, 0, 2.5, 10**4000, float("nan"), float("inf"), "", "a\nb\x1b[31m", "\ud800", "../" * 2000, "\0", [],
+    [[1]], {}, {"a": {"b": [None]}}, NESTED, [0] * 100_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_whatever_stands_in_a_field_the_answer_is_one_line_or_a_comparison(path, version):
+    """Each field of the file, replaced by each of these, is refused in one line or does no harm to what reads it."""
+    if version == 2:
+        as_version_2(path)
+    whole, good = path.read_bytes(), read_results(path)
+    facts = json.loads(whole)
+    others = set(DIRECTIONS) - {"text_to_video"}  # they have the same fields
+    places = [place for place in places_in(facts) if not others & set(place)]
+    assert len(places) > 60
+    num_refused = 0
+    for number, place in enumerate(places):
+        step = 1 if len(place) == 1 else 5  # a part of the values, another for each field
+        for value in HOSTILE[number % step :: step]:
+            changed = json.loads(whole)
+            inner = changed
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = value
+            path.write_text(json.dumps(changed), encoding="utf-8")
+            try:
+                found = read_results(path)
+                _require_same(good, found, "none")
+                caption = Comparison((found.path,), ("b",), found.facts, "none", 1, 0, ()).caption()
+                assert "\n" not in caption
+                caption.encode()
+            except ResultsError as error:
+                num_refused += 1
+                assert "\n" not in str(error), place
+                assert "\x1b" not in str(error), place
+                assert len(str(error)) < 1000 + len(str(path)), place
+    assert num_refused > 150
 
 
 @pytest.mark.parametrize(
@@ -150,11 +301,11 @@ def test_sizes_that_are_no_counts_are_refused(path, name, value):
 
 
 @pytest.mark.parametrize("tied", [{"-1": [1, 1]}, {"00": [1, 1]}, {"0": [1.5, 1]}, {"0": [True, 1]}])
-def test_ties_that_are_not_of_a_query_or_no_counts_are_refused(path, tied):
-    facts = json.loads(path.read_text(encoding="utf-8"))
+def test_ties_that_are_not_of_a_query_or_no_counts_are_refused(old_path, tied):
+    facts = json.loads(old_path.read_text(encoding="utf-8"))
     facts["directions"]["text_to_video"]["outcomes"]["tied"] = tied
-    path.write_text(json.dumps(facts), encoding="utf-8")
-    assert "not whole" in refused(path)
+    old_path.write_text(json.dumps(facts), encoding="utf-8")
+    assert "not whole" in refused(old_path)
 
 
 @pytest.mark.parametrize("where", ["data", "direction"])

@@ -1,15 +1,26 @@
 """Folder or store to index: what is indexed, what is left out and said, and going on after an interruption."""
 
+import dataclasses
 import json
 import os
+import subprocess
+import sys
 
 import pytest
+from command_lines import ROOT
 from fake_encoder import CollapsedEncoder, FakeEncoder, decode_or_die, write_numbered_sound
 
 from vlsa.base.errors import ManifestError, SearchIndexError
-from vlsa.retrieve.index import build
+from vlsa.data.ingest.scan import scan
+from vlsa.data.ingest.segments import segment_seconds
+from vlsa.data.loading.loader import fingerprint
+from vlsa.data.store.prepare import prepare
+from vlsa.data.store.reader import ClipStore, StoreSettings
+from vlsa.retrieve.index import build, writer
 from vlsa.retrieve.index.build import REPORT_NAME, build_index
 from vlsa.retrieve.index.index import Index
+
+SETTINGS = StoreSettings(sample_rate_hz=8000)
 
 
 @pytest.fixture
@@ -69,7 +80,7 @@ def test_new_and_changed_files_and_captions_are_taken_up(folder, tmp_path):
 
 
 def test_an_interrupted_run_loses_nothing_that_was_acknowledged(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "ROWS_PER_WRITE", 4)
+    monkeypatch.setattr(writer, "ROWS_PER_WRITE", 4)
 
     def interrupt(done, total, message):
         if message.startswith("indexing") and done == 6:
@@ -132,12 +143,8 @@ def test_two_writers_of_one_index_exclude_each_other(folder, tmp_path):
 
 
 def test_a_clip_store_is_indexed_without_its_media(folder, tmp_path):
-    from vlsa.data.ingest.scan import scan
-    from vlsa.data.store.prepare import prepare
-    from vlsa.data.store.reader import ClipStore, StoreSettings
-
     rows, _ = scan(folder, window_seconds=2.0, num_workers=0)
-    prepare(rows, tmp_path / "store", StoreSettings(sample_rate_hz=8000), num_workers=0)
+    prepare(rows, tmp_path / "store", SETTINGS, num_workers=0)
     summary = build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index")
     assert summary.num_rows == len(ClipStore.open(tmp_path / "store")) == 8
     hit = Index.open(tmp_path / "index", encoder=FakeEncoder()).search(audio="4.wav", k=1)[0]
@@ -165,3 +172,80 @@ def test_a_disk_that_is_full_is_one_line(folder, tmp_path, monkeypatch):
         SearchIndexError, match=r"cannot be written \(lance error: No space left on device \(os error 28\)\)"
     ):
         index_folder(folder, tmp_path / "index")
+
+
+def test_clips_of_many_files_are_encoded_in_whole_batches(folder, tmp_path, monkeypatch):
+    sizes = []
+
+    class Counting(FakeEncoder):
+        def encode_audio(self, clips):
+            sizes.append(len(clips))
+            return super().encode_audio(clips)
+
+    monkeypatch.setattr(build, "CLIPS_PER_BATCH", 3)
+    build_index(Counting(), folder, tmp_path / "index", num_workers=0)  # four files of two clips
+    assert sizes == [3, 3, 2]
+    index = Index.open(tmp_path / "index", encoder=FakeEncoder())
+    assert [os.path.basename(index.search(f"number {n}", k=1)[0].path) for n in range(1, 5)] == [
+        f"sound-{n}.wav" for n in range(1, 5)
+    ]
+    store, sizes[:] = tmp_path / "store", []
+    prepare(scan(folder, window_seconds=2.0, num_workers=0)[0], store, SETTINGS, num_workers=0)
+    build_index(Counting(), store, tmp_path / "store-index", num_workers=0)
+    assert sizes == [3, 3, 2]
+
+
+def test_a_folder_is_cut_as_a_store_of_it_is(folder, tmp_path):
+    class Odd(FakeEncoder):
+        window = dataclasses.replace(FakeEncoder.window, window_seconds=1.472)
+
+    write_numbered_sound(folder / "sound-7.wav", 7, seconds=3.2)
+    build_index(Odd(), folder, tmp_path / "index", num_workers=0)
+    rows, _ = scan(folder, window_seconds=segment_seconds(1.472), num_workers=0)
+    hits = Index.open(tmp_path / "index", encoder=Odd()).search("number 1", k=99)
+    assert {(hit.id, hit.start_seconds, hit.stop_seconds) for hit in hits} == {
+        (row.id, row.start_seconds, row.stop_seconds) for row in rows
+    }
+    times = sorted((hit.start_seconds, hit.stop_seconds) for hit in hits if hit.path.endswith("7.wav"))
+    assert times == [(0.0, 1.5), (1.5, 3.2)]  # the remainder of 0.2 s joined the last segment
+
+
+@pytest.mark.parametrize("data", ["folder", "same store", "other store", "unknown"])
+def test_what_the_training_data_means_is_said_once(folder, tmp_path, data):
+    store = tmp_path / "store"
+    prepare(scan(folder, window_seconds=2.0, num_workers=0)[0], store, SETTINGS, num_workers=0)
+    known = fingerprint(ClipStore.open(store)) if data == "same store" else "abc123"
+
+    class Trained(FakeEncoder):
+        about = {} if data == "unknown" else {"training_data": known}
+
+    source = folder if data == "folder" else store
+    first, again = (build_index(Trained(), source, tmp_path / "index", num_workers=0) for _ in range(2))
+    expected = {"folder": "(abc123) cannot be compared with a folder", "other store": "(abc123) is not this store"}
+    assert expected.get(data, "") in first.note and bool(first.note) == (data in expected)
+    assert again.note == ""
+
+
+@pytest.mark.slow
+def test_an_index_killed_twenty_times_at_random_places_is_that_of_an_unbroken_run(tmp_path):
+    footage = tmp_path / "footage"
+    footage.mkdir()
+    for number in range(1, 13):
+        write_numbered_sound(footage / f"sound-{number}.wav", number, seconds=4.0)
+    script = ROOT / "tests" / "kill_indexing.py"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    command = [sys.executable, script, footage, tmp_path / "out", "0", "20"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 5, "most tries ended before they were killed"
+    expected = rows_of(tmp_path / "out" / "unbroken")
+    assert len(expected) == 24
+    for number in range(5):
+        assert rows_of(tmp_path / "out" / f"round-{number}") == expected
+
+
+def rows_of(path) -> list[dict]:
+    """All that an index holds, in order."""
+    index = Index.open(path)
+    assert sum(file.num_rows for file in index.files().values()) == len(index)
+    return sorted(index._table._table.to_arrow().to_pylist(), key=lambda row: row["id"])

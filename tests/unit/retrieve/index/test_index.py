@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ from fake_encoder import CollapsedEncoder, FakeEncoder, concept
 
 from vlsa.base.errors import CheckpointError, SearchIndexError, VlsaError
 from vlsa.retrieve.encode import encoders
-from vlsa.retrieve.index.index import Index, IndexedFile
-from vlsa.retrieve.index.lance import IndexRow
+from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.index.ledger import IndexedFile
+from vlsa.retrieve.index.rows import IndexRow
 
 
 def row(number: int, *, video: int | None = None, audio: int | None = None, text: int | None = None) -> IndexRow:
@@ -76,7 +79,10 @@ def test_fused_vectors_have_unit_length_and_the_mean_direction():
     [
         ({}, "nothing given"),
         ({"text": "number 1", "audio": "1.wav"}, "text and audio given"),
-        ({"text": "seven"}, "no word that this model knows"),
+        ({"text": "seven"}, "no word that this model knows .the model has never seen seven"),
+        ({"text": "?!"}, "no word that this model knows"),
+        ({"text": " \t"}, "the question is empty"),
+        ({"text": ""}, "the question is empty"),
         ({"text": "number 1", "k": 0}, "k=0"),
         ({"text": "number 1", "in_": "smell"}, "cannot search in 'smell'"),
     ],
@@ -176,7 +182,7 @@ def test_what_is_no_index_is_refused_in_one_line(tmp_path, index):
         Index.open(tmp_path / "gone")
     with pytest.raises(SearchIndexError, match="not an index"):
         Index.open(tmp_path)
-    with pytest.raises(SearchIndexError, match="an index is there already"):
+    with pytest.raises(SearchIndexError, match="already an index"):
         Index.create(index.path, FakeEncoder())
     facts = json.loads((index.path / "index.json").read_text())
     (index.path / "index.json").write_text(json.dumps(facts | {"version": 9}))
@@ -203,11 +209,119 @@ def test_damaged_facts_are_one_line(index, damage):
         Index.open(index.path)
 
 
-def test_vectors_that_are_cut_are_one_line(index):
-    for path in (index.path / "lance").rglob("data/*"):
-        path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(SearchIndexError, match="the table of vectors cannot be read"):
+def test_vectors_that_are_cut_are_one_line_at_opening(index):
+    path = max((index.path / "lance").rglob("data/*"), key=lambda path: path.stat().st_size)
+    os.truncate(path, path.stat().st_size - 1)
+    for repair in (False, True):
+        with pytest.raises(SearchIndexError, match=r"cannot be read \(.* bytes were written.*--restart"):
+            Index.open(index.path, repair=repair)
+
+
+def test_the_table_of_another_index_is_refused(index, tmp_path):
+    other = Index.create(tmp_path / "other", FakeEncoder())
+    other.add([row(n, video=n + 1) for n in range(30)])
+    shutil.rmtree(index.path / "lance")
+    shutil.copytree(other.path / "lance", index.path / "lance")
+    with pytest.raises(SearchIndexError, match="it belongs to another index"):
+        Index.open(index.path)
+
+
+def test_an_index_of_version_0_3_is_read(index):
+    rewrite(index, lambda facts: [facts.pop("table"), facts.pop("num_bytes")])
+    again = Index.open(index.path, encoder=FakeEncoder())
+    assert again.search("number 11", k=5) == index.search("number 11", k=5)
+
+
+def rewrite(index: Index, change: Callable[[dict], object]) -> None:
+    """Change the facts in index.json."""
+    facts = json.loads((index.path / "index.json").read_text())
+    change(facts)
+    (index.path / "index.json").write_text(json.dumps(facts))
+
+
+HOSTILE = [None, True, -1, 10**30, 1.5, "", "\0", "\ud800", "x" * 10**6, [], {}, [[]], {"a": {"b": []}}]
+
+
+@pytest.mark.parametrize("name", ["format", "version", "model", "source", "width", "num_rows", "table", "num_bytes"])
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_any_value_of_any_fact_opens_or_is_one_short_line(index, name, number):
+    rewrite(index, lambda facts: facts.update({name: HOSTILE[number]}))
+    try:
         Index.open(index.path, encoder=FakeEncoder()).search("number 1")
+    except SearchIndexError as error:
+        assert "\n" not in str(error) and len(str(error)) < 500
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "run", "recipe", "sampling"])
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_any_value_of_any_fact_of_the_model_loads_or_is_one_line(index, name, number):
+    rewrite(index, lambda facts: facts["model"].update({"run": "/gone", name: HOSTILE[number]}))
+    with pytest.raises(SearchIndexError) as caught:
+        Index.open(index.path).search("number 1")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"null", b"7" * 5000])
+def test_any_content_of_the_facts_or_the_ledger_is_one_line_or_no_lines(index, content):
+    (index.path / "files.jsonl").write_bytes(content + b"\n")
+    assert index.files() == {}
+    (index.path / "index.json").write_bytes(content)
+    with pytest.raises(SearchIndexError, match="not an index"):
+        Index.open(index.path)
+
+
+@pytest.mark.parametrize("name", ["path", "state", "num_rows", "rejections"])
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_any_value_in_a_line_of_the_ledger_costs_its_file_only(index, name, number):
+    known = index.files()
+    first, *rest = (index.path / "files.jsonl").read_text().splitlines()
+    lines = [json.dumps(json.loads(first) | {name: HOSTILE[number]}), *rest]
+    (index.path / "files.jsonl").write_text("\n".join(lines) + "\n")
+    found = index.files()
+    assert {path: found[path] for path in list(known)[1:]} == dict(list(known.items())[1:])
+    assert len(found) <= len(known)
+
+
+@pytest.mark.parametrize("name", ["id", "path", "start_seconds", "stop_seconds", "reason", "message", "more"])
+@pytest.mark.parametrize("value", [[], {}, 7, True, "\ud800"])
+def test_a_rejection_of_another_kind_is_a_damaged_line(index, name, value):
+    rejection = {"id": "a", "path": "a", "start_seconds": None, "stop_seconds": 1.0, "reason": "x", "message": "y"}
+    line = {"path": "/new", "state": "s", "num_rows": 0, "rejections": [rejection | {name: value}]}
+    (index.path / "files.jsonl").write_text(json.dumps(line) + "\n")
+    if not (isinstance(value, int) and name.endswith("_seconds")):
+        assert index.files() == {}
+
+
+@pytest.mark.parametrize("name", ["index.json", "files.jsonl"])
+def test_a_pipe_in_place_of_a_file_is_one_line_and_not_waited_for(index, name):
+    (index.path / name).unlink()
+    os.mkfifo(index.path / name)
+    with pytest.raises(SearchIndexError, match=r"not an index|cannot be read \(not a regular file"):
+        Index.open(index.path).files()
+
+
+def test_a_table_in_another_process_answers_as_one_in_this_and_says_when_it_is_lost(index, monkeypatch):
+    monkeypatch.setattr(encoders, "load", lambda path: FakeEncoder())
+    rewrite(index, lambda facts: facts["model"].update({"run": "run"}))
+    parallel = Index.open(index.path, parallel=True)
+    assert parallel.search("number 11", k=5, in_="video") == index.search("number 11", k=5, in_="video")
+    assert len(parallel) == 21
+    parallel._table._pipe.close()
+    with pytest.raises(SearchIndexError, match="the process that reads the table ended early"):
+        parallel.search("number 1")
+    os.remove(next((index.path / "lance").rglob("data/*")))
+    with pytest.raises(SearchIndexError, match="the table of vectors cannot be read"):
+        Index.open(index.path, parallel=True)
+
+
+def test_words_that_the_model_does_not_know_or_read_are_logged(index, caplog):
+    index.search("number 4")
+    assert caplog.messages == []
+    index.search("the number 4 rotor and number 5 helicopter")
+    assert caplog.messages == [
+        "the model has never seen: the, rotor, and; the answers follow the other words",
+        "the question has 8 words; only the first 5 fit into the model",
+    ]
 
 
 def test_a_damaged_line_of_the_ledger_costs_its_file_only(index):

@@ -1,6 +1,6 @@
 """An exported model as an encoder: the same methods as the run's, run by ONNX Runtime on the processor.
 
-Reads the folder that write.py made (scan.py); feeds whatever takes an encoder. A file is opened, and its bytes
+Reads the folder that write.py made (folder.py); feeds whatever takes an encoder. A file is opened, and its bytes
 checked, when its modality is first asked for.
 Axes: B clips of a forward pass, D width of the matching space.
 """
@@ -49,7 +49,7 @@ class OnnxEncoder(MediaEncoder):
 
     @cached_property
     def fingerprint(self) -> str:
-        """That of the run if the weights are float32: vectors of both can be compared."""
+        """The run's own if the weights are float32: vectors of both can be compared."""
         return self.facts.fingerprint
 
     def forward(self, modality: str, batch: Batch) -> Float32[np.ndarray, "B D"]:
@@ -71,7 +71,7 @@ def open_session(path: Path, num_threads: int | None = None) -> Any:
     runtime = library("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = num_threads or torch.get_num_threads()
-    options.log_severity_level = 3  # errors alone; the rest is about graphs, which no reader can mend
+    options.log_severity_level = 3  # errors alone; the rest is about graphs, which a user cannot change
     try:
         return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors share no base but Exception

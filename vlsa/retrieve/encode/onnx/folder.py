@@ -3,7 +3,7 @@
     FOLDER/video.onnx  FOLDER/audio.onnx  FOLDER/text.onnx  FOLDER/tokenizer.json
     FOLDER/export.json       settings, origin, precision, a digest of each other file, and one of all that
 
-Written by write.py, read by encoder.py; `is_export` tells encoders.py whether a path is one.
+Written by write.py, read by encoder.py; encoders.py asks `is_export` whether a path is one.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def model_file(modality: str) -> str:
 
 
 def is_export(path: str | Path) -> bool:
-    """Whether a path is the folder of an exported model, sound or not."""
+    """Whether a path is the folder of an exported model, intact or not."""
     return (Path(path) / EXPORT_FILE).is_file()
 
 
@@ -75,7 +75,7 @@ def library(name: str) -> ModuleType:
 
 
 def write_facts(folder: Path, facts: ExportFacts, names: Iterable[str]) -> None:
-    """Write export.json, with the digests of the files that are there by now."""
+    """Write export.json, with the digests of the files written so far."""
     values = {**asdict(facts), "config": to_dict(facts.config)}
     values["digests"] = {name: digest(folder / name) for name in sorted(names)}
     values = {"format": FORMAT, "version": VERSION, **values}
@@ -87,7 +87,7 @@ def read_facts(folder: str | Path) -> ExportFacts:
     path = Path(folder) / EXPORT_FILE
     if not path.is_file():
         raise CheckpointError(
-            f"{folder}: no exported model, {EXPORT_FILE} is not there; nothing can be encoded with it. "
+            f"{folder}: no exported model, {EXPORT_FILE} is missing; nothing can be encoded with it. "
             "Make one: vlsa export onnx RUN --out FOLDER"
         )
     try:
@@ -102,7 +102,7 @@ def read_facts(folder: str | Path) -> ExportFacts:
             "Use the vlsa that wrote it, or export the run again."
         )
     if own != expected:
-        raise _damaged(path, "other facts than were written")
+        raise _damaged(path, "its facts have been changed")
     try:
         facts = ExportFacts(**{**values, "config": from_dict(ModelConfig, values["config"])})
         assert facts.digests.keys() >= {TOKENIZER_FILE, *map(model_file, INPUTS)}
@@ -119,7 +119,7 @@ def check_file(folder: str | Path, name: str, facts: ExportFacts) -> Path:
     except OSError as error:
         raise _damaged(path, error.strerror) from error
     if not same:
-        raise _damaged(path, "other bytes than were written")
+        raise _damaged(path, "its bytes have been changed")
     return path
 
 

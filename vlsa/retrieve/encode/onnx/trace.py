@@ -107,7 +107,7 @@ def _example(config: ModelConfig) -> dict[str, Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns of its own insides, and of libraries that this model does not use."""
+    """The exporter warns about its internals, and about libraries that this model does not use."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

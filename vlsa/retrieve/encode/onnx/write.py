@@ -1,7 +1,7 @@
 """A run to the folder of an exported model: three ONNX files, each compared with the run before it counts.
 
-Reads a run (encoders.py) and has its encoders traced (trace.py); writes what scan.py describes, under another name
-first.
+Reads a run (encoders.py) and has its encoders traced (trace.py); writes the folder that folder.py describes, under
+another name first.
 Axes: B clips, D width.
 """
 
@@ -86,10 +86,10 @@ def export_onnx(
     int8: bool = False,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Exported:
-    """Write a run's encoders as ONNX files; an export that is there already is replaced.
+    """Write a run's encoders as ONNX files; an existing export is replaced.
 
-    int8: weights of matrix products in 8 bits. `progress` is told what is being done. Raises VlsaError: the libraries
-    are not there, OUT holds something else, the run cannot be read, or a file answers otherwise than the run.
+    int8: weights of matrix products in 8 bits. `progress` is called with the current step. Raises VlsaError: the
+    libraries are not installed, OUT holds something else, the run cannot be read, or a file's vectors differ.
     """
     for name in ("onnx", "onnxscript", "onnxruntime"):
         library(name)
@@ -97,7 +97,7 @@ def export_onnx(
     _check_place(out)
     encoder = load_run(run_path, "cpu")
     precision: Precision = "int8" if int8 else "float32"
-    place = Path(os.path.realpath(out))  # a link goes on pointing there
+    place = Path(os.path.realpath(out))  # a symbolic link keeps its target
     partial = Path(f"{place}.{os.getpid()}.partial")
     partial.mkdir(parents=True)
     try:
@@ -116,7 +116,7 @@ def export_onnx(
 
 
 def _check_place(out: Path) -> None:
-    """Nothing but an export, sound or not, may be replaced."""
+    """Nothing but an export, intact or not, may be replaced."""
     if out.is_dir():
         own = OWN_FILES if is_export(out) else set()
         other = sorted(path.name for path in out.iterdir() if path.name not in own)
@@ -124,7 +124,7 @@ def _check_place(out: Path) -> None:
         other = [out.name] if out.exists() else []
     if other:
         raise VlsaError(
-            f"{out}: {other[0]} is there, which is no part of an export; it would be lost. Choose another folder."
+            f"{out}: holds {other[0]}, which is not part of an export and would be lost. Choose another folder."
         )
 
 
@@ -165,8 +165,8 @@ def _compared(
             f"{path.name}: answers differ from the run's by {difference:.1e}, {most:.0e} is allowed; it "
             "would find other clips. Use the versions of torch, onnx and onnxruntime that are in constraints.txt."
         )
-    there = expected.any(axis=1)
-    cosine = float((answers * expected).sum(axis=1)[there].min())
+    present = expected.any(axis=1)
+    cosine = float((answers * expected).sum(axis=1)[present].min())
     num_bytes = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
     return EncoderWritten(modality, num_bytes, difference, cosine)
 

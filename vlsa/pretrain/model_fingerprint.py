@@ -1,0 +1,51 @@
+"""The fingerprint of a model: equal for two models only if their vectors can be compared.
+
+Written into each checkpoint by checkpoint.py, so that a search does not have to hash all weights; recorded in results,
+indexes and exports. `vlsa doctor RUN` computes it again.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vlsa.base.processes import in_parts
+from vlsa.config import ModelConfig
+from vlsa.config.overrides import to_dict
+from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.pretrain import sharded_files
+
+HEADER_KEY = "fingerprint"
+
+
+def model_fingerprint(config: ModelConfig, tokenizer: Tokenizer, weights: Mapping[str, Tensor]) -> str:
+    """Digest of the weights, the settings of the model, and the vocabulary."""
+    digest = hashlib.sha256(json.dumps(to_dict(config), sort_keys=True).encode())
+    digest.update(tokenizer.to_json().encode())
+    for name, weight in sorted(weights.items()):
+        digest.update(name.encode())
+        digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
+def for_header(config: ModelConfig, tokenizer: Tokenizer, weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """The entry of a checkpoint's header; empty where no process holds all weights."""
+    if any(map(in_parts, weights.values())):
+        return {}
+    return {HEADER_KEY: model_fingerprint(config, tokenizer, weights)}
+
+
+def recorded_fingerprint(path: Path) -> str | None:
+    """What a checkpoint file says; None for one written in parts, or before version 0.4. Raises CheckpointError."""
+    return sharded_files.header(path).get(HEADER_KEY)
+
+
+def verify_fingerprint(path: Path, config: ModelConfig, tokenizer: Tokenizer, weights: Mapping[str, Tensor]) -> str:
+    """The computed fingerprint of a checkpoint file. Raises CheckpointError when the file records another one."""
+    computed, recorded = model_fingerprint(config, tokenizer, weights), recorded_fingerprint(path)
+    if recorded not in (None, computed):
+        raise sharded_files.damaged(path, f"it records the fingerprint {recorded}, its weights have {computed}")
+    return computed
