@@ -81,7 +81,7 @@ def test_a_row_has_code_that_exists_a_test_and_a_verdict(row):
     assert verdict.lower().startswith(VERDICTS), f"{statement}: {verdict[:30]}"
 
 
-SETTINGS = ("encoder.", "decoder.", "objective.", "train.", "compute.")
+SETTINGS = ("model.", "encoder.", "decoder.", "objective.", "train.", "compute.")
 COMMANDS = {"prepare", "finetune", "evaluate"}
 
 
