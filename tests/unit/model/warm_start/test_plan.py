@@ -9,12 +9,10 @@ from tiny import change, make_model
 
 from vlsa.base.errors import ConfigError
 from vlsa.config.overrides import override
-from vlsa.model.encoder import Transformer
 from vlsa.model.warm_start import apply, read
-from vlsa.model.warm_start.apply import warm_start
-from vlsa.model.warm_start.families import offers
 
 FITS = {"norm_eps": 1e-12, "positions": "learned"}
+SEPARATE = {"shared": "none"}
 
 
 @pytest.fixture
@@ -37,13 +35,6 @@ def row(report, weight: str):
     rows = [row for row in report.rows if row.weight == weight]
     assert len(rows) == 1, [row.weight for row in report.rows]
     return rows[0]
-
-
-def separate(config) -> dict[str, Transformer]:
-    encoder = config.encoder
-    shape = (encoder.num_layers, encoder.width, encoder.num_heads, encoder.mlp_ratio)
-    names = ("video", "audio", "text")
-    return {name: Transformer(*shape, encoder.activation, encoder.norm_eps) for name in names}
 
 
 ALL = "encoder of video, audio, text"
@@ -83,17 +74,15 @@ def test_a_checkpoint_of_bert_leaves_pictures_sound_and_blocks_fresh(config, tok
     sized = change(config, "text", vocabulary_size=tokenizer.vocabulary_size)
     _, report = begun(sized, tokenizer, made("bert", vocab_size=tokenizer.vocabulary_size), **FITS)
     fresh = {row.weight for row in report.rows if row.action == "fresh"}
-    assert {f"{ALL}: 2 blocks, norm", "video: patches", "audio: patches", "video: kind"} <= fresh
+    assert {f"{ALL}: 2 blocks, norm", "video: patches", "audio: patches", "video: modality embedding"} <= fresh
     assert "post-norm" in row(report, "text: its blocks").note
-    assert "encoder.input_norms" in row(report, "text: its norm of tokens").note
+    assert "encoder.input_norms" in row(report, "text: its input norm").note
 
 
 def test_separate_encoders_take_a_source_each(config, tokenizer, made):
-    config = change(config, "encoder", **FITS)
-    model, towers = make_model(config, tokenizer), separate(config)
-    sources = [read(made("vit")), read(f"audio={made('vit')}"), read(made("ast"))]
-    given = [offer for source in sources for offer in offers(source)]
-    report = warm_start(model.embedding, towers, config, given, (0.45, 0.225))
+    sources = [made("vit"), f"audio={made('vit')}", made("ast")]
+    model, report = begun(config, tokenizer, *sources, **FITS, **SEPARATE)
+    towers = model.encoder.towers
     assert row(report, "encoder of video: blocks 1-2").origin == f"{made('vit')} (vit)"
     assert row(report, "encoder of audio: blocks 1-2").origin == f"audio={made('vit')} (vit)"
     assert row(report, "encoder of text: 2 blocks, norm").action == "fresh"
@@ -103,9 +92,7 @@ def test_separate_encoders_take_a_source_each(config, tokenizer, made):
 
 
 def test_sound_with_an_encoder_of_its_own_takes_nothing_of_a_picture_model_unasked(config, tokenizer, made):
-    config = change(config, "encoder", **FITS)
-    model = make_model(config, tokenizer)
-    report = warm_start(model.embedding, separate(config), config, offers(read(made("vit"))), (0.45, 0.225))
+    _, report = begun(config, tokenizer, made("vit"), **FITS, **SEPARATE)
     assert row(report, "audio: patches").action == "fresh"
 
 
@@ -120,23 +107,19 @@ def test_of_a_whole_clip_a_shared_encoder_takes_the_pictures_half(config, tokeni
 
 
 def test_with_separate_encoders_clip_gives_both_halves_and_says_what_is_otherwise(config, tokenizer, made):
-    config = change(config, "encoder", **CLIP)
-    model, towers = make_model(config, tokenizer), separate(config)
-    report = warm_start(model.embedding, towers, config, offers(read(made("clip"))), (0.45, 0.225))
+    _, report = begun(config, tokenizer, made("clip"), **CLIP, **SEPARATE)
     text = row(report, "encoder of text: blocks 1-2")
-    assert (text.action, text.note) == ("taken", "trained to look at earlier words alone; here they look at all")
-    assert row(report, "text: word embeddings").action == "left out"
-    assert row(report, "text: words").action == "fresh"
+    assert (text.action, text.note) == ("taken", "trained to attend to earlier tokens alone; here they attend to all")
+    assert row(report, "text: its token embeddings").action == "left out"
+    assert row(report, "text: token embeddings").action == "fresh"
 
 
 def test_a_text_half_of_clip_that_does_not_fit_is_left_out(config, tokenizer, made):
-    config = change(config, "encoder", **CLIP)
-    model, towers = make_model(config, tokenizer), separate(config)
     where = made("clip", text={"hidden_size": 16, "intermediate_size": 64})
-    report = warm_start(model.embedding, towers, config, offers(read(where)), (0.45, 0.225))
+    _, report = begun(config, tokenizer, where, **CLIP, **SEPARATE)
     assert row(report, "text: all of it").note == "does not fit: width 16, here 32"
     with pytest.raises(ConfigError, match="width 16, here 32"):
-        warm_start(model.embedding, towers, config, offers(read(f"text={where}")), (0.45, 0.225))
+        begun(config, tokenizer, f"text={where}", **CLIP, **SEPARATE)
 
 
 # --- what does not fit
@@ -170,10 +153,7 @@ def test_the_line_about_a_misfit_names_each_field_and_what_is_typed_then_fits(co
 
 def test_sources_that_contradict_each_other_are_refused(config, tokenizer, made):
     with pytest.raises(ConfigError, match=r"clip_vision_model.*quick_gelu.*audio-spectrogram.*Leave one of them out"):
-        config = change(config, "encoder", **CLIP)
-        model, towers = make_model(config, tokenizer), separate(config)
-        given = offers(read(made("clip_vision"))) + offers(read(made("ast")))
-        warm_start(model.embedding, towers, config, given, (0.45, 0.225))
+        begun(config, tokenizer, made("clip_vision"), made("ast"), **CLIP, **SEPARATE)
 
 
 def test_another_vocabulary_is_refused_with_the_file_to_give(config, tokenizer, made, tmp_path):
@@ -189,4 +169,4 @@ def test_another_vocabulary_is_refused_with_the_file_to_give(config, tokenizer, 
     pieces = sorted(tokenizer.backend.get_vocab().items(), key=lambda item: item[1])
     (tmp_path / "same-size" / "vocab.txt").write_text("\n".join(piece for piece, _ in pieces) + "\n")
     _, report = begun(sized, tokenizer, same_size)
-    assert row(report, "text: words").action == "taken"
+    assert row(report, "text: token embeddings").action == "taken"
