@@ -117,7 +117,7 @@ def pretrain(
 
 
 def _print_warm_start(report: "Report") -> None:
-    print_table(report.HEADER, report.cells(), title="What the model is initialised from")
+    print_table(report.HEADER, report.rows, title="What the model is initialised from")
 
 
 def print_run(out: Path, summary: "RunSummary") -> None:

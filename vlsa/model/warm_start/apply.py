@@ -8,10 +8,10 @@ Axes: D width, V G_h G_w frames and grid of patches, n tokens.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vlsa.base.errors import ConfigError
 from vlsa.config import MODALITIES
@@ -23,7 +23,7 @@ from vlsa.model.warm_start import resize
 from vlsa.model.warm_start.families import offers
 from vlsa.model.warm_start.files import Checkpoint, read
 from vlsa.model.warm_start.plan import plan
-from vlsa.model.warm_start.pretrained_weights import Offer, Pair
+from vlsa.model.warm_start.pretrained_weights import Offer
 
 Outcome = tuple[str, str]
 """Action and note of a row."""
@@ -31,15 +31,14 @@ FRESH: Outcome = ("fresh", "")
 FIXED: Outcome = ("fresh", "encoder.positions is fixed; --set model.encoder.positions=learned takes them")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One line of the table."""
 
     weight: str
     action: str
     """taken, resized (its shape was changed on the way), fresh (ours, as without --init), or left out (theirs)."""
-    origin: str = ""
-    note: str = ""
+    origin: str
+    note: str
 
 
 @dataclass
@@ -50,15 +49,12 @@ class Report:
     sources: tuple[str, ...] = ()
     """Each with the digest of what was read: what the run records."""
     rows: list[Row] = field(default_factory=list)
+    """The table under `HEADER`."""
 
     def add(self, weight: str, outcome: Outcome, origin: str = "") -> None:
         """One more row; what is fresh has no origin."""
         action, note = outcome
         self.rows.append(Row(weight, action, "" if action == "fresh" else origin, note))
-
-    def cells(self) -> list[tuple[str, str, str, str]]:
-        """The table under `HEADER`."""
-        return [(row.weight, row.action, row.origin, row.note) for row in self.rows]
 
 
 def initialiser(
@@ -120,7 +116,7 @@ def _blocks(report: Report, label: str, tower: Transformer, offer: Offer | None)
     if not offer.has("norm.weight"):
         outcome = ("fresh", "this checkpoint ends without one")
     elif num_ours == num_theirs:
-        _put(tower.norm, offer.pair("norm"))
+        _put(tower.norm, *offer.pair("norm"))
         outcome = ("taken", family.norm_note)
     report.add(f"{label}: norm", outcome, offer.origin)
 
@@ -161,7 +157,7 @@ def _patches(model: VLSA, offer: Offer) -> Outcome:
         kernel, bias = resize.fold_scales(kernel, bias, scale, (mean, deviation))
         folded = "its mean and deviation of pixels folded in"
     linear = resize.video_linear(kernel) if is_video else resize.audio_linear(kernel)
-    _put(model.embedding.get_submodule(offer.modality), (linear, bias))
+    _put(model.embedding.get_submodule(offer.modality), linear, bias)
     return "resized" if resized else "taken", _joined(resized, offer.family.kernel_note, folded)
 
 
@@ -215,13 +211,13 @@ def _modality(model: VLSA, offer: Offer) -> Outcome:
 def _input_norm(model: VLSA, offer: Offer) -> Outcome:
     if not offer.has("input_norm.weight"):
         return FRESH
-    _put(model.embedding.input_norms[offer.modality], offer.pair("input_norm"))
+    _put(model.embedding.input_norms[offer.modality], *offer.pair("input_norm"))
     return "taken", ""
 
 
-def _put(layer: nn.Module, pair: Pair) -> None:
-    layer.get_parameter("weight").copy_(pair[0])
-    layer.get_parameter("bias").copy_(pair[1])
+def _put(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    layer.get_parameter("weight").copy_(weight)
+    layer.get_parameter("bias").copy_(bias)
 
 
 def _joined(*notes: str) -> str:

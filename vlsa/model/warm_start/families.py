@@ -29,10 +29,8 @@ BASE = {
     "qkv_bias": True,
 }
 CLIP_TEXT_SHAPE = {"hidden_size": 512, "num_attention_heads": 8, "intermediate_size": 2048}
-PATCHES, POSITIONS = (
-    "embeddings.patch_embeddings.projection",
-    {"positions": (("embeddings.position_embeddings",), "1nD")},
-)
+PATCHES = "embeddings.patch_embeddings.projection"
+POSITIONS = {"positions": (("embeddings.position_embeddings",), "1nD")}
 CLIP_POSITIONS = {"positions": (("embeddings.position_embedding.weight",), "nD")}
 
 VIT = Family(
@@ -73,7 +71,6 @@ CLIP_VISION = Family(
     | _layer("input_norm", "pre_layrnorm"),
     settings=BASE | {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "patch_size": 32},
     prefix="vision_model.",
-    half="vision",
     num_special=1,
     pixels=((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
     norm_note="there it norms the class token alone",
@@ -84,8 +81,6 @@ CLIP_TEXT = Family(
     weights=CLIP_POSITIONS | _layer("norm", "final_layer_norm"),
     settings=CLIP_VISION.settings | CLIP_TEXT_SHAPE | {"max_position_embeddings": 77},
     prefix="text_model.",
-    half="text",
-    only_with_blocks=True,
     block_note="trained to attend to earlier tokens alone; here they attend to all",
     left_out=(("its token embeddings", "CLIP's vocabulary is not WordPiece's"),),
 )

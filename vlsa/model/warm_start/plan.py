@@ -54,7 +54,7 @@ def _add(made: Plan, offer: Offer, tower: nn.Module, encoder: EncoderConfig) -> 
     if family.optional and gives_blocks and misfits:
         made.leave_out(offer, ("all of it", f"does not fit: {', '.join(misfits)}"))
         return
-    gives_tokens = earlier is None and (gives_blocks or not family.only_with_blocks)
+    gives_tokens = earlier is None and (gives_blocks or offer.has("patches.weight") or offer.has("tokens"))
     if gives_blocks:
         made.blocks[tower] = offer
     if gives_tokens:

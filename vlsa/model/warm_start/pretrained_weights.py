@@ -20,8 +20,6 @@ from vlsa.model.warm_start.files import Checkpoint, brief
 
 Scale = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and deviation of each colour."""
-Pair = tuple[Tensor, Tensor]
-"""Weight and bias."""
 Weight = tuple[tuple[str, ...], str]
 """Its names in checkpoints, and its axes."""
 AXES = {
@@ -44,7 +42,7 @@ BLOCK: dict[str, Weight] = {
     "mlp.0": (("intermediate.dense", "mlp.fc1"), "HD"),
     "mlp.2": (("output.dense", "mlp.fc2"), "DH"),
 }
-"""Layer of our `Block` (query, key and value apart) -> its names in files of transformers, and the axes of its weight."""
+"""Layers of our `Block` (query, key and value apart), with the axes of their weights."""
 BIASES = {"query": ("attention.attention.q_bias",), "value": ("attention.attention.v_bias",)}
 """Names that VideoMAE gives to biases; its keys have none."""
 QKV_BIASES = ("query.bias", "key.bias", "value.bias")
@@ -64,9 +62,7 @@ class Family:
     prefix: str
     """What may precede each name: a model with a head has it."""
     section: str = ""
-    """Part of config.json that describes it; empty = all."""
-    half: str = ""
-    """Which half of its checkpoint this is."""
+    """Part of config.json that describes this half of its checkpoints; empty = all."""
     may_lack: tuple[str, ...] = ()
     """Ends of our names that some checkpoints do not have."""
     num_special: int = 0
@@ -76,8 +72,6 @@ class Family:
     factor: float = 1.0
     """Of the patch kernel."""
     has_blocks: bool = True
-    only_with_blocks: bool = False
-    """Nothing of it is of use without its blocks."""
     optional: bool = False
     """Left out, not refused, where it does not fit."""
     block_note: str = ""
@@ -104,7 +98,7 @@ class Offer:
     @property
     def origin(self) -> str:
         """For people."""
-        half = f", {self.family.half}" if self.family.half else ""
+        half = f", {self.family.section.removesuffix('_config')}" if self.family.section else ""
         return f"{self.checkpoint.where} ({self.checkpoint.family}){half}"
 
     @property
@@ -134,18 +128,15 @@ class Offer:
             return {"width": width, "num_heads": heads}
         hidden = self.number("intermediate_size")
         activation, eps = self.setting("hidden_act"), self.setting("layer_norm_eps")
+        unfit = ""
         if activation not in ("gelu", "quick_gelu"):
-            raise ConfigError(
-                f"{self.origin}: its activation is {brief(activation)}; the encoder has gelu and quick_gelu, and would "
-                "give other outputs. Take another checkpoint."
-            )
+            unfit = f"its activation is {brief(activation)}; the encoder has gelu and quick_gelu"
+        elif hidden % width:
+            unfit = f"its MLPs are {hidden / width:.2f} times as wide as its tokens; the encoder's are a whole multiple"
+        if unfit:
+            raise ConfigError(f"{self.origin}: {unfit}, and would give other outputs. Take another checkpoint.")
         if not isinstance(eps, float | int) or not 0 < eps < 1:
             raise self._wrong(f"layer_norm_eps={brief(eps)}", "a small number above 0 is needed there")
-        if hidden % width:
-            raise ConfigError(
-                f"{self.origin}: its MLPs are {hidden / width:.2f} times as wide as its tokens; the encoder's are "
-                "a whole multiple. Take another checkpoint."
-            )
         ratio, eps = hidden // width, float(eps)
         return {"width": width, "num_heads": heads, "mlp_ratio": ratio, "activation": activation, "norm_eps": eps}
 
@@ -161,7 +152,8 @@ class Offer:
             grid = 1, rows // number("frequency_stride") + 1, columns // number("time_stride") + 1
         else:
             side = number("image_size") // number("patch_size")
-            grid = (number("num_frames") // number("tubelet_size") if self.setting("num_frames") else 1), side, side
+            has_tubelets = "tubelet_size" in self.family.settings
+            grid = (number("num_frames") // number("tubelet_size") if has_tubelets else 1), side, side
         if min(grid) < 1 or math.prod(grid) > MOST_POSITIONS:
             sizes = " x ".join(map(str, grid))
             raise self._wrong(f"{sizes} positions", f"1 to {MOST_POSITIONS:,} are needed")
@@ -174,7 +166,6 @@ class Offer:
         """
         stored, prefix = self.checkpoint.weights, self.family.prefix
         may_lack = self.family.may_lack + (QKV_BIASES if self.setting("qkv_bias") is False else ())
-        _ = self.needs  # refused first, if the encoder cannot be like that
         for part, names, shape in self._expected():
             name = next((name for name in (*names, *(prefix + name for name in names)) if name in stored), None)
             if name is not None:
@@ -185,24 +176,24 @@ class Offer:
                     f"{self.checkpoint.where}: no weight {names[0]} in it (but {brief(list(stored))}); a "
                     f"{self.checkpoint.family} has one. Give a checkpoint as save_pretrained writes it."
                 )
+        _ = self.needs  # refused here, not when it is planned
         return self
 
     def _check(self, name: str, shape: tuple[int, ...]) -> None:
         stored = self.checkpoint.weights[name]
+        problem = ""
         if stored.shape != shape:
+            problem = f"has the shape {list(stored.shape)} where {list(shape)} follows from its config.json"
+        elif stored.dtype not in FLOATS:
+            problem = f"is stored as {stored.dtype}, perhaps quantised, where one of {', '.join(FLOATS)} is read"
+        if problem:
             raise CheckpointError(
-                f"{self.origin}: {name} has the shape {list(stored.shape)} where {list(shape)} follows from its "
-                "config.json; the two belong to different models. Write both again with save_pretrained."
-            )
-        if stored.dtype not in FLOATS:
-            raise CheckpointError(
-                f"{self.origin}: {name} is stored as {stored.dtype}, not as one of {', '.join(FLOATS)}; its values "
-                "would be taken for others. Take a checkpoint that is not quantised."
+                f"{self.origin}: {name} {problem}; it cannot be taken. Write the model again with save_pretrained."
             )
 
     def _expected(self) -> Iterator[tuple[str, list[str], tuple[int, ...]]]:
         """Our name of each weight, its names in checkpoints, and its shape."""
-        sizes = {axis: self.number(name) for axis, name in AXES.items() if self.setting(name) is not None}
+        sizes = {axis: self.number(name) for axis, name in AXES.items() if name in self.family.settings}
         sizes |= {"1": 1, "3": 3, "n": self.family.num_special + math.prod(self.grid)}
         for part, (names, axes) in self.family.weights.items():
             yield part, list(names), tuple(sizes[axis] for axis in axes)
@@ -222,7 +213,7 @@ class Offer:
         """Whether it offers such a weight."""
         return part in self.found
 
-    def pair(self, layer: str) -> Pair:
+    def pair(self, layer: str) -> tuple[Tensor, Tensor]:
         """Weight and bias of a layer."""
         return self.get(f"{layer}.weight"), self.get(f"{layer}.bias")
 

@@ -184,7 +184,7 @@ def test_weights_that_are_not_finite_are_refused(folder):
         ("hidden_size", "many", ("hidden_size='many'", "a count is needed")),
         ("num_hidden_layers", 0, ("num_hidden_layers=0",)),
         ("image_size", 32, ("position_embeddings has the shape [1, 17, 32] where [1, 65, 32] follows",)),
-        ("intermediate_size", 120, ("3.75 times",)),
+        ("intermediate_size", 120, ("has the shape [128, 32] where [120, 32] follows",)),
         ("hidden_act", "relu", ("activation is 'relu'",)),
     ],
 )
@@ -192,6 +192,10 @@ def test_settings_that_cannot_be_are_refused(folder, name, value, words):
     settings = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(settings | {name: value}))
     refused(VlsaError, folder, *words)
+
+
+def test_mlps_that_are_not_a_whole_multiple_of_the_width_are_refused(tmp_path):
+    refused(ConfigError, public.written(public.vit(intermediate_size=120), tmp_path), "3.75 times")
 
 
 def test_a_family_that_has_nothing_for_a_modality_is_refused(folder):

@@ -122,6 +122,16 @@ def test_a_text_half_of_clip_that_does_not_fit_is_left_out(config, tokenizer, ma
         begun(config, tokenizer, f"text={where}", **CLIP, **SEPARATE)
 
 
+def test_token_embeddings_of_one_source_and_blocks_of_another_are_both_reported(config, tokenizer, made):
+    sized = change(config, "text", vocabulary_size=tokenizer.vocabulary_size)
+    sources = made("bert", vocab_size=tokenizer.vocabulary_size), f"text={made('clip_text')}"
+    _, report = begun(sized, tokenizer, *sources, activation="quick_gelu", **SEPARATE)
+    assert row(report, "encoder of text: blocks 1-2").action == "taken"
+    assert row(report, "text: token embeddings").origin == f"{made('bert')} (bert)"
+    left = row(report, "text: all but its blocks")
+    assert (left.action, left.note) == ("left out", f"{made('bert')} (bert) came first")
+
+
 # --- what does not fit
 
 
