@@ -23,7 +23,7 @@ from records import above_zero, circumstances, exit_status, finish
 
 from vlsa.config.recipes import recipe
 from vlsa.data.clip import Clip
-from vlsa.data.engine.workers import Beat
+from vlsa.data.engine.workers import Heartbeat
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.world.write import make_world
@@ -41,7 +41,9 @@ class Memory:
     def __init__(self) -> None:
         self._clips: dict[str, Clip] = {}
 
-    def __call__(self, window: WindowSpec, rows: Sequence[ClipRow], beat: Beat) -> tuple[list[Clip], list[Rejection]]:
+    def __call__(
+        self, window: WindowSpec, rows: Sequence[ClipRow], beat: Heartbeat
+    ) -> tuple[list[Clip], list[Rejection]]:
         if any(row.id not in self._clips for row in rows):
             clips, rejections = decode_rows(window, rows, beat)
             assert not rejections, rejections

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from vlsa.data.clip import Clip
-from vlsa.data.engine.workers import Beat
+from vlsa.data.engine.workers import Heartbeat
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.loading.tokenizer import TextCoverage
 from vlsa.retrieve.encode.sampling import Sampling, WindowSpec, decode_rows
@@ -99,7 +99,7 @@ def write_numbered_sound(path: Path, number: int, seconds: float = 2.0, rate_hz:
         file.writeframes(samples.tobytes())
 
 
-def decode_or_die(spec: WindowSpec, rows: tuple[ClipRow, ...], beat: Beat) -> tuple[list[Clip], list[Rejection]]:
+def decode_or_die(spec: WindowSpec, rows: tuple[ClipRow, ...], beat: Heartbeat) -> tuple[list[Clip], list[Rejection]]:
     """As `decode_rows`, with a native crash at clips whose file name says so, from the second clip on."""
     for number, row in enumerate(rows):
         beat(row.id, 60.0)

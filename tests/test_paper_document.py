@@ -81,7 +81,7 @@ def test_a_row_has_code_that_exists_a_test_and_a_verdict(row):
     assert verdict.lower().startswith(VERDICTS), f"{statement}: {verdict[:30]}"
 
 
-SETTINGS = ("encoder.", "decoder.", "objective.", "train.", "compute.")
+SETTINGS = ("model.", "encoder.", "decoder.", "objective.", "train.", "compute.")
 COMMANDS = {"prepare", "finetune", "evaluate"}
 
 
@@ -110,8 +110,8 @@ PLAIN = {"num_layers", "width", "num_heads", "mlp_ratio"}
     [(g, f.name) for g, kind in KINDS.items() for f in dataclasses.fields(kind) if f.name not in PLAIN],
 )
 def test_every_option_of_the_model_is_explained(group, name):
-    named = f"`{group}.{name}" in TEXT or f"`{KINDS[group].__name__}.{name}`" in TEXT
-    assert named, f"{group}.{name} is not in docs/paper.md"
+    named = f"`model.{group}.{name}" in TEXT or f"`{KINDS[group].__name__}.{name}`" in TEXT
+    assert named, f"model.{group}.{name} is not in docs/paper.md"
 
 
 def test_the_rows_stand_in_the_order_of_the_paper():

@@ -29,7 +29,7 @@ SPARE_WORKERS = 2
 CLIP_SECONDS = 20.0
 """Patience for a clip (media that decodes takes far less); large files get a second more for each 10 MB."""
 
-Beat = Callable[[str, float], None]
+Heartbeat = Callable[[str, float], None]
 """Called by a task with (what comes next, seconds of patience for it)."""
 
 
@@ -74,7 +74,7 @@ class WorkerPool:
     `function` and the tasks must be picklable. With `num_workers=0` all runs in this process, without protection.
     """
 
-    def __init__(self, function: Callable[[Any, Beat], Any], tasks: Iterable[Any], num_workers: int) -> None:
+    def __init__(self, function: Callable[[Any, Heartbeat], Any], tasks: Iterable[Any], num_workers: int) -> None:
         if num_workers < 0:
             raise ConfigError(f"{num_workers} worker processes are not possible. Use 0 (none but this) or more.")
         self._function = function
@@ -150,7 +150,7 @@ class WorkerPool:
 class _Worker:
     """The parent's side of one worker process."""
 
-    function: Callable[[Any, Beat], Any]
+    function: Callable[[Any, Heartbeat], Any]
     busy: bool = False
     task: Any = None
     label: str = ""
@@ -206,7 +206,7 @@ class _Worker:
         return Lost(self.task, self.label, reason, message)
 
 
-def _serve(connection: Connection, function: Callable[[Any, Beat], Any]) -> None:
+def _serve(connection: Connection, function: Callable[[Any, Heartbeat], Any]) -> None:
     """The worker's side: do one task after the other, until the parent closes the pipe."""
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from vlsa.base.errors import CaptionError, ConfigError, ManifestError, MediaError
 from vlsa.base.files import Progress
-from vlsa.data.engine.workers import Beat, Lost, Started, WorkerPool, patience_seconds
+from vlsa.data.engine.workers import Heartbeat, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows
@@ -134,7 +134,7 @@ def scan_files(tasks: list[Task], num_workers: int, progress: Progress | None) -
     return scanned
 
 
-def scan_file(task: Task, beat: Beat) -> ScannedFile:
+def scan_file(task: Task, beat: Heartbeat) -> ScannedFile:
     """Scan one file: its length, and its subtitles if the caption table has no text of it."""
     beat(task.name, patience_seconds(task.path))
     try:

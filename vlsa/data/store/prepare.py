@@ -22,7 +22,7 @@ from vlsa.base.files import Progress, locked_folder, write_json_lines
 from vlsa.config import Config
 from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
-from vlsa.data.engine.workers import Beat, Done, Lost, Started, WorkerPool, patience_seconds
+from vlsa.data.engine.workers import Done, Heartbeat, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
 from vlsa.data.ingest.segments import segment_seconds
 from vlsa.data.media import decode
@@ -134,7 +134,7 @@ def prepare(
     return summarise(store, report)
 
 
-def build_shard(task: ShardTask, beat: Beat) -> None:
+def build_shard(task: ShardTask, beat: Heartbeat) -> None:
     """Make one shard, in a worker: decode its rows in order, keep or reject each, commit."""
     known = {rejection.id: rejection for rejection in task.given_up}
     with ShardWriter(task.store_path, task.number, task.settings) as writer:

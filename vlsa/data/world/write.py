@@ -22,7 +22,7 @@ import numpy as np
 
 from vlsa.base.errors import ConfigError
 from vlsa.base.files import locked_folder, read_json, write_atomically, write_json_lines
-from vlsa.data.engine.workers import CLIP_SECONDS, Beat, Done, Lost, WorkerPool
+from vlsa.data.engine.workers import CLIP_SECONDS, Done, Heartbeat, Lost, WorkerPool
 from vlsa.data.world.clips import NUM_HELD_OUT, SPLITS, world_log
 from vlsa.data.world.picture import render_picture
 from vlsa.data.world.sound import render_sound
@@ -164,7 +164,7 @@ def _images(frames: np.ndarray) -> Iterator[Any]:
         yield image
 
 
-def _write_task(task: _Task, heartbeat: Beat) -> None:
+def _write_task(task: _Task, heartbeat: Heartbeat) -> None:
     heartbeat(str(task.path), CLIP_SECONDS)
     log, _ = world_log(task.seed, task.split, task.index)
     frames = render_picture(log, task.size_px, FRAMES_PER_SECOND)

@@ -12,7 +12,7 @@ from typing import Any
 from vlsa.base.errors import MediaError
 from vlsa.config.checks import check_least
 from vlsa.data.clip import Clip, ClipFacts, Dataset
-from vlsa.data.engine.workers import Beat, patience_seconds
+from vlsa.data.engine.workers import Heartbeat, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.loading.loader import MemoryClips, MemoryRow
 from vlsa.data.loading.transform import Window, choose_frames, covering_starts, wanted_times
@@ -135,7 +135,7 @@ def decode_windows(
     return windows
 
 
-def decode_rows(spec: WindowSpec, rows: Sequence[ClipRow], beat: Beat) -> tuple[list[Clip], list[Rejection]]:
+def decode_rows(spec: WindowSpec, rows: Sequence[ClipRow], beat: Heartbeat) -> tuple[list[Clip], list[Rejection]]:
     """The clips of some rows of one file, and those that cannot be decoded; the task of a worker."""
     from vlsa.data.media.decode import probe
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from vlsa.base.errors import SearchIndexError
 from vlsa.base.files import Progress, locked_folder, write_json_lines
 from vlsa.data.clip import Clip
-from vlsa.data.engine.workers import Beat, Done, Lost, WorkerPool
+from vlsa.data.engine.workers import Done, Heartbeat, Lost, WorkerPool
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.ingest.scan import scan
 from vlsa.data.ingest.segments import segment_seconds
@@ -40,7 +40,7 @@ ROWS_PER_TASK = 16
 CLIPS_PER_BATCH = 32
 """Clips that are encoded together."""
 
-Decode = Callable[[WindowSpec, Sequence[ClipRow], Beat], tuple[list[Clip], list[Rejection]]]
+Decode = Callable[[WindowSpec, Sequence[ClipRow], Heartbeat], tuple[list[Clip], list[Rejection]]]
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _open_or_create(path: Path, encoder: Encoder, source: Path) -> Index:
 def _index_media(
     writer: Writer,
     encoder: Encoder,
-    decode: Callable[[Sequence[ClipRow], Beat], tuple[list[Clip], list[Rejection]]],
+    decode: Callable[[Sequence[ClipRow], Heartbeat], tuple[list[Clip], list[Rejection]]],
     num_workers: int | None,
 ) -> None:
     """Decode in workers, encode here; a clip that kills or holds its worker is left out and the rest is tried again."""

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from vlsa.base.errors import ConfigError, StoreError, VlsaError
-from vlsa.data.engine.workers import Beat, Done, Lost, Started, WorkerPool, _exit_cause, patience_seconds
+from vlsa.data.engine.workers import Done, Heartbeat, Lost, Started, WorkerPool, _exit_cause, patience_seconds
 
 
-def act(task: str, beat: Beat) -> str:
+def act(task: str, beat: Heartbeat) -> str:
     """Do as the task says."""
     beat(f"about to {task}", 0.5 if task == "hang" else 30)
     if task == "die":
@@ -31,7 +31,7 @@ def act(task: str, beat: Beat) -> str:
     return f"{task} done"
 
 
-def die_at_once(task: str, beat: Beat) -> None:
+def die_at_once(task: str, beat: Heartbeat) -> None:
     os._exit(9)
 
 
@@ -77,7 +77,7 @@ def test_workers_that_never_start_end_the_job_with_advice() -> None:
         list(WorkerPool(die_at_once, ["a", "b"], num_workers=1).events())
 
 
-def die_before_the_work_once(task: str, beat: Beat) -> str:
+def die_before_the_work_once(task: str, beat: Heartbeat) -> str:
     """The first worker of each task dies before it says what it does."""
     mark = Path(task)
     if not mark.exists():

@@ -11,7 +11,7 @@ from tiny import RATE_HZ, change, make_model, plain_clip, tiny_clips, tiny_confi
 
 from vlsa.base.errors import ConfigError, SearchIndexError
 from vlsa.data.clip import Batch, Clip, WrappedDataset
-from vlsa.data.engine.workers import Beat
+from vlsa.data.engine.workers import Heartbeat
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.loading.loader import MemoryClips, read_tensors
 from vlsa.data.loading.transform import covering_starts
@@ -196,7 +196,7 @@ def _beat(*_: object) -> None:
 def test_a_worker_decodes_the_windows_and_nothing_between_them(encoder, tmp_path):
     spec = dataclasses.replace(encoder.window, window_seconds=1.0, sampling=Sampling(num_windows=2))
     path = str(write_media(tmp_path / "long.mp4", pictures=[grey(9)] * 250, sound=tone(10.0)))
-    beat: Beat = _beat
+    beat: Heartbeat = _beat
     (clip,), _ = decode_rows(spec, [ClipRow("row", path, 0.0, 10.0, (), "test")], beat)
     assert clip.frames is clip.sound is None
     assert [(part.start_seconds, part.stop_seconds) for part in spec.cut(clip)] == [(0.0, 1.0), (9.0, 10.0)]
@@ -275,7 +275,7 @@ def test_an_index_whose_sampling_is_damaged_is_one_line(tmp_path, damaged):
     index.facts["model"]["sampling"] = damaged
     index._write_facts()
     with pytest.raises(SearchIndexError, match=r"index\.json is damaged"):
-        Index.open(tmp_path / "index")
+        Index.open(tmp_path / "index", encoder=FakeEncoder())
 
 
 # --- precision
