@@ -146,11 +146,10 @@ def _patches(model: VLSA, offer: Offer) -> Outcome:
     config, is_video, theirs = model.config, offer.modality == "video", offer.kernel
     size = config.video.patch_px if is_video else config.audio.patch_size
     old = tuple(theirs.shape[-2:])
-    kernel, bias = resize.resize_kernel(theirs, size), offer.bias
+    kernel, bias = resize.resize_kernel(theirs, size), offer.get("patches.bias")
     grey = "3 colours summed: as a grey image" if offer.is_grey else ""
-    resized = _joined(
-        offer.family.merge_note, grey, f"{old[0]} x {old[1]} to {size} x {size}" if old != (size, size) else ""
-    )
+    sizes = f"{old[0]} x {old[1]} to {size} x {size}" if old != (size, size) else ""
+    resized = _joined(offer.family.merge_note, grey, sizes)
     folded = ""
     if scale := offer.pixel_scale:
         mean, deviation = model.pixel_scale.tolist()
@@ -181,10 +180,9 @@ def _order(ours: nn.Parameter, offer: Offer) -> Outcome:
 def _places(positions: LearnedPositions, model: VLSA, offer: Offer) -> Outcome:
     """Positions on the grid of patches; an image model's serve each frame."""
     video, audio, theirs = model.config.video, model.config.audio, offer.positions
-    side, bands = video.size_px // video.patch_px, audio.num_frequencies // audio.patch_size
-    grid = (
-        (video.num_frames, side, side) if offer.modality == "video" else (1, bands, audio.num_times // audio.patch_size)
-    )
+    grid = (1, audio.num_frequencies // audio.patch_size, audio.num_times // audio.patch_size)
+    if offer.modality == "video":
+        grid = (video.num_frames, *[video.size_px // video.patch_px] * 2)
     (moments, *old), num_frames = theirs.shape[:3], grid[0] if len(theirs) > 1 else 1
     table = resize.resize_places(theirs, num_frames, *grid[1:]).expand(*grid, -1)
     if offer.modality == "video":

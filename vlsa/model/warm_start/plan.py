@@ -78,7 +78,7 @@ def _norms(givers: Iterable[Offer], encoder: EncoderConfig) -> dict[str, Any]:
 
 
 def _misfits(needs: Mapping[str, Any], encoder: EncoderConfig) -> dict[str, str]:
-    """ "width 32, here 48" -> "width=32", for what of the encoder is otherwise than needed."""
+    """What of the encoder is not as needed, as "width 32, here 48", with the setting that would be: "width=32"."""
     ours = {name: getattr(encoder, name) for name in needs}
     ours["input_norms"] = tuple(name for name in MODALITIES if name in encoder.input_norms)
     return {
@@ -118,6 +118,4 @@ def _check(made: Plan, encoder: EncoderConfig) -> None:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(value) or "[]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return (",".join(value) or "[]") if isinstance(value, tuple) else str(value)

@@ -124,6 +124,8 @@ class Offer:
     def needs(self) -> dict[str, Any]:
         """What the encoder has to be like to hold the blocks. Raises ConfigError, CheckpointError."""
         width, heads = self.number("hidden_size"), self.number("num_attention_heads")
+        if width % heads:
+            raise self._wrong(f"num_attention_heads={heads}", f"a divisor of hidden_size={width} is needed there")
         if not self.family.has_blocks:
             return {"width": width, "num_heads": heads}
         hidden = self.number("intermediate_size")
@@ -167,7 +169,7 @@ class Offer:
         stored, prefix = self.checkpoint.weights, self.family.prefix
         may_lack = self.family.may_lack + (QKV_BIASES if self.setting("qkv_bias") is False else ())
         for part, names, shape in self._expected():
-            name = next((name for name in (*names, *(prefix + name for name in names)) if name in stored), None)
+            name = next((start + name for start in ("", prefix) for name in names if start + name in stored), None)
             if name is not None:
                 self._check(name, shape)
                 self.found[part] = name
@@ -206,7 +208,9 @@ class Offer:
                     yield f"blocks.{layer}.{part}.{kind}", full, shape if kind == "weight" else shape[:1]
 
     def get(self, part: str) -> Tensor:
-        """The weight of that name among ours. Raises CheckpointError."""
+        """The weight of that name among ours; zeros for a bias that it does not have. Raises CheckpointError."""
+        if not self.has(part) and part.endswith(".bias"):
+            return torch.zeros(self.number("hidden_size"))
         return self.checkpoint.tensor(self.found[part])
 
     def has(self, part: str) -> bool:
@@ -214,23 +218,17 @@ class Offer:
         return part in self.found
 
     def pair(self, layer: str) -> tuple[Tensor, Tensor]:
-        """Weight and bias of a layer."""
+        """Weight and bias of a layer. Raises CheckpointError."""
         return self.get(f"{layer}.weight"), self.get(f"{layer}.bias")
 
     def block(self, layer: int) -> dict[str, Tensor]:
         """The state of our `Block` for one layer. Raises CheckpointError."""
-        fused = {"weight": [], "bias": []}
-        state = {}
-        zeros = torch.zeros(self.number("hidden_size"))
-        for part in BLOCK:
-            for kind, parts in fused.items():
-                name = f"blocks.{layer}.{part}.{kind}"
-                value = self.get(name) if self.has(name) else zeros
-                if part in ("query", "key", "value"):
-                    parts.append(value)
-                else:
-                    state[f"{part}.{kind}"] = value
-        return state | {f"attention.query_key_value.{kind}": torch.cat(parts) for kind, parts in fused.items()}
+        kinds = ("weight", "bias")
+        state = {f"{part}.{kind}": self.get(f"blocks.{layer}.{part}.{kind}") for part in BLOCK for kind in kinds}
+        for kind in kinds:
+            three = [state.pop(f"{part}.{kind}") for part in ("query", "key", "value")]
+            state[f"attention.query_key_value.{kind}"] = torch.cat(three)
+        return state
 
     @property
     def kernel(self) -> Float[Tensor, "D C h w"]:
@@ -238,11 +236,6 @@ class Offer:
         kernel = self.get("patches.weight") * self.family.factor
         kernel = resize.merge_frames(kernel) if kernel.ndim == 5 else kernel
         return resize.merge_colours(kernel) if self.is_grey else kernel
-
-    @property
-    def bias(self) -> Float[Tensor, " D"]:
-        """Of the kernel; CLIP has none."""
-        return self.get("patches.bias") if self.has("patches.bias") else torch.zeros(self.number("hidden_size"))
 
     @property
     def is_grey(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a warm start does to a model, and whether its report tells the truth."""
+"""What a warm start does to a model, and whether its report is true."""
 
 import json
 

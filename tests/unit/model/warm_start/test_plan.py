@@ -1,4 +1,4 @@
-"""Who gives what: the first source that offers it; and one line for sources that do not fit, with what to type."""
+"""Which source gives what: the first that offers it; one line, with what to type, for sources that do not fit."""
 
 import re
 
@@ -62,7 +62,7 @@ def test_a_second_source_of_the_same_kind_gives_nothing(config, tokenizer, made)
     assert all(torch.equal(value, alone.state_dict()[name]) for name, value in model.state_dict().items())
 
 
-def test_sound_that_shares_the_encoder_of_a_picture_model_takes_its_patches_as_grey(config, tokenizer, made):
+def test_audio_that_shares_the_encoder_of_an_image_model_takes_its_patches_as_grey(config, tokenizer, made):
     _, report = begun(config, tokenizer, made("vit"), **FITS)
     patches = row(report, "audio: patches")
     assert (patches.action, patches.origin) == ("resized", f"{made('vit')} (vit)")
@@ -70,7 +70,7 @@ def test_sound_that_shares_the_encoder_of_a_picture_model_takes_its_patches_as_g
     assert row(report, "audio: positions").note == "4 x 4 to 4 x 8"
 
 
-def test_a_checkpoint_of_bert_leaves_pictures_sound_and_blocks_fresh(config, tokenizer, made):
+def test_a_checkpoint_of_bert_leaves_video_audio_and_blocks_fresh(config, tokenizer, made):
     sized = change(config, "text", vocabulary_size=tokenizer.vocabulary_size)
     _, report = begun(sized, tokenizer, made("bert", vocab_size=tokenizer.vocabulary_size), **FITS)
     fresh = {row.weight for row in report.rows if row.action == "fresh"}
@@ -91,7 +91,7 @@ def test_separate_encoders_take_a_source_each(config, tokenizer, made):
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def test_sound_with_an_encoder_of_its_own_takes_nothing_of_a_picture_model_unasked(config, tokenizer, made):
+def test_audio_with_an_encoder_of_its_own_takes_nothing_of_an_image_model_unasked(config, tokenizer, made):
     _, report = begun(config, tokenizer, made("vit"), **FITS, **SEPARATE)
     assert row(report, "audio: patches").action == "fresh"
 
@@ -99,7 +99,7 @@ def test_sound_with_an_encoder_of_its_own_takes_nothing_of_a_picture_model_unask
 CLIP = {"activation": "quick_gelu", "input_norms": ("video",), "positions": "learned"}
 
 
-def test_of_a_whole_clip_a_shared_encoder_takes_the_pictures_half(config, tokenizer, made):
+def test_of_a_whole_clip_a_shared_encoder_takes_the_vision_half(config, tokenizer, made):
     _, report = begun(config, tokenizer, made("clip"), **CLIP)
     assert row(report, f"{ALL}: blocks 1-2").origin.endswith("(clip), vision")
     assert row(report, "text: all of it").note.startswith("the encoder of text has the blocks of")
@@ -180,3 +180,10 @@ def test_another_vocabulary_is_refused_with_the_file_to_give(config, tokenizer, 
     (tmp_path / "same-size" / "vocab.txt").write_text("\n".join(piece for piece, _ in pieces) + "\n")
     _, report = begun(sized, tokenizer, same_size)
     assert row(report, "text: token embeddings").action == "taken"
+
+
+def test_a_value_to_type_has_all_its_digits(config, tokenizer, made):
+    source, eps = made("vit", layer_norm_eps=1.23456789e-7), "1.23456789e-07"
+    with pytest.raises(ConfigError, match=f"--set model.encoder.norm_eps={eps} "):
+        begun(config, tokenizer, source)
+    begun(config, tokenizer, source, norm_eps=float(eps))
