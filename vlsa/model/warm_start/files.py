@@ -204,7 +204,7 @@ def _header(path: Path) -> dict[str, Stored]:
 def brief(value: object) -> str:
     """A value of a file that anybody may have written, on one line and no longer than people read."""
     short = reprlib.Repr()
-    short.maxstring = short.maxother = 80
+    short.maxlist, short.maxstring, short.maxother = 3, 80, 80
     return short.repr(value)
 
 
