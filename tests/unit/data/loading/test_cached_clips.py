@@ -68,6 +68,17 @@ def test_what_is_cached_is_what_is_read(tmp_path):
     assert counted.reads() == {f"{row.id} whole": 1 for row in rows}
 
 
+def test_what_is_cached_cannot_be_written_to():
+    source = MemoryClips({"train": [plain_clip()]})
+    cached = CachedClips(source, source.rows(), 2**20)
+    (row,) = source.rows()
+    cached.read(row)
+    clip = cached._cached(row)
+    assert [part.flags.writeable for part in (clip.frames, clip.frame_seconds, clip.sound)] == [False] * 3
+    with pytest.raises(ValueError, match="read-only"):
+        cached.read(row).sound[:] = 0
+
+
 def test_a_full_cache_reads_parts_of_the_rest(tmp_path):
     source = MemoryClips({"train": tiny_clips(3)})
     rows = source.rows()
