@@ -1,8 +1,8 @@
-"""Several processes that train one model together: who is who, what they tell each other, and how they end.
+"""Several processes that train one model: their ranks, what they exchange, and how they end.
 
-torchrun starts them and says in the environment who each is; everything else is PyTorch's too: NCCL between GPUs, gloo
-between processors. A process that was started alone is rank 0 of 1, and nothing here does anything. Reads the
-environment; used by data/loader.py (each rank reads its own clips), model/matching.py, pretrain/ and the command line.
+torchrun starts them and sets their ranks in the environment; PyTorch connects them, with NCCL between GPUs and gloo
+between CPUs. A process that was started alone is rank 0 of 1, and nothing here has an effect. Reads the environment;
+used by data/loading/loader.py (each rank reads its own clips), model/matching.py, pretrain/ and the command line.
 """
 
 import json

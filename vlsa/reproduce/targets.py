@@ -56,7 +56,7 @@ class Target:
     must_fall: tuple[tuple[str, str, str], ...] = ()
     """Controls, each an arm, a stage and how it is said: to be worse than the first arm after the first stage."""
     maps_pairs: bool = False
-    """Whether pairs are mapped too (pairs.py)."""
+    """Whether pair maps are drawn too (pair_maps.py)."""
 
 
 FULL = Arm("full", "LPMM + GAM", "", {"text_to_video": (27.1, 57.3, 68.9), "text_to_audio": (33.5, 63.7, 75.1)})
