@@ -84,15 +84,7 @@ def reproduce(
         _print(make.reproduce_cost(recipe, changes or [], out, batch_size, vocabulary))
         return
     wanted = target(name)
-    if not data:
-        raise ConfigError(
-            f"reproduce {name}: no --data; there is nothing to train on. "
-            "Give a store, or a made world: --data world:train=3000,test=1000"
-        )
-    if benchmark and benchmark not in BENCHMARKS:
-        raise ConfigError(
-            f"--benchmark {benchmark}: the paper's table has no such data. {nearest(benchmark, BENCHMARKS)}"
-        )
+    _check_data(name, data, benchmark)
     plan = Plan(
         recipe=recipe,
         data=data,
@@ -117,6 +109,19 @@ def _check_numbers(name: str, **numbers: int | None) -> None:
     if numbers["seeds"] and numbers["seeds"] > MOST_SEEDS:
         raise ConfigError(
             f"reproduce {name}: --seeds {numbers['seeds']} would never end. Ask for {MOST_SEEDS} at most; 3 are usual."
+        )
+
+
+def _check_data(name: str, data: str, benchmark: str) -> None:
+    """Raises ConfigError where there is nothing to train on, and for a benchmark that the paper does not have."""
+    if not data:
+        raise ConfigError(
+            f"reproduce {name}: no --data; there is nothing to train on. "
+            "Give a store, or a made world: --data world:train=3000,test=1000"
+        )
+    if benchmark and benchmark not in BENCHMARKS:
+        raise ConfigError(
+            f"--benchmark {benchmark}: the paper's table has no such data. {nearest(benchmark, BENCHMARKS)}"
         )
 
 

@@ -96,7 +96,7 @@ class CachedClips(WrappedDataset):
         return self._found.get(number, 0)
 
     def _load(self, offset: int) -> Clip:
-        """The arrays are views of the shared memory, not copies, and read-only: what one process changed all would read."""
+        """The arrays are read-only views of the shared memory, not copies: all processes read the same bytes."""
         num_buffers = int(np.frombuffer(self._memory, np.int64, 1, offset)[0])
         sizes = np.frombuffer(self._memory, np.int64, num_buffers, offset + 8).tolist()
         view, place, parts = memoryview(self._memory).toreadonly(), offset + _aligned(8 * (1 + num_buffers)), []
