@@ -53,7 +53,7 @@ def finetune_config(
             f"{smaller}"
         )
     if num_epochs < 1:
-        raise ConfigError(f"finetune: {num_epochs} epochs are none. Ask for at least 1.")
+        raise ConfigError(f"finetune: {num_epochs} epochs are too few; nothing would be learned. Ask for at least 1.")
     steps_per_epoch = num_clips // batch_size
     train = replace(
         pretrained.train,

@@ -38,7 +38,7 @@ def test_the_defaults_are_the_paper_s():
     assert train.num_steps == 20 * (9000 // 256)
 
 
-def test_contrast_alone_is_left_and_nothing_is_hidden(pretrained):
+def test_contrast_alone_is_left_and_nothing_is_masked(pretrained):
     config, *_ = config_from(pretrained)
     objective = config.model.objective
     assert (objective.local_weight, objective.matching_weight, objective.pairs) == (0, 0, PAIRS)
@@ -115,10 +115,10 @@ def test_it_goes_on_exactly_and_refuses_other_first_weights(pretrained, tmp_path
         pretrain(foreign, tiny_source(), tmp_path / "whole", **how)
 
 
-def test_fewer_clips_than_a_batch_and_no_epoch_are_told():
+def test_fewer_clips_than_a_batch_and_no_epoch_are_refused():
     with pytest.raises(ConfigError, match="Add --batch-size 10"):
         finetune_config(recipe("tiny"), 10, PAIRS)
-    with pytest.raises(ConfigError, match="0 epochs are none"):
+    with pytest.raises(ConfigError, match="0 epochs are too few"):
         finetune_config(recipe("tiny"), 1000, PAIRS, num_epochs=0)
     with pytest.raises(ConfigError, match="a batch of 0 has no other clip"):
         finetune_config(recipe("tiny"), 1000, PAIRS, batch_size=0)
