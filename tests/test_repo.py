@@ -258,6 +258,37 @@ def test_a_file_is_named_by_the_end_of_its_path():
     assert missing_files("Feeds data/loader.py (see x.py, oader.py).", files) == {"data/loader.py", "x.py", "oader.py"}
 
 
+PLAIN_TERMS = {
+    "pictures?": "video, frames or image",
+    "told|tells": "reported, raised or logged; distinguish",
+    "mends?|mended": "fix",
+    "rebuil[dt]s?": "reconstruct",
+    "wrongly paired|re-?paired": "negative pairs",
+    "beside": "next to, in addition to",
+}
+"""Words that the sources do not use, nor their names, and what they say instead."""
+PLAIN = re.compile(r"vlsa/(data/(?!world/)|model/|pretrain/|retrieve/|show/)")
+"""The files that keep to it."""
+
+
+def unusual_terms(text: str) -> list[str]:
+    """The lines with one of these words, with their numbers; not where a path or a module has it as its name."""
+    pattern = re.compile(rf"(?<![a-z/.])({'|'.join(PLAIN_TERMS)})(?![a-z])", re.IGNORECASE)
+    return [f"{number}: {line.strip()}" for number, line in enumerate(text.splitlines(), 1) if pattern.search(line)]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if PLAIN.match(path.relative_to(ROOT).as_posix())], ids=name_of
+)
+def test_sources_use_the_terms_of_the_field(path):
+    assert unusual_terms(path.read_text(encoding="utf-8")) == []
+
+
+def test_an_unusual_term_is_found_in_names_too():
+    assert unusual_terms("fine\nlast_picture = 1\n# Mended.\n") == ["2: last_picture = 1", "3: # Mended."]
+    assert unusual_terms("from world.picture import x; file.tell(); depicture; a recommended pair") == []
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_source_file_is_longer_than_a_reader_likes(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES

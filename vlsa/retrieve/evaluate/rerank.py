@@ -159,7 +159,7 @@ class Post:
         return self.name == "qb-norm"
 
     def parameters(self, num_bank: int = 0) -> dict[str, Any]:
-        """What results.json says beside the name."""
+        """The parameters in results.json."""
         if self.needs_bank:
             return {"scale": self.scale, "bank": "captions of split train", "num_bank": num_bank}
         return {"scale": self.scale, **({"num_rounds": SINKHORN_ROUNDS} if self.name == "sinkhorn" else {})}
@@ -177,5 +177,5 @@ def parse_posts(texts: Sequence[str]) -> tuple[Post, ...]:
     names = [post.name for post in posts]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise ConfigError(f"--post {twice}: given twice; its rows could not be told apart. Give it once.")
+        raise ConfigError(f"--post {twice}: given twice; its rows could not be distinguished. Give it once.")
     return posts
