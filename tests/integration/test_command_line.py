@@ -200,6 +200,6 @@ def test_the_demo_goes_the_whole_way_and_a_second_call_goes_on(tmp_path, monkeyp
     assert "world/test/" in page
     again = call(line)
     assert again.exit_code == 0
-    assert again.stderr.count("(made before)") == 7
+    assert again.stderr.count("(finished before)") == 7
     table = result.stdout.partition("\nTook")[0]
     assert again.stdout.partition("\nTook")[0] == table
