@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs gpu-first gpu-second clean clean-all
+.PHONY: help demo test test-fast lint docs gpu-first gpu-second clean clean-all
 
 help: ## list the jobs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -15,10 +15,15 @@ help: ## list the jobs
 demo: $(VENV)/.ready-all ## the whole way on made footage: results and a page in demo/
 	$(BIN)/vlsa demo demo
 
-test: $(VENV)/.ready-test ## check and test everything
+test: lint ## check and test everything
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+
+test-fast: lint ## the checks that train nothing, in about a minute and a half
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup -m "not slow"
+
+lint: $(VENV)/.ready-test
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
-	$(BIN)/python -m pytest -q
 
 gpu-first: ## on a GPU, 400 s: is the fast step the right one, and how fast; FLAGS="--only exact" and the like
 	$(PYTHON) bench/first.py $(FLAGS)

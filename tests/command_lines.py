@@ -37,8 +37,10 @@ def parse(line: str) -> None:
 
 
 def call(line: str) -> Result:
-    """Run a line in this process."""
-    return CliRunner().invoke(app, shlex.split(line)[1:], prog_name="vlsa")
+    """Run a line in this process; `< FILE` at its end is what it reads from stdin."""
+    line, _, path = line.partition(" < ")
+    typed = Path(path).read_text(encoding="utf-8") if path else None
+    return CliRunner().invoke(app, shlex.split(line)[1:], prog_name="vlsa", input=typed)
 
 
 def start(line: str, folder: Path, **environment: str) -> subprocess.Popen:

@@ -112,6 +112,7 @@ def test_a_run_compared_with_itself_differs_in_nothing(told, place, monkeypatch)
 @pytest.mark.parametrize("line", examples("search"))
 def test_each_example_of_search_answers(line, told, place, monkeypatch):
     monkeypatch.chdir(place)
+    (place / "questions.txt").write_text("a bell rings twice\n", encoding="utf-8")
     result = call(line)
     assert result.exit_code == 0, result.output
     assert result.stdout.count(".mp4") == (3 if "-k 3" in line else 10)

@@ -10,7 +10,7 @@ from vlsa.cli.app import DATA_HELP, examples
 from vlsa.cli.output import next_step, print_table, print_text
 
 if TYPE_CHECKING:
-    from vlsa.model.warm_start.initialise import WarmStart
+    from vlsa.model.warm_start import Report
     from vlsa.pretrain.loop import RunSummary
 
 
@@ -116,10 +116,8 @@ def pretrain(
         next_step("index", out, "FOLDER", "--out", "INDEX")
 
 
-def _print_warm_start(report: "WarmStart") -> None:
-    from vlsa.model.warm_start.report import HEADER
-
-    print_table(HEADER, report.cells(), title="What the model is initialised from")
+def _print_warm_start(report: "Report") -> None:
+    print_table(report.HEADER, report.rows, title="What the model is initialised from")
 
 
 def print_run(out: Path, summary: "RunSummary") -> None:

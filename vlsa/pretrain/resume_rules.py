@@ -12,7 +12,7 @@ from vlsa.config import ComputeConfig, Config, TextConfig, TrainConfig, require
 from vlsa.config.overrides import flat, to_dict
 from vlsa.data.loading.loader import without_content
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.model.warm_start.initialise import kept_sources
+from vlsa.model.warm_start import same_sources
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,7 +49,8 @@ def settings_to_go_on_with(asked: Config, saved: Config, path: Path, *, allow_ch
     """
     # The vocabulary of the run is the size that its texts gave.
     text: TextConfig = replace(asked.model.text, vocabulary_size=saved.model.text.vocabulary_size)
-    train = replace(asked.train, init=kept_sources(asked.train.init, saved.train.init))
+    sources = saved.train.init if same_sources(asked.train.init, saved.train.init) else asked.train.init
+    train = replace(asked.train, init=sources)
     asked = replace(asked, model=replace(asked.model, text=text), train=train)
     free = replace(saved, train=_with(asked.train, saved.train), compute=_with(asked.compute, saved.compute))
     changed = differences(free, asked)

@@ -14,8 +14,7 @@ from vlsa.config import Config
 from vlsa.data.clip import Dataset
 from vlsa.data.loading.dataset import open_dataset
 from vlsa.data.loading.tokenizer import public_tokenizer
-from vlsa.model.warm_start import read
-from vlsa.model.warm_start.initialise import WarmStart, initialiser
+from vlsa.model.warm_start import Report, initialiser, read
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import checkpoints, load_model
 from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
@@ -34,7 +33,7 @@ def pretrain(
     *,
     make_evaluator: Callable[[Dataset], Evaluator | None] | None = None,
     init: Sequence[str] = (),
-    on_initialised: Callable[[WarmStart], None] | None = None,
+    on_initialised: Callable[[Report], None] | None = None,
     trackers: Sequence[str] = (),
     allow_changes: bool = False,
 ) -> RunSummary:

@@ -358,7 +358,8 @@ def test_captions_that_lose_their_end_are_counted_once(tmp_path, caplog):
     text = dataclasses.replace(run.model.text, num_tokens=6)
     source = tiny_source(4)
     captions = list(source.texts("train"))
-    loop.pretrain(dataclasses.replace(run, model=dataclasses.replace(run.model, text=text)), source, tmp_path)
+    with caplog.at_level(logging.INFO, "vlsa"):
+        loop.pretrain(dataclasses.replace(run, model=dataclasses.replace(run.model, text=text)), source, tmp_path)
     expected = f"{len(captions)} of {len(captions)} captions are longer than model.text.num_tokens=6 tokens"
     assert all(len(caption.split()) > 4 for caption in captions)  # all do, at a word a token or less
     assert [message for message in caplog.messages if "captions" in message] == [f"{expected} and lose their end"]

@@ -147,7 +147,9 @@ class Source:
         return timestamp * self._tick_seconds[stream.index] - self.zero_seconds
 
     def _seek(self, kind: Kind, seconds: float) -> None:
-        if seconds <= 0 and self._is_fresh:
+        if seconds <= 0:  # a seek to 0 would drop what a codec needs to start with, such as the first samples of AAC
+            if not self._is_fresh:
+                self.reopen()
             return
         stream = self.stream(kind)
         try:

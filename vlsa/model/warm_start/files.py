@@ -1,20 +1,22 @@
 """A public checkpoint on disk or on the Hugging Face hub: its settings and its weights, safetensors only.
 
-Reads config.json, model.safetensors (or its shards and their index), preprocessor_config.json and vocab.txt; feeds
-families.py. Weights are read one by one as they are asked for.
+Reads config.json, the headers of model.safetensors (or of its shards), preprocessor_config.json and the name of
+vocab.txt; feeds families.py. Weights are read one by one as they are needed.
 """
 
 import hashlib
 import json
 import re
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vlsa.base.errors import CheckpointError, ConfigError
+from vlsa.base.files import read_json
 from vlsa.config import MODALITIES
 
 CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE = "config.json", "model.safetensors", "model.safetensors.index.json"
@@ -22,7 +24,14 @@ INPUTS_FILE, VOCABULARY_FILE = "preprocessor_config.json", "vocab.txt"
 WANTED = (CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE, "model-*.safetensors", INPUTS_FILE, VOCABULARY_FILE)
 DIGEST = re.compile(r"#([0-9a-f]{16})$")
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-NAMED_WEIGHTS_SHOWN = 3
+
+
+class Stored(NamedTuple):
+    """What the header of a safetensors file says about a weight."""
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -32,14 +41,13 @@ class Checkpoint:
     where: str
     """As the user named it."""
     modality: str
-    """The only one that it is to serve; empty = whatever it was made for."""
+    """The only one that it is to serve; empty = those that its family is for."""
     folder: Path
     settings: dict[str, Any]
     """config.json."""
     inputs: dict[str, Any]
     """preprocessor_config.json; empty if there is none."""
-    files: dict[str, Path]
-    """Name of a weight -> the file that holds it."""
+    weights: dict[str, Stored]
 
     @property
     def family(self) -> str:
@@ -54,27 +62,24 @@ class Checkpoint:
 
     @property
     def recorded(self) -> str:
-        """`where`, #, and a digest of settings and weights: what a run writes down."""
-        digest = hashlib.sha256(json.dumps([self.settings, self.inputs], sort_keys=True).encode())
-        for path in sorted(set(self.files.values())):
+        """`where`, #, and a digest of settings and weights: what a run writes down. Raises CheckpointError."""
+        try:
+            digest = hashlib.sha256(json.dumps([self.settings, self.inputs], sort_keys=True).encode())
+        except RecursionError as error:
+            raise _damaged(self.folder / CONFIG_FILE, "nested too deeply") from error
+        for path in sorted({stored.path for stored in self.weights.values()}):
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return f"{self.where}#{digest.hexdigest()[:16]}"
 
-    def tensor(self, *names: str) -> Tensor:
-        """The weight that has one of these names, as float32. Raises CheckpointError when it is missing or damaged."""
-        name = next((name for name in names if name in self.files), None)
-        if name is None:
-            some = ", ".join(list(self.files)[:NAMED_WEIGHTS_SHOWN])
-            raise CheckpointError(
-                f"{self.where}: no weight {names[0]} in it (but {some}, ...); a {self.family} has one. "
-                "Give a checkpoint as save_pretrained writes it."
-            )
+    def tensor(self, name: str) -> Tensor:
+        """A weight as float32. Raises CheckpointError when it is damaged."""
+        path = self.weights[name].path
         try:
-            with safe_open(self.files[name], "pt") as file:
+            with safe_open(path, "pt") as file:
                 tensor = file.get_tensor(name).float()
         except (SafetensorError, OSError) as error:
-            raise _damaged(self.files[name], error) from error
+            raise _damaged(path, error) from error
         if not tensor.isfinite().all():
             raise CheckpointError(
                 f"{self.where}: {name} holds numbers that are not finite; nothing could be trained from them. "
@@ -87,131 +92,124 @@ def read(source: str) -> Checkpoint:
     """Open what `--init` names: [MODALITY=]FOLDER-OR-HUB-ID[#DIGEST]. Raises ConfigError, CheckpointError."""
     asked = DIGEST.search(source)
     where = DIGEST.sub("", source)
-    modality, name = split_modality(where)
+    modality, equals, name = where.partition("=")
+    if not equals or modality not in MODALITIES:
+        modality, name = "", where
     folder = _folder(name)
-    checkpoint = Checkpoint(
-        where=where,
-        modality=modality,
-        folder=folder,
-        settings=_json(folder / CONFIG_FILE),
-        inputs=_json(folder / INPUTS_FILE) if (folder / INPUTS_FILE).is_file() else {},
-        files=_weights(name, folder),
-    )
+    inputs = _json(folder / INPUTS_FILE) if (folder / INPUTS_FILE).exists() else {}
+    checkpoint = Checkpoint(where, modality, folder, _json(folder / CONFIG_FILE), inputs, _weights(name, folder))
     if asked and checkpoint.recorded != source:
         raise CheckpointError(
-            f"{where}: its digest is {checkpoint.recorded.rpartition('#')[2]}, not {asked[1]}; the run would begin "
+            f"{where}: its digest is {checkpoint.recorded.rpartition('#')[2]}, not {asked[1]}; the run would start "
             "from other weights than those asked for. Leave the # and the digest out to take it as it is."
         )
     return checkpoint
 
 
-def split_modality(where: str) -> tuple[str, str]:
-    """`audio=FOLDER` as ("audio", "FOLDER"); a bare folder has no modality."""
-    modality, equals, name = where.partition("=")
-    return (modality, name) if equals and modality in MODALITIES else ("", where)
-
-
-def same_sources(asked: tuple[str, ...], begun: tuple[str, ...]) -> bool:
-    """Whether a resumed run names the sources that it was begun from; a digest need not be repeated."""
-    return len(asked) == len(begun) and all(
-        one == other or one == DIGEST.sub("", other) for one, other in zip(asked, begun, strict=True)
+def same_sources(asked: tuple[str, ...], recorded: tuple[str, ...]) -> bool:
+    """Whether a resumed run names the sources that it was initialised from; a digest need not be repeated."""
+    return len(asked) == len(recorded) and all(
+        one == other or one == DIGEST.sub("", other) for one, other in zip(asked, recorded, strict=True)
     )
 
 
 def _folder(name: str) -> Path:
     path = Path(name)
-    if path.is_dir():
-        if (path / "checkpoints").is_dir():
-            raise ConfigError(
-                f"{name}: a run of vlsa, not a public checkpoint; its weights have other names. To go on from it with "
-                f"other data or pairs: vlsa finetune {name} --data STORE --out OUT"
-            )
-        if (path / CONFIG_FILE).is_file():
-            return path
+    if path.is_dir() and (path / "checkpoints").is_dir():
         raise ConfigError(
-            f"{name}: no {CONFIG_FILE} in it; it says what the weights are. Give a folder in Hugging Face format: "
-            f"{CONFIG_FILE} beside {WEIGHTS_FILE}."
+            f"{name}: a run of vlsa, not a public checkpoint; its weights have other names. To train it further on "
+            f"other data or pairs: vlsa finetune {name} --data STORE --out OUT"
         )
-    if path.is_file():
-        raise ConfigError(f"{name}: a file; its settings lie beside it. Give the folder: --init {path.parent}")
+    if path.is_dir():
+        return _with_config(name, path)
+    if path.exists():
+        raise ConfigError(f"{name}: a file; its settings lie next to it. Give the folder: --init {path.parent}")
     if not HUB_NAME.fullmatch(name):
-        raise ConfigError(f"{name}: no such folder; there is nothing to begin from. Give a folder or a hub id.")
-    return _download(name)
+        raise ConfigError(f"{name}: no such folder; there is nothing to start from. Give a folder or a hub id.")
+    return _with_config(name, _download(name))
+
+
+def _with_config(name: str, folder: Path) -> Path:
+    if (folder / CONFIG_FILE).is_file():
+        return folder
+    raise ConfigError(
+        f"{name}: has no {CONFIG_FILE} in it; it says what the weights are. Give a folder or a repository in Hugging "
+        f"Face format: {CONFIG_FILE} next to {WEIGHTS_FILE}."
+    )
 
 
 def _download(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise ConfigError(
-            f"{name}: no such folder, and the hub cannot be asked without huggingface_hub; there is nothing to begin "
-            "from. Give a folder, or: pip install huggingface_hub"
-        ) from error
-    try:
-        return _checked(name, Path(snapshot_download(name, allow_patterns=list(WANTED))))
-    except (OSError, ValueError) as error:  # no network, no such repository, not allowed in
+
+        return Path(snapshot_download(name, allow_patterns=list(WANTED)))
+    except ImportError:
+        reason, remedy = "huggingface_hub is not installed", "Give a folder, or: pip install huggingface_hub"
+    except (OSError, ValueError) as error:  # no network, no such repository, no permission
         reason = re.split(r"[\n]|\. ", str(error))[0].rstrip(".")
-        raise ConfigError(
-            f"{name}: no such folder, and the Hugging Face hub does not give it ({reason}); there is nothing to begin "
-            "from. Check the name and the network, or download it elsewhere and give its folder."
-        ) from error
-
-
-def _checked(name: str, folder: Path) -> Path:
-    if (folder / CONFIG_FILE).is_file():
-        return folder
+        remedy = "Check the name and the network, or download it elsewhere and give its folder."
     raise ConfigError(
-        f"{name}: the repository on the hub has no {CONFIG_FILE}; it says what the weights are. Give one in "
-        "Hugging Face format."
+        f"{name}: no such folder, and the Hugging Face hub does not give it ({reason}); there is nothing to start "
+        f"from. {remedy}"
     )
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        values = read_json(path)
+    except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
     if not isinstance(values, dict):
         raise _damaged(path, "not a JSON object")
     return values
 
 
-def _weights(name: str, folder: Path) -> dict[str, Path]:
-    """Name of each weight -> its file, from the headers alone."""
+def _weights(name: str, folder: Path) -> dict[str, Stored]:
+    """What each weight is, from the headers alone."""
     if (folder / WEIGHTS_FILE).is_file():
-        return dict.fromkeys(_names(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
+        return _header(folder / WEIGHTS_FILE)
     if (folder / INDEX_FILE).is_file():
         return _sharded(folder)
-    other = next((f" beside {path.name}" for path in sorted(folder.glob("*.bin"))), "")
+    other = next((f" next to {path.name}" for path in sorted(folder.glob("*.bin"))), "")
     raise ConfigError(
         f"{name}: no {WEIGHTS_FILE}{other}; a pytorch_model.bin is a pickle, which may run any program when "
         f"it is read, and is not taken. Save it again with transformers: save_pretrained writes {WEIGHTS_FILE}."
     )
 
 
-def _sharded(folder: Path) -> dict[str, Path]:
+def _sharded(folder: Path) -> dict[str, Stored]:
     shards = _json(folder / INDEX_FILE).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
         raise _damaged(folder / INDEX_FILE, "no weight_map in it")
-    files = {}
+    weights = {}
     for shard in sorted(set(shards.values())):
-        if Path(shard).name != shard or not (folder / shard).is_file():
+        if Path(shard).name != shard or "\0" in shard or not (folder / shard).is_file():
             raise CheckpointError(
-                f"{folder / INDEX_FILE}: names {shard}, which is not beside it; weights are missing. Copy all files."
+                f"{folder / INDEX_FILE}: names {brief(shard)}, which is not a file next to it; weights are missing. "
+                "Copy all files."
             )
-        files |= dict.fromkeys(_names(folder / shard), folder / shard)
-    return files
+        weights |= _header(folder / shard)
+    return weights
 
 
-def _names(path: Path) -> list[str]:
+def _header(path: Path) -> dict[str, Stored]:
     try:
         with safe_open(path, "pt") as file:
-            return list(file.keys())
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
+            return {name: Stored(path, tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
 
 
+def brief(value: object) -> str:
+    """A value of a file that anybody may have written, on one line and no longer than people read."""
+    short = reprlib.Repr()
+    short.maxlist, short.maxstring, short.maxother = 3, 80, 80
+    return short.repr(value)
+
+
 def _damaged(path: Path, what: object) -> CheckpointError:
+    reason = " ".join(str(what).split())[:200]
     return CheckpointError(
-        f"{path}: damaged or cut short ({what}); nothing can be taken from it. Download or copy it again."
+        f"{path}: damaged or cut short ({reason}); nothing can be taken from it. Download or copy it again."
     )

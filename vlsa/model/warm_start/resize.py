@@ -13,20 +13,20 @@ from torch import Tensor
 
 
 def merge_frames(kernel: Float[Tensor, "D C t h w"]) -> Float[Tensor, "D C h w"]:
-    """A tubelet's kernel for one frame: the sum over its frames, which answers a still picture as before."""
+    """A tubelet's kernel for one frame: the sum over its frames, with the same output for a still video."""
     return kernel.sum(dim=2)
 
 
 def merge_colours(kernel: Float[Tensor, "D C h w"]) -> Float[Tensor, "D 1 h w"]:
-    """A colour kernel for a spectrogram: the sum over colours, which answers a grey picture as before."""
+    """A colour kernel for a spectrogram: the sum over colours, with the same output for a grey image."""
     return kernel.sum(dim=1, keepdim=True)
 
 
 def resize_kernel(kernel: Float[Tensor, "D C h w"], size: int) -> Float[Tensor, "D C p p"]:
-    """A patch kernel for patches of another size, such that resized patches get the answers of the originals.
+    """A patch kernel for patches of another size, such that resized patches give the outputs of the originals.
 
     Least squares, as FlexiViT (arXiv 2212.08013, section 3.4): exact where patches grow, and where they shrink by a
-    whole factor exact for pictures that are flat in each pixel of the smaller patch.
+    whole factor exact for images that are flat in each pixel of the smaller patch.
     """
     if kernel.shape[-2:] == (size, size):
         return kernel
@@ -51,7 +51,7 @@ def fold_scales(
     theirs: tuple[tuple[float, ...], tuple[float, ...]],
     ours: tuple[float, float],
 ) -> tuple[Float[Tensor, "D 3 h w"], Float[Tensor, " D"]]:
-    """Kernel and bias that answer pixels at our scale as the given ones answer the same pixels at theirs.
+    """Kernel and bias with the outputs at our scale of pixels that the given ones have at theirs.
 
     A scale is (mean, deviation) of pixels in [0, 1]: one number each for ours, one for each colour for theirs.
     """
@@ -76,8 +76,8 @@ def resize_places(
 ) -> Float[Tensor, "{num_frames} {rows} {columns} D"]:
     """Positions for another grid: bicubic in space, linear in time; one that has the right size stays as it is."""
     if table.shape[1:3] != (rows, columns):
-        pictures = rearrange(table, "v h w d -> v d h w")
-        resized = F.interpolate(pictures, size=(rows, columns), mode="bicubic", align_corners=False)
+        images = rearrange(table, "v h w d -> v d h w")
+        resized = F.interpolate(images, size=(rows, columns), mode="bicubic", align_corners=False)
         table = rearrange(resized, "v d h w -> v h w d")
     if len(table) != num_frames:
         series = rearrange(table, "v h w d -> (h w) d v")

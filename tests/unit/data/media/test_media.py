@@ -190,6 +190,15 @@ def test_sound_has_exactly_the_samples_of_its_duration(flash_file: Path):
         assert clip.sound.shape == (round((stop_seconds - 0.1) * SAMPLE_RATE_HZ),)
 
 
+def test_audio_decoded_with_the_video_is_that_decoded_alone(tmp_path: Path):
+    """AAC in MP4 needs the packet before time 0; a seek to the start would drop it."""
+    path = write_media(tmp_path / "film.mp4", pictures=numbered(50), sound=tone(2))
+    times = {"short_side_px": 32, "sample_rate_hz": 11_025}
+    both = decode(path, 0.0, 2.0, frame_times_seconds=[0.5, 1.5], **times)
+    alone = decode(path, 0.0, 2.0, frame_times_seconds=None, **times)
+    np.testing.assert_array_equal(both.sound, alone.sound)
+
+
 def test_resampled_sine_is_the_sine_at_the_new_rate(tmp_path: Path):
     path = write_media(tmp_path / "a.wav", sound=tone(2, hz=100), audio_codec="pcm_s16le")
     clip = decode_all(path, 0.5, 1.5)

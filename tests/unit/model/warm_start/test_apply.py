@@ -1,4 +1,4 @@
-"""What a warm start does to a model, and whether its report tells the truth."""
+"""What a warm start does to a model, and whether its report is true."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_only_what_the_report_calls_taken_or_resized_has_changed(config, tokeniz
     expected |= {f"embedding.{part}.{kind}" for part in ("video", "audio") for kind in ("weight", "bias")}
     expected |= {"embedding.positions.frames", "embedding.positions.audio", "embedding.modality"}
     assert touched == expected
-    assert actions(report)["text: words"] == ("fresh", "")
+    assert actions(report)["text: token embeddings"] == ("fresh", "")
     assert actions(report)["text: positions"] == ("fresh", "")
     assert actions(report)["decoder, matching, temperature"] == ("fresh", "")
     assert torch.equal(model.embedding.modality[2], fresh["embedding.modality"][2])
@@ -124,7 +124,7 @@ def test_weights_of_another_shape_than_their_settings_say_are_refused(config, to
     other = public.vit(hidden_size=64)
     other.config.hidden_size = 32
     where = public.written(other, tmp_path / "mixed")
-    with pytest.raises(CheckpointError, match=r"has the shape \[64\] where \[32\] follows"):
+    with pytest.raises(CheckpointError, match=r"has the shape \[64, 3, 4, 4\] where \[32, 3, 4, 4\] follows"):
         begun(config, tokenizer, where, **FITS)
 
 

@@ -8,9 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vlsa.base.errors import CheckpointError, ConfigError, VlsaError
-from vlsa.model.warm_start import read
+from vlsa.model.warm_start import read, same_sources
 from vlsa.model.warm_start.families import offers
-from vlsa.model.warm_start.files import same_sources
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def test_names_of_weights_as_newer_files_have_them_are_known_too(tmp_path, make)
         assert torch.equal(value, new.block(1)[name]), name
 
 
-def test_a_head_or_a_decoder_beside_the_encoder_changes_nothing(tmp_path, folder):
+def test_a_head_or_a_decoder_next_to_the_encoder_changes_nothing(tmp_path, folder):
     model = public.hf.ViTForImageClassification(public.hf.ViTConfig(**public.PICTURE))
     model.vit.load_state_dict(public.vit().state_dict(), strict=False)
     one, other = offers(read(str(folder)))[0], offers(read(public.written(model, tmp_path / "classifier")))[0]
@@ -117,7 +116,7 @@ def test_a_file_is_refused_with_its_folder(folder):
 
 def test_without_config_json_nobody_knows_what_it_is(folder):
     (folder / "config.json").unlink()
-    refused(ConfigError, folder, "no config.json", "Hugging Face format")
+    refused(ConfigError, folder, "no config.json in it", "Hugging Face format")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "\xff", '"vit"'])
@@ -154,7 +153,7 @@ def test_a_missing_shard_is_refused(tmp_path):
     where = public.written(public.vit(), tmp_path, max_shard_size="30KB")
     gone = sorted(tmp_path.glob("model-*.safetensors"))[1]
     gone.unlink()
-    refused(CheckpointError, where, gone.name, "not beside it")
+    refused(CheckpointError, where, gone.name, "not a file next to it")
 
 
 @pytest.mark.parametrize("index", [{}, {"weight_map": []}, {"weight_map": {"a": 1}}, {"weight_map": {"a": "../x"}}])
@@ -174,9 +173,9 @@ def test_a_missing_weight_is_refused_by_name(folder, name):
 
 def test_weights_that_are_not_finite_are_refused(folder):
     weights = load_file(folder / "model.safetensors")
-    weights["layernorm.weight"][3] = float("nan")
+    weights["encoder.layer.1.layernorm_after.weight"][3] = float("nan")
     save_file(weights, folder / "model.safetensors")
-    refused(CheckpointError, folder, "layernorm.weight", "not finite")
+    refused(CheckpointError, folder, "encoder.layer.1.layernorm_after.weight", "not finite")
 
 
 @pytest.mark.parametrize(
@@ -184,15 +183,19 @@ def test_weights_that_are_not_finite_are_refused(folder):
     [
         ("hidden_size", "many", ("hidden_size='many'", "a count is needed")),
         ("num_hidden_layers", 0, ("num_hidden_layers=0",)),
-        ("image_size", 32, ("16 positions", "8 x 8 patches")),
-        ("intermediate_size", 120, ("3.75 times",)),
-        ("hidden_act", "relu", ("activation is relu",)),
+        ("image_size", 32, ("position_embeddings has the shape [1, 17, 32] where [1, 65, 32] follows",)),
+        ("intermediate_size", 120, ("has the shape [128, 32] where [120, 32] follows",)),
+        ("hidden_act", "relu", ("activation is 'relu'",)),
     ],
 )
 def test_settings_that_cannot_be_are_refused(folder, name, value, words):
     settings = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(settings | {name: value}))
     refused(VlsaError, folder, *words)
+
+
+def test_mlps_that_are_not_a_whole_multiple_of_the_width_are_refused(tmp_path):
+    refused(ConfigError, public.written(public.vit(intermediate_size=120), tmp_path), "3.75 times")
 
 
 def test_a_family_that_has_nothing_for_a_modality_is_refused(folder):
@@ -231,7 +234,7 @@ def test_a_repository_without_settings_is_refused(monkeypatch, tmp_path):
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_names, **_options: str(tmp_path))
-    refused(ConfigError, "some/vit", "has no config.json")
+    refused(ConfigError, "some/vit", "has no config.json in it")
 
 
 def test_a_run_of_ours_is_pointed_to_fine_tuning(tmp_path):

@@ -1,4 +1,4 @@
-"""A run that begins from public weights: what it records, how it is resumed, and that it is told once."""
+"""A run initialised from public weights: what it records, how it is resumed, and that it is reported once."""
 
 import dataclasses
 import shutil
@@ -10,7 +10,7 @@ from tiny import tiny_run, tiny_source
 
 from vlsa.base.errors import ConfigError
 from vlsa.config import Config
-from vlsa.model.warm_start.initialise import initialiser
+from vlsa.model.warm_start import initialiser
 from vlsa.pretrain.checkpoint import checkpoints, load_model
 from vlsa.pretrain.loop import pretrain
 
@@ -31,18 +31,18 @@ def weights(path) -> dict[str, torch.Tensor]:
     return load_model(path)[0].state_dict()
 
 
-def test_a_run_begins_from_public_weights_and_records_them_with_a_digest(tmp_path, vit):
-    told = []
+def test_a_run_starts_from_public_weights_and_records_them_with_a_digest(tmp_path, vit):
+    reports = []
     pretrain(
         run_of(vit, num_steps=1, learning_rate=1e-12),
         tiny_source(),
         tmp_path / "run",
-        initialise=initialiser([str(vit)], told.append),
+        initialise=initialiser([str(vit)], reports.append),
     )
     (source,) = load_model(tmp_path / "run")[2].train.init
     assert source.startswith(f"{vit}#")
     assert len(source) == len(f"{vit}#") + 16
-    assert [report.sources for report in told] == [(source,)]
+    assert [report.sources for report in reports] == [(source,)]
     norm = weights(tmp_path / "run")["encoder.towers.video_audio_text.blocks.1.norm_mlp.weight"]
     torch.testing.assert_close(norm, public.vit().layers[1].layernorm_after.weight, atol=1e-6, rtol=0)
 
@@ -52,15 +52,17 @@ def test_a_warm_run_that_was_stopped_ends_with_the_weights_of_an_unbroken_one_an
     pretrain(run_of(vit), tiny_source(), tmp_path / "broken", initialise=initialiser([str(vit)]))
     shutil.rmtree(checkpoints(tmp_path / "broken")[-1])
     shutil.rmtree(vit)
-    told = []
-    summary = pretrain(run_of(vit), tiny_source(), tmp_path / "broken", initialise=initialiser([str(vit)], told.append))
-    assert (summary.resumed_from, summary.step, told) == (4, 6, [])
+    reports = []
+    summary = pretrain(
+        run_of(vit), tiny_source(), tmp_path / "broken", initialise=initialiser([str(vit)], reports.append)
+    )
+    assert (summary.resumed_from, summary.step, reports) == (4, 6, [])
     whole, broken = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert all(torch.equal(value, broken[name]) for name, value in whole.items())
     assert load_model(tmp_path / "whole")[2] == load_model(tmp_path / "broken")[2]
 
 
-def test_a_run_may_not_go_on_from_other_sources_than_it_began_from(tmp_path, vit):
+def test_a_run_may_not_resume_with_other_sources_than_it_was_initialised_from(tmp_path, vit):
     pretrain(run_of(vit, num_steps=2), tiny_source(), tmp_path / "run", initialise=initialiser([str(vit)]))
     recorded = load_model(tmp_path / "run")[2].train.init[0]
     assert pretrain(run_of(recorded, num_steps=2), tiny_source(), tmp_path / "run").finished

@@ -1,4 +1,4 @@
-"""Who gives what: the first source that offers it; and one line for sources that do not fit, with what to type."""
+"""Which source gives what: the first that offers it; one line, with what to type, for sources that do not fit."""
 
 import re
 
@@ -9,12 +9,10 @@ from tiny import change, make_model
 
 from vlsa.base.errors import ConfigError
 from vlsa.config.overrides import override
-from vlsa.model.encoder import Transformer
 from vlsa.model.warm_start import apply, read
-from vlsa.model.warm_start.apply import warm_start
-from vlsa.model.warm_start.families import offers
 
 FITS = {"norm_eps": 1e-12, "positions": "learned"}
+SEPARATE = {"shared": "none"}
 
 
 @pytest.fixture
@@ -37,13 +35,6 @@ def row(report, weight: str):
     rows = [row for row in report.rows if row.weight == weight]
     assert len(rows) == 1, [row.weight for row in report.rows]
     return rows[0]
-
-
-def separate(config) -> dict[str, Transformer]:
-    encoder = config.encoder
-    shape = (encoder.num_layers, encoder.width, encoder.num_heads, encoder.mlp_ratio)
-    names = ("video", "audio", "text")
-    return {name: Transformer(*shape, encoder.activation, encoder.norm_eps) for name in names}
 
 
 ALL = "encoder of video, audio, text"
@@ -71,7 +62,7 @@ def test_a_second_source_of_the_same_kind_gives_nothing(config, tokenizer, made)
     assert all(torch.equal(value, alone.state_dict()[name]) for name, value in model.state_dict().items())
 
 
-def test_sound_that_shares_the_encoder_of_a_picture_model_takes_its_patches_as_grey(config, tokenizer, made):
+def test_audio_that_shares_the_encoder_of_an_image_model_takes_its_patches_as_grey(config, tokenizer, made):
     _, report = begun(config, tokenizer, made("vit"), **FITS)
     patches = row(report, "audio: patches")
     assert (patches.action, patches.origin) == ("resized", f"{made('vit')} (vit)")
@@ -79,21 +70,19 @@ def test_sound_that_shares_the_encoder_of_a_picture_model_takes_its_patches_as_g
     assert row(report, "audio: positions").note == "4 x 4 to 4 x 8"
 
 
-def test_a_checkpoint_of_bert_leaves_pictures_sound_and_blocks_fresh(config, tokenizer, made):
+def test_a_checkpoint_of_bert_leaves_video_audio_and_blocks_fresh(config, tokenizer, made):
     sized = change(config, "text", vocabulary_size=tokenizer.vocabulary_size)
     _, report = begun(sized, tokenizer, made("bert", vocab_size=tokenizer.vocabulary_size), **FITS)
     fresh = {row.weight for row in report.rows if row.action == "fresh"}
-    assert {f"{ALL}: 2 blocks, norm", "video: patches", "audio: patches", "video: kind"} <= fresh
+    assert {f"{ALL}: 2 blocks, norm", "video: patches", "audio: patches", "video: modality embedding"} <= fresh
     assert "post-norm" in row(report, "text: its blocks").note
-    assert "encoder.input_norms" in row(report, "text: its norm of tokens").note
+    assert "encoder.input_norms" in row(report, "text: its input norm").note
 
 
 def test_separate_encoders_take_a_source_each(config, tokenizer, made):
-    config = change(config, "encoder", **FITS)
-    model, towers = make_model(config, tokenizer), separate(config)
-    sources = [read(made("vit")), read(f"audio={made('vit')}"), read(made("ast"))]
-    given = [offer for source in sources for offer in offers(source)]
-    report = warm_start(model.embedding, towers, config, given, (0.45, 0.225))
+    sources = [made("vit"), f"audio={made('vit')}", made("ast")]
+    model, report = begun(config, tokenizer, *sources, **FITS, **SEPARATE)
+    towers = model.encoder.towers
     assert row(report, "encoder of video: blocks 1-2").origin == f"{made('vit')} (vit)"
     assert row(report, "encoder of audio: blocks 1-2").origin == f"audio={made('vit')} (vit)"
     assert row(report, "encoder of text: 2 blocks, norm").action == "fresh"
@@ -102,17 +91,15 @@ def test_separate_encoders_take_a_source_each(config, tokenizer, made):
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def test_sound_with_an_encoder_of_its_own_takes_nothing_of_a_picture_model_unasked(config, tokenizer, made):
-    config = change(config, "encoder", **FITS)
-    model = make_model(config, tokenizer)
-    report = warm_start(model.embedding, separate(config), config, offers(read(made("vit"))), (0.45, 0.225))
+def test_audio_with_an_encoder_of_its_own_takes_nothing_of_an_image_model_unasked(config, tokenizer, made):
+    _, report = begun(config, tokenizer, made("vit"), **FITS, **SEPARATE)
     assert row(report, "audio: patches").action == "fresh"
 
 
 CLIP = {"activation": "quick_gelu", "input_norms": ("video",), "positions": "learned"}
 
 
-def test_of_a_whole_clip_a_shared_encoder_takes_the_pictures_half(config, tokenizer, made):
+def test_of_a_whole_clip_a_shared_encoder_takes_the_vision_half(config, tokenizer, made):
     _, report = begun(config, tokenizer, made("clip"), **CLIP)
     assert row(report, f"{ALL}: blocks 1-2").origin.endswith("(clip), vision")
     assert row(report, "text: all of it").note.startswith("the encoder of text has the blocks of")
@@ -120,23 +107,29 @@ def test_of_a_whole_clip_a_shared_encoder_takes_the_pictures_half(config, tokeni
 
 
 def test_with_separate_encoders_clip_gives_both_halves_and_says_what_is_otherwise(config, tokenizer, made):
-    config = change(config, "encoder", **CLIP)
-    model, towers = make_model(config, tokenizer), separate(config)
-    report = warm_start(model.embedding, towers, config, offers(read(made("clip"))), (0.45, 0.225))
+    _, report = begun(config, tokenizer, made("clip"), **CLIP, **SEPARATE)
     text = row(report, "encoder of text: blocks 1-2")
-    assert (text.action, text.note) == ("taken", "trained to look at earlier words alone; here they look at all")
-    assert row(report, "text: word embeddings").action == "left out"
-    assert row(report, "text: words").action == "fresh"
+    assert (text.action, text.note) == ("taken", "trained to attend to earlier tokens alone; here they attend to all")
+    assert row(report, "text: its token embeddings").action == "left out"
+    assert row(report, "text: token embeddings").action == "fresh"
 
 
 def test_a_text_half_of_clip_that_does_not_fit_is_left_out(config, tokenizer, made):
-    config = change(config, "encoder", **CLIP)
-    model, towers = make_model(config, tokenizer), separate(config)
     where = made("clip", text={"hidden_size": 16, "intermediate_size": 64})
-    report = warm_start(model.embedding, towers, config, offers(read(where)), (0.45, 0.225))
+    _, report = begun(config, tokenizer, where, **CLIP, **SEPARATE)
     assert row(report, "text: all of it").note == "does not fit: width 16, here 32"
     with pytest.raises(ConfigError, match="width 16, here 32"):
-        warm_start(model.embedding, towers, config, offers(read(f"text={where}")), (0.45, 0.225))
+        begun(config, tokenizer, f"text={where}", **CLIP, **SEPARATE)
+
+
+def test_token_embeddings_of_one_source_and_blocks_of_another_are_both_reported(config, tokenizer, made):
+    sized = change(config, "text", vocabulary_size=tokenizer.vocabulary_size)
+    sources = made("bert", vocab_size=tokenizer.vocabulary_size), f"text={made('clip_text')}"
+    _, report = begun(sized, tokenizer, *sources, activation="quick_gelu", **SEPARATE)
+    assert row(report, "encoder of text: blocks 1-2").action == "taken"
+    assert row(report, "text: token embeddings").origin == f"{made('bert')} (bert)"
+    left = row(report, "text: all but its blocks")
+    assert (left.action, left.note) == ("left out", f"{made('bert')} (bert) came first")
 
 
 # --- what does not fit
@@ -170,10 +163,7 @@ def test_the_line_about_a_misfit_names_each_field_and_what_is_typed_then_fits(co
 
 def test_sources_that_contradict_each_other_are_refused(config, tokenizer, made):
     with pytest.raises(ConfigError, match=r"clip_vision_model.*quick_gelu.*audio-spectrogram.*Leave one of them out"):
-        config = change(config, "encoder", **CLIP)
-        model, towers = make_model(config, tokenizer), separate(config)
-        given = offers(read(made("clip_vision"))) + offers(read(made("ast")))
-        warm_start(model.embedding, towers, config, given, (0.45, 0.225))
+        begun(config, tokenizer, made("clip_vision"), made("ast"), **CLIP, **SEPARATE)
 
 
 def test_another_vocabulary_is_refused_with_the_file_to_give(config, tokenizer, made, tmp_path):
@@ -189,4 +179,11 @@ def test_another_vocabulary_is_refused_with_the_file_to_give(config, tokenizer, 
     pieces = sorted(tokenizer.backend.get_vocab().items(), key=lambda item: item[1])
     (tmp_path / "same-size" / "vocab.txt").write_text("\n".join(piece for piece, _ in pieces) + "\n")
     _, report = begun(sized, tokenizer, same_size)
-    assert row(report, "text: words").action == "taken"
+    assert row(report, "text: token embeddings").action == "taken"
+
+
+def test_a_value_to_type_has_all_its_digits(config, tokenizer, made):
+    source, eps = made("vit", layer_norm_eps=1.23456789e-7), "1.23456789e-07"
+    with pytest.raises(ConfigError, match=f"--set model.encoder.norm_eps={eps} "):
+        begun(config, tokenizer, source)
+    begun(config, tokenizer, source, norm_eps=float(eps))

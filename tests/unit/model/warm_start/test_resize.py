@@ -1,4 +1,4 @@
-"""Weights of other shapes: each rule keeps the answers that it says it keeps."""
+"""Weights of other shapes: each rule keeps the outputs that it says it keeps."""
 
 import math
 
@@ -14,20 +14,20 @@ def noise(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=generator())
 
 
-def test_summed_colours_answer_a_grey_picture_as_before():
+def test_summed_colours_give_the_same_output_for_a_grey_image():
     kernel, grey = noise(5, 3, 4, 4), noise(2, 1, 8, 8)
     before = F.conv2d(grey.expand(-1, 3, -1, -1), kernel, stride=4)
     torch.testing.assert_close(F.conv2d(grey, resize.merge_colours(kernel), stride=4), before, atol=1e-5, rtol=1e-5)
 
 
-def test_summed_frames_answer_a_still_picture_as_before():
-    kernel, picture = noise(5, 3, 2, 4, 4), noise(2, 3, 8, 8)
-    before = F.conv3d(picture[:, :, None].expand(-1, -1, 2, -1, -1), kernel, stride=(2, 4, 4))[:, :, 0]
-    torch.testing.assert_close(F.conv2d(picture, resize.merge_frames(kernel), stride=4), before, atol=1e-5, rtol=1e-5)
+def test_summed_frames_give_the_same_output_for_a_still_video():
+    kernel, image = noise(5, 3, 2, 4, 4), noise(2, 3, 8, 8)
+    before = F.conv3d(image[:, :, None].expand(-1, -1, 2, -1, -1), kernel, stride=(2, 4, 4))[:, :, 0]
+    torch.testing.assert_close(F.conv2d(image, resize.merge_frames(kernel), stride=4), before, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("size", [4, 5, 7, 8, 16])
-def test_a_larger_kernel_answers_enlarged_patches_as_before(size):
+def test_a_larger_kernel_gives_the_same_output_for_enlarged_patches(size):
     kernel, patches = noise(5, 3, 4, 4), noise(6, 3, 4, 4)
     enlarged = F.interpolate(patches, size=(size, size), mode="bilinear", align_corners=False)
     before, after = F.conv2d(patches, kernel), F.conv2d(enlarged, resize.resize_kernel(kernel, size))
@@ -46,7 +46,7 @@ def test_a_kernel_that_is_not_square_is_resized_on_each_side():
     torch.testing.assert_close(resize.resize_kernel(kernel, 4).sum(), torch.tensor(16.0), atol=1e-4, rtol=0)
 
 
-def test_a_folded_scale_answers_the_same_pixels_alike():
+def test_a_folded_scale_gives_the_same_output_for_the_same_pixels():
     kernel, bias, pixels = noise(5, 3, 4, 4), noise(5), torch.rand(2, 3, 4, 4, generator=generator())
     mean, deviation = (0.1, 0.5, 0.9), (0.2, 0.3, 0.4)
     seen = (pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(deviation)[:, None, None]

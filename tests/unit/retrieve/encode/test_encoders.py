@@ -36,8 +36,10 @@ def encoder() -> VlsaEncoder:
         text=TextConfig(num_tokens=8, vocabulary_size=200),
         encoder=EncoderConfig(num_layers=2, width=16, num_heads=2, fusion_layers=1),
     )
-    config = dataclasses.replace(config, objective=dataclasses.replace(config.objective, local_weight=0.0))
     tokenizer = Tokenizer.train(WORDS, 200)
+    text = dataclasses.replace(config.text, vocabulary_size=tokenizer.vocabulary_size)
+    objective = dataclasses.replace(config.objective, local_weight=0.0)
+    config = dataclasses.replace(config, text=text, objective=objective)
     special = SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id)
     return VlsaEncoder(VLSA(config, special), tokenizer, batch_size=3)
 

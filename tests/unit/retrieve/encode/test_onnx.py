@@ -195,10 +195,10 @@ def refusal(line: str) -> str:
 def test_a_folder_with_other_files_is_not_written_into(run_path, tmp_path, copy):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"x")
-    assert "cat.jpg is there" in refusal(f"vlsa export onnx {run_path} --out {tmp_path / 'photos'}")
+    assert "holds cat.jpg" in refusal(f"vlsa export onnx {run_path} --out {tmp_path / 'photos'}")
     (copy / "notes.txt").write_text("mine")
-    assert "notes.txt is there" in refusal(f"vlsa export onnx {run_path} --out {copy}")
-    assert "cat.jpg is there" in refusal(f"vlsa export onnx {run_path} --out {tmp_path / 'photos' / 'cat.jpg'}")
+    assert "holds notes.txt" in refusal(f"vlsa export onnx {run_path} --out {copy}")
+    assert "holds cat.jpg" in refusal(f"vlsa export onnx {run_path} --out {tmp_path / 'photos' / 'cat.jpg'}")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "photos"]
 
 

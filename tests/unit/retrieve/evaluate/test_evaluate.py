@@ -357,14 +357,12 @@ def test_results_name_the_commit_of_the_code_that_began_to_run(monkeypatch):
     assert evaluate_store(Slow(), store_of(full_clips(2)), num_resamples=0).commit == "before"
 
 
-def test_only_frames_that_the_model_looks_at_are_read():
-    class TwoFrames(FakeEncoder):
-        def frame_indices(self, frame_seconds, duration_seconds):
-            assert (len(frame_seconds), duration_seconds) == (3, 2.0)
-            return (0, 2)
+def test_only_frames_of_the_window_are_read():
+    """Of frames at 0, 0.25 and 0.5 s the last is on screen at both wanted times, 0.5 and 1.5 s."""
 
+    class Watched(FakeEncoder):
         def encode_video(self, clips):
-            assert [len(clip.frames) for clip in clips] == [2, 2]
+            assert [clip.frame_seconds.tolist() for clip in clips] == [[0.5], [0.5]]
             return super().encode_video(clips)
 
-    evaluate_store(TwoFrames(), store_of(full_clips(2)), num_resamples=0)
+    evaluate_store(Watched(), store_of(full_clips(2)), num_resamples=0)
