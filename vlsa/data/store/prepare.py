@@ -173,7 +173,7 @@ def _claim(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, r
     wanted = {"num_shards": num_shards, "num_rows": len(rows), "manifest_digest": _digest(rows)}
     if not (store_path / "store.json").exists():
         _check_empty(store_path)
-        write_header(store_path, settings, **wanted)
+        write_header(store_path, settings, **wanted, base=os.getcwd())
         return
     header = read_header(store_path)
     different = [name for name, value in wanted.items() if header.get(name) != value]
@@ -191,6 +191,8 @@ def _claim(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, r
 def _open_tasks(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, decode: Decode) -> list[ShardTask]:
     """The shards that are still to be made."""
     _facts.cache_clear()
+    if read_header(store_path).get("base", os.getcwd()) != os.getcwd():  # an earlier run was in another folder
+        rows = [replace(row, path=os.path.abspath(row.path)) for row in rows]
     known = given_up.read(store_path)
     bounds = shard_bounds(len(rows), settings.clips_per_shard)
     return [

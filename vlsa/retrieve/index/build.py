@@ -96,7 +96,7 @@ def build_index(
         note = "" if (out_path / FACTS_NAME).exists() else _training_note(encoder, store)
         index = _open_or_create(out_path, encoder, source_path)
         encoder = index.encoder  # with the sampling of the index
-        files, done = files_of(rows), index.files()
+        files, done = files_of(rows, store), index.files()
         todo = [file for file in files if file.path not in done or done[file.path].state != file.state]
         writer = Writer(index, todo, progress)
         if store:
@@ -129,7 +129,7 @@ def _list_rows(
         return *_with_names_in_unicode(rows, rejections), None
     store = ClipStore.open(source)
     rows = [
-        ClipRow(clip.id, os.path.abspath(clip.source), clip.start_seconds, clip.stop_seconds, clip.texts, clip.split)
+        ClipRow(clip.id, store.media_path(clip), clip.start_seconds, clip.stop_seconds, clip.texts, clip.split)
         for clip in store.rows()
     ]
     return rows, [], store

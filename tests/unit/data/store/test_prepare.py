@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,19 @@ def test_kill_nine_of_the_whole_group_and_the_same_command_again_gives_the_same_
     run(made_rows(40), broken)
     run(made_rows(40), tmp_path / "whole")
     assert every_byte(broken) == every_byte(tmp_path / "whole")
+
+
+def test_a_run_resumed_in_another_folder_names_the_same_media_files(tmp_path: Path, monkeypatch) -> None:
+    rows = made_rows(10)
+    (tmp_path / "footage").mkdir()
+    monkeypatch.chdir(tmp_path / "footage")
+    with pytest.raises(KeyboardInterrupt):
+        run(rows, tmp_path / "store", decode=interrupted_decoder)
+    monkeypatch.chdir(tmp_path)
+    run([replace(row, path=f"footage/{row.path}") for row in rows], tmp_path / "store")
+    monkeypatch.chdir("/")
+    store = ClipStore.open(tmp_path / "store")
+    assert [store.media_path(clip) for clip in store.rows()] == [str(tmp_path / "footage" / row.path) for row in rows]
 
 
 def test_a_shard_that_was_damaged_later_is_made_again(tmp_path: Path) -> None:

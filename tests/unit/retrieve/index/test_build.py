@@ -151,6 +151,31 @@ def test_a_clip_store_is_indexed_without_its_media(folder, tmp_path):
     assert hit.path == str(folder / "sound-4.wav")
 
 
+def test_a_store_prepared_again_with_other_settings_is_indexed_again_and_one_that_is_the_same_is_not(folder, tmp_path):
+    rows, _ = scan(folder, window_seconds=2.0, num_workers=0)
+
+    def prepare_and_index(**settings) -> int:
+        settings = dataclasses.replace(SETTINGS, **settings)
+        prepare(rows, tmp_path / "store", settings, num_workers=0, restart=True)
+        return build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index").num_files_added
+
+    assert prepare_and_index() == 4
+    assert prepare_and_index(sample_rate_hz=16_000) == 4
+    os.utime(folder / "sound-1.wav", (0, 0))  # the store's clips are what is encoded, not the file
+    assert prepare_and_index(sample_rate_hz=16_000) == 0
+
+
+def test_a_store_of_relative_paths_names_the_same_files_wherever_it_is_indexed(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    prepare(scan("footage", window_seconds=2.0, num_workers=0)[0], tmp_path / "store", SETTINGS, num_workers=0)
+    for place, num_added in (("/", 4), (tmp_path, 0)):
+        monkeypatch.chdir(place)
+        summary = build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index")
+        assert (summary.num_files_added, summary.num_rows) == (num_added, 8)
+        hit = Index.open(tmp_path / "index", encoder=FakeEncoder()).search(audio="4.wav", k=1)[0]
+        assert hit.path == str(folder / "sound-4.wav")
+
+
 def test_a_folder_of_other_things_is_not_made_an_index(folder, tmp_path):
     (tmp_path / "mine" / "lance").mkdir(parents=True)
     (tmp_path / "mine" / "notes.txt").write_text("x")
