@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from vlsa.base.errors import MediaError
 from vlsa.config.checks import check_least
 from vlsa.data.clip import Clip, ClipFacts, Dataset
@@ -104,7 +106,7 @@ def _from_its_start(part: Clip, window: Window) -> Clip:
 def decode_windows(
     spec: WindowSpec, row: ClipRow, *, video: bool = True, audio: bool = True, facts: object | None = None
 ) -> list[Clip]:
-    """Decode the windows of a row of a media file, and nothing else; windows without frames and audio are left out.
+    """Decode the windows of a row of a media file, each frame once; windows without frames and audio are left out.
 
     Raises MediaError, also when no window has any.
     """
@@ -129,10 +131,20 @@ def decode_windows(
                 raise
             nothing = error
         else:
-            windows.append(clip)
+            windows.append(_each_frame_once(clip))
     if not windows and nothing:
         raise nothing
     return windows
+
+
+def _each_frame_once(clip: Clip) -> Clip:
+    """Without the repetitions of a frame that is shown at several of the wanted times, as `choose_frames` has it."""
+    if clip.frames is None or clip.frame_seconds is None:
+        return clip
+    seconds, indices = np.unique(clip.frame_seconds, return_index=True)
+    return (
+        clip if len(indices) == len(clip.frames) else replace(clip, frames=clip.frames[indices], frame_seconds=seconds)
+    )
 
 
 def decode_rows(spec: WindowSpec, rows: Sequence[ClipRow], beat: Heartbeat) -> tuple[list[Clip], list[Rejection]]:

@@ -1,6 +1,7 @@
 """One rule for long and wide media: windows cover the time, crops cover the frame, and nothing else is read."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -187,6 +188,23 @@ def test_a_long_file_has_one_vector_as_a_question_and_as_a_clip_of_an_index(enco
     np.testing.assert_allclose(indexed.video[0], asked_video, atol=1e-5)
     assert indexed.audio[0] @ asked_audio > 0.9999
     assert indexed.texts == ("a tone",)
+
+
+@pytest.mark.parametrize("frames_per_second", [0.5, 1, 2, 25])
+def test_each_frame_of_a_slow_video_counts_once_as_a_question_and_as_a_clip_of_an_index(
+    config, tokenizer, tmp_path, frames_per_second
+):
+    encoder = VlsaEncoder(make_model(change(config, "video", num_frames=8), tokenizer), tokenizer)
+    frames = [grey(level) for level in np.linspace(10, 250, int(8 * frames_per_second)).astype(int)]
+    path = str(write_media(tmp_path / "slow.mp4", pictures=frames, frames_per_second=frames_per_second))
+    (clip,), _ = decode_rows(encoder.window, [ClipRow("row", path, 0.0, 8.0, (), "test")], _beat)
+    windows = encoder.window.cut(clip)
+    for window in windows:
+        assert 1 <= len(window.frames) <= min(8, math.ceil(frames_per_second * window.duration_seconds) + 1)
+        assert (np.diff(window.frame_seconds) > 0).all()
+        np.testing.assert_array_equal(encoder.window.cut(window)[0].frames, window.frames)
+    assert len(windows) == 3
+    np.testing.assert_allclose(embed_clips(encoder, [clip]).video, encoder.encode_video([path]), atol=1e-6)
 
 
 def _beat(*_: object) -> None:
