@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vlsa.base.errors import ManifestError, MediaError, StoreError
-from vlsa.base.files import Progress, locked_folder, write_json_lines
+from vlsa.base.files import LOCK_NAME, Progress, locked_folder, write_json_lines
 from vlsa.config import Config
 from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
@@ -253,7 +253,7 @@ def _digest(rows: Sequence[ClipRow]) -> str:
 
 
 def _check_empty(store_path: Path) -> None:
-    if {path.name for path in store_path.iterdir()} - {REPORT_NAME}:
+    if {path.name for path in store_path.iterdir()} - {REPORT_NAME, LOCK_NAME}:
         raise StoreError(
             f"{store_path}: not empty and not a clip store; files in it could be mixed up with a store's. "
             "Name a new folder."

@@ -39,6 +39,8 @@ ROWS_PER_TASK = 16
 """Clips that a worker decodes before it hands them over."""
 CLIPS_PER_BATCH = 32
 """Clips that are encoded together."""
+LOCK_NAME = "index.lock"
+"""In the index: locked while it is written, by vlsa 0.3 too."""
 
 Decode = Callable[[WindowSpec, Sequence[ClipRow], Heartbeat], tuple[list[Clip], list[Rejection]]]
 
@@ -149,7 +151,7 @@ def _check_place(path: Path) -> None:
         raise SearchIndexError(f"{path}: a file; an index is a folder. Name another one.")
     if (path / FACTS_NAME).exists() or not path.exists():
         return
-    own = {"index.lock", LEDGER_NAME, "lance", REPORT_NAME}  # of a creation that was killed
+    own = {LOCK_NAME, LEDGER_NAME, "lance", REPORT_NAME}  # of a creation that was killed
     others = sorted(entry.name for entry in path.iterdir() if entry.name not in own and entry.suffix != ".partial")
     if others:
         raise SearchIndexError(
@@ -231,4 +233,4 @@ def _finish(index: Index, files: Sequence[MediaFile], num_added: int, rejections
 def _only_writer(path: Path) -> AbstractContextManager[None]:
     """Hold the index for writing. Raises SearchIndexError when another process does."""
     busy = f"{path}: another process is writing this index; two would undo each other's work. Wait for it to end."
-    return locked_folder(path, SearchIndexError(busy))
+    return locked_folder(path, SearchIndexError(busy), LOCK_NAME)

@@ -256,6 +256,11 @@ def test_leftovers_of_a_run_killed_while_writing_are_swept_away(tmp_path: Path) 
     assert every_byte(tmp_path / "store") == every_byte(_fresh(tmp_path / "fresh", 10))
 
 
+def test_a_store_can_be_prepared_where_a_refused_run_left_its_lock(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()  # on a network disk
+    assert run(made_rows(1), tmp_path).num_clips == 1
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     for restart in (False, True):

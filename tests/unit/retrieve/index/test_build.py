@@ -1,6 +1,7 @@
 """Folder or store to index: what is indexed, what is left out and said, and going on after an interruption."""
 
 import dataclasses
+import fcntl
 import json
 import os
 import subprocess
@@ -140,6 +141,10 @@ def test_a_folder_without_anything_readable_says_why(tmp_path):
 def test_two_writers_of_one_index_exclude_each_other(folder, tmp_path):
     with build._only_writer(tmp_path / "index"), pytest.raises(SearchIndexError, match="another process is writing"):
         index_folder(folder, tmp_path / "index")
+    with (tmp_path / "index" / "index.lock").open("w") as lock:  # as vlsa 0.3 does
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SearchIndexError, match="another process is writing"):
+            index_folder(folder, tmp_path / "index")
 
 
 def test_a_clip_store_is_indexed_without_its_media(folder, tmp_path):
