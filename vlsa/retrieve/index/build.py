@@ -7,6 +7,7 @@ skipped.
 
 import functools
 import itertools
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ from vlsa.retrieve.index.ledger import LEDGER_NAME
 from vlsa.retrieve.index.rows import index_rows
 from vlsa.retrieve.index.writer import MediaFile, Writer, files_of
 
+_LOG = logging.getLogger(__name__)
 REPORT_NAME = "index_report.jsonl"
 """In the index: one line per clip, or file, that is left out."""
 ROWS_PER_TASK = 16
@@ -100,6 +102,8 @@ def build_index(
         encoder = index.encoder  # with the sampling of the index
         files, done = files_of(rows, store), index.files()
         todo = [file for file in files if file.path not in done or done[file.path].state != file.state]
+        if "sampling" not in index.facts["model"]:
+            _LOG.warning(_earlier_version(index, sum(file.path in done for file in todo)))
         writer = Writer(index, todo, progress)
         if store:
             _index_store(writer, encoder, store)
@@ -107,6 +111,15 @@ def build_index(
             _index_media(writer, encoder, functools.partial(decode, encoder.window), num_workers)
         writer.flush()
         return replace(_finish(index, files, len(todo), rejections), note=note)
+
+
+def _earlier_version(index: Index, num_again: int) -> str:
+    why = "they changed, or their clips are cut or compared in another way now"
+    again = f"{num_again:,} files are indexed again ({why}); " if num_again else ""
+    return (
+        f"{index.path}: made by vlsa 0.3: {again}only the middle window and the centre crop of a clip are encoded. "
+        "To cover whole clips, index again with --restart."
+    )
 
 
 def _training_note(encoder: Encoder, store: ClipStore | None) -> str:

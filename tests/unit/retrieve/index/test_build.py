@@ -94,6 +94,27 @@ def test_an_interrupted_run_loses_nothing_that_was_acknowledged(folder, tmp_path
     assert (summary.num_files_skipped, summary.num_files_added, summary.num_rows) == (2, 2, 8)
 
 
+def test_an_index_of_an_earlier_version_says_what_is_indexed_again_and_what_is_not_encoded(folder, tmp_path, caplog):
+    index_folder(folder, tmp_path / "index")
+    assert caplog.messages == []
+    facts = json.loads((tmp_path / "index" / "index.json").read_text())
+    del facts["model"]["sampling"]
+    (tmp_path / "index" / "index.json").write_text(json.dumps(facts))
+    lines = [json.loads(line) for line in (tmp_path / "index" / "files.jsonl").read_text().splitlines()]
+    lines = [line | {"state": f"0.3 {line['state']}"} for line in lines]
+    (tmp_path / "index" / "files.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    keeps = "only the middle window and the centre crop of a clip are encoded. "
+    keeps += "To cover whole clips, index again with --restart."
+    why = "they changed, or their clips are cut or compared in another way now"
+    for again in (f"4 files are indexed again ({why}); ", ""):
+        caplog.clear()
+        index_folder(folder, tmp_path / "index")
+        assert caplog.messages == [f"{tmp_path / 'index'}: made by vlsa 0.3: {again}{keeps}"]
+    caplog.clear()
+    index_folder(folder, tmp_path / "index", restart=True)
+    assert caplog.messages == []
+
+
 def test_a_clip_that_kills_its_worker_costs_only_itself(tmp_path):
     folder = tmp_path / "footage"
     folder.mkdir()
