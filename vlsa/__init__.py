@@ -1,6 +1,6 @@
-"""VLSA: video, sound and words in one transformer (arXiv 2405.07202).
+"""VLSA: video, audio and text in one transformer (arXiv 2405.07202).
 
-The public names; importing this package loads nothing else until one of them is used.
+The public names; importing this package imports nothing else until one of them is used.
 """
 
 from typing import Any

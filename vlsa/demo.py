@@ -1,12 +1,12 @@
-"""The whole way in one call: make footage, prepare, pre-train, evaluate, index, search, and show it.
+"""The whole pipeline in one call: make footage, prepare, pre-train, evaluate, index, search, and write a page.
 
-Reads nothing; writes a folder. The same call goes on where a former one was stopped.
+Reads nothing; writes a folder. The same call resumes an interrupted one.
 
-    OUT/world/           made .mp4 files, their captions, and the truth about them
+    OUT/world/           synthetic .mp4 files, their captions, and the events in them
     OUT/store/           the clip store
     OUT/run/             checkpoints and metrics of the training
     OUT/index/           the search index of the held-out files
-    OUT/questions/       what was asked with: a sound and an image
+    OUT/questions/       the queries that are files: an audio file and an image
     OUT/results.json  OUT/curves.png  OUT/report.html  OUT/demo.json
 """
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from vlsa.show.report import SearchShown
 
 NUM_MEASUREMENTS = 5
-"""Retrieval on held-out clips is measured so often on the way, for the picture of the training."""
+"""Evaluations on held-out clips during training, for the curves."""
 NUM_HITS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSettings:
-    """What a demo is made from; a folder holds one demo."""
+    """Settings of a demo; a folder holds one demo."""
 
     num_train: int = 3000
     num_test: int = 200
     seed: int = 0
     """Of the world and of the training."""
     num_steps: int | None = None
-    """None = as many as the recipe has."""
+    """None = those of the recipe."""
     assignments: tuple[str, ...] = ()
     """Further `a.b=c` changes of the recipe."""
 
@@ -61,26 +61,26 @@ class DemoSettings:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What a demo found and wrote."""
+    """Results and files of a demo."""
 
     evaluation: "Evaluation"
     files: tuple[tuple[str, Path], ...]
-    """What it is, and where."""
+    """Label and path."""
     seconds: dict[str, float]
     """Of each stage, restarts included."""
 
 
 def _check_batch(num_train: int, batch_size: int) -> None:
-    # Before anything is made: a folder holds a demo of one setting, so this could not be mended in it afterwards.
+    # Before anything is written: a folder holds a demo of one setting, so this could not be fixed in it afterwards.
     if 0 < num_train < batch_size:
         raise ConfigError(
-            f"demo: {num_train} clips to learn from are fewer than one batch of {batch_size}; a step needs a whole "
-            f"batch. Ask for more with --train, or add --set train.batch_size={num_train}."
+            f"demo: {num_train} training clips are fewer than one batch of {batch_size}; a step needs a whole "
+            f"batch. Make more with --train, or add --set train.batch_size={num_train}."
         )
 
 
-class Diary:
-    """OUT/demo.json: the settings of the demo, and how long each stage has taken so far."""
+class DemoRecord:
+    """OUT/demo.json: the settings of the demo, and the time of each stage so far."""
 
     def __init__(self, path: Path, settings: DemoSettings) -> None:
         self.path = path
@@ -97,10 +97,10 @@ class Diary:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times what is inside; a stage that had finished before is not counted twice."""
+        """Time the block; a stage that was finished before is not counted twice."""
         started, before = time.monotonic(), self.seconds.get(name, 0.0)
         known = name in self._record["finished"]
-        say(f"{name}{' (made before)' if known else ''}")
+        say(f"{name}{' (finished before)' if known else ''}")
         try:
             yield
             self._record["finished"] = list(dict.fromkeys([*self._record["finished"], name]))
@@ -121,7 +121,7 @@ def _read_record(path: Path) -> dict[str, Any]:
         return {name: record[name] for name in ("settings", "seconds", "finished")}
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path}: not the record of a demo; what its folder holds is unknown. Name another."
+            f"{path}: not the record of a demo; the content of its folder is unknown. Name another folder."
         ) from error
 
 
@@ -129,13 +129,13 @@ def _check_same(path: Path, held: dict[str, Any], wanted: dict[str, Any]) -> Non
     changed = [f"{name} {held.get(name)} -> {value}" for name, value in wanted.items() if held.get(name) != value]
     if changed:
         raise ConfigError(
-            f"{path.parent}: holds a demo of other settings ({', '.join(changed)}); one result cannot be of both. "
-            "Give the same settings, or name another folder."
+            f"{path.parent}: holds a demo of other settings ({', '.join(changed)}); results cannot be of both. "
+            "Use the same settings, or name another folder."
         )
 
 
 def run_demo(out: Path, settings: DemoSettings, num_workers: int) -> DemoResult:
-    """Everything, or what is missing of it. Raises VlsaError; KeyboardInterrupt after a Ctrl-C."""
+    """Run all stages, or those that are missing. Raises VlsaError; KeyboardInterrupt after a Ctrl-C."""
     from vlsa.pretrain.start import pretrain
     from vlsa.retrieve.evaluate.evaluate import evaluate_run, held_out_evaluator
     from vlsa.retrieve.index.build import build_index
@@ -145,24 +145,24 @@ def run_demo(out: Path, settings: DemoSettings, num_workers: int) -> DemoResult:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be made ({error.strerror}); a demo is a folder. Name another.") from error
-    diary = Diary(out / "demo.json", settings)
-    with diary.stage("make a world"):
+    record = DemoRecord(out / "demo.json", settings)
+    with record.stage("make a world"):
         _make_world(out / "world", settings, num_workers)
-    with diary.stage("prepare"):
+    with record.stage("prepare"):
         _prepare(out / "world", out / "store", config, num_workers)
-    with diary.stage("pre-train"):
+    with record.stage("pre-train"):
         pretrain(config, out / "store", out / "run", make_evaluator=held_out_evaluator)
-    with diary.stage("evaluate"):
+    with record.stage("evaluate"):
         evaluation = evaluate_run(out / "run", out / "store")
         evaluation.write(out / "results.json")
-    with diary.stage("index"), Bar("indexing") as bar:
+    with record.stage("index"), Bar("indexing") as bar:
         build_index(out / "run", out / "world" / "test", out / "index", num_workers=num_workers, progress=bar.update)
-    with diary.stage("search"):
+    with record.stage("search"):
         searches = search_each_kind(out)
     files = _files(out)
-    with diary.stage("draw"):
-        _draw(out, evaluation, searches, files, diary.seconds)
-    return DemoResult(evaluation, files, diary.seconds)
+    with record.stage("draw"):
+        _draw(out, evaluation, searches, files, record.seconds)
+    return DemoResult(evaluation, files, record.seconds)
 
 
 def _make_world(folder: Path, settings: DemoSettings, num_workers: int) -> None:
@@ -193,31 +193,29 @@ def search_each_kind(out: Path) -> list["SearchShown"]:
 
     clips = _held_out(out / "world")
     captions = {os.path.abspath(path): text for path, text in clips}
-    (about_words, words), (about_sound, _), (about_video, _), (about_image, _) = (
-        clips[number % len(clips)] for number in range(4)
-    )
-    sound, image = write_questions(out / "questions", about_sound, about_image)
+    (text_of, text), (audio_of, _), (video_of, _), (image_of, _) = (clips[number % len(clips)] for number in range(4))
+    audio, image = write_questions(out / "questions", audio_of, image_of)
     index = Index.open(out / "index", run_path=out / "run")
     asked = [
-        ("text", words, {"text": words}, "media", "video and audio", about_words),
-        ("audio", str(sound), {"audio": sound}, "video", "video only", about_sound),
-        ("video", str(about_video), {"video": about_video}, "audio", "audio only", about_video),
-        ("image", str(image), {"image": image}, "media", "video and audio", about_image),
+        ("text", text, {"text": text}, "media", "video and audio", text_of),
+        ("audio", str(audio), {"audio": audio}, "video", "video only", audio_of),
+        ("video", str(video_of), {"video": video_of}, "audio", "audio only", video_of),
+        ("image", str(image), {"image": image}, "media", "video and audio", image_of),
     ]
     return [
         SearchShown(
             kind,
             question,
             [_captioned(hit, captions) for hit in index.search(k=NUM_HITS, in_=target, **given)],
-            f"taken from {about.name}, searched in {where}",
-            str(about),
+            f"taken from {origin.name}, searched in {where}",
+            str(origin),
         )
-        for kind, question, given, target, where, about in asked
+        for kind, question, given, target, where, origin in asked
     ]
 
 
 def _captioned(hit: "Hit", captions: dict[str, str]) -> "Hit":
-    """The hit with what the world says of it, to compare; the index was made without captions, so none can help it."""
+    """The hit with its caption, for comparison; the index was made without captions, so they did not help it."""
     return replace(hit, text=captions.get(os.path.abspath(hit.path), hit.text))
 
 
@@ -231,8 +229,8 @@ def _held_out(world: Path) -> list[tuple[Path, str]]:
     return [(world / path, text) for path, text in texts.items()]
 
 
-def write_questions(folder: Path, sound_of: Path, image_of: Path) -> tuple[Path, Path]:
-    """The sound of one clip as .wav, and the middle picture of another as .png."""
+def write_questions(folder: Path, audio_of: Path, image_of: Path) -> tuple[Path, Path]:
+    """The audio of one clip as .wav, and the middle frame of another as .png."""
     from PIL import Image
 
     from vlsa.base.files import write_atomically
@@ -240,18 +238,18 @@ def write_questions(folder: Path, sound_of: Path, image_of: Path) -> tuple[Path,
     from vlsa.data.store import codecs
 
     folder.mkdir(exist_ok=True)
-    heard = decode.decode(
-        sound_of,
+    audio = decode.decode(
+        audio_of,
         0.0,
-        decode.probe(sound_of).duration_seconds,
+        decode.probe(audio_of).duration_seconds,
         frame_times_seconds=None,
         short_side_px=None,
         sample_rate_hz=22_050,
     )
-    assert heard.sound is not None, sound_of
-    write_atomically(folder / "sound.wav", codecs.encode_wav(heard.sound, 22_050))
+    assert audio.sound is not None, audio_of
+    write_atomically(folder / "sound.wav", codecs.encode_wav(audio.sound, 22_050))
     length_seconds = decode.probe(image_of).duration_seconds
-    seen = decode.decode(
+    video = decode.decode(
         image_of,
         0.0,
         length_seconds,
@@ -259,8 +257,8 @@ def write_questions(folder: Path, sound_of: Path, image_of: Path) -> tuple[Path,
         short_side_px=None,
         sample_rate_hz=None,
     )
-    assert seen.frames is not None, image_of
-    Image.fromarray(seen.frames[0]).save(folder / "image.png")
+    assert video.frames is not None, image_of
+    Image.fromarray(video.frames[0]).save(folder / "image.png")
     return folder / "sound.wav", folder / "image.png"
 
 

@@ -1,6 +1,6 @@
-"""What of the environment works, and what to do about the rest.
+"""Checks of the environment, with advice for what is missing.
 
-Reads the interpreter, the installed libraries, the machine, and a run if one is named; feeds `vlsa doctor`. The main
+Reads the interpreter, the installed libraries, the machine, and a run if one is named; used by `vlsa doctor`. The main
 path is: prepare, pretrain, evaluate, index, search.
 """
 
@@ -28,14 +28,14 @@ CORE = ("numpy", "einops", "jaxtyping", "safetensors", "tokenizers", "PIL")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     state: State
-    """`missing`: what it is for cannot work; `weak`: works, but not as well as it could."""
+    """`missing`: its use does not work; `weak`: works with limits."""
     found: str
     advice: str = ""
-    """What to do; empty when all is well."""
+    """What to do; empty if ok."""
     needed: bool = True
     """Whether the main path needs it."""
 
@@ -50,15 +50,15 @@ class Check:
 
 
 def examine(folder: Path | None = None) -> list[Check]:
-    """Look at everything; `folder` is where data would be written (None: the current one)."""
+    """Run all checks; `folder` is where data would be written (None: the current one)."""
     folder = folder or Path.cwd()
     checks = [check_python(), check_torch(), check_core(), check_media()]
     checks += [check_library("pysubs2", "reads subtitles", "media"), *check_search()]
-    checks += [check_library("tensorboard", "draws curves as training goes", "curves", needed=False)]
-    checks += [check_library("matplotlib", "draws the picture of a training", "curves", needed=False)]
+    checks += [check_library("tensorboard", "shows curves during training", "curves", needed=False)]
+    checks += [check_library("matplotlib", "draws training curves and figures", "curves", needed=False)]
     checks += [check_library("onnxruntime", "runs exported models", "export", needed=False)]
     version = attrgetter("__version__")
-    checks += [check_library("sklearn", "lays out pairs for `show`", "figures", needed=False, describe=version)]
+    checks += [check_library("sklearn", "lays out the pair maps of `show`", "figures", needed=False, describe=version)]
     return [*checks, check_gpu(), check_memory(), check_disk(folder), check_writing(Path(tempfile.gettempdir()))]
 
 
@@ -66,12 +66,12 @@ def check_python() -> Check:
     """The interpreter."""
     found = f"{platform.python_version()}, {_counted(usable_cores(), 'core')}"
     if sys.version_info < OLDEST_PYTHON:
-        return Check("python", "missing", found, "install Python 3.11 or newer, and make the environment with it")
+        return Check("python", "missing", found, "install Python 3.11 or newer, and create the environment with it")
     return Check("python", "ok", found)
 
 
 def check_torch() -> Check:
-    """PyTorch, and the threads that it would use."""
+    """PyTorch, and the number of its threads."""
 
     def describe(torch: Any) -> str:
         return f"{torch.__version__}, {_counted(torch.get_num_threads(), 'thread')}"
@@ -84,7 +84,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def check_core() -> Check:
-    """What the training core needs beside PyTorch."""
+    """What the training core needs in addition to PyTorch."""
     missing = [name for name in CORE if _why_missing(name)]
     if missing:
         return Check("training core", "missing", f"without {', '.join(missing)}", "pip install .")
@@ -92,7 +92,7 @@ def check_core() -> Check:
 
 
 def check_media() -> Check:
-    """Reading media, and writing a made world."""
+    """Reading media, and writing synthetic footage."""
 
     def describe(av: Any) -> str:
         encoders = [name for name in ("libx264", "mpeg4", "aac") if _can_encode(av, name)]
@@ -100,7 +100,7 @@ def check_media() -> Check:
 
     check = check_library("av", "reads media", "media", describe=describe)
     if check.state == "ok" and not ("aac" in check.found and ("libx264" in check.found or "mpeg4" in check.found)):
-        advice = "make-world cannot write .mp4 with it; pip install --force-reinstall av brings one that can"
+        advice = "make-world cannot write .mp4 with it; install one that can: pip install --force-reinstall av"
         return Check("av", "weak", check.found, advice)
     return check
 
@@ -119,7 +119,7 @@ def check_library(
     needed: bool = True,
     describe: Callable[[Any], str] | None = None,
 ) -> Check:
-    """Whether a library can be imported, not merely found. `extra` of this package brings it."""
+    """Whether a library can be imported, not merely found. `extra` of this package installs it."""
     why = _why_missing(name)
     if why:
         package = f"'.[{extra}]'" if extra else "."
@@ -159,12 +159,12 @@ def check_model(run_path: Path) -> Check:
 
 
 def check_gpu() -> Check:
-    """A device that trains faster than the processor."""
+    """A device that trains faster than the CPU."""
     if _why_missing("torch"):
         return Check("GPU", "weak", "unknown", "install torch first", needed=False)
     torch = importlib.import_module("torch")
     if not torch.cuda.is_available():
-        return Check("GPU", "weak", "none", "the tiny recipe trains without; larger ones need one", needed=False)
+        return Check("GPU", "weak", "none", "the recipe tiny trains without one; larger recipes need one", needed=False)
     facts = torch.cuda.get_device_properties(0)
     found = f"{torch.cuda.device_count()} x {facts.name}, {facts.total_memory // GIB} GiB"
     found += f", compute capability {facts.major}.{facts.minor}"
@@ -185,7 +185,7 @@ def check_memory() -> Check:
 
 
 def check_disk(folder: Path) -> Check:
-    """Room where data would be written."""
+    """Free space where data would be written."""
     gib = shutil.disk_usage(folder).free / GIB
     if gib < LEAST_DISK_GIB:
         advice = "a clip of 6 s takes about 1 MB at 256 px; free some space, or work on another disk"
@@ -203,7 +203,9 @@ def check_writing(folder: Path) -> Check:
             file.seek(0)
             same = file.read() == data
     except OSError as error:
-        return Check("temporary files", "missing", f"{folder}: {error.strerror}", "set TMPDIR to a folder with room")
+        return Check(
+            "temporary files", "missing", f"{folder}: {error.strerror}", "set TMPDIR to a folder with free space"
+        )
     if not same:
-        return Check("temporary files", "missing", f"{folder} gives back other bytes", "check the disk")
+        return Check("temporary files", "missing", f"{folder} returns wrong bytes", "check the disk")
     return Check("temporary files", "ok", f"{folder} can be written")

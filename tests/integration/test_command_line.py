@@ -59,7 +59,7 @@ def told(place) -> dict[str, str]:
 
 
 def test_each_command_says_what_it_did_and_what_comes_next(told):
-    assert f"{NUM_TRAIN} clips to learn from and {NUM_TEST} held out" in told["make-world"]
+    assert f"{NUM_TRAIN} training clips and {NUM_TEST} held out" in told["make-world"]
     assert "Next: vlsa prepare world STORE --recipe tiny" in told["make-world"]
     assert f"({NUM_TRAIN} train, {NUM_TEST} test)" in told["prepare"]
     assert f": finished: {NUM_STEPS} steps" in told["pretrain"]
@@ -201,6 +201,6 @@ def test_the_demo_goes_the_whole_way_and_a_second_call_goes_on(tmp_path, monkeyp
     assert "world/test/" in page
     again = call(line)
     assert again.exit_code == 0
-    assert again.stderr.count("(made before)") == 7
+    assert again.stderr.count("(finished before)") == 7
     table = result.stdout.partition("\nTook")[0]
     assert again.stdout.partition("\nTook")[0] == table

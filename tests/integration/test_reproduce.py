@@ -129,7 +129,7 @@ def test_controls_put_the_wrong_sound_beside_the_right_one(out):
         (("--epochs 1", "--epochs 1 --recipe tiny/gam-only"), "Give the recipe alone: --recipe tiny."),
         (("first=900,px=16", "first=900,px=16,seed=1"), "have different seeds"),
         (("--epochs 1", "--epochs 1 --set train.init=vit"), "each arm is initialised from its seed"),
-        (("--epochs 1", "--epochs 1 --set train.seed=5"), "this one would not count"),
+        (("--epochs 1", "--epochs 1 --set train.seed=5"), "this one would be ignored"),
         (("--seeds 2", "--seeds 1000000000"), "would never end"),
         (("--batch-size 8", "--batch-size 1"), "nothing would be learned"),
         (("--epochs 1", "--epochs 1 --vocabulary nowhere.txt"), "nowhere.txt: not a readable vocabulary"),

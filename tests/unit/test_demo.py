@@ -6,7 +6,7 @@ import pytest
 
 from vlsa import demo
 from vlsa.base.errors import ConfigError
-from vlsa.demo import DemoSettings, Diary
+from vlsa.demo import DemoRecord, DemoSettings
 from vlsa.retrieve.index.query import Hit
 
 
@@ -46,12 +46,12 @@ def clock(monkeypatch):
 
 def test_time_adds_up_over_interruptions_and_a_finished_stage_is_not_counted_again(tmp_path, clock):
     def spend(seconds: float, stop: bool = False) -> dict[str, float]:
-        diary = Diary(tmp_path / "demo.json", DemoSettings())
-        with diary.stage("prepare"):
+        record = DemoRecord(tmp_path / "demo.json", DemoSettings())
+        with record.stage("prepare"):
             clock[0] += seconds
             if stop:
                 raise KeyboardInterrupt
-        return diary.seconds
+        return record.seconds
 
     with pytest.raises(KeyboardInterrupt):
         spend(5, stop=True)
@@ -60,18 +60,18 @@ def test_time_adds_up_over_interruptions_and_a_finished_stage_is_not_counted_aga
 
 
 def test_a_folder_holds_one_demo(tmp_path):
-    with Diary(tmp_path / "demo.json", DemoSettings()).stage("prepare"):
+    with DemoRecord(tmp_path / "demo.json", DemoSettings()).stage("prepare"):
         pass
-    Diary(tmp_path / "demo.json", DemoSettings())
+    DemoRecord(tmp_path / "demo.json", DemoSettings())
     with pytest.raises(ConfigError, match="seed 0 -> 1"):
-        Diary(tmp_path / "demo.json", DemoSettings(seed=1))
+        DemoRecord(tmp_path / "demo.json", DemoSettings(seed=1))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"settings": {}})])
 def test_a_record_that_is_none_is_refused(text, tmp_path):
     (tmp_path / "demo.json").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match="not the record of a demo"):
-        Diary(tmp_path / "demo.json", DemoSettings())
+        DemoRecord(tmp_path / "demo.json", DemoSettings())
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):

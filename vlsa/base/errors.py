@@ -1,24 +1,24 @@
-"""Errors that a person can mend.
+"""Errors that the user can fix.
 
 Each message is one line: where; what happened; why it matters; what to do. The command line prints it and exits with 2.
-Anything else that is raised is a bug of ours.
+Any other exception is a bug in this code.
 """
 
 
 class VlsaError(Exception):
-    """Base of every error that the user can mend."""
+    """Base of every error that the user can fix."""
 
 
 class ConfigError(VlsaError):
-    """A setting or a recipe that does not exist, or a value that cannot work."""
+    """A setting or a recipe that does not exist, or an invalid value."""
 
 
 class LostProcess(VlsaError):
-    """Another process of a training with several of them ended before its time."""
+    """Another process of a distributed training ended early."""
 
 
 class MediaError(VlsaError):
-    """A media file, or a stretch of one, that cannot be decoded faithfully.
+    """A media file, or a part of one, that cannot be decoded faithfully.
 
     `reason` is a short machine-readable word for reports (for example `missing`, `empty`, `truncated`, `no_streams`).
     """
@@ -37,16 +37,16 @@ class ManifestError(VlsaError):
 
 
 class StoreError(VlsaError):
-    """A clip store that is missing, broken, or of another version."""
+    """A clip store that is missing, damaged, or of another version."""
 
 
 class CheckpointError(VlsaError):
-    """A checkpoint that is missing, cut short, or does not fit the model."""
+    """A checkpoint that is missing, truncated, or does not fit the model."""
 
 
 class SearchIndexError(VlsaError):
-    """A search index that is missing, broken, empty, or made by another model."""
+    """A search index that is missing, damaged, empty, or made by another model."""
 
 
 class ResultsError(VlsaError):
-    """A file of results that is missing, broken, of another version, or that cannot be compared with another."""
+    """A results file that is missing, damaged, of another version, or not comparable with another."""

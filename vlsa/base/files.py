@@ -1,7 +1,4 @@
-"""Files that are whole or not there: atomic writes, JSON, JSON lines, and one lock a folder.
-
-Reads and writes plain files for every stage.
-"""
+"""Atomic writes, JSON, JSON lines, and one lock per folder. Used by every stage."""
 
 import errno
 import fcntl
@@ -20,11 +17,11 @@ Progress = Callable[[int, int, str], None]
 LOCK_NAME = ".lock"
 """An empty file that stays in a folder whose file system cannot lock the folder itself."""
 LONGEST_JSON_BYTES = 1 << 28
-"""Of a line or a document: longer ones are damaged, and would fill the memory before anybody sees that."""
+"""Of a line or a document: longer ones are damaged, and would fill the memory before that is detected."""
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file for reading. Raises OSError, also for a pipe or a device, which might be read for ever."""
+    """Open a file for reading. Raises OSError, also for a pipe or a device, which may never end."""
     mode = os.stat(path).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder has an error of its own
         raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
@@ -32,7 +29,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file so that a reader, or a crash, sees all of the old bytes or all of the new ones."""
+    """Replace a file so that a reader, or a crash, finds all of the old bytes or all of the new ones."""
     partial_path = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with naming(path), partial_path.open("wb") as file:
@@ -52,7 +49,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Put the file's name into an OSError that has none: a full disk does not say where."""
+    """Add the file's name to an OSError that has none, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -89,11 +86,11 @@ def _parse_json(data: bytes) -> Any:
 
 @contextmanager
 def locked_folder(folder: Path, busy: Exception, lock_name: str | None = None) -> Iterator[None]:
-    """Make a folder and hold it while others must not write there.
+    """Create a folder and lock it for writing: the folder itself, or the file `lock_name` in it.
 
-    The lock ends with the process, however it ends. It is one on the folder itself, which leaves nothing behind, or on
-    the file `lock_name` in it; NFS locks only what is open for writing, and there the file is LOCK_NAME. Raises `busy`
-    when another process holds it, OSError when the folder cannot be made, VlsaError when nothing can be locked there.
+    The lock ends with the process, however it ends. NFS only locks files that are open for writing: there the file
+    LOCK_NAME is locked instead of the folder. Raises `busy` if another process holds the lock, OSError if the folder
+    cannot be created, VlsaError if nothing can be locked in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,6 +1,6 @@
-"""Which of several processes this one is, as torchrun says in the environment. Reads nothing else; loads no library.
+"""The rank of this process, as torchrun sets it in the environment. Reads nothing else; imports no library.
 
-Used by processes.py, which joins them, and by console.py: one process speaks for all.
+Used by processes.py, which connects the processes, and by console.py: only rank 0 prints.
 """
 
 import os
@@ -9,28 +9,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProcessRank:
-    """This process among those that train together; those of one machine are local to each other."""
+    """This process among those that train together; local = on the same machine."""
 
     rank: int = 0
     num_ranks: int = 1
     local_rank: int = 0
     num_local: int = 1
     num_restarts: int = 0
-    """How often torchrun has started the job anew."""
+    """How often torchrun has restarted the job."""
 
     @property
     def main(self) -> bool:
-        """Whether this process writes, evaluates and speaks for all."""
+        """Whether this process writes, evaluates and prints for all."""
         return self.rank == 0
 
 
 def under_torchrun() -> bool:
-    """Whether torchrun started this process, one of several perhaps."""
+    """Whether torchrun started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ  # a Slurm job sets RANK and the like for any command
 
 
 def started() -> ProcessRank:
-    """As torchrun's environment says; alone without it."""
+    """From the environment of torchrun; rank 0 of 1 without it."""
     if not under_torchrun():
         return ProcessRank()
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT")

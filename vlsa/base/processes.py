@@ -1,8 +1,8 @@
-"""Several processes that train one model together: who is who, what they tell each other, and how they end.
+"""Several processes that train one model: their ranks, what they exchange, and how they end.
 
-torchrun starts them and says in the environment who each is; everything else is PyTorch's too: NCCL between GPUs, gloo
-between processors. A process that was started alone is rank 0 of 1, and nothing here does anything. Reads the
-environment; used by data/loader.py (each rank reads its own clips), model/matching.py, pretrain/ and the command line.
+torchrun starts them and sets their ranks in the environment; PyTorch connects them, with NCCL between GPUs and gloo
+between CPUs. A process that was started alone is rank 0 of 1, and nothing here has an effect. Reads the environment;
+used by data/loading/loader.py (each rank reads its own clips), model/matching.py, pretrain/ and the command line.
 """
 
 import json
@@ -22,20 +22,20 @@ from vlsa.base.errors import ConfigError, LostProcess
 from vlsa.base.launch import ProcessRank, started
 
 LONGEST_WAIT = timedelta(hours=1)
-"""How long ranks wait for each other: rank 0 evaluates and saves meanwhile. One that dies is noticed at once."""
+"""How long ranks wait for each other while rank 0 evaluates and saves. One that dies is detected at once."""
 LONGEST_START = timedelta(minutes=10)
 """How long the first rank of a job waits for the last to join."""
 SETTLE_SECONDS = 0.2
-"""For gloo's threads to let go of the last tensors, which takes Python's lock. torch 2.13 waits for the end of these
-threads with the lock held: a process hung now and then, or died as it ended."""
+"""For gloo's threads to release the last tensors, which needs Python's GIL. torch 2.13 joins these threads with the GIL
+held: a process sometimes hung, or crashed at exit."""
 _JOINED = count()
 _TOKEN = torch.zeros(())
 
 
 def own_device(ranks: ProcessRank, asked: torch.device | str | None = None) -> torch.device:
-    """Where a rank computes: what was asked for, else its own GPU, else the processor.
+    """The device of a rank: `asked`, else its own GPU, else the CPU.
 
-    Raises ConfigError when a machine has fewer GPUs than ranks.
+    Raises ConfigError if a machine has fewer GPUs than ranks.
     """
     device = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
     if device.type != "cuda" or device.index is not None:
@@ -43,17 +43,17 @@ def own_device(ranks: ProcessRank, asked: torch.device | str | None = None) -> t
     num_gpus = torch.cuda.device_count()
     if ranks.num_local > num_gpus:
         raise ConfigError(
-            f"torchrun --nproc-per-node {ranks.num_local}: this machine has {num_gpus} GPUs; each process needs one of "
-            f"its own. Start --nproc-per-node {num_gpus}."
+            f"torchrun --nproc-per-node {ranks.num_local}: this machine has {num_gpus} GPUs; each process needs its "
+            f"own. Start --nproc-per-node {num_gpus}."
         )
     return torch.device("cuda", ranks.local_rank)
 
 
 @contextmanager
 def joined(device: torch.device | str | None = None) -> Iterator[tuple[ProcessRank, torch.device]]:
-    """This process among its like, and its device; they are joined meanwhile, unless there is one alone.
+    """The rank of this process and its device; several processes are connected meanwhile.
 
-    Raises ConfigError for more ranks than GPUs, and LostProcess when another rank ended before its time.
+    Raises ConfigError for more ranks than GPUs, and LostProcess if another rank ended early.
     """
     ranks = ProcessRank(rank(), num_processes()) if dist.is_initialized() else started()
     place = own_device(ranks, device)
@@ -69,15 +69,15 @@ def joined(device: torch.device | str | None = None) -> Iterator[tuple[ProcessRa
         yield ranks, place
         wait_for_all()
     except BaseException as error:
-        first_to_tell()  # before the others notice that this process is gone, and that alone
+        first_to_tell()  # before the others detect that this process is gone
         if place.type == "cuda":
             _abort()
         if not _is_loss(error):
             raise
         raise LostProcess(
-            f"rank {ranks.rank} of {ranks.num_ranks}: another process of this training ended, and the step in hand "
-            "cannot be finished. What was saved is whole: give the same command again, or let torchrun do so with "
-            "--max-restarts 3; it goes on from the last checkpoint."
+            f"rank {ranks.rank} of {ranks.num_ranks}: another process of this training ended, so the current step "
+            "cannot be finished. The last checkpoint is complete: run the same command again, or let torchrun do so "
+            "with --max-restarts 3; it resumes from there."
         ) from error
     finally:
         time.sleep(SETTLE_SECONDS)
@@ -86,10 +86,10 @@ def joined(device: torch.device | str | None = None) -> Iterator[tuple[ProcessRa
 
 
 def _abort() -> None:
-    """End what the GPUs still wait for.
+    """Abort what the GPUs still wait for.
 
-    An orderly end would wait along: this process for kernels whose other side is gone, and the others, who learn of it
-    by closed connections, for this process.
+    An orderly shutdown would hang: this process waits for kernels whose peer is gone, and the peers, which detect it by
+    closed connections, wait for this process.
     """
     dist.distributed_c10d._abort_process_group()
 
@@ -100,7 +100,7 @@ def _is_loss(error: BaseException) -> bool:
 
 @cache
 def _store() -> dist.TCPStore:
-    """Where ranks leave each other notes: torchrun's own, which outlives each of them; else rank 0 keeps it."""
+    """The key-value store of the ranks: that of torchrun, which outlives each of them; else rank 0 hosts it."""
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     kept_by_us = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     return dist.TCPStore(host, port, is_master=kept_by_us and started().main, timeout=LONGEST_START)
@@ -108,18 +108,18 @@ def _store() -> dist.TCPStore:
 
 @cache
 def first_to_tell() -> bool:
-    """Whether this is the first process of a job that has something to say of its end; a line is then said once."""
+    """Whether this is the first process of a job to report an error, so that it is printed once."""
     ranks = started()
     if ranks.num_ranks == 1:
         return True
     try:
         return _store().add(f"vlsa/told/{ranks.num_restarts}", 1) == 1
-    except dist.DistError:  # better told twice than never
+    except dist.DistError:  # better printed twice than never
         return True
 
 
 def num_processes() -> int:
-    """Processes that train together; 1 when they were not joined."""
+    """Processes that train together; 1 if they are not connected."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
@@ -143,9 +143,9 @@ def sum_over_processes(values: torch.Tensor) -> torch.Tensor:
 
 
 def in_parts(tensor: torch.Tensor) -> bool:
-    """Whether each process holds some rows of a tensor (FSDP2's DTensor), and none the whole.
+    """Whether a tensor is sharded over the processes (FSDP2's DTensor).
 
-    One process alone never does, and does not load the library of such tensors, which takes a second.
+    A single process does not import the module of such tensors, which takes a second.
     """
     if num_processes() == 1:
         return False
@@ -155,13 +155,13 @@ def in_parts(tensor: torch.Tensor) -> bool:
 
 
 def wait_for_all() -> None:
-    """Every rank comes here before any goes on; the processors wait, not the GPUs."""
+    """A barrier; the CPUs wait, not the GPUs."""
     if num_processes() > 1:
         dist.all_reduce(_TOKEN)  # a tensor that outlives the call: see SETTLE_SECONDS
 
 
 def any_rank(flag: bool) -> bool:
-    """Whether it is so on some rank; all must ask."""
+    """Whether the flag is set on any rank; all ranks must call it."""
     if num_processes() == 1:
         return flag
     value = torch.tensor(float(flag))
@@ -170,7 +170,7 @@ def any_rank(flag: bool) -> bool:
 
 
 def from_main(value: Any) -> Any:
-    """What rank 0 holds (anything that JSON can say), on every rank; all must ask."""
+    """The value of rank 0 (JSON types) on every rank; all ranks must call it."""
     if num_processes() == 1:
         return value
     text = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""Which code and which libraries made a result."""
+"""The commit and library versions that made a result."""
 
 import importlib.metadata
 import platform
@@ -9,7 +9,7 @@ from pathlib import Path
 def source_commit() -> str | None:
     """Commit of the checkout that this code runs from, "+" added when it has changes; None for an installed package."""
     root = Path(__file__).resolve().parents[2]
-    if _git(root, "rev-parse", "--show-toplevel") != str(root):  # installed inside somebody else's repository
+    if _git(root, "rev-parse", "--show-toplevel") != str(root):  # installed inside another repository
         return None
     commit = _git(root, "rev-parse", "HEAD")
     return commit and commit + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
@@ -24,7 +24,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that can move a number."""
+    """Versions of Python and of the libraries that can change a number."""
     versions = {"python": platform.python_version()}
     for name in ("vlsa", "torch", "numpy", "av", "tokenizers"):
         try:

@@ -1,7 +1,7 @@
 """The command line: parse, call the stage, print.
 
-Answers go to stdout, as a table for people or with --json as one object a line; progress and notes go to stderr. What a
-person can mend is one line on stderr and exit code 2; after Ctrl-C the code is 130, after SIGTERM 143.
+Results go to stdout, as a table or with --json as one object per line; progress and notes go to stderr. An error that
+the user can fix is one line on stderr and exit code 2; after Ctrl-C the code is 130, after SIGTERM 143.
 """
 
 import os
@@ -50,7 +50,7 @@ for _module in (
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command (None: as the shell asked) and exit."""
+    """Run a command (None: that of sys.argv) and exit."""
     os.environ["PYTHONSAFEPATH"] = "1"  # workers import nothing from the user's folder, which may hold a socket.py
     set_up()
     try:
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End one of several processes at once: gloo's threads now and then abort one that ends in order (torch 2.13)."""
+    """Exit without cleanup: gloo's threads sometimes abort a process that exits normally (torch 2.13)."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -38,7 +38,7 @@ DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, err
 
 
 UsageError: Any = typer.BadParameter.__base__
-"""What a command line that does not parse raises; its module differs between versions of typer."""
+"""Raised for a command line that does not parse; its module differs between versions of typer."""
 
 
 class Commands(TyperGroup):
@@ -57,12 +57,12 @@ class Commands(TyperGroup):
         except VlsaError as error:
             _report(re.sub(r"\s*[\r\n]\s*", " ", str(error)))
             raise typer.Exit(2) from None
-        except OSError as error:  # a full disk, a folder without rights: the user can fix it
+        except OSError as error:  # a full disk, missing permissions: the user can fix it
             if error.filename is None and error.errno not in DISK_FAULTS:
                 raise
             where = error.filename or "the disk"
             what = f"{where}: cannot be read or written ({error.strerror}); the command needs it."
-            _report(f"{what} Check the path, the rights, and the room on the disk.")
+            _report(f"{what} Check the path, the permissions, and the free space on the disk.")
             raise typer.Exit(2) from None
         except KeyboardInterrupt as stop:
             if started().main:
@@ -81,7 +81,7 @@ def _report(message: str) -> None:
 
 
 def _make_stdout_robust() -> None:
-    """Printing must not fail for a file name that the terminal cannot show, nor where a caller closed stdout."""
+    """Let printing not fail for a file name that the terminal cannot show, nor if the caller closed stdout."""
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     elif isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":

@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "compare",
-        short_help="Say whether one model retrieves better than another.",
+        short_help="Test whether one model retrieves better than another.",
         epilog=examples(
             "vlsa compare a.json b.json",
             "vlsa compare a.json b.json --post dual-softmax --json",
@@ -26,25 +26,25 @@ def register(app: typer.Typer) -> None:
 def compare(
     results: Annotated[
         list[Path],
-        typer.Argument(help="Files that vlsa evaluate --out wrote: A and B; or all of A's.", metavar="RESULTS"),
+        typer.Argument(help="Files of vlsa evaluate --out: A and B; with --against, all of A.", metavar="RESULTS"),
     ],
     against: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="A file of B, where each side has several training seeds; may be repeated."),
+        typer.Option(metavar="FILE", help="A file of B, if each side has several training seeds; may be repeated."),
     ] = None,
     post: Annotated[
         str, typer.Option(help="Compare these rows: a re-ranking, within-folder or within-file; none = the plain ones.")
     ] = "none",
-    resamples: Annotated[int, typer.Option(help="How many draws of the clips.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+    resamples: Annotated[int, typer.Option(help="Number of resamples of the clips.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
 ) -> None:
     """Compare two results query by query: A minus B in each metric, its 95% interval, and p.
 
-    Both are scored on the same draws of the clips, all queries of a clip together, so what is hard for both is no
-    noise. Several files of a side are training seeds of one model: they are averaged, and the spread between them
-    counts. A star marks rows that are clear when all rows are considered (Holm). Higher R@k is better, lower MedR and
-    MeanR.
+    Both are scored on the same resamples of the clips, all queries of a clip together, so clips that are hard for both
+    do not add noise. Several files per side are training seeds of one model: they are averaged, and the spread between
+    them is included. A star marks rows that are significant after correction for all rows (Holm). Higher R@k is better,
+    lower MedR and MeanR.
     """
     _check(results, against, resamples, seed)
     from vlsa.retrieve.evaluate.compare import TABLE_HEADER
@@ -64,7 +64,7 @@ def compare(
 
 
 def _check(results: list[Path], against: list[Path] | None, resamples: int, seed: int) -> None:
-    """Raises ConfigError for what cannot be compared whatever the files hold."""
+    """Raises ConfigError for options that cannot be used with any files."""
     if not against and len(results) != 2:
         raise ConfigError(
             f"compare: {len(results)} file(s) given; which is A and which is B is not clear. "

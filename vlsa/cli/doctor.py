@@ -1,4 +1,4 @@
-"""The command that looks at the environment: doctor."""
+"""The command that checks the environment: doctor."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "doctor",
-        short_help="Say what of the environment works, and what to do.",
+        short_help="Check the environment, and say how to fix it.",
         epilog=examples("vlsa doctor", "vlsa doctor run", "vlsa doctor --json"),
     )(doctor)
 
@@ -22,11 +22,11 @@ def doctor(
     run: Annotated[
         Path | None, typer.Argument(help="A run or a checkpoint whose weights are checked too.", metavar="RUN")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
 ) -> None:
-    """Say what of the environment works, and what to do about the rest.
+    """Check the environment, and say how to fix what is missing.
 
-    Exit code 0 when footage can be prepared, trained on and searched; 2 when something for that is missing.
+    Exit code 0 if footage can be prepared, trained on and searched; 2 if something for that is missing.
     """
     from vlsa.doctor import check_model, examine
 

@@ -34,7 +34,7 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="A run, one of its checkpoints, or an export of it.", metavar="RUN")],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    out: Annotated[Path | None, typer.Option(help="Also write everything that was measured here, as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write all results to this file, as JSON.")] = None,
     post: Annotated[
         list[str] | None,
         typer.Option(
@@ -43,27 +43,27 @@ def evaluate(
         ),
     ] = None,
     identical_captions: Annotated[
-        bool, typer.Option("--identical-captions", help="A caption that several clips share is right for each of them.")
+        bool, typer.Option("--identical-captions", help="A caption that several clips share is correct for each.")
     ] = False,
     within: Annotated[
         str | None,
-        typer.Option(help="Also with each query ranked only among clips of the same folder, or file: folder or file."),
+        typer.Option(help="Also rank each query only among clips of the same folder or file: folder or file."),
     ] = None,
     windows: Annotated[
         int,
-        typer.Option(help="A clip beyond the model's window is the mean over so many at most; 1 = the middle."),
+        typer.Option(help="A clip longer than the model's window is the mean over at most this many; 1 = the middle."),
     ] = 8,
     crops: Annotated[
-        int, typer.Option(help="A frame that is not square is the mean over so many crops at most; 1 = the centre.")
+        int, typer.Option(help="A frame that is not square is the mean over at most this many crops; 1 = the centre.")
     ] = 3,
-    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
 ) -> None:
     """Measure retrieval: text, audio and video, each found by each other, and video with audio found by text.
 
-    R@k is the share of queries whose right answer is among the first k, MedR the median rank; the last columns give
-    what chance would reach, N (how many clips or captions are searched) and Q (how many queries there are). Media is
-    video and audio in one vector, as in an index. Captions that several clips share, and files with clips in the
-    training split too, are warned of.
+    R@k is the share of queries whose correct item is among the first k, MedR the median rank; the last columns give
+    the scores of chance, N (clips or captions in the gallery) and Q (queries). Media is video and audio in one vector,
+    as in an index. Captions that several clips share, and files that also have clips in the training split, are
+    reported.
     """
     from vlsa.retrieve.encode.sampling import Sampling
     from vlsa.retrieve.evaluate.evaluate import evaluate_run
@@ -80,7 +80,7 @@ def evaluate(
 
 
 def print_evaluation(evaluation: "Evaluation") -> None:
-    """The table of all directions, one more for each re-ranking and within groups, and what was measured."""
+    """The table of all directions, one more for each re-ranking and within groups, and the caption."""
     from vlsa.retrieve.evaluate.results import TABLE_HEADER
 
     header = [name.replace("chance ", "chance\n") for name in TABLE_HEADER]  # fits a terminal of 80 columns

@@ -1,4 +1,4 @@
-"""Commands that hand a model on to other programs: export onnx."""
+"""Commands that export a model: export onnx."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
         "vlsa export onnx run --out run-int8 --int8",
     )
     group = typer.Typer(
-        help="Write a trained model in a form that other programs run.",
+        help="Export a trained model for other programs.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -26,21 +26,21 @@ def register(app: typer.Typer) -> None:
         short_help="Write the three encoders as ONNX files.",
         epilog=examples(*lines, "vlsa evaluate run-onnx --data store"),
     )(onnx)
-    app.add_typer(group, name="export", short_help="Write a model for other programs: ONNX.", epilog=examples(*lines))
+    app.add_typer(group, name="export", short_help="Export a model for other programs: ONNX.", epilog=examples(*lines))
 
 
 def onnx(
     run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
-    out: Annotated[Path, typer.Option(help="Folder for the files; an export that is there is replaced.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files; an existing export is replaced.")],
     int8: Annotated[
         bool, typer.Option("--int8", help="Weights of the transformer in 8 bits: smaller, faster, less exact.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
 ) -> None:
-    """Write the three encoders of a model as ONNX files, and compare each with the run before it counts.
+    """Write the three encoders of a model as ONNX files, after comparing each with the run.
 
-    OUT holds video.onnx, audio.onnx, text.onnx, tokenizer.json and export.json. It serves wherever a run is taken for
-    encoding: vlsa evaluate, index and search. In float32 its vectors are the run's to 1e-4, else nothing is written; an
+    OUT holds video.onnx, audio.onnx, text.onnx, tokenizer.json and export.json. It can replace the run in vlsa
+    evaluate, index and search. In float32 its vectors equal those of the run to 1e-4, otherwise nothing is written; an
     index of the run can be searched with it. Needs pip install '.[export]'.
     """
     from vlsa.retrieve.encode.onnx.write import export_onnx

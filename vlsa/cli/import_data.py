@@ -13,7 +13,7 @@ from vlsa.data.benchmarks.adapters import ADAPTERS
 
 
 class Text(StrEnum):
-    """What a clip's text is."""
+    """Which text a clip gets."""
 
     captions = "captions"
     subtitles = "subtitles"
@@ -35,21 +35,21 @@ def register(app: typer.Typer) -> None:
 
 
 def import_dataset(
-    name: Annotated[str, typer.Argument(help="Which data set, of those above.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="One of the data sets above.", metavar="NAME")],
     manifest: Annotated[Path, typer.Argument(help="The list of clips to write (.jsonl).", metavar="MANIFEST")],
     annotations: Annotated[
         list[str],
         typer.Option(
             metavar="PATH",
-            help="A published file, once for each; train=PATH, val=PATH or test=PATH if its name does not say.",
+            help="A published file; may be repeated; train=PATH, val=PATH or test=PATH if its name has no split.",
         ),
     ],
-    media: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the media are; folders inside count too.")],
+    media: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the media, searched with its subfolders.")],
     variant: Annotated[str | None, typer.Option(help="Of msrvtt: 9k, 7k (both of split 1k-A) or full.")] = None,
-    text: Annotated[Text, typer.Option(help="What is text; subtitles where a file has them.")] = Text.captions,
-    workers: Annotated[int | None, typer.Option(help="Processes; one per core by default, 0 = none but this.")] = None,
+    text: Annotated[Text, typer.Option(help="Which text to use; subtitles if a file has them.")] = Text.captions,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
 ) -> None:
-    """Import a data set; its help is made of the adapters."""
+    """Import a data set; the help text is generated from the adapters."""
     from vlsa.data.benchmarks.convert import convert
 
     with Bar("scanning files") as bar:
@@ -74,7 +74,7 @@ def _help() -> str:
 \b
 {known}
 
-Files are recognised by their columns or keys, whatever their names. Media are found by the ids in the annotations; each
-file found is scanned once. A clip whose media are missing, or cannot be used, is left out and listed with
-its reason in MANIFEST's name with _report.jsonl, and the numbers of clips of each split are printed.
+Files are recognised by their columns or keys, not by their names. Media are found by the ids in the annotations; each
+file is scanned once. A clip whose media are missing or cannot be used is left out and listed with its reason in a file
+named as MANIFEST with _report.jsonl. The number of clips of each split is printed.
 """

@@ -22,17 +22,15 @@ def register(app: typer.Typer) -> None:
 def index(
     run: Annotated[Path, typer.Argument(help="A run, or an export of it.", metavar="RUN")],
     source: Annotated[
-        Path, typer.Argument(help="What is to be searched: a folder of media, or a store.", metavar="FOLDER_OR_STORE")
+        Path, typer.Argument(help="What to search: a folder of media, or a store.", metavar="FOLDER_OR_STORE")
     ],
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that decode; one per core by default, 0 = none but this.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Decoding processes; one per core by default, 0 = none.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Delete what the index holds first.")] = False,
 ) -> None:
-    """Make footage searchable. The same command again adds new and changed files only.
+    """Make footage searchable. The same command again adds only new and changed files.
 
-    A file that cannot be read is left out, with its reason in INDEX/index_report.jsonl.
+    A file that cannot be read is left out and listed in INDEX/index_report.jsonl.
     """
     from vlsa.retrieve.index.build import build_index
 

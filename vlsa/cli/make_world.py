@@ -1,4 +1,4 @@
-"""The command that makes footage: make-world."""
+"""The command that makes synthetic footage: make-world."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,22 +15,22 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "make-world",
-        short_help="Make footage to try things on.",
+        short_help="Make synthetic footage with captions.",
         epilog=examples("vlsa make-world world", "vlsa make-world small-world --train 300 --test 50 --seed 1"),
     )(make_world)
 
 
 def make_world(
-    folder: Annotated[Path, typer.Argument(help="Where the clips go.", metavar="FOLDER")],
-    train: Annotated[int, typer.Option(help="Clips to learn from.")] = 3000,
-    test: Annotated[int, typer.Option(help="Held-out clips, of combinations that are not in the others.")] = 200,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same clips.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; one per core by default, 0 = none but this.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder for the clips.", metavar="FOLDER")],
+    train: Annotated[int, typer.Option(help="Training clips.")] = 3000,
+    test: Annotated[int, typer.Option(help="Held-out clips, of combinations that training lacks.")] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same clips.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
 ) -> None:
-    """Make footage to try things on: short .mp4 clips in which shapes move, collide and sound, with captions.
+    """Make synthetic footage: short .mp4 clips in which shapes move, collide and make sounds, with captions.
 
-    Colour and shape are only seen, material and what happens off screen are only heard, and impacts are both.
-    FOLDER/captions.csv says which clips are held out; FOLDER/truth.jsonl lists all that happens.
+    Colour and shape are in the video only, material and off-screen sounds in the audio only, impacts in both.
+    FOLDER/captions.csv has captions and splits; FOLDER/truth.jsonl lists all events.
     """
     from vlsa.data.world import write
 
@@ -40,7 +40,7 @@ def make_world(
             folder, num_train=train, num_test=test, seed=seed, num_workers=num_workers, progress=bar.update
         )
     print_text(
-        f"{folder}: {summary.num_train} clips to learn from and {summary.num_test} held out, {summary.num_captions} "
+        f"{folder}: {summary.num_train} training clips and {summary.num_test} held out, {summary.num_captions} "
         f"captions ({summary.num_written} written now, {duration(summary.seconds)})."
     )
     next_step("prepare", folder, "STORE", "--recipe", "tiny")

@@ -65,7 +65,7 @@ def print_table(
 
 
 def print_json(values: Iterable[Mapping[str, Any]]) -> None:
-    """Print one object per line; what a terminal would obey, and bytes that are not UTF-8, as \\u escapes."""
+    """Print one object per line; control characters, and bytes that are not UTF-8, as \\u escapes."""
     for value in values:
         text = json.dumps(value, ensure_ascii=False)
         print(re.sub(f"{CONTROL.pattern}|[\ud800-\udfff]", lambda found: json.dumps(found[0])[1:-1], text))

@@ -32,25 +32,25 @@ def prepare(
     source: Annotated[
         Path, typer.Argument(help="A folder of media files, or a list of clips (.jsonl).", metavar="FOLDER_OR_MANIFEST")
     ],
-    store: Annotated[Path, typer.Argument(help="Where the clips are kept, ready for training.", metavar="STORE")],
+    store: Annotated[Path, typer.Argument(help="Folder for the prepared clips.", metavar="STORE")],
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Keep what this recipe needs: tiny, small, base, large, huge or paper.", show_default="paper"
+            help="Store what this recipe needs: tiny, small, base, large, huge or paper.", show_default="paper"
         ),
     ] = None,
-    short_side: Annotated[int | None, typer.Option(help="Short side of the frames kept, in px.")] = None,
-    frames_per_second: Annotated[float | None, typer.Option(help="Frames kept of each second.")] = None,
-    window: Annotated[float | None, typer.Option(help="Seconds of a clip where no text says its times.")] = None,
-    test_share: Annotated[float, typer.Option(help="Share of the files held out, if no table says which.")] = 0.1,
-    workers: Annotated[int | None, typer.Option(help="Processes; one per core by default, 0 = none but this.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Throw away what STORE holds.")] = False,
+    short_side: Annotated[int | None, typer.Option(help="Short side of the stored frames, in px.")] = None,
+    frames_per_second: Annotated[float | None, typer.Option(help="Stored frames per second.")] = None,
+    window: Annotated[float | None, typer.Option(help="Length in seconds of clips without timed text.")] = None,
+    test_share: Annotated[float, typer.Option(help="Share of held-out files, if no table names splits.")] = 0.1,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Delete what STORE holds first.")] = False,
 ) -> None:
     """Turn a folder of video and audio files into a store of clips to train on.
 
     Text is taken from FOLDER/captions.csv or captions.jsonl (path,start_seconds,stop_seconds,text), from cat.srt or
     cat.vtt next to cat.mp4, or from subtitles inside the file; files without text become clips of equal length. A clip
-    that cannot be read is left out, with its reason in STORE/prepare_report.jsonl, and the rest continues.
+    that cannot be read is left out and listed in STORE/prepare_report.jsonl, and the rest continues.
     """
     settings = _store_settings(recipe, short_side, frames_per_second, window)
     rows, rejections = _rows(source, settings.window_seconds, test_share, workers)
@@ -67,7 +67,7 @@ def prepare(
 def _rows(
     source: Path, window_seconds: float, test_share: float, num_workers: int | None
 ) -> "tuple[list[ClipRow], list[Rejection]]":
-    """The clips of a manifest, or of a folder with what was left out of it."""
+    """The clips of a manifest, or of a folder with its rejections."""
     from vlsa.data.ingest import manifest
     from vlsa.data.ingest.scan import scan
 

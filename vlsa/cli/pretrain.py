@@ -19,8 +19,8 @@ ReportTo = Annotated[
     typer.Option(
         "--report-to",
         metavar="TRACKER",
-        help="Send the numbers to wandb or mlflow too (extras of those names); may be repeated. tensorboard is "
-        "always on where it is installed.",
+        help="Also log to wandb or mlflow (extras of those names); may be repeated. tensorboard is always on if it is "
+        "installed.",
     ),
 ]
 AllowChanges = Annotated[
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
     )(pretrain)
     app.command(
         "finetune",
-        short_help="Fit a pre-trained model to one retrieval.",
+        short_help="Fine-tune a pre-trained model for retrieval.",
         epilog=examples(
             "vlsa finetune run --data store --out fine",
             "vlsa finetune run --data store --out fine --pair text-video --epochs 5 --batch-size 64",
@@ -69,8 +69,8 @@ def pretrain(
     vocabulary: Annotated[
         Path | None,
         typer.Option(
-            help="BERT's vocab.txt, for base and larger; without it they fetch it from the hub, as bert-base-uncased. "
-            "tiny and small learn their own vocabulary from the captions."
+            help="BERT's vocab.txt, for base and larger; by default it is downloaded from the hub as "
+            "bert-base-uncased. tiny and small learn a vocabulary from the captions."
         ),
     ] = None,
     init: Annotated[
@@ -121,7 +121,7 @@ def _print_warm_start(report: "Report") -> None:
 
 
 def print_run(out: Path, summary: "RunSummary") -> None:
-    """What was done, in one line."""
+    """Print a summary of the run in one line."""
     loss = f", loss {summary.metrics['loss']:.3f}" if "loss" in summary.metrics else ""
     done = "finished already" if summary.resumed_from == summary.step else "finished"
     resumed = f", resumed at step {summary.resumed_from}" if 0 < summary.resumed_from < summary.step else ""
@@ -139,18 +139,18 @@ def finetune(
         list[str] | None,
         typer.Option(metavar="PAIR", help="What to match: text-video, text-audio or audio-video; may be repeated."),
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the clips.")] = 20,
-    batch_size: Annotated[int, typer.Option(help="Clips a step.")] = 256,
+    epochs: Annotated[int, typer.Option(help="Passes over the training clips.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Clips per step.")] = 256,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
     ] = None,
     report_to: ReportTo = None,
     allow_changes: AllowChanges = False,
 ) -> None:
-    """Fit a pre-trained model to a retrieval: contrast alone, on the pairs of modalities that it needs.
+    """Fine-tune a pre-trained model for retrieval, with contrast only, on the pairs of modalities that it needs.
 
-    Without --pair, text is matched with video and with audio. The defaults are the paper's. Resumes when the same
-    command is given again. The last step is taken, not the best on a test split.
+    Without --pair, text is matched with video and with audio. The defaults are those of the paper. The same command
+    resumes an interrupted run. The last step is used, not the best on a test split.
     """
     from vlsa.pretrain import start
 

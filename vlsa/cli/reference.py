@@ -1,4 +1,4 @@
-"""The help of every command as one page: docs/cli.md. Made anew by `python -m vlsa.cli.reference > docs/cli.md`."""
+"""The help of every command as one page: docs/cli.md, written by `python -m vlsa.cli.reference > docs/cli.md`."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ WIDTH = 100
 def reference() -> str:
     """The page in Markdown; the same on every machine."""
     group = typer.main.get_command(app)
-    parts = ["# Command line", "Made from the help texts by `make docs`; a test checks that it is current."]
+    parts = ["# Command line", "Generated from the help texts by `make docs`; a test checks that it is current."]
     with group.make_context("vlsa", [], resilient_parsing=True, terminal_width=WIDTH) as ctx:
         parts += _section("vlsa", group, ctx)
         for name in group.list_commands(ctx):

@@ -44,12 +44,12 @@ def reproduce(
     finetune_data: Annotated[str, typer.Option(help="Store to fine-tune on; that of --data by default.")] = "",
     evaluate_data: Annotated[str, typer.Option(help="Store to evaluate on; that of --data by default.")] = "",
     recipe: Annotated[str, typer.Option(help="Size of the model: tiny, small, base or paper.")] = "tiny",
-    seeds: Annotated[int, typer.Option(help="How many seeds each run is repeated with.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Number of training seeds.")] = 3,
     budget_steps: Annotated[
-        int | None, typer.Option(help="Steps of each pre-training; as many as the recipe has by default.")
+        int | None, typer.Option(help="Steps of each pre-training; those of the recipe by default.")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Of fine-tuning.")] = 20,
-    batch_size: Annotated[int, typer.Option(help="Of fine-tuning (table7: of the measured step).")] = 256,
+    epochs: Annotated[int, typer.Option(help="Epochs of fine-tuning.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Batch size of fine-tuning (table7: of the measured step).")] = 256,
     pair: Annotated[
         list[str] | None,
         typer.Option(
@@ -58,14 +58,14 @@ def reproduce(
             "default.",
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="What is evaluated: test or val.")] = "test",
+    split: Annotated[str, typer.Option(help="Split to evaluate: test or val.")] = "test",
     benchmark: Annotated[
         str,
         typer.Option(
-            help=f"What is evaluated is the paper's own ({', '.join(BENCHMARKS)}): its numbers stand next to ours."
+            help=f"The evaluated data set is one of the paper ({', '.join(BENCHMARKS)}): show its numbers next to ours."
         ),
     ] = "",
-    vocabulary: Annotated[Path | None, typer.Option(help="A published vocab.txt, as for pretrain.")] = None,
+    vocabulary: Annotated[Path | None, typer.Option(help="BERT's vocab.txt, as for pretrain.")] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; may be repeated."),
@@ -73,9 +73,9 @@ def reproduce(
 ) -> None:
     """Train what a table or figure needs, evaluate it, and write OUT/TABLE.md, .json and .png.
 
-    Finished runs are kept and shared between tables of one folder; a run that was stopped resumes. Under the table
-    stands whether the paper's order holds. table5 with 3 seeds is 9 pre-trainings and 12 fine-tunings: try --seeds 1
-    and --budget-steps first. table7 trains nothing, and needs no --data.
+    Finished runs are kept and shared between tables of one folder; an interrupted run resumes. Below the table is
+    whether the paper's order holds. table5 with 3 seeds is 9 pre-trainings and 12 fine-tunings: try --seeds 1 and
+    --budget-steps first. table7 trains nothing, and needs no --data.
     """
     from vlsa.reproduce import reproduce as make
 
@@ -116,12 +116,12 @@ def _check_numbers(name: str, **numbers: int | None) -> None:
             raise ConfigError(f"reproduce {name}: --{option.replace('_', '-')} {number}: must be at least 1.")
     if numbers["seeds"] and numbers["seeds"] > MOST_SEEDS:
         raise ConfigError(
-            f"reproduce {name}: --seeds {numbers['seeds']} would never end. Ask for {MOST_SEEDS} at most; 3 are usual."
+            f"reproduce {name}: --seeds {numbers['seeds']} would never end. Give {MOST_SEEDS} at most; 3 are usual."
         )
 
 
 def _print(files: list[Path]) -> None:
-    """The table, then where everything is."""
+    """Print the table, then the paths of the files."""
     for line in files[0].read_text(encoding="utf-8").split("\n"):
         print(printable(line))
     for path in files:

@@ -1,4 +1,4 @@
-"""The command that finds moments: search."""
+"""The command that searches an index: search."""
 
 import itertools
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vlsa.retrieve.index.query import Hit
 
 FROM_STDIN = ["-"]
-"""In place of a text: one question a line is read."""
+"""Instead of a text: one query per line is read from stdin."""
 
 
 def register(app: typer.Typer) -> None:
@@ -38,23 +38,23 @@ def search(
     index: Annotated[Path, typer.Argument(help="An index made by vlsa index.", metavar="INDEX")],
     text: Annotated[
         list[str] | None,
-        typer.Argument(help="What is seen or heard; - reads one question a line from stdin.", metavar="TEXT"),
+        typer.Argument(help="What to find; - reads one query per line from stdin.", metavar="TEXT"),
     ] = None,
-    audio: Annotated[Path | None, typer.Option(help="Ask with an audio file.")] = None,
-    video: Annotated[Path | None, typer.Option(help="Ask with a video file.")] = None,
-    image: Annotated[Path | None, typer.Option(help="Ask with an image file.")] = None,
-    k: Annotated[int, typer.Option("-k", help="How many answers.")] = 10,
+    audio: Annotated[Path | None, typer.Option(help="Search by an audio file.")] = None,
+    video: Annotated[Path | None, typer.Option(help="Search by a video file.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Search by an image file.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Number of results.")] = 10,
     target: Annotated[
         str, typer.Option("--in", help="What to compare with: media (video and audio), video, audio or text.")
     ] = "media",
-    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
     run: Annotated[
         Path | None, typer.Option(help="The run that made the index, if it was moved.", show_default=False)
     ] = None,
 ) -> None:
     """Find moments by text, audio, video or image: file, start, stop and score, best first.
 
-    Rank is what counts: a score may be compared within one list only.
+    Only the rank is meaningful: a score can be compared within one list, not between queries.
     """
     from vlsa.retrieve.index.query import Question, check_request
 

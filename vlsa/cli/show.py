@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
         "show",
-        short_help="Draw what a model does: pictures, a gallery, and their numbers.",
+        short_help="Draw what a model does: figures, a gallery, and their numbers.",
         epilog=examples(
             "vlsa show run --data store --out figures",
             "vlsa show run --data store --out figures --split train --clips 8",
@@ -28,10 +28,10 @@ def show(
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[Path, typer.Option(help="Folder for the figures.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    clips: Annotated[int, typer.Option(help="Clips in each picture, and queries in each direction.")] = 4,
-    json: Annotated[bool, typer.Option("--json", help="One object a line instead of a table.")] = False,
+    clips: Annotated[int, typer.Option(help="Clips in each figure, and queries in each direction.")] = 4,
+    json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
 ) -> None:
-    """Draw what a model does with the clips of a split, and print the numbers that belong to the figures.
+    """Draw what a model does with the clips of a split, and print the numbers of the figures.
 
     Writes OUT/reconstructions.png (masked patches and tokens, reconstructed), OUT/where_is_the_sound.png (similarity of
     each part of a frame to the audio; with the hit rate on a made world), OUT/gallery.html (queries and their results,

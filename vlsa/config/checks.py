@@ -1,4 +1,4 @@
-"""What every group of settings is checked with; each error says what to type."""
+"""Checks that the groups of settings share; each error says what to type."""
 
 import math
 from typing import Any
@@ -7,18 +7,18 @@ from vlsa.base.errors import ConfigError
 
 
 def require(condition: bool, message: str) -> None:
-    """Raises ConfigError with the message when the condition does not hold."""
+    """Raise ConfigError with the message unless the condition holds."""
     if not condition:
         raise ConfigError(message)
 
 
 def check_share(name: str, share: float) -> None:
-    """A share of what is hidden lies in [0, 1)."""
+    """Require a masked share to be in [0, 1)."""
     require(0 <= share < 1, f"{name}={share} must lie in [0, 1): something has to stay visible. Try 0.75.")
 
 
 def check_least(group: str, settings: Any, least: int, *names: str) -> None:
-    """These numbers of a group are not below `least`."""
+    """Require these numbers of a group to be at least `least`."""
     for name in names:
         value = getattr(settings, name)
         message = f"{group}.{name}={value} must be at least {least}. Set {group}.{name}={least} or more."
@@ -26,7 +26,7 @@ def check_least(group: str, settings: Any, least: int, *names: str) -> None:
 
 
 def check_heads(name: str, width: int, num_heads: int) -> None:
-    """The width can be cut into heads, and into the sines and cosines of positions."""
+    """Require a width that heads, and the sines and cosines of positions, divide."""
     unit = math.lcm(num_heads, 8)
     require(
         width % unit == 0,

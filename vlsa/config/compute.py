@@ -1,4 +1,4 @@
-"""Settings of a run: how its steps are computed. They change what a step costs, and what it learns by rounding only."""
+"""Settings of a run: how its steps are computed. They change the cost of a step, and its result by rounding only."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ from vlsa.config.checks import check_least
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComputeConfig:
-    """How a step is computed; "auto" is the fastest that the device does exactly enough."""
+    """How a step is computed; "auto" is the fastest way that is exact enough on the device."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the matrix products; weights, moments and losses are float32 always. auto: bfloat16 on a GPU that has it."""
@@ -20,11 +20,11 @@ class ComputeConfig:
     residual: Literal["float32", "bfloat16"] = "float32"
     """Residual stream between the transformer blocks; bfloat16 halves its memory and rounds each sum to 8 bits."""
     recompute: bool = False
-    """Activation checkpointing: the backward pass computes each block anew; a third more work, far less memory."""
+    """Activation checkpointing: the backward pass recomputes each block; a third more work, far less memory."""
     chunk_size: int = 0
-    """Gradient caching: a step takes so many clips at a time and still contrasts the whole batch; 0 = all at once."""
+    """Gradient caching: this many clips at a time, with the contrast over the whole batch; 0 = all at once."""
     sharding: Literal["replicate", "shard"] = "replicate"
-    """With several processes: each holds the model (DDP), or a part of it (FSDP2), for models that do not fit."""
+    """With several processes: each holds the model (DDP), or a shard of it (FSDP2), for models that do not fit."""
 
     def __post_init__(self) -> None:
         check_least("compute", self, 0, "chunk_size")

@@ -10,7 +10,7 @@ class VideoConfig:
     """From frames to patches (paper, section 4.1)."""
 
     num_frames: int = 8
-    """Frames sampled from the clip's window; one random frame from each of as many equal stretches."""
+    """Frames sampled from the clip's window; one random frame from each of as many equal parts."""
     size_px: int = 224
     """Side of the square crop."""
     patch_px: int = 16
@@ -37,7 +37,7 @@ class AudioConfig:
     """From waveform to spectrogram patches (paper, section 4.1; front end of The Sound of Pixels)."""
 
     sample_rate_hz: int = 11_025
-    """Sound is resampled to this before anything else."""
+    """Audio is resampled to this before anything else."""
     window_samples: int = 1022
     """Window of the STFT: 512 linear frequencies."""
     hop_samples: int = 256
@@ -92,7 +92,7 @@ class TextConfig:
     num_tokens: int = 40
     """Longest text in tokens, [CLS] and [SEP] included; the rest is cut."""
     vocabulary_size: int = 30_522
-    """BERT's uncased WordPiece vocabulary; `tiny` trains a smaller one on the store's own text."""
+    """BERT's uncased WordPiece vocabulary; `tiny` learns a smaller one from the captions of the store."""
     mask_share: float = 0.15
     """Share of the tokens that becomes [MASK] (section 3.2)."""
 

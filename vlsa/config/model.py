@@ -1,4 +1,4 @@
-"""Settings of the model and of what it learns: encoder, decoder, objective (VLSA, sections 3.2, 3.3, 4.1)."""
+"""Settings of the model: encoder, decoder, objective (VLSA, sections 3.2, 3.3, 4.1)."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,7 +14,7 @@ Sharing = Literal["audio-video-text", "video-text", "audio-text", "audio-video",
 
 
 def groups_of_sharing(shared: Sharing) -> tuple[tuple[str, ...], ...]:
-    """The modalities in groups, one transformer each: those that share one, then each of the others on its own."""
+    """The modalities in groups, one transformer each: those that share one, then each of the others alone."""
     together = tuple(name for name in MODALITIES if name in shared.split("-"))
     apart = tuple((name,) for name in MODALITIES if name not in together)
     return (together, *apart) if together else apart
@@ -22,7 +22,7 @@ def groups_of_sharing(shared: Sharing) -> tuple[tuple[str, ...], ...]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncoderConfig:
-    """The one transformer that serves all modalities: ViT-Base, pre-norm (paper, section 4.1)."""
+    """The transformer that all modalities share: ViT-Base, pre-norm (paper, section 4.1)."""
 
     num_layers: int = 12
     width: int = 768
@@ -31,7 +31,7 @@ class EncoderConfig:
     fusion_layers: int = 12
     """Last layers that run the joint pass in addition to the isolated ones; the paper: all. Fewer is cheaper."""
     shared: Sharing = "audio-video-text"
-    """Which modalities share the encoder and its joint pass (Figure 3); each other one has an encoder of its own."""
+    """Which modalities share the encoder and its joint pass (Figure 3); each other one has a separate encoder."""
     activation: Literal["gelu", "quick_gelu"] = "gelu"
     """Of the MLP; quick_gelu is CLIP's."""
     norm_eps: float = 1e-5
@@ -71,7 +71,7 @@ class DecoderConfig:
     decoded_share: float = 1.0
     """Share of the masked patches that is decoded and scored in a step; 1 is the paper."""
     shared: Sharing = "audio-video-text"
-    """Which modalities share the decoder (Figure 4); each other one has a decoder of its own, which reads it alone."""
+    """Which modalities share the decoder (Figure 4); each other one has a separate decoder, which reads it alone."""
 
     def __post_init__(self) -> None:
         check_least("model.decoder", self, 1, "num_layers", "width", "num_heads", "mlp_ratio")
@@ -85,7 +85,7 @@ class DecoderConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectiveConfig:
-    """What is learned: LPMM (Eq. 5) and GAM (Eq. 7), weighted by lambda (Eq. 8)."""
+    """The objective: LPMM (Eq. 5) and GAM (Eq. 7), weighted by lambda (Eq. 8)."""
 
     local_weight: float = 1.0
     """Weight of LPMM; 0 leaves it out (Table 5)."""
@@ -96,7 +96,7 @@ class ObjectiveConfig:
     matching_attention: Literal["isolated", "joint"] = "isolated"
     """Where the globals come from: isolated passes (a modality attends to itself), or the joint pass (which leaks)."""
     matching_features: Literal["product", "concatenation"] = "product"
-    """What the matching layer reads of two globals. A linear layer on a concatenation cannot tell pairs apart."""
+    """Input of the matching layer. A linear layer on a concatenation cannot separate positive from negative pairs."""
     matching_weight: float = 1.0
     """Weight of the matching term within GAM; 1 is Eq. 7, 0 leaves contrast alone."""
     hard_negatives: bool = False
@@ -106,13 +106,13 @@ class ObjectiveConfig:
     sigmoid_bias: float = -10.0
     """Where the learned bias of the sigmoid contrast starts; -10 is SigLIP's."""
     pooling: Literal["mean", "token"] = "mean"
-    """A global is the mean of a modality's outputs (Eq. 6), or the output of a token of its own (beyond the paper)."""
+    """A global is the mean of a modality's outputs (Eq. 6), or the output of a global token (beyond the paper)."""
     normalise_targets: bool = True
-    """The target is each patch after subtracting its mean and dividing by its deviation (as in MAE)."""
+    """The target is each patch minus its mean, divided by its standard deviation (as in MAE)."""
     temperature: float = 0.07
-    """tau of the contrastive loss; the paper names none, this is the usual one."""
+    """tau of the contrastive loss; the paper gives none, this is the usual value."""
     learn_temperature: bool = False
-    """Learn the scale 1 / tau, with a ceiling of 100 (beyond the paper)."""
+    """Learn the scale 1 / tau, at most 100 (beyond the paper)."""
 
     def __post_init__(self) -> None:
         check_least("model.objective", self, 0, "local_weight", "global_weight", "matching_weight")
@@ -133,8 +133,8 @@ class ObjectiveConfig:
         )
         require(
             self.temperature >= 0.01,
-            f"model.objective.temperature={self.temperature} is below 0.01: its scale 1 / tau would pass the ceiling "
-            "of 100. Try 0.07.",
+            f"model.objective.temperature={self.temperature} is below 0.01: its scale 1 / tau would exceed the "
+            "maximum of 100. Try 0.07.",
         )
 
 

@@ -1,6 +1,6 @@
-"""Settings as JSON and from JSON, and `--set a.b=c`: misspelt names and values of the wrong type are refused.
+"""Settings to and from JSON, and `--set a.b=c`; misspelt names and values of the wrong type are refused.
 
-Reads and makes the dataclasses of config/; feeds recipes, checkpoints and the command line.
+Reads and makes the dataclasses of config/; used by recipes, checkpoints and the command line.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from vlsa.config import require
 
 C = TypeVar("C")
 NEEDED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-"""What a setting of a type is called in an error."""
+"""Type -> its name in an error."""
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def from_dict(kind: type[C], values: dict[str, Any], where: str = "") -> C:
 def override(config: C, assignments: list[str]) -> C:
     """Apply `a.b=value` strings (values as JSON, or bare words) to a copy. Raises ConfigError.
 
-    The end of a name is enough where no other setting ends so: objective.temperature for model.objective.temperature.
+    The end of a name is enough if it is unique: objective.temperature for model.objective.temperature.
     """
     values = to_dict(config)
     for assignment in assignments:
@@ -58,7 +58,7 @@ def override(config: C, assignments: list[str]) -> C:
 
 
 def _full_name(name: str, values: dict[str, Any], assignment: str) -> str:
-    """The one setting that is called so, or whose name ends so. Raises ConfigError."""
+    """The one setting with this name, or whose name ends with it. Raises ConfigError."""
     known = list(flat(values))
     ends = [full for full in known if f".{full}".endswith(f".{name}")]
     if name in known or len(ends) == 1:
@@ -88,13 +88,13 @@ def _parse(text: str) -> Any:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error about an unknown name: the known one that is like it, or all of them."""
+    """The end of an error about an unknown name: the nearest known one, or all of them."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    """A JSON value as the annotated type. Raises ConfigError when it is of another type."""
+    """Convert a JSON value to the annotated type. Raises ConfigError for another type."""
     origin = typing.get_origin(hint)
     if dataclasses.is_dataclass(hint):
         require(isinstance(value, dict), f"{where}={value!r}: a group of settings is needed here.")

@@ -1,4 +1,4 @@
-"""Settings of a run: how the model is trained (VLSA, section 4.1 and appendix D), and the whole."""
+"""Settings of a run: how the model is trained (VLSA, section 4.1 and appendix D), and all settings together."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from vlsa.config.model import ModelConfig
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """How it is learned (paper, section 4.1 and appendix D)."""
+    """How the model is trained (paper, section 4.1 and appendix D)."""
 
     batch_size: int = 2048
     num_steps: int = 200_000
@@ -17,39 +17,39 @@ class TrainConfig:
     """Peak of AdamW's learning rate."""
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.95)
-    """As in MAE; the paper names none."""
+    """As in MAE; the paper gives none."""
     warmup_steps: int = 10_000
-    """Linear warm-up, then half a cosine down to 0; the paper names none."""
+    """Linear warm-up, then half a cosine to 0; the paper gives none."""
     gradient_clip: float = 1.0
     """Largest norm of the gradient; 0 = unlimited."""
     diverged_at: float = 10.0
-    """A loss so many times that of the first step (or of 1, if that is more) ends the run as diverged; 0 = never."""
+    """A loss above this many times that of the first step (or 1, if that is more) ends the run; 0 = never."""
     seed: int = 0
-    """Everything random in a run follows from it and the step number."""
+    """All randomness of a run follows from it and the step number."""
     checkpoint_every_steps: int = 1000
     evaluate_every_steps: int = 0
-    """Retrieval on held-out clips every so many steps, for the curves; 0 = never."""
+    """Steps between evaluations on held-out clips, for the curves; 0 = never."""
     cache_gib: float = 0.0
-    """Memory in GiB for decoded clips, shared by the reading processes: a small store is then decoded once only."""
+    """Cache of decoded clips in GiB, shared by the reading processes: a small store is then decoded only once."""
     num_workers: int = 0
-    """Processes that read and transform clips; 0 = the training process itself, between its steps."""
+    """Processes that read and transform clips; 0 = the training process itself, between steps."""
     augment: bool = True
-    """Random crop and random place in the clip; False takes the centre."""
+    """Random crop and random window; False takes the centre."""
     crop_area: float = 1.0
     """Random resized crops: smallest area, as a share of the largest square's; 1 = the largest square always."""
     crop_stretch: float = 1.0
     """Random resized crops: largest ratio of width to height, and of height to width, before resizing; 1 = square."""
     sound_shift_seconds: float = 0.0
-    """A control, not for use: each training clip's sound is turned round by so much, so that nothing is in step."""
+    """A control, not for use: the audio of each training clip is rotated by this time, so that nothing is in sync."""
     init: tuple[str, ...] = ()
-    """Checkpoints that the weights begin from (--init, finetune), with digests; () = drawn from the seed."""
+    """Checkpoints that initialise the weights (--init, finetune), with digests; () = random weights from the seed."""
 
     def __post_init__(self) -> None:
         check_least("train", self, 1, "batch_size", "num_steps", "checkpoint_every_steps")
         check_least("train", self, 0, "weight_decay", "warmup_steps", "gradient_clip", "seed")
         check_least("train", self, 0, "evaluate_every_steps", "num_workers", "cache_gib", "diverged_at")
         require(
-            self.seed < 2**63, f"train.seed={self.seed} is beyond 63 bits: no generator takes it. Try train.seed=0."
+            self.seed < 2**63, f"train.seed={self.seed} is beyond 63 bits: no generator accepts it. Try train.seed=0."
         )
         require(
             self.diverged_at == 0 or self.diverged_at > 1,
@@ -67,7 +67,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """A run, whole: `recipe` names where it came from."""
+    """All settings of a run; `recipe` names their origin."""
 
     recipe: str = "paper"
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from vlsa.reproduce.tables import Cell, Table
 
 COLOURS = ("#b9cfe6", "#7aa6d6", "#3a70b0")
-"""R@1, R@5, R@10: one hue, so that grey printing and colour-blind readers lose nothing."""
+"""R@1, R@5, R@10: one hue, which is readable in greyscale and for colour-blind readers."""
 SEED_COLOUR, CHANCE_COLOUR = "#d9822b", "#555555"
 BAR_WIDTH = 0.27
 WIDEST_INCHES = 13.0
-"""Panels in a row take no more; those of a wider table are stacked."""
+"""Largest width of a row of panels; those of a wider table are stacked."""
 Bars = list[tuple[str, "Cell"]]
 
 
 def draw_table(table: "Table", path: Path) -> Path:
-    """OUT/NAME.png: the panels of a stage in a row, a panel for each direction, all on one scale."""
+    """Write OUT/NAME.png: a row of panels per stage, a panel per direction, all on one scale."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -66,7 +66,7 @@ def _panels(table: "Table") -> list[tuple[str, Bars]]:
 
 
 def _top(cells: list["Cell"]) -> float:
-    """Upper end of the scale, in percent: what is drawn, and a little air."""
+    """Upper end of the scale, in percent, with a small margin."""
     highest = max(max(*cell.seeds[k], cell.interval[k][1], cell.chance[k]) for cell in cells for k in RECALL_AT)
     return min(math.ceil(100 * highest / 5 + 0.2) * 5, 103)
 
@@ -77,7 +77,7 @@ def _draw_bars(axes: Any, bars: Bars) -> None:
         values = [100 * cell.recall[k] for _, cell in bars]
         axes.bar(places, values, BAR_WIDTH * 0.92, color=COLOURS[number], label=f"R@{k}", zorder=2)
     for number, k in enumerate(RECALL_AT):
-        last = number == len(RECALL_AT) - 1  # what all bars have is named once
+        last = number == len(RECALL_AT) - 1  # legend entries that all bars share appear once
         for place, (_, cell) in enumerate(bars):
             label = last and place == len(bars) - 1
             _draw_spread(axes, place + (number - 1) * BAR_WIDTH, cell, k, label=label)
@@ -92,7 +92,7 @@ def _draw_bars(axes: Any, bars: Bars) -> None:
 
 
 def _draw_spread(axes: Any, place: float, cell: "Cell", k: int, *, label: bool) -> None:
-    """The interval of a bar, and a dot for each seed where there are several."""
+    """Draw the interval of a bar, and a dot for each seed if there are several."""
     value, (low, high) = cell.recall[k], cell.interval[k]
     ends = [[100 * max(value - low, 0)], [100 * max(high - value, 0)]]
     how = {"fmt": "none", "ecolor": "#222222", "elinewidth": 0.9, "capsize": 2, "zorder": 3}
@@ -104,7 +104,7 @@ def _draw_spread(axes: Any, place: float, cell: "Cell", k: int, *, label: bool) 
 
 
 def _wrapped(label: str, num_letters: int) -> str:
-    """A label in lines of about so many letters."""
+    """A label wrapped at this many letters."""
     import textwrap
 
     return textwrap.fill(label, num_letters)

@@ -1,7 +1,7 @@
-"""Table 7: what a recipe costs. Parameters itemised, FLOPs a clip, training time from a measured step, latencies.
+"""Table 7: the cost of a recipe. Parameters itemised, FLOPs per clip, training time from a measured step, latencies.
 
-FLOPs are counted from the settings (model/flops.py); times are measured here and now on made inputs, so they are this
-machine's. The whole training is extrapolated from the median step: clips of the recipe / clips a second.
+FLOPs are counted from the settings (model/flops.py); times are measured on this machine on random inputs. The time of
+the whole training is extrapolated from the median step: clips of the recipe / clips per second.
 Paper: VLSA (arXiv 2405.07202), Table 7.
 """
 
@@ -31,12 +31,12 @@ from vlsa.retrieve.evaluate.results import markdown_table
 
 NUM_WARM_UP = 1
 GALLERY = 100_000
-"""Vectors that the query of the table is compared with, exactly."""
+"""Number of vectors that the query is compared with, exactly."""
 PAPER_ROWS = (
     ("VLSA, in the paper", "156 M", "1,350 (V100)", "1,738 ms"),
     ("Frozen, in the paper", "232 M", "10,580", "1,989 ms"),
 )
-"""Parameters, GPU-hours and inference latency that the paper prints; it does not say what the latency is of."""
+"""Parameters, GPU-hours and inference latency in the paper, which does not define the latency."""
 PARTS = (
     "embedding.video", "embedding.audio", "embedding.text", "embedding", "encoder", "decoder.heads", "decoder",
     "matching",
@@ -44,12 +44,12 @@ PARTS = (
 
 
 NAMES = {"embedding": "embedding: modalities, positions if they are learned", "decoder": "decoder without its heads"}
-"""Of parts that hold what no other part holds."""
+"""Names of the parts that hold the rest of a module."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a recipe costs on this machine."""
+    """The cost of a recipe on this machine."""
 
     recipe: str
     device: str
@@ -57,7 +57,7 @@ class Cost:
     step_flops: StepFlops
     encode_flops: dict[str, int]
     batch_size: int
-    """Of the steps that were measured; the recipe's may not fit here."""
+    """Of the measured steps; that of the recipe may not fit."""
     step_seconds: float
     clips_in_all: int
     encode_clip_seconds: float
@@ -70,12 +70,12 @@ class Cost:
 
     @property
     def training_hours(self) -> float:
-        """Of the whole recipe at the measured rate, on one such device."""
+        """Of the whole recipe at the measured speed, on one such device."""
         return self.clips_in_all / (self.batch_size / self.step_seconds) / 3600
 
     @property
     def flops_per_second(self) -> float:
-        """That the measured step reached."""
+        """Of the measured step."""
         return self.step_flops.total * self.batch_size / self.step_seconds
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Cost:
         return {**asdict(self), **derived, "step_flops_total": self.step_flops.total}
 
     def markdown(self) -> str:
-        """The table, itemised below, and what was measured."""
+        """The table, its items, and the measurements."""
         total = sum(self.parameters.values())
         own = (
             f"VLSA, recipe `{self.recipe}`, here",
@@ -102,7 +102,7 @@ class Cost:
             "\n".join(markdown_table(head, [own, *PAPER_ROWS])),
             "## Parameters",
             "\n".join(markdown_table(("part", "parameters"), [*items, ("**all**", f"**{total:,}**")])),
-            "## Floating-point operations a clip",
+            "## Floating-point operations per clip",
             "\n".join(markdown_table(("what", "GFLOP"), flops)),
             "## Measured here",
             "\n".join(markdown_table(("what", "value"), self._measured())),
@@ -114,7 +114,7 @@ class Cost:
         clips_per_second = self.batch_size / self.step_seconds
         return [
             (f"training step of {self.batch_size} clips, median", f"{self.step_seconds:.3f} s"),
-            ("clips a second", f"{clips_per_second:,.1f}"),
+            ("clips per second", f"{clips_per_second:,.1f}"),
             ("reached", f"{self.flops_per_second / 1e12:.3f} TFLOP/s"),
             (f"the recipe's {self.clips_in_all:,} clip views", f"{self.training_hours:,.2f} h"),
             ("encode one clip (video and audio)", f"{1e3 * self.encode_clip_seconds:.1f} ms"),
@@ -125,15 +125,15 @@ class Cost:
     def _caption(self) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return (
-            f"Device: {self.device}. The paper's rows are its own numbers, on its machines. Hours are extrapolated "
-            f"from the measured step, reading and decoding left out. {versions}. Commit {self.commit or 'unknown'}."
+            f"Device: {self.device}. The rows of the paper are its published numbers. Hours are extrapolated "
+            f"from the measured step, without reading and decoding. {versions}. Commit {self.commit or 'unknown'}."
         )
 
 
 def measure_cost(
     name: str, config: Config, tokenizer: Tokenizer, *, batch_size: int, num_steps: int = 3, device: str | None = None
 ) -> Cost:
-    """Build a recipe's model and time it on noise of its shapes; `batch_size` clips a step."""
+    """Build the model of a recipe and time it on noise of its shapes; `batch_size` clips per step."""
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
     config = replace(config, model=replace(config.model, text=text))
@@ -162,7 +162,7 @@ def measure_cost(
 
 
 def itemised(model: VLSA) -> dict[str, int]:
-    """Parameters by part; each is counted once, under the first of PARTS that its name begins with."""
+    """Parameters by part; each is counted once, under the first of PARTS that its name starts with."""
     counted = dict.fromkeys(PARTS, 0)
     for name, parameter in model.named_parameters():
         plain = name.split(".towers.")[0] + ("." + name.split(".", 3)[-1] if ".towers." in name else "")
@@ -172,7 +172,7 @@ def itemised(model: VLSA) -> dict[str, int]:
 
 
 def made_batch(config: Config, batch_size: int) -> Batch:
-    """Noise in the model's shapes, every modality whole."""
+    """Noise in the shapes of the model, with every modality."""
     rng = torch.Generator().manual_seed(0)
     video, audio, text = config.model.video, config.model.audio, config.model.text
     shape = (batch_size, video.num_frames, 3, video.size_px, video.size_px)
@@ -190,7 +190,7 @@ def made_batch(config: Config, batch_size: int) -> Batch:
 
 
 def device_name(device: torch.device) -> str:
-    """As people call it."""
+    """The name of a device in the table."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
@@ -198,7 +198,7 @@ def device_name(device: torch.device) -> str:
 
 
 def write_cost(cost: Cost, out: Path) -> tuple[Path, Path]:
-    """OUT/table7.md and OUT/table7.json."""
+    """Write OUT/table7.md and OUT/table7.json."""
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / "table7.md", cost.markdown().encode())
     write_atomically(out / "table7.json", json.dumps(cost.as_dict(), indent=1).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Figure 5: matching and non-matching pairs of text and picture, GAM beside VTM, with numbers that say what is seen.
+"""Figure 5: maps of positive and negative pairs of text and video, for GAM and VTM, with their numbers.
 
 Reads the pre-trained runs of seed 0; the maps are those of `vlsa show` (show/compute/pair_map.py).
 """
@@ -19,11 +19,11 @@ from vlsa.show.plots.pair_map_plot import draw_pair_maps
 
 PAIR = "text-video"
 NUM_PAIRS = 1000
-"""Matching ones, and as many that do not match; as in the paper, where there are so many."""
+"""Positive pairs, and as many negative ones, as in the paper; fewer if there are fewer clips."""
 
 
 def draw_pairs(target: Target, plan: Plan, out: Path) -> list[Path]:
-    """OUT/figure5_pairs.png and OUT/figure5_pairs.json; the numbers are added to the end of OUT/figure5.md too."""
+    """Write OUT/figure5_pairs.png and OUT/figure5_pairs.json, and append the numbers to OUT/figure5.md."""
     clips, maps = open_dataset(plan.measured_on), {}
     for arm in target.arms:
         embeddings = embed_store(load(place(out, arm, 0).pretrained), clips, plan.split)
@@ -32,7 +32,7 @@ def draw_pairs(target: Target, plan: Plan, out: Path) -> list[Path]:
     table = "\n".join(markdown_table(TABLE_HEADER[1:], (number.row()[1:] for number in numbers)))
     page = out / f"{target.name}.md"
     about = (
-        "## Pairs of text and picture, as pre-trained, seed 0\n\nAlignment is the mean squared distance of matching "
+        "## Pairs of text and video, as pre-trained, seed 0\n\nAlignment is the mean squared distance of positive "
         "pairs, uniformity the logarithm of the mean of exp(-2 d²) over all pairs of a modality's vectors (Wang and "
         "Isola 2020); lower is better for both. A point of the map is the product of a pair's two globals."
     )

@@ -1,4 +1,4 @@
-"""What the runs of a folder have in common, and where each lies. Reads targets.py; feeds runs.py and tables.py."""
+"""What the runs of a folder have in common, and their paths. Reads targets.py; used by runs.py and tables.py."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +12,7 @@ from vlsa.config.recipes import settings_of
 from vlsa.reproduce.targets import FINE_TUNED, Arm, Target
 
 WARMUP_SHARE = 0.1
-"""Longest warm-up of a run whose steps are cut by a budget."""
+"""Longest warm-up of a run whose steps are limited by a budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Plan:
 
     @property
     def measured_on(self) -> str:
-        """Store, or made world, whose split is evaluated."""
+        """Store, or made world, that is evaluated."""
         return self.evaluate_data or self.data
 
     def config(self, arm: Arm, seed: int) -> Config:
@@ -59,7 +59,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an arm's run with a seed lies."""
+    """The folder of an arm's run with a seed."""
 
     folder: Path
 
@@ -77,21 +77,21 @@ class Place:
 
 
 def place(out: Path, arm: Arm, seed: int) -> Place:
-    """Where an arm's run with a seed lies."""
+    """The folder of an arm's run with a seed."""
     return Place(out / "runs" / arm.name / f"seed-{seed}")
 
 
 def keep_plan(out: Path, plan: Plan) -> None:
-    """Write the plan into a new folder. Raises ConfigError when the folder holds another experiment."""
+    """Write the plan into a new folder. Raises ConfigError if the folder holds another experiment."""
     path, wanted = out / "plan.json", _as_json(plan)
     if path.exists() and any((out / "runs").glob("*/seed-*/*")):
-        # An option that is younger than the folder was at its default.
+        # An option that is newer than the folder had its default.
         held = _as_json(Plan(data="")) | _read_plan(path)
         changed = [f"{name} {held.get(name)} -> {value}" for name, value in wanted.items() if held.get(name) != value]
         if changed:
             raise ConfigError(
-                f"{out}: holds runs of another experiment ({', '.join(changed)}); a table of both would mean nothing. "
-                "Give the same options, or another --out."
+                f"{out}: holds runs of another experiment ({', '.join(changed)}); a table of both would be "
+                "meaningless. Give the same options, or another --out."
             )
         return
     out.mkdir(parents=True, exist_ok=True)
@@ -107,9 +107,9 @@ def _read_plan(path: Path) -> dict[str, Any]:
         held = json.loads(path.read_text(encoding="utf-8"))
         return {**held}
     except (ValueError, TypeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not a plan ({error}); what its folder holds is unknown. Name another.") from error
+        raise ConfigError(f"{path}: not a plan ({error}); its folder may hold other runs. Name another.") from error
 
 
 def stages_of(target: Target, arm: Arm) -> tuple[str, ...]:
-    """After which stages an arm is measured: what was never pre-trained can be fine-tuned only."""
+    """The stages after which an arm is measured; without pre-training only after fine-tuning."""
     return target.stages if arm.variant is not None else tuple(s for s in target.stages if s == FINE_TUNED)

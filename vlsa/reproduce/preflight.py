@@ -1,4 +1,4 @@
-"""Whatever can be found wrong with a table before its first training, so that nobody waits for it.
+"""Checks of a table before its first training.
 
 Reads targets.py; used by runs.py.
 """
@@ -19,7 +19,7 @@ from vlsa.reproduce.targets import FINE_TUNED, Target
 
 
 def check(target: Target, plan: Plan, sources: Sources) -> None:
-    """Whatever can be found wrong before the first training. Raises VlsaError."""
+    """Check a plan and its data before the first training. Raises VlsaError."""
     pairs = pairs_of(list(plan.pairs))
     _check_apart(plan)
     _check_arms(target, plan)
@@ -41,23 +41,23 @@ def check(target: Target, plan: Plan, sources: Sources) -> None:
 
 
 def _check_apart(plan: Plan) -> None:
-    """Raises ConfigError for what would make the arms, or the clips, something else than they are called."""
+    """Raises ConfigError for settings and data that would make an arm, or a split, differ from its name."""
     asked = {assignment.partition("=")[0].strip() for assignment in plan.assignments}
     if "train.seed" in asked:
         raise ConfigError(
-            "reproduce --set train.seed: each run has a seed of its own, from 0 on, and this one would not count. Say "
-            "how many with --seeds."
+            "reproduce --set train.seed: each run has its own seed, from 0 on, and this one would be ignored. "
+            "Give their number with --seeds."
         )
     if "train.init" in asked:
         raise ConfigError(
-            "reproduce --set train.init: each arm is initialised from its seed; otherwise the one that is not "
-            "pre-trained would be. Leave it out."
+            "reproduce --set train.init: each arm is initialised from its seed; the one without "
+            "pre-training would be pre-trained. Leave it out."
         )
     worlds = [data for data in (plan.data, plan.finetune_data, plan.evaluate_data) if data.startswith(PREFIX)]
     if len({WorldSpec.parse(data).seed for data in worlds}) > 1:
         raise ConfigError(
             f"reproduce: {' and '.join(worlds)} have different seeds; one trains on combinations that the other holds "
-            "out. Give them one seed, and clips of their own with first=."
+            "out. Give them the same seed, and different clips with first=."
         )
 
 

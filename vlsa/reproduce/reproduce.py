@@ -1,4 +1,4 @@
-"""A table or figure of the paper in one call: the runs that are missing, the table, its figures."""
+"""A table or figure of the paper in one call: the missing runs, the table, its charts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +28,6 @@ def reproduce_cost(
     """Table 7 for a recipe on this machine. Raises VlsaError."""
     config = settings_of(recipe_name, assignments)
     size = config.model.text.vocabulary_size
-    # The size of the vocabulary is all that matters for the cost.
+    # The cost depends on the size of the vocabulary only.
     tokenizer = public_tokenizer(config, vocabulary_path) if vocabulary_path else Tokenizer.of_size(size)
     return [*write_cost(measure_cost(recipe_name, config, tokenizer, batch_size=batch_size), out)]

@@ -1,11 +1,11 @@
 """The runs behind a table: each arm with each seed is pre-trained, fine-tuned and evaluated; finished runs are kept.
 
-    OUT/plan.json                                   what the runs are of: one folder holds one experiment
+    OUT/plan.json                                   the settings of all runs: one folder holds one experiment
     OUT/runs/ARM/seed-0/pretrained/                 a run of vlsa pretrain
     OUT/runs/ARM/seed-0/fine-tuned/                 a run of vlsa finetune
     OUT/runs/ARM/seed-0/zero-shot.json  ...         results of vlsa evaluate
 
-Tables that share an arm share its runs. Reads targets.py; feeds tables.py.
+Tables that share an arm share its runs. Reads targets.py; used by tables.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ from vlsa.retrieve.evaluate.results_file import Results, read_results
 def carry_out(target: Target, plan: Plan, num_seeds: int, out: Path, sources: Sources | None = None) -> None:
     """Train and evaluate what is missing. Raises VlsaError; KeyboardInterrupt after a Ctrl-C.
 
-    `sources`: of the plan, where its data sets are open already.
+    `sources`: those of the plan, if its data sets are open already.
     """
     sources = sources or Sources(plan)
     check(target, plan, sources)
@@ -47,7 +47,7 @@ def carry_out(target: Target, plan: Plan, num_seeds: int, out: Path, sources: So
 
 
 def _check_results(target: Target, num_seeds: int, out: Path) -> None:
-    """Raises ResultsError, before anything is trained, for existing results that are broken, or of other clips."""
+    """Raises ResultsError, before anything is trained, for existing results that are damaged or of other clips."""
     first = None
     places = [place(out, arm, seed).results(stage) for arm, seed, stage in _all(target, num_seeds)]
     for path in filter(Path.exists, places):
@@ -56,13 +56,13 @@ def _check_results(target: Target, num_seeds: int, out: Path) -> None:
         if any(found.facts[name] != first.facts[name] for name in ("data_digest", "split")):
             one, other = (f"{file.facts['data']}, split {file.facts['split']}" for file in (found, first))
             raise ResultsError(
-                f"{path}: results of other clips ({one}) than {first.path} ({other}); a table of both would mean "
-                "nothing. Delete the one that does not belong here: the same command makes it again."
+                f"{path}: results of other clips ({one}) than {first.path} ({other}); a table of both would be "
+                "meaningless. Delete the one that does not belong here: the same command makes it again."
             )
 
 
 def _all(target: Target, num_seeds: int) -> Iterator[tuple[Arm, int, str]]:
-    for seed in range(num_seeds):  # seed by seed, so that a run cut short has whole tables of fewer seeds
+    for seed in range(num_seeds):  # seed by seed, so that an interrupted run has complete tables of fewer seeds
         for arm in target.arms:
             for stage in stages_of(target, arm):
                 yield arm, seed, stage
@@ -75,7 +75,7 @@ def _missing(target: Target, num_seeds: int, out: Path) -> Iterator[tuple[Arm, i
 
 
 def _pretrain(sources: Sources, arm: Arm, seed: int, at: Place) -> None:
-    """An arm's pre-training, unless it has none or is finished: to start its reading processes takes seconds."""
+    """Pre-train an arm, unless it has no pre-training or is finished: starting reading processes takes seconds."""
     config, saved = sources.plan.config(arm, seed), checkpoints(at.pretrained)
     if arm.variant is None or (saved and step_of(saved[-1]) == config.train.num_steps):
         return
@@ -84,7 +84,7 @@ def _pretrain(sources: Sources, arm: Arm, seed: int, at: Place) -> None:
 
 
 def _measure(sources: Sources, arm: Arm, seed: int, stage: str, at: Place) -> None:
-    """One file of results of a pre-trained arm, after the fine-tuning that it needs."""
+    """Write one results file of an arm, after fine-tuning if the stage needs it."""
     if stage == FINE_TUNED:
         _finetune(sources, arm, seed, at)
     clips = SwappedSound(sources.evaluation) if stage == WRONG_SOUND else sources.evaluation
@@ -113,13 +113,13 @@ def _finetune(sources: Sources, arm: Arm, seed: int, at: Place) -> None:
 
 
 def results_of(target: Target, arm: Arm, stage: str, num_seeds: int, out: Path) -> Sequence[Any]:
-    """The results of an arm after a stage, one a seed. Raises ResultsError for a broken file."""
+    """The results of an arm after a stage, one per seed. Raises ResultsError for a damaged file."""
     assert stage in stages_of(target, arm)
     return [_read(place(out, arm, seed).results(stage)) for seed in range(num_seeds)]
 
 
 def _read(path: Path) -> Results:
-    """Results with all that a table shows. Raises ResultsError."""
+    """Results with everything that a table shows. Raises ResultsError."""
     again = "Or delete it: the same command makes it again."
     try:
         found = read_results(path)
@@ -128,5 +128,5 @@ def _read(path: Path) -> Results:
     for name, direction in found.directions().items():
         chance = direction.get("chance")
         if not (isinstance(chance, dict) and all(isinstance(chance.get(f"r{k}"), float | int) for k in RECALL_AT)):
-            raise ResultsError(f"{path}: not whole ({name} without chance); a table shows it. Evaluate again. {again}")
+            raise ResultsError(f"{path}: incomplete ({name} without chance); a table shows it. Evaluate again. {again}")
     return found

@@ -1,6 +1,6 @@
 """The data sets of a plan, each opened once, and the vocabulary of its arms, learned once.
 
-Opening a large data set and learning its vocabulary take longer than many a fine-tuning, and the GPU is idle meanwhile.
+Opening a large data set and learning its vocabulary can take longer than a fine-tuning, and the GPU is idle meanwhile.
 Reads plan.py; used by preflight.py and runs.py.
 """
 
@@ -16,7 +16,7 @@ from vlsa.reproduce.plan import Plan
 
 
 class Sources:
-    """What all runs of a plan read. `opened`: data sets that are open already, by the names that the plan has."""
+    """The inputs of all runs of a plan. `opened`: data sets that are open already, by their names in the plan."""
 
     def __init__(self, plan: Plan, opened: Mapping[str, Dataset] | None = None) -> None:
         self.plan = plan
@@ -36,7 +36,7 @@ class Sources:
         return self._open(self.plan.measured_on)
 
     def tokenizer(self, config: Config) -> Tokenizer:
-        """The vocabulary of every arm, pre-trained or not, so that arms differ in their pre-training alone."""
+        """The vocabulary of every arm, pre-trained or not, so that arms differ in pre-training only."""
         size = config.model.text.vocabulary_size
         if size not in self._tokenizers:
             given = public_tokenizer(config, Path(self.plan.vocabulary) if self.plan.vocabulary else None)

@@ -1,6 +1,6 @@
 """Results of many runs as one table: means over seeds, intervals over clips and seeds, whether the claimed order holds.
 
-Reads files of results (retrieve/evaluate/results_file.py); feeds charts.py and the command line. A cell's recall is the
+Reads results files (retrieve/evaluate/results_file.py); used by charts.py and the command line. A cell's recall is the
 mean over seeds. Clips and seeds are both drawn at random: clips are resampled jointly for all seeds and arms, and the
 spread between the seeds of an arm is added (retrieve/evaluate/bootstrap.py, over_seeds).
 Axes: B resamples, M seeds, Q queries, K recalls.
@@ -28,7 +28,7 @@ from vlsa.retrieve.evaluate.results_file import Results
 
 NUM_RESAMPLES = 2000
 SEEDS_AT = 10
-"""Each seed is shown at this R@k."""
+"""The R@k at which each seed is shown."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Table:
     data: str
     commits: tuple[str, ...]
     without_clips: tuple[str, ...] = ()
-    """Files that do not say which queries are of one clip."""
+    """Files that do not record which queries are of one clip."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -90,7 +90,7 @@ class Table:
         return {**about, "data": self.data, "commits": list(self.commits), "cells": cells, "verdicts": self.verdicts}
 
     def markdown(self) -> str:
-        """Title, a table a stage and direction, the sentences, and what was done."""
+        """Title, a table for each stage and direction, the verdicts, and the caption."""
         parts = [f"# {self.target.title}", self.target.about]
         for stage, rows in self.cells.items():
             parts.append(f"## {STAGES[stage][0].upper()}{STAGES[stage][1:]}")
@@ -142,7 +142,7 @@ class Table:
 
 
 def make_table(target: Target, plan: Plan, num_seeds: int, out: Path, benchmark: str = "") -> Table:
-    """The table of finished runs. Raises ResultsError when their results cannot be compared."""
+    """The table of finished runs. Raises ResultsError if their results cannot be compared."""
     results = {
         stage: {
             arm.name: results_of(target, arm, stage, num_seeds, out)
@@ -163,7 +163,7 @@ def make_table(target: Target, plan: Plan, num_seeds: int, out: Path, benchmark:
 
 
 def write_table(table: Table, out: Path) -> tuple[Path, Path]:
-    """OUT/NAME.md and OUT/NAME.json."""
+    """Write OUT/NAME.md and OUT/NAME.json."""
     name = table.target.name
     write_atomically(out / f"{name}.md", table.markdown().encode(errors="replace"))
     write_atomically(out / f"{name}.json", json.dumps(table.as_dict(), indent=1, ensure_ascii=False).encode() + b"\n")
@@ -204,7 +204,7 @@ def cell_of(ranks: Sequence[Ranks], chance: dict[str, float]) -> Cell:
 def _verdicts(
     target: Target, stage: str, results: dict[str, Sequence[Results]], cells: dict[str, dict[str, Cell]]
 ) -> list[str]:
-    """For each direction, a sentence: at which recalls the claimed order holds, and how far neighbours are apart."""
+    """For each direction, a sentence: at which recalls the claimed order holds, and the differences of neighbours."""
     order = [name for name in target.claim if name in cells]
     pairs = [(one, other, compare(results[one], results[other])) for one, other in itertools.pairwise(order)]
     labels = {arm.name: arm.label for arm in target.arms}
@@ -225,7 +225,7 @@ def _falls(
     results: dict[str, dict[str, Sequence[Results]]],
     cells: dict[str, dict[str, dict[str, Cell]]],
 ) -> list[str]:
-    """For each direction, a sentence: by how much each control is worse than the first arm after the first stage."""
+    """For each direction, a sentence: how much worse each control is than the first arm after the first stage."""
     base, stage = target.arms[0], target.stages[0]
     compared = {
         label: compare(results[stage][base.name], results[at][arm]).differences for arm, at, label in target.must_fall
@@ -243,7 +243,7 @@ def _falls(
 
 
 def claimed_order(target: Target, stage: str, direction: str) -> str:
-    """Whose order is looked for: the paper's is of fine-tuned models, in the directions that it measures."""
+    """The name of the claimed order: the paper's is of fine-tuned models, in the directions that it measures."""
     if target.source != PAPER:
         return f"{target.source} order"
     numbers = [arm.paper for arm in target.arms if arm.name in target.claim]
@@ -272,7 +272,7 @@ class Step:
         return cls(one, other, differences, {k: found[f"r{k}"].interval for k in RECALL_AT})
 
     def sign(self, k: int) -> int:
-        """1 where the interval lies above 0, as claimed; -1 where it lies below; 0 where it does not say."""
+        """1 if the interval is above 0, as claimed; -1 if it is below; 0 if it includes 0."""
         low, high = self.interval[k]
         return int(low > 0) - int(high < 0)
 
@@ -283,7 +283,7 @@ class Step:
 
 
 def _holds(steps: Sequence[Step]) -> str:
-    """At which recalls the intervals of all steps lie on the claimed side, and at which one lies on the other side."""
+    """At which recalls the intervals of all steps are on the claimed side, and at which one is on the other side."""
     names = {"holds": [], "does not hold": [], "is not decided": []}
     for k in RECALL_AT:
         signs = {step.sign(k) for step in steps}
@@ -293,6 +293,6 @@ def _holds(steps: Sequence[Step]) -> str:
 
 
 MARKS = (
-    "\\* the 95% interval of the paired difference leaves 0 out. An order holds where all of its steps do, and "
-    "does not hold where one clearly goes the other way."
+    "\\* the 95% interval of the paired difference excludes 0. An order holds where all of its steps do, and "
+    "does not hold where one significantly goes the other way."
 )

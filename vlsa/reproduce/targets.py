@@ -1,7 +1,7 @@
-"""What each table and figure needs: the runs that stand in it, what is measured, and what the paper says came out.
+"""The tables and figures: the runs of each, what is measured, and the results of the paper.
 
 Numbers of the paper: VLSA (arXiv 2405.07202), Table 5 and the comparison with VTM; R@1, R@5, R@10 in percent, text to
-video on MSR-VTT and text to audio on SoundDescs, fine-tuned. Of Figures 3 and 4 only the order is known here.
+video on MSR-VTT and text to audio on SoundDescs, fine-tuned. Of Figures 3 and 4 only the order is known.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ Recalls = tuple[float, float, float]
 PAPER = "the paper's"
 """Source of an order that is claimed."""
 DATA_SETS = {"text_to_video": "msrvtt", "text_to_audio": "sounddescs"}
-"""The data set of the paper's numbers of a direction."""
+"""Direction -> data set of the paper's numbers."""
 ZERO_SHOT, FINE_TUNED, WRONG_SOUND = "zero-shot", "fine-tuned", "wrong sound"
 STAGES = {
     ZERO_SHOT: "as pre-trained (zero-shot)",
     FINE_TUNED: "fine-tuned",
     WRONG_SOUND: "as pre-trained, each clip with the audio of another",
 }
-"""A run is measured after a stage, or on a control; and how that is said."""
+"""Stage, or control, after which a run is measured -> its name in a table."""
 MAIN = ("text_to_video", "text_to_audio")
 
 
@@ -33,7 +33,7 @@ class Arm:
     """Folder of its runs."""
     label: str
     variant: str | None
-    """Of recipes/variants.py; "" = the recipe itself; None = not pre-trained at all."""
+    """Of recipes/variants.py; "" = the recipe itself; None = no pre-training."""
     paper: Mapping[str, Recalls] = field(default_factory=dict)
     """Direction -> the paper's R@1, R@5, R@10."""
 
@@ -48,15 +48,15 @@ class Target:
     """What is compared, in a sentence."""
     arms: tuple[Arm, ...]
     claim: tuple[str, ...] = ()
-    """Arms from best to worst, as the paper has them; those that it does not order among each other are not in it."""
+    """Arms from best to worst in the paper, without those that it does not order."""
     stages: tuple[str, ...] = (FINE_TUNED, ZERO_SHOT)
     directions: tuple[str, ...] = MAIN
     source: str = PAPER
-    """Whose order `claim` is."""
+    """The source of the order in `claim`."""
     must_fall: tuple[tuple[str, str, str], ...] = ()
-    """Controls, each an arm, a stage and how it is said: to be worse than the first arm after the first stage."""
+    """Controls (arm, stage, label) that have to be worse than the first arm after the first stage."""
     maps_pairs: bool = False
-    """Whether pairs are mapped too (pairs.py)."""
+    """Whether pair maps are drawn too (pair_maps.py)."""
 
 
 FULL = Arm("full", "LPMM + GAM", "", {"text_to_video": (27.1, 57.3, 68.9), "text_to_audio": (33.5, 63.7, 75.1)})
@@ -68,7 +68,7 @@ _SHARINGS = {"video-text": "V+T", "audio-text": "A+T", "audio-video": "A+V", "no
 
 
 def _sharing_arms(part: str) -> tuple[Arm, ...]:
-    """The paper's five settings of which modalities share a part; all three is the recipe itself."""
+    """The paper's five settings of which modalities share a part; the recipe itself shares it among all three."""
     others = (Arm(f"{part}-{shared}", label, f"{part}-{shared}") for shared, label in _SHARINGS.items())
     return (Arm(FULL.name, "A+V+T", ""), *others)
 

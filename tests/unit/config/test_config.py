@@ -68,7 +68,7 @@ WRONG = [
     ("objective", {"pairs": ()}, "Name a pair, or set model.objective.global_weight=0."),
     ("objective", {"pairs": ("audio-text", "audio-text")}, "Try model.objective.pairs=audio-text."),
     ("objective", {"temperature": 0.0}, "Try 0.07."),
-    ("objective", {"temperature": 0.005}, "would pass the ceiling of 100"),
+    ("objective", {"temperature": 0.005}, "would exceed the maximum of 100"),
     ("train", {"batch_size": 0}, "train.batch_size=0 must be at least 1"),
     ("train", {"num_steps": 0}, "train.num_steps=0"),
     ("train", {"checkpoint_every_steps": 0}, "train.checkpoint_every_steps=0"),

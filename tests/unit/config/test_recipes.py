@@ -47,7 +47,7 @@ def test_the_readme_tells_the_settings_of_a_recipe(name):
         f"{video.num_frames} frames of {video.size_px} px, patches of {video.patch_px} px",
         f"{audio.window_seconds:.2f} s",
         f"{audio.num_times} x {audio.num_frequencies}",
-        f"{model.text.num_tokens} pieces",
+        f"{model.text.num_tokens} tokens",
         f"{encoder.num_layers} layers x {encoder.width}",
         f"{train.num_steps:,} steps of {train.batch_size:,} clips",
     ):

@@ -15,22 +15,22 @@ from vlsa.config import (
 
 
 def paper() -> Config:
-    """The paper: ViT-Base, 8 frames of 224 px, 5.94 s of sound, batch 2048, 200,000 steps.
+    """The paper: ViT-Base, 8 frames of 224 px, 5.94 s of audio, batch 2048, 200,000 steps.
 
-    Command: `vlsa pretrain --recipe paper --data STORE --out RUN`. Cost: the authors name 1,350 V100-hours.
-    Expected: their tables (docs/paper.md says what is the same and what changed).
+    Command: `vlsa pretrain --recipe paper --data STORE --out RUN`. Cost: the authors report 1,350 V100-hours.
+    Expected: their tables (docs/paper.md lists what is the same and what is changed).
     """
     return Config()
 
 
 def base() -> Config:
-    """The paper's ViT-Base and inputs with less to compute a step: for own footage on one large GPU.
+    """The paper's ViT-Base and inputs with cheaper steps: for your own footage on one large GPU.
 
-    Command: `vlsa pretrain --recipe base --data STORE --out RUN`. Cost: half of `paper`'s a clip, by its count of
-    FLOPs (`vlsa reproduce table7`), on 51 M clip views in place of 409.6 M. Expected: not known; nobody has trained it
-    yet, and the paper names no result for so few views.
+    Command: `vlsa pretrain --recipe base --data STORE --out RUN`. Cost: half of `paper`'s FLOPs per clip
+    (`vlsa reproduce table7`), on 51 M clip views instead of 409.6 M. Expected: not known; it has not been trained yet,
+    and the paper gives no result for so few views.
 
-    Four layers of twelve run the joint pass, a quarter of the hidden patches is decoded, and the temperature is
+    Four of twelve layers run the joint pass, a quarter of the masked patches is decoded, and the temperature is
     learned; batch 512.
     """
     model = ModelConfig(
@@ -43,11 +43,11 @@ def base() -> Config:
 
 
 def large() -> Config:
-    """ViT-Large on the paper's inputs, made like `base`: for a machine of several large GPUs.
+    """ViT-Large on the paper's inputs, otherwise like `base`: for a machine with several large GPUs.
 
     Command: `torchrun --nproc-per-node 8 -m vlsa.cli pretrain --recipe large --data STORE --out RUN`. Cost: 1.43 TFLOPs
-    a clip and step, 1.4 times `paper`'s; its 102 M clip views are 116 GPU-hours at 350 TFLOP/s, half of what an H200 is
-    taken to reach in bfloat16. Expected: not known; not trained by us.
+    per clip and step, 1.4 times `paper`'s; its 102 M clip views take 116 GPU-hours at 350 TFLOP/s, half of what an H200
+    is assumed to reach in bfloat16. Expected: not known; it has not been trained yet.
 
     377 M parameters in 24 layers of 1,024, of which 8 run the joint pass; batch 1,024.
     """
@@ -61,14 +61,14 @@ def large() -> Config:
 
 
 def huge() -> Config:
-    """ViT-Huge on the paper's inputs: each GPU holds a part of the model (FSDP2), blocks are computed anew.
+    """ViT-Huge on the paper's inputs: each GPU holds a shard of the model (FSDP2), blocks are recomputed.
 
     Command: `torchrun --nproc-per-node 8 -m vlsa.cli pretrain --recipe huge --data STORE --out RUN`. Cost: 2.61 TFLOPs
-    a clip and step, 2.6 times `paper`'s; its 102 M clip views are 212 GPU-hours at 350 TFLOP/s, and a third more for
-    what is computed anew. Expected: not known; not trained by us.
+    per clip and step, 2.6 times `paper`'s; its 102 M clip views take 212 GPU-hours at 350 TFLOP/s, and a third more for
+    the recomputation. Expected: not known; it has not been trained yet.
 
     712 M parameters in 32 layers of 1,280 (patches of 16 px, not the usual 14), of which 8 run the joint pass. Weights,
-    gradients and moments are 11.4 GB, shared out over the GPUs.
+    gradients and moments are 11.4 GB, sharded over the GPUs.
     """
     model = ModelConfig(
         encoder=EncoderConfig(num_layers=32, width=1280, num_heads=16, fusion_layers=8),
@@ -80,14 +80,13 @@ def huge() -> Config:
 
 
 def small() -> Config:
-    """A model of 17 M parameters (12 M with the few words of the made world), 8 frames of 112 px, 3 s of sound.
+    """A model of 17 M parameters (12 M with the small vocabulary of the made world), 8 frames of 112 px, 3 s of audio.
 
     Command: `vlsa pretrain --recipe small --data world:train=50000,test=1000,px=112 --out RUN`. Cost: minutes on one
-    GPU, at 15 GFLOPs a clip and step (`vlsa reproduce table7`). Expected: not measured yet; `make gpu-second`
-    does.
+    GPU, at 15 GFLOPs per clip and step (`vlsa reproduce table7`). Expected: not measured yet; see `make gpu-second`.
 
-    The shares that are hidden, the objective and the weights of its terms are the paper's; a quarter of the hidden
-    patches is decoded, and the last two layers join the modalities.
+    The masked shares, the objective and the weights of its terms are the paper's; a quarter of the masked patches is
+    decoded, and the last two layers run the joint pass.
     """
     model = ModelConfig(
         video=VideoConfig(size_px=112),
@@ -110,13 +109,13 @@ def small() -> Config:
 def tiny() -> Config:
     """The paper's objective at a size that two CPU cores train in minutes.
 
-    Command: `vlsa pretrain --recipe tiny --data STORE --out RUN`. Cost: about 0.5 s a step on two cores (1.5 M
+    Command: `vlsa pretrain --recipe tiny --data STORE --out RUN`. Cost: about 0.5 s per step on two cores (1.5 M
     parameters). Expected: `make demo` ends with R@10 above 60% in each direction on 200 held-out clips of the made
     world (docs/results.md).
 
-    Beside being small it departs from the paper in four settings: patches of 32 px, so that a clip is few tokens
-    (measured, docs/log.md 6 and 7); half of the patches hidden, not three quarters, since a patch holds more; only the
-    last layer joins the modalities; a quarter of the hidden patches is decoded (both for their cost alone).
+    In addition to its size it differs from the paper in four settings: patches of 32 px, so that a clip is few tokens
+    (measured, docs/log.md 6 and 7); half of the patches are masked, not three quarters, since a patch contains more;
+    only the last layer runs the joint pass; a quarter of the masked patches is decoded (both to save time only).
     """
     model = ModelConfig(
         video=VideoConfig(num_frames=8, size_px=64, patch_px=32, mask_share=0.5),

@@ -1,8 +1,8 @@
 """Variants of a recipe: the paper's ablations and its alternatives, and each option beyond it.
 
-A variant is a change of settings and nothing else; one loop trains them all. `--recipe tiny/gam-only` is the variant
-`gam-only` of the recipe `tiny`. Each costs what its recipe costs unless it says otherwise. What came out on the made
-world is in docs/results.md.
+A variant changes settings and nothing else; one loop trains them all. `--recipe tiny/gam-only` is the variant
+`gam-only` of the recipe `tiny`. Each has the cost of its recipe unless stated otherwise. Results on the made world
+are in docs/results.md.
 """
 
 from dataclasses import replace
@@ -11,23 +11,23 @@ from vlsa.config import Config, DecoderConfig, EncoderConfig, ObjectiveConfig, S
 
 
 def objective(config: Config, **values: object) -> Config:
-    """The settings with some of the objective changed."""
+    """The settings with changes to the objective."""
     changed: ObjectiveConfig = replace(config.model.objective, **values)
     return replace(config, model=replace(config.model, objective=changed))
 
 
 def lpmm_only(config: Config) -> Config:
-    """Table 5, second row: patches and words are rebuilt, nothing is matched.
+    """Table 5, second row: patches and tokens are reconstructed, nothing is matched.
 
     Command: `vlsa pretrain --recipe tiny/lpmm-only --data STORE --out RUN`. Cost: 14 to 27% less, without the
     isolated passes. Expected: in the paper 22.6 R@1 text to video after fine-tuning, 2.5 above no pre-training. Its
-    globals were never matched, so that retrieval before fine-tuning is at chance.
+    globals were never matched, so retrieval before fine-tuning is at chance.
     """
     return objective(config, global_weight=0.0)
 
 
 def gam_only(config: Config) -> Config:
-    """Table 5, third row: clips are matched, nothing is rebuilt.
+    """Table 5, third row: clips are matched, nothing is reconstructed.
 
     Command: `vlsa pretrain --recipe tiny/gam-only --data STORE --out RUN`. Cost: a quarter of `paper`'s, two thirds of
     `tiny`'s and `small`'s: no joint pass, no decoder. Expected: in the paper 25.3 R@1 text to video after fine-tuning.
@@ -36,7 +36,7 @@ def gam_only(config: Config) -> Config:
 
 
 def vtm(config: Config) -> Config:
-    """Video-text matching in the place of GAM (Figure 5): picture and words are matched, the sound is only rebuilt.
+    """Video-text matching instead of GAM (Figure 5): video and text are matched, the audio is only reconstructed.
 
     Command: `vlsa pretrain --recipe tiny/vtm --data STORE --out RUN`. Expected: in the paper 23.5 R@1 text to video
     after fine-tuning, 3.6 below GAM.
@@ -47,34 +47,34 @@ def vtm(config: Config) -> Config:
 def joint_matching(config: Config) -> Config:
     """GAM read literally: globals from the joint pass, which leak (docs/paper.md). A control that has to fail.
 
-    Command: `vlsa pretrain --recipe tiny/joint-matching --data STORE --out RUN`. Cost: 14 to 27% less, one pass
-    serving as both. Expected: the contrast falls to its floor, and retrieval by one modality stays near chance (made
+    Command: `vlsa pretrain --recipe tiny/joint-matching --data STORE --out RUN`. Cost: 14 to 27% less, with one
+    pass for both. Expected: the contrast falls to its floor, and retrieval by one modality stays near chance (made
     world, 400 steps: InfoNCE 0.03 of 9.13, R@10 from 1.3 to 2.0 where chance is 1).
     """
     return objective(config, matching_attention="joint")
 
 
 def shifted_sound(config: Config) -> Config:
-    """Every training sound turned round by a second: what synchrony itself is worth. A control that has to fall.
+    """The audio of each training clip rotated by a second: the value of synchrony. A control that has to be worse.
 
-    Command: `vlsa pretrain --recipe tiny/shifted-sound --data STORE --out RUN`. Expected: audio to video falls, as far
-    as it had used the times of the impacts. Text to audio falls too, since clips of another kind are heard afterwards:
-    those of training begin with the end of a sound (on the made world R@10 15.7 to 10.3, and 96.6 to 85.0).
+    Command: `vlsa pretrain --recipe tiny/shifted-sound --data STORE --out RUN`. Expected: audio to video falls as far
+    as it used the times of the impacts. Text to audio falls too, since evaluation clips differ from the training clips,
+    which start with the end of their audio (on the made world R@10 15.7 to 10.3, and 96.6 to 85.0).
     """
     return replace(config, train=replace(config.train, sound_shift_seconds=1.0))
 
 
 def video_text_pair(config: Config) -> Config:
-    """A video-text pair beside the two audio pairs (beyond the paper).
+    """A video-text pair in addition to the two audio pairs (beyond the paper).
 
-    Command: `vlsa pretrain --recipe tiny/video-text-pair --data STORE --out RUN`. Expected: text to video gains what no
-    sound tells, such as colour and shape.
+    Command: `vlsa pretrain --recipe tiny/video-text-pair --data STORE --out RUN`. Expected: text to video gains what
+    the audio does not contain, such as colour and shape.
     """
     return objective(config, pairs=("audio-video", "audio-text", "video-text"))
 
 
 def hard_negatives(config: Config) -> Config:
-    """Matching meets the likest wrong partners (beyond the paper).
+    """Matching uses the most similar negative pairs (beyond the paper).
 
     Command: `vlsa pretrain --recipe tiny/hard-negatives --data STORE --out RUN`. Expected: a finer matching term.
     """
@@ -82,7 +82,7 @@ def hard_negatives(config: Config) -> Config:
 
 
 def sigmoid(config: Config) -> Config:
-    """Sigmoid in the place of softmax contrast, with a learned scale and bias (beyond the paper; SigLIP).
+    """Sigmoid instead of softmax contrast, with a learned scale and bias (beyond the paper; SigLIP).
 
     Command: `vlsa pretrain --recipe tiny/sigmoid --data STORE --out RUN`. Expected: about as good at large batches.
     """
@@ -90,7 +90,7 @@ def sigmoid(config: Config) -> Config:
 
 
 def global_tokens(config: Config) -> Config:
-    """A global token for each modality in the place of the mean of its outputs (beyond the paper).
+    """A global token for each modality instead of the mean of its outputs (beyond the paper).
 
     Command: `vlsa pretrain --recipe tiny/global-tokens --data STORE --out RUN`. Expected: open; Eq. 6 takes the mean.
     """
@@ -98,7 +98,7 @@ def global_tokens(config: Config) -> Config:
 
 
 def learned_temperature(config: Config) -> Config:
-    """1 / tau is learned, with a ceiling of 100 (beyond the paper).
+    """1 / tau is learned, at most 100 (beyond the paper).
 
     Command: `vlsa pretrain --recipe tiny/learned-temperature --data STORE --out RUN`. Expected: a sharper contrast.
     """
@@ -106,10 +106,10 @@ def learned_temperature(config: Config) -> Config:
 
 
 def partial_decoding(config: Config) -> Config:
-    """A quarter of the hidden patches is decoded (beyond the paper).
+    """A quarter of the masked patches is decoded (beyond the paper).
 
     Command: `vlsa pretrain --recipe paper/partial-decoding --data STORE --out RUN`. Cost: a cheaper decoder. Expected:
-    no loss of retrieval that could be seen.
+    no visible loss in retrieval.
     """
     decoder: DecoderConfig = replace(config.model.decoder, decoded_share=0.25)
     return replace(config, model=replace(config.model, decoder=decoder))
@@ -119,7 +119,7 @@ def late_fusion(config: Config) -> Config:
     """Only the last quarter of the layers runs the joint pass (beyond the paper).
 
     Command: `vlsa pretrain --recipe paper/late-fusion --data STORE --out RUN`. Cost: two fifths less in the encoder.
-    Expected: LPMM rebuilds a little worse from the other modalities.
+    Expected: LPMM reconstructs a little worse from the other modalities.
     """
     layers = max(config.model.encoder.num_layers // 4, 1)
     encoder: EncoderConfig = replace(config.model.encoder, fusion_layers=layers)
@@ -127,16 +127,16 @@ def late_fusion(config: Config) -> Config:
 
 
 def exact(config: Config) -> Config:
-    """The joint pass in all layers and every hidden patch decoded, as in the paper, at any size.
+    """The joint pass in all layers and every masked patch decoded, as in the paper, at any size.
 
-    Command: `vlsa pretrain --recipe tiny/exact --data STORE --out RUN`. Cost: `paper` is so already; twice `base`'s.
-    Expected: what `fast` is measured against.
+    Command: `vlsa pretrain --recipe tiny/exact --data STORE --out RUN`. Cost: that of `paper`; twice that of `base`.
+    Expected: the reference for `fast`.
     """
     return _shortened(config, config.model.encoder.num_layers, 1.0, config.model.decoder.num_layers)
 
 
 def fast(config: Config) -> Config:
-    """The last quarter of the layers joint and a quarter of the hidden patches decoded (beyond the paper).
+    """The last quarter of the layers joint and a quarter of the masked patches decoded (beyond the paper).
 
     Command: `vlsa pretrain --recipe paper/fast --data STORE --out RUN`. Cost: half of `paper`'s FLOPs. Expected: the
     same retrieval (docs/log.md, 16).
@@ -145,10 +145,10 @@ def fast(config: Config) -> Config:
 
 
 def fastest(config: Config) -> Config:
-    """One joint layer, a tenth of the hidden patches decoded, a decoder of a quarter the depth (beyond the paper).
+    """One joint layer, a tenth of the masked patches decoded, a decoder of a quarter the depth (beyond the paper).
 
     Command: `vlsa pretrain --recipe paper/fastest --data STORE --out RUN`. Cost: a third of `paper`'s FLOPs, of which
-    five sixths are the isolated passes. Expected: docs/log.md, 16.
+    five sixths are the isolated passes. Expected: see docs/log.md, 16.
     """
     return _shortened(config, 1, 0.1, max(config.model.decoder.num_layers // 4, 1))
 
@@ -160,19 +160,19 @@ def _shortened(config: Config, fusion_layers: int, decoded_share: float, decoder
 
 
 def best(config: Config) -> Config:
-    """A video-text pair and a learned temperature together (beyond the paper): for finding pictures by words.
+    """A video-text pair and a learned temperature together (beyond the paper): for finding video by text.
 
     Command: `vlsa pretrain --recipe tiny/best --data STORE --out RUN`. Expected: on the made world at equal steps text
-    to video R@10 of 54.5 in the place of 21.7 after fine-tuning, and text to audio of 88.5 in the place of 95.7.
+    to video R@10 of 54.5 instead of 21.7 after fine-tuning, and text to audio of 88.5 instead of 95.7.
     """
     return learned_temperature(video_text_pair(config))
 
 
 def shared_encoder(config: Config, shared: Sharing) -> Config:
-    """Figure 3: these modalities share the encoder, each other one has its own.
+    """Figure 3: these modalities share the encoder, each other one has a separate one.
 
     Command: `vlsa pretrain --recipe tiny/encoder-video-text --data STORE --out RUN`, and so on. Cost: more parameters,
-    up to 28% less a step, since what is by itself has no joint pass. Expected: in the paper all three sharing one
+    up to 28% less per step, since a separate modality has no joint pass. Expected: in the paper all three sharing one
     encoder is best.
     """
     encoder: EncoderConfig = replace(config.model.encoder, shared=shared)
@@ -180,10 +180,10 @@ def shared_encoder(config: Config, shared: Sharing) -> Config:
 
 
 def shared_decoder(config: Config, shared: Sharing) -> Config:
-    """Figure 4: these modalities share the decoder, each other one has its own.
+    """Figure 4: these modalities share the decoder, each other one has a separate one.
 
-    Command: `vlsa pretrain --recipe tiny/decoder-video-text --data STORE --out RUN`, and so on. Cost: the same a step,
-    more parameters. Expected: in the paper all three sharing one decoder is best.
+    Command: `vlsa pretrain --recipe tiny/decoder-video-text --data STORE --out RUN`, and so on. Cost: the same per
+    step, more parameters. Expected: in the paper all three sharing one decoder is best.
     """
     decoder: DecoderConfig = replace(config.model.decoder, shared=shared)
     return replace(config, model=replace(config.model, decoder=decoder))

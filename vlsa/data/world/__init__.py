@@ -1,7 +1,7 @@
 """A made world of clips in which video, audio and text are three renderings of one event log.
 
-events.py draws the log; motion.py, picture.py, sound.py and words.py render it; clips.py says which clips there are;
-write.py makes .mp4 files of them.
+events.py draws the log; motion.py, picture.py, sound.py and words.py render it; clips.py lists the clips; write.py
+writes them as .mp4 files.
 """
 
 from vlsa.data.world.clips import SHARED_FACTS, caption_bits, ceiling, held_out, made_clips, world_log

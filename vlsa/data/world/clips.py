@@ -1,6 +1,6 @@
-"""Which clips a world holds: its logs by seed, split and number, its held-out combinations, and clips in memory.
+"""The clips of a world: their logs by seed, split and number, the held-out combinations, and clips in memory.
 
-Reads events.py, picture.py, sound.py and words.py; feeds write.py and anything that trains without files.
+Reads events.py, picture.py, sound.py and words.py; used by write.py, rendered.py and training without files.
 """
 
 import functools
@@ -19,9 +19,9 @@ from vlsa.data.world.words import captions
 
 SPLITS = ("train", "test")
 NUM_HELD_OUT = 1200
-"""Combinations, of 11,520, that training never sees: room for as many held-out clips."""
+"""Combinations, of 11,520, that do not occur in training: at most as many held-out clips."""
 BLOCK = 60
-"""Each value of each fact occurs equally often in every so many held-out clips (bar repeats that were struck out)."""
+"""Held-out clips in which each value of each fact occurs equally often (except for repeats that are left out)."""
 SHARED_FACTS = {
     "audio-video": ("size", "motion", "count", "tempo"),
     "audio-text": ("size", "material", "motion", "count", "tempo", "ambience"),
@@ -48,7 +48,7 @@ def _held_out_set(seed: int) -> frozenset[tuple[str | int, ...]]:
 
 
 def world_log(seed: int, split: str, index: int) -> tuple[ClipLog, tuple[str, ...]]:
-    """Log and captions of one clip; they follow from the arguments alone.
+    """Log and captions of one clip, a function of the arguments alone.
 
     split: "train" or "test". Raises ConfigError past the last held-out clip.
     """
@@ -66,8 +66,8 @@ def world_log(seed: int, split: str, index: int) -> tuple[ClipLog, tuple[str, ..
 def _test_combination(seed: int, index: int) -> tuple[str | int, ...]:
     if not 0 <= index < NUM_HELD_OUT:
         raise ConfigError(
-            f"world: held-out clip {index} does not exist; each shows a combination of its own and "
-            f"{NUM_HELD_OUT} are set aside. Ask for at most {NUM_HELD_OUT} held-out clips."
+            f"world: held-out clip {index} does not exist; each has a combination of its own and "
+            f"{NUM_HELD_OUT} are reserved. Ask for at most {NUM_HELD_OUT} held-out clips."
         )
     return held_out(seed)[index]
 
@@ -80,7 +80,7 @@ def made_clips(
     split: str = "train",
     size_px: int = 64,
 ) -> Iterator[Clip]:
-    """Clips straight from their logs, without files or media libraries."""
+    """Clips rendered from their logs, without files or media libraries."""
     for index in indices:
         log, texts = world_log(seed, split, index)
         frames = render_picture(log, size_px, frames_per_second)
@@ -98,7 +98,7 @@ def made_clips(
 
 
 def caption_bits(facts: Sequence[str]) -> float:
-    """Bits that naming these facts fixes: their entropy under `draw_facts`."""
+    """Entropy of these facts under `draw_facts`, in bits."""
     values = {name: float(math.log2(len(known))) for name, known in COMBINATION.items()}
     values |= {"direction": math.log2(len(DIRECTIONS)), "ambience": math.log2(len(AMBIENCES))}
     values["companion"] = 1 + 0.5 * math.log2(len(COLOURS) * len(SHAPES))  # none in half of the clips
@@ -106,7 +106,7 @@ def caption_bits(facts: Sequence[str]) -> float:
 
 
 def ceiling(logs: Sequence[ClipLog], facts: Sequence[str], k: int = 1) -> float:
-    """Best possible R@k, 0..1, when only these facts link query and answer: clips alike in them can but be guessed."""
+    """Best possible R@k, 0..1, if only these facts link query and item: clips that agree in them are guessed."""
     keys = [tuple(getattr(log.facts, name) for name in facts) for log in logs]
     alike = Counter(keys)
     return sum(min(1.0, k / alike[key]) for key in keys) / len(keys)

@@ -1,7 +1,7 @@
-"""The event log of a made clip: the one source of its video, its audio and its words.
+"""The event log of a made clip: the one source of its video, its audio and its captions.
 
-Reads nothing; feeds picture.py, sound.py and words.py, each of which renders the same log.
-Places are shares of the frame's side: x from the left, y from the top. Axes: N impacts.
+Reads nothing; used by picture.py, sound.py and words.py, each of which renders the same log.
+Positions are shares of the frame's side: x from the left, y from the top. Axes: N impacts.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ INTERVAL_SECONDS = {"slow": 0.5, "fast": 0.25}
 SHRINK = 0.86
 """Restitution of a bounce: each interval is this share of the one before."""
 FADE = 0.78
-"""Loudness of an impact over the one before: a bounce and a swing fade, a staircase grows, a knock does neither."""
+"""Loudness relative to the impact before: a bounce and a swing fade, a staircase grows, a knock does neither."""
 FALL = 8 * 0.5 / 0.59**2
 """Gravity in frame sides a second squared: the first slow bounce rises half a frame."""
 STEP = (0.12, 0.1)
@@ -43,23 +43,23 @@ ROPE = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """What there is to know about a clip. The first seven make its combination; training and held-out share none."""
+    """The facts of a clip. The first seven are its combination; training and held-out clips share none."""
 
     shape: str
-    """Seen only, as are colour, direction and companion."""
+    """In the video only, as are colour, direction and companion."""
     colour: str
     size: str
-    """Seen as radius, heard as pitch."""
+    """Radius in the video, pitch in the audio."""
     material: str
-    """Heard only, as is ambience."""
+    """In the audio only, as is ambience."""
     motion: str
-    """Seen and heard, as are count and tempo."""
+    """In video and audio, as are count and tempo."""
     count: int
     tempo: str
     direction: str
     ambience: str
     companion: tuple[str, str] | None
-    """Colour and shape of a silent, unmoving second object, or None."""
+    """Colour and shape of a second object that does not move or sound, or None."""
 
     @property
     def combination(self) -> tuple[str | int, ...]:
@@ -91,7 +91,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipLog:
-    """Everything that the three renderings of a clip are made from."""
+    """The input of the three renderings of a clip."""
 
     facts: Facts
     events: tuple[Event, ...]
@@ -102,7 +102,7 @@ class ClipLog:
     pitch: float
     """Factor on the object's frequencies, within 3% of 1."""
     render_seed: int
-    """Source of what is not named: background, mode jitter, rain drops."""
+    """Seed of what captions do not name: background, mode jitter, rain drops."""
     duration_seconds: float = DURATION_SECONDS
 
     @property
@@ -116,7 +116,7 @@ class ClipLog:
 
 
 def draw_facts(rng: np.random.Generator, **fixed: Any) -> Facts:
-    """Facts drawn independently of each other, each value equally likely; `fixed` ones are taken as given."""
+    """Facts drawn independently of each other, each value equally likely, except the `fixed` ones."""
     drawn = {name: values[rng.integers(len(values))] for name, values in COMBINATION.items()}
     drawn["direction"] = DIRECTIONS[rng.integers(2)]
     drawn["ambience"] = AMBIENCES[rng.integers(len(AMBIENCES))]
@@ -126,7 +126,7 @@ def draw_facts(rng: np.random.Generator, **fixed: Any) -> Facts:
 
 
 def draw_log(rng: np.random.Generator, facts: Facts | None = None) -> ClipLog:
-    """A clip's log: the given facts (or drawn ones) with times, places and everything that is left to chance."""
+    """A clip's log: the given (or drawn) facts with random times, positions and other parameters."""
     facts = facts or draw_facts(rng)
     intervals = _draw_intervals(rng, facts)
     seconds = rng.uniform(0.2, 0.7) + np.concatenate([[0.0], np.cumsum(intervals[: facts.count - 1])])
@@ -156,20 +156,20 @@ def reach(facts: Facts) -> tuple[float, float]:
 
 
 def _draw_intervals(rng: np.random.Generator, facts: Facts) -> np.ndarray:
-    """Seconds between impacts, at least one, each within 4% of its law."""
+    """Seconds between impacts, at least one, each within 4% of its nominal value."""
     number = max(facts.count - 1, 1)
     law = 1.18 * SHRINK ** np.arange(number) if facts.motion == "bounce" else np.ones(number)
     return INTERVAL_SECONDS[facts.tempo] * law * rng.uniform(0.96, 1.04, number)
 
 
 def _loudness(facts: Facts) -> np.ndarray:
-    """N: of each impact, 1 for the loudest."""
+    """N: loudness of each impact, 1 for the loudest."""
     fading = FADE ** np.arange(facts.count)
     return {"bounce": fading, "knock": np.ones(facts.count), "stairs": fading[::-1], "swing": fading}[facts.motion]
 
 
 def _draw_contacts(rng: np.random.Generator, facts: Facts, intervals: np.ndarray) -> np.ndarray:
-    """N 2: where the object touches, for a clip that goes to the right."""
+    """N 2: contact positions, for a clip that moves to the right."""
     sideways = reach(facts)[0]
     index = np.arange(facts.count)
     if facts.motion == "knock":
@@ -189,6 +189,6 @@ def _draw_contacts(rng: np.random.Generator, facts: Facts, intervals: np.ndarray
 
 
 def _fit(rng: np.random.Generator, offsets: np.ndarray, sideways: float) -> np.ndarray:
-    """Offsets moved by chance to a place where the whole object stays in the frame."""
+    """Offsets shifted to a random position at which the whole object stays in the frame."""
     lowest, highest = sideways + 0.02 - offsets.min(), 0.98 - sideways - offsets.max()
     return offsets + (rng.uniform(lowest, highest) if lowest < highest else (lowest + highest) / 2)

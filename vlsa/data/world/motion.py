@@ -1,6 +1,6 @@
-"""Where the object is at any time: the path that a log implies, in closed form.
+"""The position of the object at any time, in closed form.
 
-Reads events.py; feeds picture.py. Places are shares of the frame's side; all paths are computed as going to the
+Reads events.py; used by picture.py. Positions are shares of the frame's side; all paths are computed as moving to the
 right and mirrored at the end. Axes: T times, N impacts.
 """
 
@@ -13,7 +13,7 @@ LEAN = 1.0
 WANE = 0.85
 """Each swing over the one before."""
 REST = 0.4
-"""Share of an interval that the object lies still on a step."""
+"""Share of an interval in which the object rests on a step."""
 
 
 def path(log: ClipLog, seconds: np.ndarray) -> np.ndarray:
@@ -36,7 +36,7 @@ def pivot(log: ClipLog) -> tuple[float, float]:
 
 
 def _phase(seconds: np.ndarray, times: np.ndarray, first_seconds: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each time: the impact it leads to, how far along it is (0..1), and the length of that interval."""
+    """For each time: the next impact, the progress towards it (0..1), and the length of that interval."""
     following = np.minimum(np.searchsorted(times, seconds, side="left"), len(times) - 1)
     lengths = np.concatenate([[first_seconds], np.diff(times)])
     along = 1 - (times[following] - seconds) / lengths[following]
@@ -44,7 +44,7 @@ def _phase(seconds: np.ndarray, times: np.ndarray, first_seconds: float) -> tupl
 
 
 def _bounce(log: ClipLog, seconds: np.ndarray, times: np.ndarray, contacts: np.ndarray) -> np.ndarray:
-    """Ballistic hops; the approach is the second half of a hop, let go from its top."""
+    """Ballistic hops; the approach is the second half of a hop, released at its top."""
     centres = contacts - [0, reach(log.facts)[1]]
     before = 2 * centres[0] - (centres[1] if len(centres) > 1 else centres[0] + [0.16, 0])
     starts = np.concatenate([[before], centres[:-1]])
@@ -57,7 +57,7 @@ def _bounce(log: ClipLog, seconds: np.ndarray, times: np.ndarray, contacts: np.n
 
 
 def _knock(log: ClipLog, seconds: np.ndarray, times: np.ndarray, contacts: np.ndarray) -> np.ndarray:
-    """To and fro at an even speed; before the first knock it waits `run_up` of the way from the wall."""
+    """Back and forth at constant speed; before the first knock it waits at `run_up` of the way from the wall."""
     sideways = reach(log.facts)[0]
     towards = np.where(np.arange(len(times)) % 2 == 0, 1.0, -1.0)
     span = 1 - 2 * WALL - 2 * sideways

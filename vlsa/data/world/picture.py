@@ -1,6 +1,6 @@
-"""The picture of a log: antialiased shapes by signed distance, on a dim background.
+"""The video of a log: antialiased shapes by signed distance, on a dark background.
 
-Reads events.py and motion.py; feeds write.py and clips.py.
+Reads events.py and motion.py; used by write.py, clips.py and rendered.py.
 Axes: F frames, H W pixels, N impacts.
 """
 
@@ -24,7 +24,7 @@ MARK = (255, 236, 190)
 """Colour of the marks that impacts leave."""
 GREY = (150, 150, 158)
 POLYGONS = {"block": (4, 1.245, 0.88, 0.125), "triangle": (3, 1.2, 0.6, 0.25), "star": (5, 1.25, 0.55, 0.25)}
-"""Corners, outer radius, inner radius (both in radii of the object), turn of the first corner (shares of a circle)."""
+"""Corners, outer radius, inner radius (both in radii of the object), angle of the first corner (shares of a circle)."""
 MARK_RADIUS = 2.8
 """Of a mark, in 64ths of the frame's side: large enough to be counted at eight frames a clip."""
 RING_SECONDS = 0.25
@@ -35,9 +35,9 @@ COMPANION_RADIUS = 0.062
 def render_picture(
     log: ClipLog, size_px: int = 64, frames_per_second: int = 16, indices: Sequence[int] | None = None
 ) -> np.ndarray:
-    """uint8 F H W 3: frame i is what is there at i / frames_per_second; impacts show within half a frame of their time.
+    """uint8 F H W 3: frame i shows time i / frames_per_second; impacts appear within half a frame of their time.
 
-    size_px: side of the picture. Marks and rings scale with it. `indices`, ascending: only these frames.
+    size_px: side of the frame. Marks and rings scale with it. `indices`, ascending: only these frames.
     """
     num_frames = round(log.duration_seconds * frames_per_second)
     seconds = np.arange(num_frames) / frames_per_second
@@ -56,7 +56,7 @@ def render_picture(
 
 
 def _snapped(log: ClipLog, seconds: np.ndarray, frames_per_second: int) -> np.ndarray:
-    """Times of the frames, where the frame nearest to an impact shows the very contact."""
+    """Times of the frames; the frame nearest to an impact shows the contact itself."""
     snapped = seconds.copy()
     for event in log.events:
         frame = contact_frame(event, frames_per_second)
@@ -66,7 +66,7 @@ def _snapped(log: ClipLog, seconds: np.ndarray, frames_per_second: int) -> np.nd
 
 
 def object_cover(log: ClipLog, seconds: np.ndarray, size_px: int, frames_per_second: int = 16) -> np.ndarray:
-    """bool T H W: which pixels the object that sounds covers in the frames on screen at these times (seconds)."""
+    """bool T H W: pixels that the sounding object covers in the frames on screen at these times (seconds)."""
     every = np.arange(round(log.duration_seconds * frames_per_second))
     frames = np.floor(seconds * frames_per_second + 1e-6).astype(int).clip(0, len(every) - 1)
     centres = path(log, _snapped(log, every / frames_per_second, frames_per_second)[frames])
@@ -74,9 +74,9 @@ def object_cover(log: ClipLog, seconds: np.ndarray, size_px: int, frames_per_sec
 
 
 def companion_cover(log: ClipLog, size_px: int) -> np.ndarray:
-    """bool H W: which pixels the still, silent second object would cover if nothing were before it; all False if none.
+    """bool H W: pixels of the still, silent second object if nothing occludes it; all False if there is none.
 
-    The object that sounds is drawn over it.
+    The sounding object is drawn over it.
     """
     if log.facts.companion is None:
         return np.zeros((size_px, size_px), dtype=bool)
@@ -84,7 +84,7 @@ def companion_cover(log: ClipLog, size_px: int) -> np.ndarray:
 
 
 def _cover(shape: str, centres: np.ndarray, radius: float, size_px: int) -> np.ndarray:
-    """bool T H W: pixels whose middle lies in a shape; centres (T 2) and radius in frame sides."""
+    """bool T H W: pixels whose centre is in a shape; centres (T 2) and radius in frame sides."""
     middles = (np.arange(size_px) + 0.5) / size_px
     across = middles[None, None, :] - centres[:, 0, None, None]
     down = middles[None, :, None] - centres[:, 1, None, None]
@@ -92,7 +92,7 @@ def _cover(shape: str, centres: np.ndarray, radius: float, size_px: int) -> np.n
 
 
 def companion_place(log: ClipLog) -> tuple[float, float]:
-    """Where the still second object stands, in frame sides."""
+    """Position of the still second object, in frame sides."""
     rng = np.random.default_rng([log.render_seed, 2])
     return float(rng.uniform(0.1, 0.9)), float(rng.uniform(0.09, 0.14))
 
@@ -103,7 +103,7 @@ def contact_frame(event: Event, frames_per_second: int) -> int:
 
 
 def _background(log: ClipLog, size_px: int) -> np.ndarray:
-    """float32 H W 3 in 0..1: one dark tint, a little lighter at the top, drawn apart from everything that is named."""
+    """float32 H W 3 in 0..1: one dark tint, a little lighter at the top, independent of everything that is named."""
     rng = np.random.default_rng([log.render_seed, 1])
     tint = np.array(colorsys.hsv_to_rgb(rng.uniform(), 0.4, rng.uniform(0.08, 0.16)), dtype=np.float32)
     light = np.linspace(1.15, 0.85, size_px, dtype=np.float32)
@@ -170,7 +170,7 @@ def _draw_rope(frames: np.ndarray, log: ClipLog, centres: np.ndarray) -> None:
 
 
 def _draw_object(frames: np.ndarray, log: ClipLog, centres: np.ndarray) -> None:
-    """Only a patch around the object is painted; what leaves the frame is cut."""
+    """Paint a patch around the object; it is clipped at the frame."""
     size_px = frames.shape[1]
     radius = RADII[log.facts.size] * size_px
     side = 2 * int(np.ceil(1.3 * radius + 1)) + 1
@@ -188,7 +188,7 @@ def _draw_object(frames: np.ndarray, log: ClipLog, centres: np.ndarray) -> None:
 
 
 def mark_places(log: ClipLog) -> np.ndarray:
-    """N 2: where each impact's mark is drawn; on a wall or a post they are stacked upwards, to be counted."""
+    """N 2: positions of the marks of impacts; on a wall or a post they are stacked upwards, so they can be counted."""
     contacts = np.array([[event.x, event.y] for event in log.events])
     if log.facts.motion in ("bounce", "stairs"):
         return contacts + np.array([0, 2.5]) / 64
@@ -198,7 +198,7 @@ def mark_places(log: ClipLog) -> np.ndarray:
 
 
 def _draw_impacts(frames: np.ndarray, log: ClipLog, frames_per_second: int, shown: np.ndarray) -> None:
-    """A dot that stays, and a ring that widens and fades for a quarter of a second."""
+    """Draw a permanent dot, and a ring that widens and fades for a quarter of a second."""
     size_px = frames.shape[1]
     pixel = size_px / 64
     num_ring_frames = max(round(RING_SECONDS * frames_per_second), 1)
@@ -218,7 +218,7 @@ def _draw_impacts(frames: np.ndarray, log: ClipLog, frames_per_second: int, show
 
 
 def _around(size_px: int, x: float, y: float, half_px: float) -> tuple[slice, slice, np.ndarray, np.ndarray]:
-    """The part of a frame within `half_px` of a place: its rows and columns, and the offsets of their pixels."""
+    """The part of a frame within `half_px` of a position: its rows and columns, and the offsets of their pixels."""
     rows, columns = (
         slice(int(np.clip(middle - half_px, 0, size_px)), int(np.clip(middle + half_px + 1, 0, size_px)))
         for middle in (y, x)

@@ -1,6 +1,6 @@
-"""A made world to train on without files: each clip is rendered when it is read, and never kept.
+"""A made world to train on without files: each clip is rendered when it is read, and not stored.
 
-Reads clips.py, picture.py and sound.py; stands wherever a clip store does (`--data world:train=50000,test=1000`).
+Reads clips.py, picture.py and sound.py; can replace a clip store (`--data world:train=50000,test=1000`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,24 +20,24 @@ from vlsa.data.world.sound import render_sound
 
 PREFIX = "world:"
 LIMITS = {"px": (8, 1024), "fps": (1, 120), "train": (0, 10**7)}
-"""Least and most of a number: a clip, and the list of all clips, have to fit into memory."""
+"""Range of a number: a clip, and the list of all clips, have to fit into memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorldSpec:
-    """What `world:train=3000,test=200,seed=0,px=64` says; what it leaves out is as here."""
+    """The values of `world:train=3000,test=200,seed=0,px=64`, with defaults."""
 
     train: int = 3000
-    """Clips to learn from."""
+    """Training clips."""
     test: int = 200
-    """Held-out clips, each a combination that training never sees."""
+    """Held-out clips, each of a combination that does not occur in training."""
     seed: int = 0
     px: int = 64
     """Side of the frame."""
     fps: int = 8
-    """Frames of each second."""
+    """Frames per second."""
     first: int = 0
-    """Number of the first clip to learn from: worlds of one seed that share no clip."""
+    """Number of the first training clip: worlds of one seed can then share no clip."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -45,9 +45,7 @@ class WorldSpec:
             if not least <= getattr(self, field.name) <= most:
                 raise ConfigError(f"{self}: {field.name} must lie in {least}..{most}. {_EXAMPLE}")
         if self.test > NUM_HELD_OUT:
-            raise ConfigError(
-                f"{self}: {NUM_HELD_OUT} combinations are set aside. Ask for at most test={NUM_HELD_OUT}."
-            )
+            raise ConfigError(f"{self}: {NUM_HELD_OUT} combinations are reserved. Ask for at most test={NUM_HELD_OUT}.")
 
     def __str__(self) -> str:
         return PREFIX + ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
@@ -63,7 +61,7 @@ class WorldSpec:
             if not (number.isascii() and number.isdigit() and len(number) < 10):
                 raise ConfigError(f"{text}: {name} needs a whole number, found {number!r}. {_EXAMPLE}")
             if name in values:
-                raise ConfigError(f"{text}: {name} is given twice; one of the two would not count. {_EXAMPLE}")
+                raise ConfigError(f"{text}: {name} is given twice; one of the two would be ignored. {_EXAMPLE}")
             values[name] = int(number)
         return cls(**values)
 
@@ -73,7 +71,7 @@ _EXAMPLE = "Write, for example, world:train=3000,test=200,seed=0,px=64."
 
 @dataclass(frozen=True, eq=False)
 class WorldRow:
-    """Facts of a clip that is yet to be rendered."""
+    """Facts of a clip before it is rendered."""
 
     split: str
     index: int
@@ -103,7 +101,7 @@ class WorldRow:
 
     @property
     def content_digest(self) -> str:
-        """What its frames and audio follow from, besides its number."""
+        """What its frames and audio depend on, in addition to its number."""
         return f"{self.spec.seed} {self.spec.px} {self.spec.fps} {self.sample_rate_hz}"
 
 
@@ -113,7 +111,7 @@ def _frame_seconds(frames_per_second: int) -> np.ndarray:
 
 
 class WorldClips:
-    """The clips of a made world, as a source."""
+    """The clips of a made world, as a data set."""
 
     def __init__(self, spec: WorldSpec, sample_rate_hz: int = 11_025) -> None:
         self.spec = spec
@@ -122,7 +120,7 @@ class WorldClips:
 
     @property
     def path(self) -> str:
-        """What names it in results."""
+        """Its name in results."""
         return str(self.spec)
 
     def rows(self, split: str | None = None) -> list[WorldRow]:
@@ -137,7 +135,7 @@ class WorldClips:
     def read(
         self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
     ) -> Clip:
-        """Render the asked part of a clip."""
+        """Render the requested part of a clip."""
         log, texts = world_log(self.spec.seed, clip.split, clip.index)
         indices = list(range(len(clip.frame_seconds)) if frame_indices is None else frame_indices)
         whole = Clip(

@@ -1,6 +1,6 @@
-"""The sound of a log: modal synthesis of each impact, with what sounds off screen well below.
+"""The audio of a log: modal synthesis of each impact, with quieter off-screen sounds.
 
-Reads events.py; feeds write.py and clips.py. Axes: S samples, M modes, L samples of one hit, N impacts.
+Reads events.py; used by write.py, clips.py and rendered.py. Axes: S samples, M modes, L samples of one hit, N impacts.
 """
 
 from dataclasses import dataclass
@@ -10,27 +10,27 @@ import numpy as np
 from vlsa.data.world.events import ClipLog
 
 PITCH_HZ = {"small": 880.0, "medium": 440.0, "big": 220.0}
-"""Lowest mode: frequency goes as 1 / size."""
+"""Lowest mode: the frequency is proportional to 1 / size."""
 PEAK = 0.7
 """Of the loudest impact; the same in every clip."""
 AMBIENCE_DB = -22.0
-"""Peak of what sounds off screen, below the peak of the impacts."""
+"""Peak of the off-screen sound relative to the peak of the impacts."""
 
 HARDNESS = {"slow": 0.75, "fast": 1.5}
-"""A fast object strikes harder, and so brighter: even a single impact tells the tempo."""
+"""A fast object strikes harder and sounds brighter: even a single impact reveals the tempo."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timbre:
-    """How a material sounds: its modes, how long they ring, and how soft the contact is."""
+    """The sound of a material: its modes, their decay, and the softness of the contact."""
 
     ratios: tuple[float, ...]
     decay_seconds: float
     """T60 of the lowest mode."""
     decay_slope: float
-    """How much faster high modes die."""
+    """How much faster high modes decay."""
     softness_hz: float
-    """Modes far above it are hardly excited: a soft contact lasts long."""
+    """Modes far above it are hardly excited, since a soft contact is long."""
     click: float
     """Share of noise in the first milliseconds."""
 
@@ -57,11 +57,11 @@ TIMBRES = {
 }
 
 SURFACES = {"bounce": ((75, 0.12), (118, 0.1)), "knock": ((165, 0.2), (272, 0.16)), "stairs": (), "swing": ()}
-"""What is struck answers faintly: modes (hertz, T60 seconds) of the floor and of the walls."""
+"""Faint resonance of the struck surface: modes (hertz, T60 seconds) of the floor and of the walls."""
 
 
 def render_sound(log: ClipLog, sample_rate_hz: int) -> np.ndarray:
-    """float32 S in [-1, 1]: the onset of each impact falls on its time, to the sample."""
+    """float32 S in [-1, 1]: the onset of each impact is at its time, to the sample."""
     rng = np.random.default_rng([log.render_seed, 3])
     num_samples = round(log.duration_seconds * sample_rate_hz)
     sound = np.zeros(num_samples, dtype=np.float32)
@@ -79,7 +79,7 @@ def render_sound(log: ClipLog, sample_rate_hz: int) -> np.ndarray:
 
 
 def _object_modes(log: ClipLog, sample_rate_hz: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """M L decaying modes of the object and of what it strikes, and their M strengths; the last is a click of noise."""
+    """M L decaying modes of the object and of the struck surface, and their M strengths; the last is a noise click."""
     timbre = TIMBRES[log.facts.material]
     ratios = np.array(timbre.ratios)
     jitter = np.concatenate([[1.0], rng.uniform(0.95, 1.05, len(ratios) - 1)])
@@ -106,7 +106,7 @@ def _ringing(hertz: np.ndarray, decay_seconds: np.ndarray, sample_rate_hz: int) 
 
 
 def _click(motion: str, length: int, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise of the contact: a tick, or the longer scrape of landing on a step."""
+    """Noise of the contact: a tick, or the longer scrape of a landing on a step."""
     fade_seconds = 0.05 if motion == "stairs" else 0.004
     seconds = np.arange(length, dtype=np.float32) / sample_rate_hz
     return rng.standard_normal(length, dtype=np.float32) * 0.4 * np.exp(-seconds / fade_seconds)

@@ -1,7 +1,7 @@
-"""What is known of made clips: the event log behind each, found from the footage that a store was made of.
+"""Ground truth of made clips: the event log of each, found from the footage that a store was made from.
 
-Reads the truth.jsonl that write.py leaves next to the footage (or the name of a clip made in memory); feeds figures
-that are checked against the truth.
+Reads the truth.jsonl that write.py writes next to the footage (or the name of a clip made in memory); used by figures
+that are compared with the truth.
 """
 
 import re
@@ -23,17 +23,17 @@ TRUTH_NAME = "truth.jsonl"
 
 @dataclass(frozen=True)
 class Truth:
-    """The log of a clip, and how many frames a second its video was drawn with."""
+    """The log of a clip, and the frame rate of its video."""
 
     log: ClipLog
     frames_per_second: int
 
 
 def truths(clips: Iterable[Any]) -> dict[str, Truth]:
-    """Clip id -> what is known of it, for those clips that come from a made world; empty for other footage.
+    """Clip id -> truth, for clips of a made world; empty for other footage.
 
-    clips: rows of a store (id, source, frame_seconds), or of clips in memory. A made file's truth.jsonl is searched for
-    in the folder above the file's. Raises StoreError when that file is damaged.
+    clips: rows of a store (id, source, frame_seconds), or of clips in memory. truth.jsonl is expected in the parent of
+    the file's folder. Raises StoreError if it is damaged.
     """
     known: dict[Path, dict[str, ClipLog]] = {}
     found = {}
@@ -53,7 +53,7 @@ def truths(clips: Iterable[Any]) -> dict[str, Truth]:
 
 
 def read_truth(path: Path) -> dict[str, ClipLog]:
-    """Path within the world -> log. Raises StoreError for a line that is no log."""
+    """Path within the world -> log. Raises StoreError for a line that is not a valid log."""
     logs: dict[str, ClipLog] = {}
     try:
         for record in read_json_lines(path):
@@ -61,7 +61,7 @@ def read_truth(path: Path) -> dict[str, ClipLog]:
                 logs[str(record["path"])] = _log(record)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"{path}:{len(logs) + 1}: not an event log of a made clip ({error}); nothing could be checked against it. "
+            f"{path}:{len(logs) + 1}: not an event log of a made clip ({error}); figures cannot be compared with it. "
             "Make the world again, or move that file away."
         ) from error
     return logs
@@ -87,7 +87,7 @@ def _log(record: Any) -> ClipLog:
 
 
 def _source(row: Any) -> str:
-    """The media file of a stored row, or what the clip behind a row in memory was made from."""
+    """The media file of a stored row, or the origin of a clip in memory."""
     if hasattr(row, "source"):
         return row.source
     return row.clip.source if hasattr(row, "clip") else str(getattr(row, "spec", ""))

@@ -1,6 +1,6 @@
-"""The words of a log: a label, a full caption with its choice of words, and captions that leave facts out.
+"""The captions of a log: a label, a full caption, and paraphrases that leave facts out.
 
-Reads events.py; feeds write.py and clips.py.
+Reads events.py; used by write.py and clips.py.
 """
 
 from typing import Literal
@@ -49,7 +49,7 @@ def caption(log: ClipLog, rng: np.random.Generator, level: Level) -> str:
 
 
 def captions(log: ClipLog, rng: np.random.Generator, split: str) -> tuple[str, ...]:
-    """What is written beside a clip: a full caption; in training two paraphrases more."""
+    """The captions of a clip: a full one; in training two paraphrases more."""
     levels: tuple[Level, ...] = ("template", "paraphrase", "paraphrase") if split == "train" else ("template",)
     return tuple(caption(log, rng, level) for level in levels)
 
@@ -64,7 +64,7 @@ def _pick(rng: np.random.Generator, words: tuple[str, ...]) -> str:
 
 
 def _sentence(facts: Facts, rng: np.random.Generator, kept: set[str], plain: bool) -> str:
-    """Subject, deed, manner, surroundings; a paraphrase may put the surroundings first."""
+    """Subject, action, manner, surroundings; a paraphrase may put the surroundings first."""
     subject = _subject(facts, rng, kept)
     deed = _pick(rng, MOTION_WORDS[facts.motion]) if "motion" in kept else ""
     manner = [

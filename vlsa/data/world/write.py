@@ -1,7 +1,7 @@
 """A made world as real files: H.264 with B-frames and AAC in .mp4, captions.csv, and the truth next to them.
 
-Reads clips.py and the renderers; feeds prepare.py like any folder of footage. A clip's file follows from the seed, the
-split and its number alone, so writing is parallel, and an interrupted run resumes with the files that are missing.
+Reads clips.py and the renderers; prepared like any folder of footage. The file of a clip depends only on the seed, the
+split and its number, so writing is parallel, and an interrupted run resumes with the missing files.
 Axes: F frames, H W pixels, S samples.
 """
 
@@ -28,45 +28,45 @@ from vlsa.data.world.picture import render_picture
 from vlsa.data.world.sound import render_sound
 
 VERSION = 1
-"""Of the rendering: a world that another version started is not continued."""
+"""Of the rendering: a world of another version is not continued."""
 FRAMES_PER_SECOND = 16
 SAMPLE_RATE_HZ = 22_050
 AAC_OPTIONS = {"aac_coder": "fast", "flags": "+qscale", "global_quality": "236"}
 """Constant quality with the fast coder: closer to the source than the default 64 kbit/s, in a quarter of the time."""
 SMALLEST_PX = 32
 FEWEST_FOR_WORKERS = 16
-"""Files below which starting processes takes longer than writing."""
+"""Number of files below which starting processes takes longer than writing."""
 MOST_TRIES = 3
-"""Workers that may die at one file."""
+"""Tries to write a file whose worker dies."""
 README = """A made world: short clips in which shapes move, collide and sound (seed {seed}, {size_px} px).
 
 train/, test/   .mp4 files; test/ shows combinations of shape, colour, size, material, motion, count and tempo that
                 train/ never does
-captions.csv    path,start_seconds,stop_seconds,text,split (no times = the whole file; several captions a training clip)
+captions.csv    path,start_seconds,stop_seconds,text,split (no times = the whole file; training clips have several)
 truth.jsonl     the event log of each clip: every fact, and the time, place and loudness of each impact
 world.json      what the world was made from
 
-Colour, shape, direction and the still second object are only seen; material and what sounds off screen are only heard;
-motion, count, tempo and size are both.
+Colour, shape, direction and the still second object are in the video only; material and off-screen sounds are in the
+audio only; motion, count, tempo and size are in both.
 """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorldSummary:
-    """What `make_world` left on disk."""
+    """What `make_world` wrote."""
 
     folder: Path
     num_train: int
     num_test: int
     num_captions: int
     num_written: int
-    """Files made now; the others were there already."""
+    """Files written now; the others existed already."""
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One file to write. Crosses to worker processes."""
+    """One file to write. Picklable, for worker processes."""
 
     folder: str
     seed: int
@@ -80,7 +80,7 @@ class _Task:
 
 
 def relative_path(split: str, index: int) -> str:
-    """Where a clip lies in its world's folder."""
+    """Path of a clip in the folder of its world."""
     return f"{split}/{index:05d}.mp4"
 
 
@@ -94,10 +94,10 @@ def make_world(
     num_workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> WorldSummary:
-    """Write a made world of .mp4 files, or what is missing of it; `progress` gets files done and files in all.
+    """Write a made world of .mp4 files, or those that are missing; `progress` gets files done and files in total.
 
-    Raises ConfigError for sizes that cannot be, a folder that holds another world or that another process writes, and
-    a worker that keeps dying.
+    Raises ConfigError for invalid sizes, a folder that holds another world or that another process writes, and a worker
+    that keeps dying.
     """
     started, folder = time.monotonic(), Path(folder)
     _check(num_train, num_test, seed, size_px)
@@ -123,7 +123,7 @@ def make_world(
 
 
 def write_clip(path: Path, frames: np.ndarray, sound: np.ndarray, frames_per_second: int, sample_rate_hz: int) -> None:
-    """An .mp4 of frames (uint8 F H W 3, even sides) and mono audio (float32 S); it appears whole or not at all."""
+    """An .mp4 of frames (uint8 F H W 3, even sides) and mono audio (float32 S); written atomically."""
     import av
 
     unfinished = path.with_name(f".{path.name}.part")
@@ -148,7 +148,7 @@ def _video_stream(container: Any, frames: np.ndarray, frames_per_second: int) ->
     stream = container.add_stream("libx264" if has_x264 else "mpeg4", rate=frames_per_second)
     stream.height, stream.width = frames.shape[1:3]
     stream.pix_fmt = "yuv420p"
-    stream.codec_context.thread_count = 1  # the same bytes whatever the machine
+    stream.codec_context.thread_count = 1  # the same bytes on every machine
     stream.codec_context.gop_size = frames_per_second
     stream.codec_context.max_b_frames = 2 if has_x264 else 1
     stream.options = {"preset": "ultrafast", "crf": "16", "b-adapt": "0"} if has_x264 else {"qscale": "2"}
@@ -173,7 +173,7 @@ def _write_task(task: _Task, heartbeat: Heartbeat) -> None:
 
 
 def _written(tasks: list[_Task], num_workers: int) -> Iterator[int]:
-    """Write the files; yields how many are done. A file whose worker died is written by another one."""
+    """Write the files; yields the number done. A file whose worker died is written by another one."""
     pool = WorkerPool(_write_task, tasks, num_workers if num_workers > 1 and len(tasks) >= FEWEST_FOR_WORKERS else 0)
     num_done, losses = 0, Counter[_Task]()
     for event in pool.events():
@@ -192,13 +192,13 @@ def _written(tasks: list[_Task], num_workers: int) -> Iterator[int]:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a ConfigError that says what to do."""
+    """Turn an OSError into a ConfigError that says what to do."""
     try:
         yield
     except OSError as error:
         raise ConfigError(
-            f"{path}: cannot be written ({error.strerror}); the world stays unfinished. Name another folder, or make "
-            "room and run the same command again: finished files are kept."
+            f"{path}: cannot be written ({error.strerror}); the world is unfinished. Name another folder, or free "
+            "some space and run the same command again: finished files are kept."
         ) from error
 
 
@@ -209,8 +209,8 @@ def _check(num_train: int, num_test: int, seed: int, size_px: int) -> None:
         )
     if num_test > NUM_HELD_OUT:
         raise ConfigError(
-            f"world: {num_test} test clips are too many; each shows a combination of its own and "
-            f"{NUM_HELD_OUT} are set aside. Ask for at most {NUM_HELD_OUT}."
+            f"world: {num_test} test clips are too many; each has a combination of its own and "
+            f"{NUM_HELD_OUT} are reserved. Ask for at most {NUM_HELD_OUT}."
         )
     if size_px < SMALLEST_PX or size_px % 2:
         raise ConfigError(
@@ -222,7 +222,7 @@ def _check(num_train: int, num_test: int, seed: int, size_px: int) -> None:
 
 
 def _claim(folder: Path, settings: dict[str, int], counts: dict[str, int]) -> None:
-    """Make the folders, or make sure that they hold the same world. Raises ConfigError."""
+    """Create the folders, or check that they hold the same world. Raises ConfigError."""
     for split in SPLITS:
         (folder / split).mkdir(parents=True, exist_ok=True)
     path = folder / "world.json"
@@ -235,7 +235,7 @@ def _claim(folder: Path, settings: dict[str, int], counts: dict[str, int]) -> No
                 different.append(f"{num_held} {split} clips (asked: {num_clips})")
         if different:
             raise ConfigError(
-                f"{folder}: holds another world, with {', '.join(different)}; mixing two would spoil both. "
+                f"{folder}: holds another world, with {', '.join(different)}; two worlds cannot be mixed. "
                 "Name an empty folder, or ask for the same world."
             )
     record = settings | {f"num_{split}": count for split, count in counts.items()}
@@ -246,12 +246,12 @@ def _read_settings(path: Path) -> dict[str, Any]:
     try:
         held = read_json(path)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: not JSON; what the folder holds is unknown. Name an empty folder.") from error
+        raise ConfigError(f"{path}: not JSON; the content of the folder is unknown. Name an empty folder.") from error
     return held if isinstance(held, dict) else {}
 
 
 def _write_lists(folder: Path, seed: int, clips: list[tuple[str, int]]) -> int:
-    """captions.csv and truth.jsonl. Returns the number of captions."""
+    """Write captions.csv and truth.jsonl. Returns the number of captions."""
     rows: list[tuple[str, str, str, str, str]] = []
     truth = []
     for split, index in clips:

@@ -1,9 +1,9 @@
-"""Retrieval in seven directions over one set of embeddings: who asks, what is searched, and which answers are right.
+"""Retrieval in seven directions over one set of embeddings: queries, galleries, and the correct items.
 
-Reads embeddings (embed.py); feeds evaluate.py. Rules: each caption is a query of its own; a clip as query takes the
-best rank among its captions; the gallery holds every item that has the modality. The headline is over pairs where both
-sides exist; the recall when every clip that lacks one of the two counts as wrong is given in addition.
-Axes: Q queries, N items of the gallery, D width, P (query, right item) pairs.
+Reads embeddings (embed.py); used by evaluate.py. Rules: each caption is a query of its own; a clip as query takes the
+best rank among its captions; the gallery holds every item that has the modality. The main scores are over pairs whose
+sides both exist; recalls that count clips without one of the two as wrong are given in addition.
+Axes: Q queries, N items of the gallery, D width, P (query, correct item) pairs.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ Rerank = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def data_digest(embeddings: ClipEmbeddings) -> str:
-    """Digest of ids and captions: equal for two evaluations of the same clips, wherever they lie."""
+    """Digest of ids and captions: equal for two evaluations of the same clips, wherever they are stored."""
     owners = [str(clip) for clip in embeddings.text_clip.tolist()]
     return digest_of([*embeddings.ids, "", *owners, *embeddings.texts])
 
@@ -39,11 +39,11 @@ def evaluate_embeddings(
     rerank: Rerank | None = None,
     query_modalities: tuple[str, ...] = ("text", "audio", "video"),
 ) -> dict[str, DirectionResult]:
-    """All directions that ask with one of `query_modalities`, but for those without a single pair.
+    """All directions whose queries are of `query_modalities`, except those without a pair.
 
     Media is left out where no clip has both video and audio: it would repeat another direction.
-    With `identical_captions_count`, a caption that several clips share is right for each of them. `rerank` changes the
-    scores by means of all queries that have a right item. Raises VlsaError when an embedding is not a finite number.
+    With `identical_captions_count`, a caption that several clips share is correct for each. `rerank` changes the scores
+    by means of all queries that have a correct item. Raises VlsaError if an embedding is not finite.
     """
     found = _outcomes(embeddings, identical_captions_count, rerank, query_modalities)
     return {one.direction: one.result(num_resamples, seed) for one in found}
@@ -64,7 +64,7 @@ def evaluate_within(
     parts = defaultdict(list)
     for rows in groups:
         for one in _outcomes(clips_of(embeddings, rows), identical_captions_count):
-            if one.chance.tied_wrong.any():  # else there is nothing but right items
+            if one.chance.tied_wrong.any():  # otherwise all items are correct
                 parts[one.direction].append(replace(one, ranks=replace(one.ranks, clip=rows[one.ranks.clip])))
     return {name: _joined(parts[name]).result(num_resamples, seed) for name in DIRECTIONS if name in parts}
 
@@ -85,7 +85,7 @@ def _outcomes(
 
 
 def _positives(queries: Items, items: Items, shared: ClipEmbeddings | None) -> tuple[np.ndarray, Positives]:
-    """Which queries have a right item, and which items are right for those; `shared`: identical captions count."""
+    """Which queries have a correct item, and their correct items; `shared`: identical captions count."""
     if shared is not None:
         right = list(_right_items(queries, items, shared))
         return np.array([bool(found) for found in right], bool), Positives.of_lists(found for found in right if found)
@@ -99,7 +99,7 @@ def _positives(queries: Items, items: Items, shared: ClipEmbeddings | None) -> t
 
 
 def _right_items(queries: Items, items: Items, shared: ClipEmbeddings) -> Iterator[set[int]]:
-    """For each query the right items: those of its clip, and those with the same caption."""
+    """The correct items of each query: those of its clip, and those with the same caption."""
     items_of_clip, items_of_text, clips_of_text = (defaultdict(set) for _ in range(3))
     for position, clip in enumerate(items.clip.tolist()):
         items_of_clip[clip].add(position)
@@ -116,7 +116,7 @@ def _right_items(queries: Items, items: Items, shared: ClipEmbeddings) -> Iterat
 
 @dataclass(frozen=True, eq=False)
 class _Outcome:
-    """The ranks of one direction, and what the result needs in addition."""
+    """The ranks of one direction, and the other parts of its result."""
 
     direction: str
     ranks: Ranks

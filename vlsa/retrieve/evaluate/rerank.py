@@ -1,10 +1,9 @@
-"""Re-ranking by means of all queries: dual softmax, QB-Norm and Sinkhorn. Off by default, and in rows of their own.
+"""Re-ranking that uses all queries: dual softmax, QB-Norm and Sinkhorn. Off by default, and in separate rows.
 
-Such a score is not that of a search engine, which sees one question at a time: it needs the whole set of queries
-(QB-Norm a bank of others). Reads query and item vectors; feeds directions.py. Each of the three comes down to one
-number an item, b, that is added to its similarity s. Therefore each returns vectors with one more axis, (q, 1) and
-(v, b), whose dot product is the score, so that ranks.py ranks them as exactly as any others. Memory: the extended
-copies of the vectors, and `tile_bytes`.
+Such a score is not available to a search engine, which has one query at a time: it needs all queries (QB-Norm a bank of
+others). Reads query and item vectors; used by directions.py. Each of the three adds one number b per item to its
+similarity s. So each returns vectors with one more axis, (q, 1) and (v, b), whose dot product is the score, and
+ranks.py ranks them exactly. Memory: the extended copies of the vectors, and `tile_bytes`.
 Axes: Q queries, N items, D width, B captions of the bank, R rows and C columns of a matrix of similarities.
 """
 
@@ -22,10 +21,10 @@ from vlsa.retrieve.evaluate.ranks import TILE_BYTES, require_finite, tiles
 
 Extended = tuple[Float[np.ndarray, "Q E"], Float[np.ndarray, "N E"]]
 SCALES = {"dual-softmax": 100.0, "qb-norm": 20.0, "sinkhorn": 100.0}
-"""Name -> inverse temperature β unless another is given. 20 is that of QB-Norm's authors; 100 is where CLIP's stops."""
+"""Name -> default inverse temperature β. 20 is that of QB-Norm's authors; 100 is the maximum of CLIP's."""
 SINKHORN_ROUNDS = 10
 _BYTES_PER_PAIR = 24
-"""Of a tile here: three float64 at the most."""
+"""Of a tile: three float64 at most."""
 
 
 def dual_softmax(
@@ -51,7 +50,7 @@ def qb_norm(
     scale: float = SCALES["qb-norm"],
     tile_bytes: int = TILE_BYTES,
 ) -> Extended:
-    """Dynamic inverted softmax with a bank of queries that are not of the test: items that please everybody lose.
+    """Dynamic inverted softmax with a bank of queries that are not of the test split: penalises hub items.
 
     exp(β s_qi) / Σ_b exp(β s_bi) where the item that s_q ranks first is also the first of some query of the bank, s_qi
     itself elsewhere; so b_i = -log Σ_b exp(β s_bi) / β, counted for the former queries only. Source: Bogolin et al.
@@ -120,7 +119,7 @@ def log_sums(
 def first_items(
     queries: Float[np.ndarray, "Q D"], items: Float[np.ndarray, "N D"], tile_bytes: int = TILE_BYTES
 ) -> Int64[np.ndarray, " Q"]:
-    """The item that each query ranks first; of equals the one that stands first."""
+    """The item that each query ranks first; of equal ones the first."""
     first, best = np.zeros(len(queries), np.int64), np.full(len(queries), -np.inf, np.float32)
     for rows, columns in tiles(len(queries), len(items), tile_bytes // _BYTES_PER_PAIR):
         scores = (queries[rows].astype(np.float64) @ items[columns].astype(np.float64).T).astype(np.float32)
@@ -134,7 +133,7 @@ def first_items(
 
 @dataclass(frozen=True)
 class Post:
-    """A re-ranking that was asked for, by name."""
+    """A requested re-ranking."""
 
     name: str
     scale: float
@@ -149,7 +148,7 @@ class Post:
             scale = float(number) if colon else SCALES[name]
         except ValueError:
             scale = 0.0
-        if not 1e-3 <= scale <= 1e4:  # what a smaller one is divided by leaves only rounding of the similarities
+        if not 1e-3 <= scale <= 1e4:  # division by a smaller one leaves only rounding of the similarities
             raise ConfigError(f"--post {text}: its scale must be a number from 0.001 to 10,000; try {name}:50.")
         return cls(name, scale)
 
@@ -159,7 +158,7 @@ class Post:
         return self.name == "qb-norm"
 
     def parameters(self, num_bank: int = 0) -> dict[str, Any]:
-        """What results.json says beside the name."""
+        """The parameters in results.json."""
         if self.needs_bank:
             return {"scale": self.scale, "bank": "captions of split train", "num_bank": num_bank}
         return {"scale": self.scale, **({"num_rounds": SINKHORN_ROUNDS} if self.name == "sinkhorn" else {})}
@@ -172,7 +171,7 @@ class Post:
 
 
 def parse_posts(texts: Sequence[str]) -> tuple[Post, ...]:
-    """Re-rankings from --post options. Raises ConfigError, also for one that is named twice."""
+    """Re-rankings from --post options. Raises ConfigError, also for a repeated one."""
     posts = tuple(Post.parse(text) for text in texts)
     names = [post.name for post in posts]
     twice = next((name for name in names if names.count(name) > 1), None)

@@ -1,6 +1,6 @@
-"""What an evaluation found, as tables for people and as results.json for programs.
+"""The results of an evaluation, as tables and as results.json.
 
-Reads scores (metrics.py) by direction (directions.py); feeds the command line, show/report.py and, through
+Reads scores (metrics.py) by direction (directions.py); used by the command line, show/report.py and, through
 results_file.py, compare.py.
 """
 
@@ -23,7 +23,7 @@ DIRECTIONS = {
 }  # fmt: skip
 """Name -> modality of the query and of the gallery; media is video and audio fused, as an index has it."""
 WIDE_RECALL = 50
-"""k of one more recall, between text and audio only, as is usual in audio retrieval."""
+"""k of one more recall, between text and audio only, as is common in audio retrieval."""
 TABLE_RECALL_AT = (*RECALL_AT, WIDE_RECALL)
 TABLE_HEADER = (
     "direction", *(f"R@{k} %" for k in TABLE_RECALL_AT), "MedR", "chance R@1/5/10 %", "N", "Q",
@@ -49,18 +49,18 @@ def recall_at(direction: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class DirectionResult:
-    """One direction: the headline over pairs where both sides exist, and what puts it into proportion."""
+    """One direction: the scores over pairs of which both sides exist, chance, and the missing queries."""
 
     direction: str
     scores: Scores
     chance: Scores
-    """What a model gets that gives every item one score, by the same tie rule."""
+    """Of a model that gives every item the same score, by the same tie rule."""
     num_missing: int
     """Further queries (captions, or clips) whose clip lacks one of the two modalities."""
     recall_missing_as_wrong: dict[int, float]
-    """k -> recall over all queries when the missing ones count as wrong."""
+    """k -> recall over all queries, with the missing ones as wrong."""
     ranks: Ranks
-    """Each query's outcome: what a paired comparison needs."""
+    """The outcome of each query, for paired comparisons."""
     queries_digest: str
     gallery_digest: str
 
@@ -81,7 +81,7 @@ class DirectionResult:
         return (direction_label(self.direction), *recalls, f"{self.scores.median_rank:g}", chance, *size)
 
     def note(self) -> str:
-        """The recalls when queries without a right item count as wrong, in words; empty when there are none."""
+        """A sentence with the recalls that count queries without a correct item as wrong; empty if there are none."""
         if not self.num_missing:
             return ""
         recalls = "/".join(_percent(share) for share in self.recall_missing_as_wrong.values())
@@ -96,7 +96,7 @@ def _percent(share: float) -> str:
 
 @dataclass(frozen=True)
 class PostProcessed:
-    """All directions again, after a re-ranking that uses the whole set of queries (rerank.py)."""
+    """All directions again, after a re-ranking that uses all queries (rerank.py)."""
 
     name: str
     parameters: dict[str, Any]
@@ -111,7 +111,7 @@ class Within:
     """folder or file."""
     num_groups: int
     num_left_out: int
-    """Clips that are alone in theirs."""
+    """Clips that are alone in their group."""
     directions: dict[str, DirectionResult]
 
     @property
@@ -125,7 +125,7 @@ class Within:
         return {self.by: {**sizes, "directions": _as_dicts(self.directions)}}
 
     def note(self) -> str:
-        """What its rows are, in a sentence."""
+        """A sentence about its rows."""
         left_out = f" {self.num_left_out:,} clips alone in theirs are left out;" if self.num_left_out else ""
         return (
             f"Rows {self.name}: each query is ranked only among the clips of its own {self.by} "
@@ -135,7 +135,7 @@ class Within:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that belongs to a number: data, split, sizes, seed, rules, code and versions."""
+    """The scores and their conditions: data, split, sizes, seed, rules, code and versions."""
 
     data: str
     split: str
@@ -147,18 +147,18 @@ class Evaluation:
     """Seed of the bootstrap."""
     identical_captions_count: bool = False
     model: dict[str, Any] = field(default_factory=dict)
-    """What the encoder says of itself: run, checkpoint, recipe, training seed, fingerprint."""
+    """Facts of the encoder: run, checkpoint, recipe, training seed, sampling, fingerprint."""
     commit: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     data_digest: str = ""
     """Of ids and captions of the split; the name of the data may differ from machine to machine."""
     post: tuple[PostProcessed, ...] = ()
-    """Re-rankings, which are never mixed with `directions`."""
+    """Re-rankings, kept apart from `directions`."""
     within: Within | None = None
     overlap: Overlap | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The contents of results.json but for each query's outcome; recalls are shares in [0, 1]."""
+        """The contents of results.json without the outcome of each query; recalls are shares in [0, 1]."""
         about = {"data": self.data, "data_digest": self.data_digest, "split": self.split}
         sizes = {"num_clips": self.num_clips, "num_texts": self.num_texts}
         rules = {"protocol": PROTOCOL, "tie_rule": TIE_RULE, "post_processing": "none", "interval": INTERVAL}
@@ -177,7 +177,7 @@ class Evaluation:
         return {"format": FORMAT, "version": VERSION, **about, **sizes, "model": self.model, **rules, **code, **results}
 
     def write(self, path: str | Path) -> None:
-        """Write results.json with the outcome of each query (results_file.py), whole or not at all."""
+        """Write results.json with the outcome of each query (results_file.py), atomically."""
         ranks = {
             name or "none": {direction: result.ranks for direction, result in directions.items()}
             for name, directions in self._groups()
@@ -201,12 +201,12 @@ class Evaluation:
         ]
 
     def markdown(self) -> str:
-        """The table in Markdown, with the line that says what was measured."""
+        """The table in Markdown, with its caption and notes."""
         notes = (f"\n{note}" for note in self.notes())
         return "\n".join([*markdown_table(TABLE_HEADER, self.rows()), "", self.caption(), *notes])
 
     def notes(self) -> list[str]:
-        """Sentences: what is measured where, the recalls when missing modalities count as wrong, and warnings."""
+        """Sentences: dashes, groups, recalls that count missing modalities as wrong, and warnings."""
         dash = any(WIDE_RECALL not in result.scores.recall for result in self.directions.values())
         notes = [f"R@{WIDE_RECALL} is measured between text and audio only (– elsewhere)."] if dash else []
         notes += [self.within.note()] if self.within else []
@@ -220,7 +220,7 @@ class Evaluation:
     def caption(self) -> str:
         """One line: data, split, gallery, tie rule, post-processing."""
         tied = sum(result.scores.num_tied for result in self.directions.values())
-        same = "; identical captions count as right" if self.identical_captions_count else ""
+        same = "; identical captions count as correct" if self.identical_captions_count else ""
         fused = "; media is video and audio fused" if "text_to_media" in self.directions else ""
         return (
             f"{self.data}, split {self.split}: {self.num_clips:,} clips, {self.num_texts:,} captions; "
@@ -231,7 +231,7 @@ class Evaluation:
         if not self.post:
             return "no post-processing"
         names = "; ".join(f"{post.name} ({_parameters(post.parameters)})" for post in self.post)
-        return f"no post-processing but in rows that name it, which use the whole set of queries: {names}"
+        return f"no post-processing except in rows that name it, which use all queries: {names}"
 
 
 def _parameters(parameters: dict[str, Any]) -> str:

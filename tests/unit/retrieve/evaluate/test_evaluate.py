@@ -154,7 +154,7 @@ def test_re_rankings_stand_apart_with_their_parameters_and_leave_the_plain_rows_
     assert set(found.post[2].directions) == {"text_to_video", "text_to_audio", "text_to_media"}
     assert len(found.rows()) == 7 + 7 + 7 + 3
     assert found.rows()[7][0] == "text → video, dual-softmax"
-    assert "use the whole set of queries: dual-softmax (scale 100.0); sinkhorn" in found.caption()
+    assert "use all queries: dual-softmax (scale 100.0); sinkhorn" in found.caption()
     found.write(tmp_path / "results.json")
     facts = read_results(tmp_path / "results.json").facts
     assert facts["post_processing"] == "none"
