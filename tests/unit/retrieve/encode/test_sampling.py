@@ -234,6 +234,18 @@ def test_crops_cover_a_frame_from_edge_to_edge(encoder, height, width, places):
     assert dataclasses.replace(encoder.window, sampling=MIDDLE).crop_places(height, width) == [0.5]
 
 
+@pytest.mark.parametrize("aspect", [1.0, 1.04, 4 / 3, 1.5, 16 / 9, 1.9, 2.4, 3.0, 5.0])
+def test_whatever_is_half_as_wide_as_the_frame_is_high_lies_whole_in_one_of_enough_crops(encoder, aspect):
+    """Up to the remainder of a twentieth of a square that is left out; with fewer crops than needed there are gaps."""
+    height, width = 1000, round(1000 * aspect)
+    enough = dataclasses.replace(encoder.window, sampling=Sampling(num_crops=99)).crop_places(height, width)
+    lefts = [(width - height) * place for place in enough]
+    for left in np.linspace(0, width - 450, 500):
+        assert any(crop - 1 <= left and left + 450 <= crop + height + 1 for crop in lefts)
+    fewer = [(width - height) * place for place in np.linspace(0, 1, len(enough) - 1)] if len(enough) > 2 else []
+    assert not fewer or max(np.diff(fewer)) > height / 2
+
+
 @pytest.mark.parametrize(("width", "height"), [(28, 16), (16, 28), (22, 16)])
 def test_painting_the_sides_of_a_frame_changes_its_vector_and_the_centre_crop_does_not_see_it(encoder, width, height):
     clips = [wide_clip(paint, width, height) for paint in (None, 0, 255)]
