@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -231,6 +231,58 @@ def test_every_module_and_every_public_function_and_class_says_what_it_is(path):
     public += [method for node in public if isinstance(node, ast.ClassDef) for method in methods(node)]
     assert ast.get_docstring(tree), path
     assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    """The texts that stand by themselves: of the module, of classes and functions, below names."""
+    statements = (node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Expr))
+    return (node.value for node in statements if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def missing_files(text: str, files: Collection[str]) -> set[str]:
+    """Python files that a text names, by the end of their path, and that are not among the files."""
+    named = set(re.findall(r"(?<![\w./*{}])[a-z_][a-z_0-9]*(?:/[a-z_0-9]+)*\.py\b", text))
+    return {name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in files)}
+
+
+def test_every_file_that_a_docstring_names_exists():
+    sources = [*MODULES, *(path for part in ("tests", "bench") for path in (ROOT / part).rglob("*.py"))]
+    files = {path.relative_to(ROOT).as_posix() for path in sources}
+    found = {name_of(path): missing_files("\n".join(docstrings(path)), files) for path in MODULES}
+    assert {name: missing for name, missing in found.items() if missing} == {}
+
+
+def test_a_file_is_named_by_the_end_of_its_path():
+    files = {"vlsa/data/loading/loader.py", "tests/parity/test_stft.py"}
+    assert missing_files("Feeds loader.py, loading/loader.py and tests/parity/test_*.py.", files) == set()
+    assert missing_files("Feeds data/loader.py (see x.py, oader.py).", files) == {"data/loader.py", "x.py", "oader.py"}
+
+
+PLAIN_TERMS = {
+    "pictures?": "video, frames or image",
+    "told|tells": "reported, raised or logged; distinguish",
+    "mends?|mended": "fix",
+    "rebuil[dt]s?": "reconstruct",
+    "wrongly paired|re-?paired": "negative pairs",
+    "beside": "next to, in addition to",
+}
+"""Words that the sources do not use, nor their names, and what they say instead."""
+
+
+def unusual_terms(text: str) -> list[str]:
+    """The lines with one of these words, with their numbers; not where a path or a module has it as its name."""
+    pattern = re.compile(rf"(?<![a-z/.])({'|'.join(PLAIN_TERMS)})(?![a-z])", re.IGNORECASE)
+    return [f"{number}: {line.strip()}" for number, line in enumerate(text.splitlines(), 1) if pattern.search(line)]
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name != "world"], ids=name_of)
+def test_sources_use_the_terms_of_the_field(path):
+    assert unusual_terms(path.read_text(encoding="utf-8")) == []
+
+
+def test_an_unusual_term_is_found_in_names_too():
+    assert unusual_terms("fine\nlast_picture = 1\n# Mended.\n") == ["2: last_picture = 1", "3: # Mended."]
+    assert unusual_terms("from world.picture import x; file.tell(); depicture; a recommended pair") == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

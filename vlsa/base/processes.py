@@ -113,7 +113,7 @@ def first_to_tell() -> bool:
     if ranks.num_ranks == 1:
         return True
     try:
-        return _store().add(f"vlsa/told/{ranks.num_restarts}", 1) == 1
+        return _store().add(f"vlsa/reported/{ranks.num_restarts}", 1) == 1
     except dist.DistError:  # better printed twice than never
         return True
 

@@ -13,6 +13,14 @@ from vlsa.cli.output import print_json, print_table, print_text
 if TYPE_CHECKING:
     from vlsa.retrieve.evaluate.results import Evaluation
 
+Posts = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[:SCALE]",
+        help="Also after a re-ranking that uses all queries: dual-softmax, qb-norm or sinkhorn; may be repeated.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -35,13 +43,7 @@ def evaluate(
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Also write all results to this file, as JSON.")] = None,
-    post: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[:SCALE]",
-            help="Also after a re-ranking that uses all queries: dual-softmax, qb-norm or sinkhorn; may be repeated.",
-        ),
-    ] = None,
+    post: Posts = None,
     identical_captions: Annotated[
         bool, typer.Option("--identical-captions", help="A caption that several clips share is correct for each.")
     ] = False,

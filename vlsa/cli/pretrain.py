@@ -14,6 +14,24 @@ if TYPE_CHECKING:
     from vlsa.pretrain.loop import RunSummary
 
 
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
+]
+Vocabulary = Annotated[
+    Path | None,
+    typer.Option(
+        help="BERT's vocab.txt, for base and larger; by default it is downloaded from the hub as "
+        "bert-base-uncased. tiny and small learn a vocabulary from the captions."
+    ),
+]
+Init = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="Initialise from a public ViT, ViTMAE, CLIP, VideoMAE, BERT or AST: a folder or a hub id, or "
+        "audio=FOLDER for one modality alone; may be repeated.",
+    ),
+]
 ReportTo = Annotated[
     list[str] | None,
     typer.Option(
@@ -63,24 +81,9 @@ def pretrain(
     ],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, settings, metrics.")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
-    ] = None,
-    vocabulary: Annotated[
-        Path | None,
-        typer.Option(
-            help="BERT's vocab.txt, for base and larger; by default it is downloaded from the hub as "
-            "bert-base-uncased. tiny and small learn a vocabulary from the captions."
-        ),
-    ] = None,
-    init: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SOURCE",
-            help="Initialise from a public ViT, ViTMAE, CLIP, VideoMAE, BERT or AST: a folder or a hub id, or "
-            "audio=FOLDER for one modality alone; may be repeated.",
-        ),
-    ] = None,
+    changes: Changes = None,
+    vocabulary: Vocabulary = None,
+    init: Init = None,
     report_to: ReportTo = None,
     allow_changes: AllowChanges = False,
 ) -> None:
@@ -141,9 +144,7 @@ def finetune(
     ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training clips.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Clips per step.")] = 256,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
-    ] = None,
+    changes: Changes = None,
     report_to: ReportTo = None,
     allow_changes: AllowChanges = False,
 ) -> None:

@@ -18,6 +18,24 @@ MOST_SEEDS = 1000
 BENCHMARKS = tuple(dict.fromkeys(DATA_SETS.values()))
 COST = "Cost: parameters, FLOPs, hours, latency"
 ABOUT = "\n".join(f"  {one.name:10}{one.title.split(': ')[-1]}" for one in TARGETS.values())
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PAIR",
+        help="What fine-tuning matches: text-video, text-audio or audio-video; may be repeated. The first two by "
+        "default.",
+    ),
+]
+Benchmark = Annotated[
+    str,
+    typer.Option(
+        help=f"The evaluated data set is one of the paper ({', '.join(BENCHMARKS)}): show its numbers next to ours."
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; may be repeated."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -50,26 +68,11 @@ def reproduce(
     ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs of fine-tuning.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Batch size of fine-tuning (table7: of the measured step).")] = 256,
-    pair: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PAIR",
-            help="What fine-tuning matches: text-video, text-audio or audio-video; may be repeated. The first two by "
-            "default.",
-        ),
-    ] = None,
+    pair: Pairs = None,
     split: Annotated[str, typer.Option(help="Split to evaluate: test or val.")] = "test",
-    benchmark: Annotated[
-        str,
-        typer.Option(
-            help=f"The evaluated data set is one of the paper ({', '.join(BENCHMARKS)}): show its numbers next to ours."
-        ),
-    ] = "",
+    benchmark: Benchmark = "",
     vocabulary: Annotated[Path | None, typer.Option(help="BERT's vocab.txt, as for pretrain.")] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; may be repeated."),
-    ] = None,
+    changes: Changes = None,
 ) -> None:
     """Train what a table or figure needs, evaluate it, and write OUT/TABLE.md, .json and .png.
 
@@ -84,15 +87,7 @@ def reproduce(
         _print(make.reproduce_cost(recipe, changes or [], out, batch_size, vocabulary))
         return
     wanted = target(name)
-    if not data:
-        raise ConfigError(
-            f"reproduce {name}: no --data; there is nothing to train on. "
-            "Give a store, or a made world: --data world:train=3000,test=1000"
-        )
-    if benchmark and benchmark not in BENCHMARKS:
-        raise ConfigError(
-            f"--benchmark {benchmark}: the paper's table has no such data. {nearest(benchmark, BENCHMARKS)}"
-        )
+    _check_data(name, data, benchmark)
     plan = Plan(
         recipe=recipe,
         data=data,
@@ -117,6 +112,19 @@ def _check_numbers(name: str, **numbers: int | None) -> None:
     if numbers["seeds"] and numbers["seeds"] > MOST_SEEDS:
         raise ConfigError(
             f"reproduce {name}: --seeds {numbers['seeds']} would never end. Give {MOST_SEEDS} at most; 3 are usual."
+        )
+
+
+def _check_data(name: str, data: str, benchmark: str) -> None:
+    """Raises ConfigError where there is nothing to train on, and for a benchmark that the paper does not have."""
+    if not data:
+        raise ConfigError(
+            f"reproduce {name}: no --data; there is nothing to train on. "
+            "Give a store, or a made world: --data world:train=3000,test=1000"
+        )
+    if benchmark and benchmark not in BENCHMARKS:
+        raise ConfigError(
+            f"--benchmark {benchmark}: the paper's table has no such data. {nearest(benchmark, BENCHMARKS)}"
         )
 
 

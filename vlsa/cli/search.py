@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,20 +71,29 @@ def search(
     opened = Index.open(index, run_path=run, parallel=True)
     for question in itertools.chain(questions, asked):
         hits = opened.search(question.text, k, **media, in_=target)
-        of_question = {"question": question.text} if text == FROM_STDIN else {}
+        shown = question.text if text == FROM_STDIN else None
         if json:
-            print_json({**of_question, "rank": rank, **hit.as_dict()} for rank, hit in enumerate(hits, 1))
-        elif not hits:
-            say(f"nothing found: no clip of {index} has what --in {target} compares; try another --in")
+            _print_lines(hits, shown)
+        elif hits:
+            _print_hits(hits, shown)
         else:
-            rows = [_row(rank, hit) for rank, hit in enumerate(hits, 1)]
-            header = ("rank", "file", "start s", "stop s", "score", "text")
-            print_table(header, rows, title=of_question.get("question", ""), right="rank|start s|stop s|score")
+            say(f"nothing found: no clip of {index} has what --in {target} compares; try another --in")
 
 
 def _lines() -> Iterator[str]:
     """Questions on stdin, without blank lines."""
     return (line.strip() for line in sys.stdin if line.strip())
+
+
+def _print_lines(hits: Sequence["Hit"], question: str | None) -> None:
+    about = {} if question is None else {"question": question}
+    print_json({**about, "rank": rank, **hit.as_dict()} for rank, hit in enumerate(hits, 1))
+
+
+def _print_hits(hits: Sequence["Hit"], question: str | None) -> None:
+    header = ("rank", "file", "start s", "stop s", "score", "text")
+    rows = [_row(rank, hit) for rank, hit in enumerate(hits, 1)]
+    print_table(header, rows, title=question or "", right="rank|start s|stop s|score")
 
 
 def _row(rank: int, hit: "Hit") -> tuple[str, ...]:

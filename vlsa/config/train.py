@@ -30,7 +30,7 @@ class TrainConfig:
     evaluate_every_steps: int = 0
     """Steps between evaluations on held-out clips, for the curves; 0 = never."""
     cache_gib: float = 0.0
-    """Cache of decoded clips in GiB, shared by the reading processes: a small store is then decoded only once."""
+    """Cache of decoded clips in GiB per machine, shared by its readers: a small store is then decoded only once."""
     num_workers: int = 0
     """Processes that read and transform clips; 0 = the training process itself, between steps."""
     augment: bool = True

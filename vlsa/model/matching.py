@@ -99,8 +99,8 @@ class GlobalMatching(nn.Module):
     def match(self, pair: str, one: Float[Tensor, "B D"], other: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         """Logit that two globals belong to one clip: one fully connected layer (Eq. 7).
 
-        On a concatenation such a layer is a sum of one term for each global, which cannot tell pairs apart; the default
-        input is their product (times D, so that its elements are of order one).
+        On a concatenation such a layer is a sum of one term for each global, which cannot distinguish pairs; the
+        default input is their product (times D, so that its elements are of order one).
         """
         if self.objective.matching_features == "product":
             features = one * other * one.shape[-1]

@@ -101,7 +101,7 @@ class Positions(nn.Module):
 class LearnedPositions(nn.Module):
     """Trained tables instead of sinusoids (encoder.positions="learned"); initialised with the values of `Positions`.
 
-    Pictures have a table for each of V moments, evenly spread over the window; a frame takes what lies between the two
+    Frames have a table for each of V moments, evenly spread over the window; a frame takes what lies between the two
     moments nearest to it in time. So video and audio still share one clock.
     """
 

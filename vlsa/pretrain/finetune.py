@@ -17,7 +17,7 @@ from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import load_model, load_weights, model_file
 from vlsa.pretrain.loop import Initialise
-from vlsa.pretrain.sharded_files import all_parts
+from vlsa.pretrain.sharded_files import all_parts, damaged
 
 PAIRS: dict[str, Pair] = {"text-video": "video-text", "text-audio": "audio-text", "audio-video": "audio-video"}
 """What is matched, as retrieval calls it, and the pair of the objective."""
@@ -53,7 +53,7 @@ def finetune_config(
             f"{smaller}"
         )
     if num_epochs < 1:
-        raise ConfigError(f"finetune: {num_epochs} epochs are none. Ask for at least 1.")
+        raise ConfigError(f"finetune: {num_epochs} epochs are too few; nothing would be learned. Ask for at least 1.")
     steps_per_epoch = num_clips // batch_size
     train = replace(
         pretrained.train,
@@ -110,13 +110,14 @@ def contrast_only(model: ModelConfig, pairs: tuple[Pair, ...]) -> ModelConfig:
     )
 
 
-def start_from(run_path: str | Path) -> tuple[str, Initialise]:
-    """The name of a run's weights for `train.init`, and what puts them into a fresh model. Raises CheckpointError."""
+def start_from(run_path: str | Path) -> tuple[str, Tokenizer, Config, Initialise]:
+    """Of one checkpoint of a run: its name for `train.init`, tokenizer, settings, and what initialises a model from it.
+
+    Raises CheckpointError.
+    """
     path = model_file(run_path)
-    pretrained, _, _ = load_model(path)
-    content = b"".join(part.read_bytes() for part in all_parts(path))
-    name = f"vlsa:{hashlib.sha256(content).hexdigest()[:16]}"
-    weights = pretrained.state_dict()
+    pretrained, tokenizer, config = load_model(path)
+    name, weights = f"vlsa:{_digest(path)}", pretrained.state_dict()
 
     def initialise(model: VLSA, _tokenizer: Tokenizer) -> tuple[str, ...]:
         own = model.state_dict()
@@ -129,4 +130,16 @@ def start_from(run_path: str | Path) -> tuple[str, Initialise]:
         load_weights(model, {name: weights[name] for name in own}, path)
         return (name,)
 
-    return name, initialise
+    return name, tokenizer, config, initialise
+
+
+def _digest(path: Path) -> str:
+    """Of the bytes of a checkpoint, in all its parts. Raises CheckpointError."""
+    digest = hashlib.sha256()
+    try:
+        for part in all_parts(path):
+            with part.open("rb") as file:
+                hashlib.file_digest(file, lambda: digest)
+    except OSError as error:
+        raise damaged(path, error) from error
+    return digest.hexdigest()[:16]

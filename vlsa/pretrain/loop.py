@@ -219,7 +219,8 @@ def _start(
     text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
     config = replace(config, model=replace(config.model, text=text))
     _log_cut_captions(source, tokenizer, text.num_tokens)
-    clips = TrainingClips(source, config.model, config.train, tokenizer)
+    uncached = replace(config.train, cache_gib=0.0)  # a few windows: the cache of the training is made later
+    clips = TrainingClips(source, config.model, uncached, tokenizer)
     first_device = initial_device(config.compute, device)
     model = checkpoint.build_model(config, tokenizer).to(first_device)
     model.calibrate(first_clips(clips, CALIBRATION_CLIPS).to(first_device))

@@ -1,6 +1,6 @@
 """What a run writes down as it goes: metrics.jsonl for programs, and what trackers.py makes of it for people.
 
-Fed by loop.py, which holds the folder of the run meanwhile (`only_writer`); read by serve/curves.py. A
+Fed by loop.py, which holds the folder of the run meanwhile (`only_writer`); read by show/plots/curves.py. A
 resumed run first drops the lines of steps that it will do again.
 """
 
@@ -21,7 +21,7 @@ from vlsa.pretrain.trackers import open_trackers
 
 METRICS_FILE, SETTINGS_FILE = "metrics.jsonl", "config.json"
 EXPORT_FILE = "export.json"
-"""What retrieve/exported/folder.py writes: no run may lie where it is."""
+"""What retrieve/encode/onnx/folder.py writes: no run may lie where it is."""
 
 
 class MetricsLog:

@@ -41,7 +41,7 @@ def spread(objective: Objective, compute: ComputeConfig, device: torch.device) -
     objective.to(device)
     if num_processes() == 1:
         return objective
-    # Buckets are rebuilt after the first step unless parameters may be unused; sums would then fall in another order,
+    # DDP changes its buckets after the first step unless parameters may be unused; sums would then be in another order,
     # and a resumed run would not end with the bits of an unbroken one.
     buffers = "forward_sync_buffers" if "forward_sync_buffers" in _options(DistributedDataParallel) else None
     return DistributedDataParallel(

@@ -16,7 +16,7 @@ from vlsa.data.loading.dataset import open_dataset
 from vlsa.data.loading.tokenizer import public_tokenizer
 from vlsa.model.warm_start import Report, initialiser, read
 from vlsa.pretrain import loop
-from vlsa.pretrain.checkpoint import checkpoints, load_model
+from vlsa.pretrain.checkpoint import checkpoints
 from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
 from vlsa.pretrain.interrupt import Stopped
 from vlsa.pretrain.loop import RunSummary
@@ -81,8 +81,7 @@ def finetune(
     """Train a pre-trained run on contrast of some pairs of modalities, as a new run. Raises VlsaError, Stopped."""
     require_trackers(trackers)
     clips = open_dataset(data)
-    _, tokenizer, before = load_model(pretrained)
-    name, initialise = start_from(pretrained)
+    name, tokenizer, before, initialise = start_from(pretrained)
     num_clips = len(clips.rows("train"))
     config = finetune_config(before, num_clips, pairs_of(list(pairs)), num_epochs=num_epochs, batch_size=batch_size)
     config = changed(replace(config, train=replace(config.train, init=(name,))), list(assignments))

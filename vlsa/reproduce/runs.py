@@ -16,7 +16,7 @@ from typing import Any
 from vlsa.base.console import Bar, say
 from vlsa.base.errors import ResultsError
 from vlsa.data.loading.sound_controls import SwappedSound
-from vlsa.pretrain.checkpoint import checkpoints, load_model, step_of
+from vlsa.pretrain.checkpoint import checkpoints, step_of
 from vlsa.pretrain.finetune import finetune_config, pairs_of, start_from
 from vlsa.pretrain.start import train
 from vlsa.reproduce.plan import Place, Plan, keep_plan, place, stages_of
@@ -102,8 +102,7 @@ def _finetune(sources: Sources, arm: Arm, seed: int, at: Place) -> None:
         before = plan.config(arm, seed)
         how["tokenizer"] = sources.tokenizer(before)
     else:
-        _, how["tokenizer"], before = load_model(at.pretrained)
-        name, how["initialise"] = start_from(at.pretrained)
+        name, how["tokenizer"], before, how["initialise"] = start_from(at.pretrained)
         init = (name,)
     config = finetune_config(
         before, len(clips.rows("train")), pairs_of(list(plan.pairs)), num_epochs=plan.epochs, batch_size=plan.batch_size

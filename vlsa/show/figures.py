@@ -34,7 +34,7 @@ from vlsa.show.plots.sound_map_plot import SoundMapPlot, draw_sound_maps
 LIBRARIES = {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "PIL": "pillow", "jinja2": "jinja2"}
 NO_TRUTH = (
     "where is the sound: no truth.jsonl next to the footage of this store, so the sounding objects are not known; "
-    "pictures only, no hit rate"
+    "maps only, no hit rate"
 )
 
 

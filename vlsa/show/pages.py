@@ -1,4 +1,4 @@
-"""HTML pages from templates: one file each, with style, script and pictures inside.
+"""HTML pages from templates: one file each, with style, script and images inside.
 
 Used by report.py and gallery.py. Values are escaped by Jinja; only the files of templates/ and static/ are markup.
 """

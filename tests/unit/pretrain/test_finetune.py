@@ -1,6 +1,7 @@
 """Fine-tuning: the pre-trained weights go on with contrast alone, in a run of their own, and resume exactly."""
 
 import dataclasses
+import hashlib
 
 import pytest
 import torch
@@ -8,8 +9,8 @@ from tiny import tiny_run, tiny_source
 
 from vlsa.base.errors import ConfigError
 from vlsa.config.recipes import recipe
-from vlsa.pretrain import start
-from vlsa.pretrain.checkpoint import load_model
+from vlsa.pretrain import sharded_files, start
+from vlsa.pretrain.checkpoint import MODEL_FILE, checkpoints, load_model
 from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
 from vlsa.pretrain.loop import pretrain
 
@@ -24,8 +25,8 @@ def pretrained(tmp_path_factory):
 
 
 def config_from(pretrained, num_epochs=2, batch_size=4):
-    name, initialise = start_from(pretrained)
-    model, tokenizer, config = load_model(pretrained)
+    name, tokenizer, config, initialise = start_from(pretrained)
+    model, _, _ = load_model(pretrained)
     config = finetune_config(config, 10, PAIRS, num_epochs=num_epochs, batch_size=batch_size)
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, init=(name,)))
     return config, {"tokenizer": tokenizer, "initialise": initialise}, model
@@ -37,7 +38,7 @@ def test_the_defaults_are_the_paper_s():
     assert train.num_steps == 20 * (9000 // 256)
 
 
-def test_contrast_alone_is_left_and_nothing_is_hidden(pretrained):
+def test_contrast_alone_is_left_and_nothing_is_masked(pretrained):
     config, *_ = config_from(pretrained)
     objective = config.model.objective
     assert (objective.local_weight, objective.matching_weight, objective.pairs) == (0, 0, PAIRS)
@@ -53,6 +54,34 @@ def test_it_starts_from_the_pre_trained_weights_and_scales(pretrained, tmp_path)
         torch.testing.assert_close(weight, state[name], atol=1e-6, rtol=0)
     assert after.decoder is None
     assert before.decoder is not None
+
+
+def test_one_checkpoint_is_read_once_though_the_run_saves_a_newer_one_meanwhile(tmp_path, monkeypatch):
+    pretrain(tiny_run(num_steps=2, checkpoint_every_steps=1), tiny_source(), tmp_path / "run")
+    before, newer = checkpoints(tmp_path / "run")
+    newer.rename(tmp_path / "newer")
+    read, asked, started = sharded_files.read, [], []
+
+    def read_while_training(path, *how):
+        asked.append(path)
+        found = read(path, *how)
+        if not newer.exists():
+            (tmp_path / "newer").rename(newer)
+        return found
+
+    def train(config, *_, **how):
+        started.append((config, how["tokenizer"]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sharded_files, "read", read_while_training)
+    monkeypatch.setattr(start, "train", train)
+    how = {"pairs": ["text-video"], "num_epochs": 1, "batch_size": 8}
+    with pytest.raises(KeyboardInterrupt):
+        start.finetune(tmp_path / "run", "world:train=8,test=0,px=16", tmp_path / "fine", **how)
+    ((config, tokenizer),) = started
+    assert asked == [before / MODEL_FILE]
+    assert config.train.init == (f"vlsa:{hashlib.sha256((before / MODEL_FILE).read_bytes()).hexdigest()[:16]}",)
+    assert tokenizer.to_json() == load_model(before)[1].to_json()
 
 
 def test_the_terms_are_the_contrasts_of_the_asked_pairs(pretrained, tmp_path):
@@ -86,10 +115,10 @@ def test_it_goes_on_exactly_and_refuses_other_first_weights(pretrained, tmp_path
         pretrain(foreign, tiny_source(), tmp_path / "whole", **how)
 
 
-def test_fewer_clips_than_a_batch_and_no_epoch_are_told():
+def test_fewer_clips_than_a_batch_and_no_epoch_are_refused():
     with pytest.raises(ConfigError, match="Add --batch-size 10"):
         finetune_config(recipe("tiny"), 10, PAIRS)
-    with pytest.raises(ConfigError, match="0 epochs are none"):
+    with pytest.raises(ConfigError, match="0 epochs are too few"):
         finetune_config(recipe("tiny"), 1000, PAIRS, num_epochs=0)
     with pytest.raises(ConfigError, match="a batch of 0 has no other clip"):
         finetune_config(recipe("tiny"), 1000, PAIRS, batch_size=0)

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from command_lines import call
-from PIL import Image
+from PIL import Image, ImageColor
 from tiny import make_model, plain_clip, tiny_clips, tiny_config
 
 from vlsa.base.errors import ConfigError, StoreError, VlsaError
@@ -17,7 +17,8 @@ from vlsa.show import figures
 from vlsa.show.compute.reconstruction import ReconstructedClip, TextToken, Versions
 from vlsa.show.compute.sound_map import SoundMap, Target
 from vlsa.show.figures import write_figures
-from vlsa.show.plots.reconstruction_plot import LINE_CHARACTERS, draw_reconstructions, token_lines
+from vlsa.show.plots.canvas import ORANGE, TEAL
+from vlsa.show.plots.reconstruction_plot import LINE_CHARACTERS, MASKED, draw_reconstructions, token_lines
 from vlsa.show.plots.sound_map_plot import SoundMapPlot, draw_sound_maps, envelope
 
 ALL = ["reconstructions.png", "where_is_the_sound.png", "gallery.html", "embedding.png", "figures.json"]
@@ -41,6 +42,12 @@ def size_of(path) -> tuple[int, int]:
         return picture.size
 
 
+def num_pixels(path, colour: str) -> int:
+    """How many pixels have a colour, exactly."""
+    with Image.open(path) as image:
+        return int((np.asarray(image.convert("RGB")) == ImageColor.getrgb(colour)).all(axis=-1).sum())
+
+
 def clips_of(clips) -> MemoryClips:
     return MemoryClips({"test": clips})
 
@@ -49,9 +56,12 @@ def test_a_run_on_made_clips_gets_every_figure_and_every_number(encoder, tmp_pat
     drawn = write_figures(encoder(), clips_of(tiny_clips(6)), tmp_path / "new" / "out", data="made", num_clips=2)
     assert [path.name for path in drawn.files] == ALL
     assert drawn.notes == []
-    for name in ALL[:2] + ALL[3:4]:
-        picture = np.asarray(Image.open(tmp_path / "new" / "out" / name).convert("L"))
-        assert picture.std() > 5
+    out = tmp_path / "new" / "out"
+    masked_patches = num_pixels(out / "reconstructions.png", "#{:02x}{:02x}{:02x}".format(*MASKED))
+    waveforms = num_pixels(out / "where_is_the_sound.png", TEAL)
+    positive, negative = (num_pixels(out / "embedding.png", colour) for colour in (TEAL, ORANGE))
+    assert min(masked_patches, waveforms) > 1000
+    assert min(positive, negative) > 10  # of the legend: the points are half transparent
     record = json.loads((tmp_path / "new" / "out" / "figures.json").read_text(encoding="utf-8"))
     assert (record["data"], record["split"], record["num_clips"]) == ("made", "test", 6)
     assert (record["left_out"], record["files"]) == ([], ALL[:-1])

@@ -158,7 +158,7 @@ def open_file(source: Source) -> AnnotationFile:
 
 
 def wrong_file(file: AnnotationFile, name: str, expected: Sequence[str]) -> ManifestError:
-    """The error for a file that is none of the forms of a data set."""
+    """The error for a file that has no known form of a data set."""
     return ManifestError(
         f"{file.path}: not an annotation file of {name}: found {file.found}; nothing could be read from it. Expected "
         f"{'; or '.join(expected)}."

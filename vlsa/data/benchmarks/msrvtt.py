@@ -168,7 +168,7 @@ def _read_list(file: AnnotationFile) -> Iterator[tuple[str, str]]:
 def _official(value: object, where: str) -> str:
     if not isinstance(value, str) or value not in OFFICIAL_SPLITS:
         known = ", ".join(OFFICIAL_SPLITS)
-        raise ManifestError(f"{where}: split={values.shown(value)} is none of {known}. Get the publisher's own file.")
+        raise ManifestError(f"{where}: split={values.shown(value)} is not one of {known}. Get the publisher's file.")
     return OFFICIAL_SPLITS[value]
 
 

@@ -64,7 +64,7 @@ def _read_json(file: AnnotationFile) -> Iterator[AnnotatedClip]:
         video_id = values.identifier(video_id, where, "id")
         subset = values.field(facts, "subset", where)
         if not isinstance(subset, str) or subset not in SUBSETS:
-            raise ManifestError(f"{where}: subset={values.shown(subset)} is none of {', '.join(SUBSETS)}. Fix it.")
+            raise ManifestError(f"{where}: subset={values.shown(subset)} is not one of {', '.join(SUBSETS)}. Fix it.")
         for place, step in values.entries(facts.get("annotations", []), where, "annotations"):
             segment = values.field(step, "segment", place)
             if not isinstance(segment, list) or len(segment) != 2:

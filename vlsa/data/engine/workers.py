@@ -230,7 +230,7 @@ def _serve(connection: Connection, function: Callable[[Any, Heartbeat], Any]) ->
 
 
 def _exit_with_parent() -> None:
-    """A worker whose parent was killed must not go on writing, even if it hangs in native code."""
+    """A worker whose parent was killed must not keep writing, even if it hangs in native code."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""Decoded clips kept in memory that all reading processes of a training share: a small store is decoded once.
+"""Decoded clips kept in memory that all readers of a training process share: a small store is decoded once.
 
 The memory is an anonymous file that each process maps (`memfd` on Linux, which the size of /dev/shm does not limit).
 It takes real memory only as it fills. Changes the time that reading takes, never what is read. Used by loader.py.
@@ -19,16 +19,17 @@ from typing import Any
 import numpy as np
 
 from vlsa.base.errors import ConfigError
+from vlsa.base.launch import started
 from vlsa.data.clip import Clip, Dataset, WrappedDataset, cut
 
 ALIGNMENT = 64
 
 
 class CachedClips(WrappedDataset):
-    """A dataset that keeps what it has read of some rows, decoded and whole, until `num_bytes` are used.
+    """A dataset that keeps what it has read of some rows, decoded and whole, until its share of `num_bytes` is used.
 
-    Picklable for a process that is being spawned, which then shares the memory. Raises ConfigError for a size that the
-    system refuses.
+    The training processes of one machine have equal shares, and a cache each. Picklable for a process that is being
+    spawned, which then shares the memory. Raises ConfigError for a size that the system refuses.
     """
 
     def __init__(self, source: Dataset, rows: Sequence[Any], num_bytes: float) -> None:
@@ -37,7 +38,7 @@ class CachedClips(WrappedDataset):
         table_bytes = _aligned(8 * (1 + len(rows)))
         self._file = _anonymous_file()
         try:
-            self._num_bytes = table_bytes + int(num_bytes)
+            self._num_bytes = table_bytes + int(num_bytes / started().num_local)
             os.ftruncate(self._file, self._num_bytes)
             self._map()
         except (OSError, OverflowError) as error:
@@ -95,10 +96,10 @@ class CachedClips(WrappedDataset):
         return self._found.get(number, 0)
 
     def _load(self, offset: int) -> Clip:
-        """The arrays are views of the shared memory, not copies."""
+        """The arrays are read-only views of the shared memory, not copies: all processes read the same bytes."""
         num_buffers = int(np.frombuffer(self._memory, np.int64, 1, offset)[0])
         sizes = np.frombuffer(self._memory, np.int64, num_buffers, offset + 8).tolist()
-        view, place, parts = memoryview(self._memory), offset + _aligned(8 * (1 + num_buffers)), []
+        view, place, parts = memoryview(self._memory).toreadonly(), offset + _aligned(8 * (1 + num_buffers)), []
         for size in sizes:
             parts.append(view[place : place + size])
             place += _aligned(size)

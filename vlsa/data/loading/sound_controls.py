@@ -1,7 +1,7 @@
 """Controls: sources whose sound is wrong on purpose, so that what the right sound is worth can be measured.
 
 Each wraps a source of clips and stands in its place: ShiftedSound in training (loader.py), SwappedSound in evaluation
-(reproduce/). They say something about a model only beside the same measurement with the right sound.
+(reproduce/). They say something about a model only next to the same measurement with the clip's own audio.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from vlsa.data.clip import Clip, Dataset, WrappedDataset, cut
 
 
 class ShiftedSound(WrappedDataset):
-    """A source in which each clip's sound is turned round: late by some seconds, its end heard at the start."""
+    """A source in which each clip's audio is shifted by some seconds, its end moved to the start."""
 
     def __init__(self, source: Dataset, shift_seconds: float) -> None:
         super().__init__(source)

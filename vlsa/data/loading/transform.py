@@ -171,7 +171,7 @@ def sound_tensor(clip: Clip, config: ModelConfig) -> tuple[Float[Tensor, " S"], 
             f"model.audio.sample_rate_hz={clip.sample_rate_hz}."
         )
     num_samples = min(len(clip.sound), len(sound))
-    sound[:num_samples] = torch.from_numpy(clip.sound[:num_samples])
+    sound[:num_samples] = torch.tensor(clip.sound[:num_samples])  # a copy: cached samples are read-only
     return sound, torch.tensor(num_samples)
 
 

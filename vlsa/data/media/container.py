@@ -29,7 +29,7 @@ SEEK_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0)
 """A seek may land too late (MPEG-TS, MPEG-PS): further tries start this much earlier, the last at the start."""
 ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
 """MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
-NOT_THE_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails
+NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 
 av.logging.set_libav_level(av.logging.PANIC)  # libav would write to stderr about every odd byte
 
@@ -57,7 +57,7 @@ class Source:
         self._is_fresh = True
         self.zero_seconds = (container.start_time or 0) / 1_000_000
         self._streams = {
-            "video": next((s for s in container.streams.video if _is_picture(s)), None),
+            "video": next((s for s in container.streams.video if _is_video(s)), None),
             "audio": next((s for s in container.streams.audio if s.codec_context is not None), None),
         }
         self._tick_seconds = [float(stream.time_base or 0) for stream in container.streams]
@@ -167,8 +167,8 @@ class Source:
         self.container.close()
 
 
-def _is_picture(stream: Any) -> bool:
-    return stream.codec_context is not None and not stream.disposition & NOT_THE_PICTURE
+def _is_video(stream: Any) -> bool:
+    return stream.codec_context is not None and not stream.disposition & NOT_VIDEO
 
 
 @contextlib.contextmanager

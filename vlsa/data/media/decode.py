@@ -92,11 +92,11 @@ def decode(
     _check_stretch(path, start_seconds, stop_seconds)
     with open_media(path) as source:
         wanted = [start_seconds + time for time in frame_times_seconds or ()]
-        picture = read_frames(source, wanted, short_side_px, facts)
+        video = read_frames(source, wanted, short_side_px, facts)
         sound = read_sound(source, start_seconds, stop_seconds, sample_rate_hz) if sample_rate_hz else None
-        if picture is None and sound is None:
+        if video is None and sound is None:
             raise _nothing(source, start_seconds, stop_seconds)
-    frames, frame_seconds = picture if picture is not None else (None, None)
+    frames, frame_seconds = video if video is not None else (None, None)
     return Clip(
         id=id if id is not None else f"{os.fspath(path)}:{start_seconds:.3f}-{stop_seconds:.3f}",
         source=os.fspath(path),

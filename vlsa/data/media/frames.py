@@ -91,7 +91,7 @@ def _pick(source: Source, picker: _Picker) -> None:
         if not picker.take(frame):
             break
     else:
-        picker.finish(_last_picture_ends(source, picker.shown))
+        picker.finish(_last_frame_ends(source, picker.shown))
     is_damaged = source.num_bad > (num_bad or 0)
     if is_damaged:
         _check_holes(source, picker)
@@ -106,7 +106,7 @@ def _in_order(frames: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
             yield frame
 
 
-def _last_picture_ends(source: Source, last: TimedFrame | None) -> float:
+def _last_frame_ends(source: Source, last: TimedFrame | None) -> float:
     if last is None:
         return -math.inf
     stream = source.stream("video")
@@ -140,17 +140,17 @@ def _render(source: Source, frames: list[TimedFrame], short_side_px: int | None)
     """Frames as RGB, upright, square pixels, all of the first one's size: uint8, F H W 3."""
     first = frames[0].frame
     width, height = fit_short_side(*upright_size(first, source.stream("video")), short_side_px)
-    pictures = np.empty((len(frames), height, width, 3), np.uint8)
+    rendered = np.empty((len(frames), height, width, 3), np.uint8)
     reformatter = VideoReformatter()
     for k, frame in enumerate(frames):
         if k and frame is frames[k - 1]:
-            pictures[k] = pictures[k - 1]
+            rendered[k] = rendered[k - 1]
             continue
         quarter_turns = frame.frame.rotation // 90 % 4
         stored = (height, width) if quarter_turns % 2 else (width, height)
         image = reformatter.reformat(frame.frame, *stored, "rgb24", interpolation="AREA", threads=1)
-        pictures[k] = np.rot90(image.to_ndarray(), quarter_turns)
-    return pictures
+        rendered[k] = np.rot90(image.to_ndarray(), quarter_turns)
+    return rendered
 
 
 def fit_short_side(width_px: int, height_px: int, short_side_px: int | None) -> tuple[int, int]:

@@ -37,7 +37,7 @@ FEWEST_CLIPS_PER_SHARD, MOST_SMALL_SHARDS = 16, 64
 Decode = Callable[[ClipRow, StoreSettings], Clip]
 
 
-SMALL_PICTURE_PX = 112
+SMALL_VIDEO_PX = 112
 """Frames under this side are kept at the size that the model reads; larger ones an eighth larger."""
 FRAMES_KEPT_PER_FRAME_SEEN = 4
 
@@ -47,7 +47,7 @@ def store_settings(config: Config) -> StoreSettings:
     video, audio = config.model.video, config.model.audio
     window_seconds = segment_seconds(audio.window_seconds)
     return StoreSettings(
-        short_side_px=video.size_px if video.size_px < SMALL_PICTURE_PX else video.size_px * 8 // 7,
+        short_side_px=video.size_px if video.size_px < SMALL_VIDEO_PX else video.size_px * 8 // 7,
         frames_per_second=float(round(FRAMES_KEPT_PER_FRAME_SEEN * video.num_frames / window_seconds)),
         sample_rate_hz=audio.sample_rate_hz,
         window_seconds=window_seconds,

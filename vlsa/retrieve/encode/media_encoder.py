@@ -144,7 +144,7 @@ class MediaEncoder(ABC):
         end_seconds = facts.video_end_seconds if is_video else facts.audio_end_seconds
         if not end_seconds:
             return []
-        if end_seconds < 2 * facts.duration_seconds:  # else the other modality is a snippet, or a still picture
+        if end_seconds < 2 * facts.duration_seconds:  # else the other modality is a snippet, or a still image
             end_seconds = facts.duration_seconds
         row = ClipRow("file", path, 0.0, floor_ms(end_seconds) or end_seconds, (), "test")
         try:
@@ -210,5 +210,5 @@ def _absent(path: str, modality: str) -> MediaError:
     return MediaError(
         f"{path}: no {what} in it, so there is nothing to encode as {modality}. "
         f"Choose another file, or encode it as {other}.",
-        reason="no_picture" if modality == "video" else "no_sound",
+        reason="no_video" if modality == "video" else "no_sound",
     )

@@ -1,6 +1,6 @@
 """The items of one modality: what a query or an answer is taken from, and the clip of each.
 
-Reads embeddings (embed.py); feeds directions.py and figures/. Axes: M items of the modality, D width.
+Reads embeddings (embed.py); feeds directions.py and show/. Axes: M items of the modality, D width.
 """
 
 import hashlib

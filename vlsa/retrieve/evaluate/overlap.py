@@ -1,4 +1,4 @@
-"""What makes an evaluation flatter or unfair: captions that clips share, files in two splits, sources told apart.
+"""What makes an evaluation too easy or unfair: captions that clips share, files in two splits, mixed sources.
 
 Reads embeddings and the rows of a data set; feeds evaluate.py. Rows without a `source` (a made world, clips in memory)
 say nothing about files. Axes: N clips.

@@ -176,5 +176,5 @@ def parse_posts(texts: Sequence[str]) -> tuple[Post, ...]:
     names = [post.name for post in posts]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise ConfigError(f"--post {twice}: given twice; its rows could not be told apart. Give it once.")
+        raise ConfigError(f"--post {twice}: given twice; its rows could not be distinguished. Give it once.")
     return posts

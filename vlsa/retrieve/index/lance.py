@@ -45,7 +45,7 @@ class VectorTable:
     def open(cls, folder: Path, facts: dict[str, Any]) -> "VectorTable":
         """The table of an index with these facts. Raises SearchIndexError when it is missing, damaged, or another one.
 
-        Whether files were cut short is seen by their total size: reading them all would take as long as a search.
+        Truncated files are detected by their total size: reading them all would take as long as a search.
         """
         import lancedb
 

@@ -1,8 +1,8 @@
 """What the decoder reconstructs of masked patches and tokens, with the original (LPMM, paper section 3.2).
 
 Reads a model with a decoder and clips; feeds plots/reconstruction_plot.py and the table of `vlsa show`. With
-normalised targets the decoder predicts a patch up to its mean and deviation; for a picture these two are taken from the
-true patch, as in MAE (arXiv 2111.06377). All masked patches are decoded, in as many parts as `decoder.decoded_share`
+normalised targets the decoder predicts a patch up to its mean and deviation; the figures take these two from the true
+patch, as in MAE (arXiv 2111.06377). All masked patches are decoded, in as many parts as `decoder.decoded_share`
 asks for.
 Axes: B clips, V frames, H W pixels, T F times and frequencies, N patches, M decoded patches, P values of a patch.
 """

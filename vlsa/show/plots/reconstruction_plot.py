@@ -41,7 +41,7 @@ def draw_reconstructions(clips: Sequence[ReconstructedClip], path: str | Path, *
 
 def _caption(normalised: bool) -> str:
     scale = (
-        "The decoder predicts each patch up to its mean and deviation (normalised targets); for the picture these two "
+        "The decoder predicts each patch up to its mean and deviation (normalised targets); for the figure these two "
         "are taken from the true patch, as in MAE, so brightness, colour and loudness are given, not predicted. "
         if normalised
         else ""

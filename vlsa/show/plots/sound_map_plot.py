@@ -27,7 +27,7 @@ CAPTION = (
     "White square: the maximum of each frame. Below: amplitude of the audio over the same seconds, a line per frame. "
 )
 KNOWN = "Green outline: patches of the sounding object; dotted: of the silent object. "
-UNKNOWN = "The sounding object is not known for these clips, so there is no hit rate and the pictures prove nothing."
+UNKNOWN = "The sounding object is not known for these clips, so there is no hit rate and the maps prove nothing."
 
 
 @dataclass(frozen=True, eq=False)

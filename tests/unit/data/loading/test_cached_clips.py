@@ -14,6 +14,7 @@ from vlsa.base.errors import ConfigError
 from vlsa.data.clip import WrappedDataset
 from vlsa.data.loading.cached_clips import CachedClips
 from vlsa.data.loading.loader import MemoryClips, TrainingClips, training_batches
+from vlsa.pretrain.loop import pretrain
 
 
 class Counted(WrappedDataset):
@@ -68,6 +69,17 @@ def test_what_is_cached_is_what_is_read(tmp_path):
     assert counted.reads() == {f"{row.id} whole": 1 for row in rows}
 
 
+def test_what_is_cached_cannot_be_written_to():
+    source = MemoryClips({"train": [plain_clip()]})
+    cached = CachedClips(source, source.rows(), 2**20)
+    (row,) = source.rows()
+    cached.read(row)
+    clip = cached._cached(row)
+    assert [part.flags.writeable for part in (clip.frames, clip.frame_seconds, clip.sound)] == [False] * 3
+    with pytest.raises(ValueError, match="read-only"):
+        cached.read(row).sound[:] = 0
+
+
 def test_a_full_cache_reads_parts_of_the_rest(tmp_path):
     source = MemoryClips({"train": tiny_clips(3)})
     rows = source.rows()
@@ -82,6 +94,24 @@ def test_a_full_cache_reads_parts_of_the_rest(tmp_path):
             )
     first, second, third = (row.id for row in rows)
     assert counted.reads() == {f"{first} whole": 1, f"{second} whole": 1, f"{second} part": 1, f"{third} part": 2}
+
+
+def test_the_training_processes_of_a_machine_divide_the_cache(monkeypatch):
+    source = MemoryClips({"train": [plain_clip()]})
+    alone = CachedClips(source, source.rows(), 2**20)
+    for name in ("RANK", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_RUN_ID"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    one_of_four = CachedClips(source, source.rows(), 2**20)
+    table = 64
+    assert (alone._num_bytes, one_of_four._num_bytes) == (table + 2**20, table + 2**18)
+
+
+def test_calibration_decodes_no_clip_for_a_cache_that_nobody_reads(tmp_path):
+    counted = Counted(MemoryClips({"train": tiny_clips(8)}), tmp_path / "reads")
+    pretrain(tiny_run(num_steps=2, cache_gib=0.01), counted, tmp_path / "run")
+    assert {count for read, count in counted.reads().items() if read.endswith("whole")} == {1}
 
 
 def test_clips_of_other_splits_are_not_cached(tmp_path):

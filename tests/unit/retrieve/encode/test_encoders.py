@@ -161,7 +161,7 @@ def test_a_file_without_the_modality_is_named(encoder, tmp_path):
         encoder.encode_audio([silent])
     with pytest.raises(MediaError, match=r"only\.m4a: no video") as caught:
         encoder.encode_video([dark])
-    assert caught.value.reason == "no_picture"
+    assert caught.value.reason == "no_video"
 
 
 def test_the_fingerprint_follows_weights_settings_and_vocabulary(encoder):

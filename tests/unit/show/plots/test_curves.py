@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 from tiny import tiny_clips
 
 from vlsa.base.errors import VlsaError
@@ -68,14 +68,28 @@ def test_averaging_keeps_short_curves_and_the_mean_of_long_ones():
     assert short[0] == pytest.approx(values[:9].mean())
 
 
-def test_losses_and_retrieval_are_drawn_in_one_picture(tmp_path):
+def pixels_of(image: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the pixels in the colour of a curve."""
+    return (image == ImageColor.getrgb(style(name)[0])).all(axis=-1).nonzero()
+
+
+def test_each_curve_is_drawn_in_its_panel_at_the_values_of_its_steps(tmp_path):
     records = [{"step": k, "loss": 9 / k, "local_video": 1 / k, "global_match": 2 / k} for k in range(1, 9)]
     records.append({"step": 8, "text_to_video/r10": 0.5, "name": "not a number"})
     write_metrics(tmp_path / "m.jsonl", records)
-    picture = Image.open(draw_curves(tmp_path / "m.jsonl", tmp_path / "m.png"))
-    assert np.asarray(picture.convert("L")).std() > 5  # something is drawn
-    assert picture.size[0] > 1000
-    assert picture.size[1] > 700
+    with Image.open(draw_curves(tmp_path / "m.jsonl", tmp_path / "m.png")) as file:
+        image = np.asarray(file.convert("RGB"))
+    height, width = image.shape[:2]
+    rows, columns = pixels_of(image, "video")
+    assert rows.max() < height / 2  # the second of four panels
+    assert columns.min() > width / 2
+    at = {k: np.median(rows[columns == round(columns.min() + (k - 1) / 7 * np.ptp(columns))]) for k in (2, 4, 7)}
+    for step, row in at.items():
+        fall = (1 - 1 / step) / (1 - 1 / 8)  # from 1 at step 1 to 1/8 at step 8
+        assert (row - rows.min()) / np.ptp(rows) == pytest.approx(fall, abs=0.03)
+    rows, columns = pixels_of(image, "text → video")
+    assert rows.min() > height / 2  # the fourth
+    assert columns.min() > width / 2
 
 
 def series(**values: list[float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:

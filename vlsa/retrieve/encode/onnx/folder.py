@@ -34,7 +34,7 @@ OUTPUT = "vectors"
 OWN_DIGEST = "digest"
 """Key of the digest of everything else in export.json: edited settings would make other inputs than the files take."""
 OWN_FILES = {EXPORT_FILE, TOKENIZER_FILE, *(f"{name}.onnx{end}" for name in INPUTS for end in ("", ".data"))}
-"""All that may be in the folder; weights beyond 2 GB lie beside their file, in .data."""
+"""All that may be in the folder; weights beyond 2 GB lie next to their file, in .data."""
 
 Precision = Literal["float32", "int8"]
 
