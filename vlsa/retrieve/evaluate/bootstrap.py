@@ -72,8 +72,8 @@ class Medians:
 
 def over_seeds(
     samples: Float64[np.ndarray, "B K"],
-    sides: Sequence[Float64[np.ndarray, "B M K"]],
-    values: Sequence[Float64[np.ndarray, "M K"]],
+    sides: Sequence[Float64[np.ndarray, "B _ K"]],
+    values: Sequence[Float64[np.ndarray, "_ K"]],
     seed: int,
 ) -> Float64[np.ndarray, "B K"]:
     """Resamples of a mean over training seeds, or of a difference of two, with the spread over further seeds added.

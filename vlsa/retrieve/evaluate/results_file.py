@@ -26,8 +26,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from vlsa.base.errors import ResultsError
+from vlsa.base.errors import ConfigError, ResultsError
 from vlsa.base.files import write_atomically
+from vlsa.retrieve.encode.sampling import Sampling
 from vlsa.retrieve.evaluate.ranks import Ranks
 
 FORMAT, VERSION, OLD_VERSION = "vlsa-results", 3, 2
@@ -53,6 +54,11 @@ class Results:
     """The JSON."""
     ranks: dict[str, dict[str, Ranks]]
     """Post-processing ("none" for the plain ranking) -> direction -> each query's outcome."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """How much of each clip was encoded."""
+        return Sampling.of(self.facts["model"])
 
     def directions(self, post: str = "none") -> dict[str, Any]:
         """The JSON of each direction. Raises ResultsError when the file holds no such post-processing."""
@@ -136,7 +142,7 @@ def read_results(path: str | Path) -> Results:
                 post: {name: _ranks(direction, outcomes, f"{post}/{name}", facts) for name, direction in group.items()}
                 for post, group in _sections(facts).items()
             }
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SafetensorError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SafetensorError, ConfigError) as error:
         raise _malformed(path, f"{type(error).__name__} {error}") from error
     return Results(str(path), facts, dict(sorted(ranks.items(), key=lambda group: group[0] != "none")))
 
@@ -183,6 +189,10 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
     _require_shallow(facts)
     if not all(isinstance(facts[name], str) for name in _TEXTS) or not isinstance(facts["model"], dict):
         raise ValueError("a fact about data, split, protocol or model is of another type")
+    if not all(
+        type(number) is int and number < MOST_ITEMS for number in Sampling.of(facts["model"]).as_dict().values()
+    ):
+        raise ValueError("a number of windows or crops that is not a count")
     if not isinstance(facts.get("commit"), str | None) or type(facts.get("identical_captions_count")) is not bool:
         raise ValueError("the commit, or whether identical captions count, is of another type")
     sections = _sections(facts)

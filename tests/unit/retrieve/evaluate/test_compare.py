@@ -127,7 +127,7 @@ def made_results(path: str, above: np.ndarray, clip: np.ndarray | None) -> Resul
     """One direction whose queries have these ranks."""
     ranks = Ranks(above, np.zeros_like(above), np.ones_like(above), 1000, clip)
     direction = {"N": 1000, "Q": len(above), "queries_digest": "q", "gallery_digest": "g"}
-    facts = {"data": "store", "split": "test", "directions": {"text_to_video": direction}}
+    facts = {"data": "store", "split": "test", "model": {}, "directions": {"text_to_video": direction}}
     return Results(path, facts, {"none": {"text_to_video": ranks}})
 
 
@@ -278,6 +278,53 @@ def test_results_of_another_protocol_are_refused_by_name(folder, name, value, wo
     with pytest.raises(ResultsError) as caught:
         compare([one], [other])
     assert words in str(caught.value)
+
+
+MIDDLE, COVERING = ({"sampling": {"num_windows": n, "num_crops": m}} for n, m in ((1, 1), (8, 3)))
+
+
+def with_model(folder: Path, name: str, **model) -> Results:
+    found = read_results(folder / f"{name}.json")
+    return replace(found, facts={**found.facts, "model": model})
+
+
+def test_results_whose_clips_were_encoded_by_another_rule_are_named_and_never_averaged(folder):
+    """Results of before 0.4 state no rule: they are of the middle window and the centre crop."""
+    old, middle, covering = (
+        with_model(folder, name, **model) for name, model in (("a0", {}), ("a1", MIDDLE), ("a2", COVERING))
+    )
+    apart = compare([old], [covering], num_resamples=5)
+    label = "the middle window and the centre crop of a clip, B up to 8 windows and up to 3 crops of a clip"
+    assert f"A encodes {label}" in apart.caption()
+    assert apart.as_dict()["sampling"] == f"A encodes {label}"
+    alike = compare([old, middle], results(folder, "b0"), num_resamples=5)
+    assert "encoded: the middle window and the centre crop of a clip" in alike.caption()
+    with pytest.raises(ResultsError, match=r"a2.json: encoded up to 8 windows .* seeds and arms have to be encoded"):
+        compare([old, covering], results(folder, "b0"))
+
+
+def test_files_of_one_trained_model_are_no_seeds_of_it(folder, monkeypatch):
+    one, again, other = (
+        with_model(folder, name, fingerprint=text, training_seed=0)
+        for name, text in (("a0", "f"), ("a1", "f"), ("a2", "g"))
+    )
+    for sides in (([one, again], [other]), ([other], [one, again]), ([one, one], [other])):
+        with pytest.raises(ResultsError, match=r"a[01].json: of the same trained model as .*a0.json; counted as two"):
+            compare(*sides)
+    assert compare([one, other], [again], num_resamples=5).differences
+    monkeypatch.chdir(folder)
+    refused = call("vlsa compare a0.json a0.json a0.json --against b0.json --against b1.json")
+    assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+
+
+def test_a_side_of_several_recipes_is_named_in_the_caption(folder):
+    sides = [
+        [with_model(folder, f"{side}{n}", recipe=r) for n, r in enumerate(rs)]
+        for side, rs in (("a", "xy"), ("b", "zz"))
+    ]
+    caption = compare(*sides, num_resamples=5).caption()
+    assert "A is the mean of models of several recipes: x, y." in caption
+    assert "B is the mean" not in caption
 
 
 def test_a_re_ranking_at_another_scale_or_that_is_not_there_is_refused(folder, tmp_path):

@@ -15,7 +15,8 @@ from safetensors.numpy import load_file, save_file
 from vlsa.base.errors import ResultsError
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.retrieve.evaluate import results_file
-from vlsa.retrieve.evaluate.compare import Comparison, _require_same
+from vlsa.retrieve.evaluate.comparable import recipes_note, require_same, sampling_note
+from vlsa.retrieve.evaluate.compare import Comparison
 from vlsa.retrieve.evaluate.evaluate import Evaluation, evaluate_store
 from vlsa.retrieve.evaluate.results import DIRECTIONS
 from vlsa.retrieve.evaluate.results_file import read_results, require_place
@@ -174,6 +175,13 @@ def test_a_fact_that_is_missing_is_refused(path, name):
     assert "not whole" in refused(path)
 
 
+@pytest.mark.parametrize("sampling", [None, {"num_windows": 0}, {"num_windows": 1.5}, {"num_crops": 2**62}, {"n": 1}])
+def test_a_rule_of_encoding_that_is_not_valid_is_refused(path, sampling):
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(facts | {"model": {"sampling": sampling}}), encoding="utf-8")
+    assert "not whole" in refused(path)
+
+
 def test_the_file_of_outcomes_belongs_to_its_results(path):
     sidecar = path.with_name("results.outcomes.safetensors")
     whole = sidecar.read_bytes()
@@ -277,8 +285,9 @@ def test_whatever_stands_in_a_field_the_answer_is_one_line_or_a_comparison(path,
             path.write_text(json.dumps(changed), encoding="utf-8")
             try:
                 found = read_results(path)
-                _require_same(good, found, "none")
-                caption = Comparison((found.path,), ("b",), found.facts, "none", 1, 0, ()).caption()
+                require_same([good, found])
+                notes = sampling_note([good], [found]), recipes_note("A", [good, found])
+                caption = Comparison((found.path,), ("b",), found.facts, "none", 1, 0, (), *notes).caption()
                 assert "\n" not in caption
                 caption.encode()
             except ResultsError as error:
