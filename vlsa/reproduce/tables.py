@@ -200,7 +200,7 @@ def cell_of(ranks: Sequence[Ranks], chance: dict[str, float]) -> Cell:
     drawn = np.concatenate(
         [np.stack([means(counts, one) for one in hits], axis=1) for counts in resampled_queries(clip, NUM_RESAMPLES, 0)]
     )  # B M K
-    samples = over_seeds(drawn.mean(axis=1), [drawn], [seeds], seed=0)
+    samples = over_seeds(drawn.mean(axis=1), [drawn], seed=0)
     recall = seeds.mean(axis=0).tolist()
     num_clips = len(np.unique(clip))
     ends = [bounded_interval(samples[:, column], value, num_clips) for column, value in enumerate(recall)]

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from vlsa.retrieve.evaluate.bootstrap import (
     Medians,
     bounded_interval,
+    for_few_clips,
     holm,
     interval,
     means,
@@ -53,8 +54,8 @@ class Difference:
     a: float
     b: float
     difference: float
-    interval: tuple[float, float]
-    """95%, of the difference."""
+    interval: tuple[float, float] | None
+    """95%, of the difference; None = not known, since a median does not vary over the resamples."""
     p_value: float
     """Two-sided, of no difference."""
     p_holm: float
@@ -72,16 +73,16 @@ class Difference:
         names = {"direction": self.direction, "metric": self.metric, "N": self.num_items, "Q": self.num_queries}
         numbers = {"a": self.a, "b": self.b, "difference": self.difference}
         chance = {"p": self.p_value, "p_holm": self.p_holm, "clear": self.is_clear}
-        return {**names, **numbers, "interval": list(self.interval), **chance}
+        return {**names, **numbers, "interval": self.interval and list(self.interval), **chance}
 
     def row(self) -> tuple[str, ...]:
         """Cells under TABLE_HEADER; recalls in percent."""
         is_recall = self.metric not in ("medr", "meanr")
         factor, name = (100, f"R@{self.metric[1:]} %") if is_recall else (1, {"medr": "MedR"}.get(self.metric, "MeanR"))
-        low, high = (f"{factor * end:+.1f}" for end in self.interval)
+        ends = " to ".join(f"{factor * end:+.1f}" for end in self.interval) if self.interval else "–"
         values = (f"{factor * self.a:.1f}", f"{factor * self.b:.1f}", f"{factor * self.difference:+.1f}")
         chance = (f"{self.p_value:.4f}", f"{self.p_holm:.4f}{' *' if self.is_clear else ''}")
-        return (direction_label(self.direction), name, *values, f"{low} to {high}", *chance)
+        return (direction_label(self.direction), name, *values, ends, *chance)
 
 
 @dataclass(frozen=True)
@@ -190,31 +191,37 @@ class _Pair:
         ks = recall_at(self.direction)
         ranks = next((one for one in (*self.a, *self.b) if one.clip is not None), self.a[0])
         values = [np.array([_statistics(one, ks) for one in side]) for side in (self.a, self.b)]
-        samples = self._samples(values, ks, ranks.clips, num_resamples, seed)
+        samples = self._samples(ks, ranks, num_resamples, seed)
         for column, name in enumerate((*(f"r{k}" for k in ks), "medr", "meanr")):
             a, b = (float(side[:, column].mean()) for side in values)
             drawn = samples[:, column]
-            ends = interval(drawn)
-            if name in {f"r{k}" for k in ks} and not self.is_same:
-                ends = bounded_interval(drawn, a - b, ranks.num_clips, -1.0, 1.0)
+            ends = interval(drawn) if self.is_same else _interval(name, drawn, a - b, ranks)
             # With few clips even a sign test in which all agree cannot say more.
             p = min(max(p_value(drawn), 2.0 ** (1 - ranks.num_clips)), 1.0)
             yield Difference(self.direction, name, a, b, a - b, ends, p, p, len(ranks), ranks.num_items)
 
-    def _samples(
-        self, values: Sequence[np.ndarray], ks: tuple[int, ...], clip: Int64[np.ndarray, " Q"], num: int, seed: int
-    ) -> Float64[np.ndarray, "B K"]:
+    def _samples(self, ks: tuple[int, ...], ranks: Ranks, num: int, seed: int) -> Float64[np.ndarray, "B K"]:
         """A minus B in each resample: a column for each metric."""
         if self.is_same:
             return np.zeros((num, len(ks) + 2))
         sides = [[_Resampled(one, ks) for one in side] for side in (self.a, self.b)]
         blocks: list[list[np.ndarray]] = [[], []]
-        for counts in resampled_queries(clip, num, seed):
+        for counts in resampled_queries(ranks.clips, num, seed):
             for side, drawn in zip(sides, blocks, strict=True):
                 drawn.append(np.stack([one(counts) for one in side], axis=1))
         a, b = (np.concatenate(drawn) for drawn in blocks)  # B M K
-        apart = over_seeds(a.mean(axis=1) - b.mean(axis=1), [a, b], values, seed)
+        apart = over_seeds(for_few_clips(a.mean(axis=1) - b.mean(axis=1), ranks.num_clips), [a, b], seed)
         return apart.round(12)  # what is equal but for the order of adding is equal
+
+
+def _interval(
+    name: str, samples: Float64[np.ndarray, " B"], difference: float, ranks: Ranks
+) -> tuple[float, float] | None:
+    """95% interval of a metric's difference, which lies between bounds; None for a median that does not vary."""
+    if name == "medr":
+        return interval(samples) if np.ptp(samples) > 0 else None
+    bound = ranks.num_items - 1.0 if name == "meanr" else 1.0
+    return bounded_interval(samples, difference, ranks.num_clips, -bound, bound)
 
 
 class _Resampled:
