@@ -1,9 +1,9 @@
 """results.json: written whole, read back and checked, with the outcome of each query in a second file.
 
 Reads and writes what results.py and compare.py hold. An outcome is three counts and the clip of the query: wrong items
-above the best right one, wrong items tied with it, right items tied with it. They lie in RESULTS.outcomes.safetensors,
-as int32 arrays named POST/DIRECTION/COUNT, whose SHA-256 is in the JSON. Version 2 has no clips, and small results of
-it have the counts in the JSON itself:
+above the best right one, wrong items tied with it, right items tied with it. They lie in
+RESULTS.outcomes-DIGEST.safetensors, as int32 arrays named POST/DIRECTION/COUNT, whose SHA-256 is in the JSON. Version 2
+has no clips, and small results of it have the counts in the JSON itself:
 
     "outcomes": {"above": [0, 3, 17], "tied": {"2": [4, 1]}}
 
@@ -15,6 +15,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -39,6 +40,8 @@ MOST_NESTED = 16
 """Levels of objects and lists in each other; results have 6."""
 MOST_ITEMS = 2**62
 COUNTS = ("above", "tied_wrong", "tied_right")
+_DIGEST_DIGITS = 12
+"""Of the outcomes' SHA-256, in their file's name."""
 _TEXTS = ("data", "data_digest", "split", "protocol", "tie_rule", "post_processing")
 
 RanksByPost = Mapping[str, Mapping[str, Ranks]]
@@ -81,14 +84,29 @@ def one_line(text: object, most: int = 150) -> str:
 
 
 def write_results(path: str | Path, facts: Mapping[str, Any], ranks: RanksByPost) -> None:
-    """Write the outcome of each query, then the JSON of an evaluation (Evaluation.as_dict), each whole or not at all.
+    """Write the outcome of each query, then the JSON of an evaluation (Evaluation.as_dict): both, or none of them.
 
-    Ranks whose clips are not known get a clip for each query.
+    Outcomes have their digest in their name, so results that were there stay whole until the JSON is replaced. Ranks
+    whose clips are not known get a clip for each query.
     """
     target = Path(path)
     require_place(target)
-    written = _dump({**facts, "outcomes_file": _write_outcomes(target, ranks)})
+    replaced, outcomes = _outcomes_of(target), _write_outcomes(target, ranks)
+    written = _dump({**facts, "outcomes_file": outcomes})
     write_atomically(target, written.encode(errors="backslashreplace") + b"\n")  # of a file's name, as JSON escapes
+    if replaced is not None and replaced.name != outcomes["name"]:
+        replaced.unlink(missing_ok=True)
+
+
+def _outcomes_of(target: Path) -> Path | None:
+    """The file of outcomes of results that are about to be replaced; None where there are none that can be read."""
+    try:
+        _require_file(target, MOST_JSON_BYTES)
+        name = str(json.loads(target.read_bytes())["outcomes_file"]["name"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    is_ours = re.fullmatch(rf"{re.escape(target.stem)}\.outcomes(-[0-9a-f]+)?\.safetensors", name)
+    return target.with_name(name) if is_ours else None
 
 
 def require_place(path: Path) -> None:
@@ -118,9 +136,11 @@ def _write_outcomes(target: Path, ranks: RanksByPost) -> dict[str, str]:
         for name, one in group.items()
         for part, values in (*((count, getattr(one, count)) for count in COUNTS), ("clip", one.clips))
     }
-    data, sidecar = save(tensors), target.with_name(f"{target.stem}.outcomes.safetensors")
+    data = save(tensors)
+    digest = hashlib.sha256(data).hexdigest()
+    sidecar = target.with_name(f"{target.stem}.outcomes-{digest[:_DIGEST_DIGITS]}.safetensors")
     write_atomically(sidecar, data)
-    return {"name": sidecar.name, "sha256": hashlib.sha256(data).hexdigest()}
+    return {"name": sidecar.name, "sha256": digest}
 
 
 def _dump(value: Any, margin: str = "") -> str:
