@@ -145,6 +145,15 @@ def test_the_paper_s_numbers_stand_beside_ours_only_on_its_data():
     assert "33.5 / 63.7 / 75.1" in table("sounddescs").markdown()
 
 
+def test_the_sizes_of_each_direction_stand_next_to_its_name():
+    made = table()
+    for row in made.cells["fine-tuned"].values():
+        row["text_to_audio"] = cell_of([ranks(1, 2, 3, num_items=70)], CHANCE)
+    text = made.markdown()
+    assert "**text → video** (N = 100, Q = 1)" in text
+    assert "**text → audio** (N = 70, Q = 3)" in text
+
+
 def test_the_caption_says_what_was_done():
     text = table().markdown()
     for part in (
