@@ -48,6 +48,12 @@ class Sampling:
         """Plain JSON types."""
         return asdict(self)
 
+    def label(self) -> str:
+        """For captions and messages."""
+        windows = f"up to {self.num_windows} windows" if self.num_windows > 1 else "the middle window"
+        crops = f"up to {self.num_crops} crops" if self.num_crops > 1 else "the centre crop"
+        return f"{windows} and {crops} of a clip"
+
 
 COVERING = Sampling()
 MIDDLE = Sampling(num_windows=1, num_crops=1)
