@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --co
 help: ## list the jobs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-demo: $(VENV)/.ready-all ## the whole way on made footage: results and a page in demo/
+demo: $(VENV)/.ready-all ## all stages on made footage: results and a page in demo/
 	$(BIN)/vlsa demo demo
 
 test: lint ## check and test everything
@@ -31,7 +31,7 @@ gpu-first: ## on a GPU, 400 s: is the fast step the right one, and how fast; FLA
 gpu-second: ## on a GPU, 290 s: Table 5 at the size small, cut to fit, with curves; takes FLAGS too
 	$(PYTHON) bench/second.py $(FLAGS)
 
-docs: $(VENV)/.ready-all ## write docs/cli.md anew from the help texts
+docs: $(VENV)/.ready-all ## regenerate docs/cli.md from the help texts
 	$(BIN)/python -m vlsa.cli.reference > docs/cli.md
 
 clean: ## remove what the jobs made, but not the set-up

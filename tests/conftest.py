@@ -14,6 +14,28 @@ from vlsa.model.vlsa import VLSA
 torch.set_num_threads(1)  # models of this size lose by sharing; and sums then fall the same way on every machine
 
 
+# fmt: off
+SLOW = {
+    "integration", "bench", "test_many_ranks", "test_step", "test_acceleration", "test_loop", "test_trackers",
+    "test_hostile_checkpoints", "test_interrupted_training", "test_onnx", "test_sampling", "test_build",
+    "test_index", "test_results_file", "test_compare", "test_ranks", "test_figures", "test_files",
+    "test_truth", "test_prepare", "test_cached_clips", "test_hostile", "test_hostile_stores",
+}
+# fmt: on
+"""Folders and modules that train, start processes or take seconds a test: left out by `make test-fast`."""
+TOGETHER = ("test_many_processes", "test_many_ranks", "test_train_scaling", "test_interrupted_training")
+"""Modules that start several processes at once: they run on one worker, one after the other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, and what must not run side by side."""
+    for item in items:
+        if {item.path.stem, *item.path.parent.relative_to(item.config.rootpath).parts} & SLOW:
+            item.add_marker(pytest.mark.slow)
+        if item.path.stem in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group("processes"))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests marked `gpu` are skipped where there is none, and fail there if one was demanded."""
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():

@@ -10,8 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from vlsa.base.errors import VlsaError
+
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, message)."""
+LOCK_NAME = ".lock"
+"""An empty file that stays in a folder whose file system cannot lock the folder itself."""
 LONGEST_JSON_BYTES = 1 << 28
 """Of a line or a document: longer ones are damaged, and would fill the memory before that is detected."""
 
@@ -81,19 +85,54 @@ def _parse_json(data: bytes) -> Any:
 
 
 @contextmanager
-def locked_folder(folder: Path, busy: Exception) -> Iterator[None]:
-    """Create a folder and lock it for writing.
+def locked_folder(folder: Path, busy: Exception, lock_name: str | None = None) -> Iterator[None]:
+    """Create a folder and lock it for writing: the folder itself, or the file `lock_name` in it.
 
-    The lock ends with the process, however it ends. Raises `busy` if another process holds it, OSError if the folder
-    cannot be created.
+    The lock ends with the process, however it ends. NFS only locks files that are open for writing: there the file
+    LOCK_NAME is locked instead of the folder. Raises `busy` if another process holds the lock, OSError if the folder
+    cannot be created, VlsaError if nothing can be locked in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise busy from None
+        descriptor = _lock_folder(folder) if lock_name is None else _lock_file(folder / lock_name)
+    except BlockingIOError:
+        raise busy from None
+    try:
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock_folder(folder: Path) -> int:
+    """A descriptor that holds the lock. Raises as _lock_file."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        return _locked(descriptor)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return _lock_file(folder / LOCK_NAME)
+
+
+def _lock_file(path: Path) -> int:
+    """A descriptor that holds the lock. Raises BlockingIOError when another process does."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        return _locked(descriptor)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise VlsaError(
+            f"{path}: cannot be locked ({error.strerror}); two processes could write here at once. "
+            "Use a folder on a local disk, or on a network disk that has locks."
+        ) from error
+
+
+def _locked(descriptor: int) -> int:
+    """The descriptor, locked; otherwise it is closed. Raises OSError."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -51,6 +51,7 @@ for _module in (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command (None: that of sys.argv) and exit."""
+    os.environ["PYTHONSAFEPATH"] = "1"  # workers import nothing from the user's folder, which may hold a socket.py
     set_up()
     try:
         app(args=arguments, prog_name="vlsa")

@@ -24,6 +24,7 @@ from vlsa.reproduce.preflight import check
 from vlsa.reproduce.sources import Sources
 from vlsa.reproduce.targets import FINE_TUNED, WRONG_SOUND, Arm, Target
 from vlsa.retrieve.encode.encoders import load
+from vlsa.retrieve.encode.sampling import COVERING, Sampling
 from vlsa.retrieve.evaluate.evaluate import evaluate_store
 from vlsa.retrieve.evaluate.metrics import RECALL_AT
 from vlsa.retrieve.evaluate.results_file import Results, read_results
@@ -37,8 +38,8 @@ def carry_out(target: Target, plan: Plan, num_seeds: int, out: Path, sources: So
     sources = sources or Sources(plan)
     check(target, plan, sources)
     keep_plan(out, plan)
-    _check_results(target, num_seeds, out)
     missing = list(_missing(target, num_seeds, out))
+    _check_results(target, num_seeds, out, COVERING if missing else None)
     for number, (arm, seed, stage) in enumerate(missing, 1):
         say(f"{number} of {len(missing)}: {arm.label}, seed {seed}, {stage}")
         at = place(out, arm, seed)
@@ -46,8 +47,12 @@ def carry_out(target: Target, plan: Plan, num_seeds: int, out: Path, sources: So
         _measure(sources, arm, seed, stage, at)
 
 
-def _check_results(target: Target, num_seeds: int, out: Path) -> None:
-    """Raises ResultsError, before anything is trained, for existing results that are damaged or of other clips."""
+def _check_results(target: Target, num_seeds: int, out: Path, sampling: Sampling | None = None) -> None:
+    """Raises ResultsError, before anything is trained, for existing results that cannot stand in one table.
+
+    They are broken, of other clips, or were encoded by another rule than `sampling`, which further results will have
+    (None = than the first one).
+    """
     first = None
     places = [place(out, arm, seed).results(stage) for arm, seed, stage in _all(target, num_seeds)]
     for path in filter(Path.exists, places):
@@ -58,6 +63,13 @@ def _check_results(target: Target, num_seeds: int, out: Path) -> None:
             raise ResultsError(
                 f"{path}: results of other clips ({one}) than {first.path} ({other}); a table of both would be "
                 "meaningless. Delete the one that does not belong here: the same command makes it again."
+            )
+        sampling = sampling or found.sampling
+        if found.sampling != sampling:
+            raise ResultsError(
+                f"{path}: encoded {found.sampling.label()}, other results of the table {sampling.label()}; they cannot "
+                f"be compared. Delete the results ({out / 'runs'}/*/*/*.json): the same command evaluates the runs "
+                "again, without training."
             )
 
 

@@ -6,7 +6,6 @@ spread between the seeds of an arm is added (retrieve/evaluate/bootstrap.py, ove
 Axes: B resamples, M seeds, Q queries, K recalls.
 """
 
-import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,9 +17,15 @@ import numpy as np
 from vlsa.base.files import write_atomically
 from vlsa.reproduce.plan import Plan, stages_of
 from vlsa.reproduce.runs import results_of
-from vlsa.reproduce.targets import DATA_SETS, FINE_TUNED, MAIN, PAPER, STAGES, WRONG_SOUND, Target
+from vlsa.reproduce.targets import DATA_SETS, FINE_TUNED, STAGES, Target
+from vlsa.reproduce.verdicts import MARKS, verdicts_of
 from vlsa.retrieve.evaluate.bootstrap import bounded_interval, means, over_seeds, resampled_queries
-from vlsa.retrieve.evaluate.compare import Difference, compare, files_without_clips, without_clips_note
+from vlsa.retrieve.evaluate.comparable import (
+    files_without_clips,
+    require_one_sampling,
+    require_same,
+    without_clips_note,
+)
 from vlsa.retrieve.evaluate.metrics import RECALL_AT
 from vlsa.retrieve.evaluate.ranks import Ranks
 from vlsa.retrieve.evaluate.results import direction_label, markdown_table
@@ -76,6 +81,8 @@ class Table:
     """Stage -> a sentence for each direction of the claim."""
     benchmark: str
     data: str
+    sampling: str
+    """How much of each clip was encoded."""
     commits: tuple[str, ...]
     without_clips: tuple[str, ...] = ()
     """Files that do not record which queries are of one clip."""
@@ -87,7 +94,14 @@ class Table:
             for stage, rows in self.cells.items()
         }
         about = {"target": self.target.name, "plan": asdict(self.plan), "num_seeds": self.num_seeds}
-        return {**about, "data": self.data, "commits": list(self.commits), "cells": cells, "verdicts": self.verdicts}
+        return {
+            **about,
+            "data": self.data,
+            "sampling": self.sampling,
+            "commits": list(self.commits),
+            "cells": cells,
+            "verdicts": self.verdicts,
+        }
 
     def markdown(self) -> str:
         """Title, a table for each stage and direction, the verdicts, and the caption."""
@@ -95,8 +109,10 @@ class Table:
         for stage, rows in self.cells.items():
             parts.append(f"## {STAGES[stage][0].upper()}{STAGES[stage][1:]}")
             for direction in self.target.directions:
-                if any(direction in row for row in rows.values()):
-                    parts += [f"**{direction_label(direction)}**", "\n".join(self._rows(stage, direction))]
+                cell = next((row[direction] for row in rows.values() if direction in row), None)
+                if cell:
+                    sizes = f"N = {cell.num_items:,}, Q = {cell.num_queries:,}"
+                    parts += [f"**{direction_label(direction)}** ({sizes})", "\n".join(self._rows(stage, direction))]
             verdicts = self.verdicts.get(stage, [])
             parts += [*verdicts, MARKS] if verdicts else []
         return "\n\n".join([*parts, self.caption()]) + "\n"
@@ -122,7 +138,6 @@ class Table:
     def caption(self) -> str:
         """What was done, so that it can be done again."""
         plan = self.plan
-        cell = next(iter(next(iter(next(iter(self.cells.values())).values())).values()))
         steps = f"{plan.budget_steps} steps" if plan.budget_steps else "the recipe's steps"
         tuned = ""
         if FINE_TUNED in self.cells:
@@ -134,8 +149,8 @@ class Table:
         spread = "over clips and seeds" if self.num_seeds > 1 else "over clips (the spread over seeds is not known)"
         caption = (
             f"Recipe `{plan.recipe}`{changes}; pre-trained for {steps} on {plan.data}{tuned}. Evaluated on split "
-            f"{plan.split} of {plan.measured_on}, N = {cell.num_items:,}, Q = {cell.num_queries:,}; {seeds}; in "
-            f"brackets 95% intervals {spread}, by bootstrap. Ties in expectation; no post-processing. Commit "
+            f"{plan.split} of {plan.measured_on} (N items, Q queries), encoded: {self.sampling}; {seeds}; in brackets "
+            f"95% intervals {spread}, by bootstrap. Ties in expectation; no post-processing. Commit "
             f"{', '.join(self.commits) or 'unknown'}."
         )
         return " ".join(filter(None, (caption, without_clips_note(self.without_clips))))
@@ -151,15 +166,13 @@ def make_table(target: Target, plan: Plan, num_seeds: int, out: Path, benchmark:
         }
         for stage in target.stages
     }
-    cells = {stage: {name: _cells(target, files) for name, files in arms.items()} for stage, arms in results.items()}
-    ordered = [stage for stage in results if stage != WRONG_SOUND] if target.claim else []
-    verdicts = {stage: _verdicts(target, stage, results[stage], cells[stage]) for stage in ordered}
-    if target.must_fall:
-        verdicts[target.stages[-1]] = _falls(target, results, cells)
     files = [file for arms in results.values() for group in arms.values() for file in group]
+    require_same(files)
+    require_one_sampling(files)
+    cells = {stage: {name: _cells(target, files) for name, files in arms.items()} for stage, arms in results.items()}
     commits = sorted({str(file.facts.get("commit")) for file in files if file.facts.get("commit")})
-    about = (benchmark, files[0].facts["data"], tuple(commits), files_without_clips(files))
-    return Table(target, plan, num_seeds, cells, verdicts, *about)
+    about = (benchmark, files[0].facts["data"], files[0].sampling.label(), tuple(commits), files_without_clips(files))
+    return Table(target, plan, num_seeds, cells, verdicts_of(target, results), *about)
 
 
 def write_table(table: Table, out: Path) -> tuple[Path, Path]:
@@ -187,7 +200,7 @@ def cell_of(ranks: Sequence[Ranks], chance: dict[str, float]) -> Cell:
     drawn = np.concatenate(
         [np.stack([means(counts, one) for one in hits], axis=1) for counts in resampled_queries(clip, NUM_RESAMPLES, 0)]
     )  # B M K
-    samples = over_seeds(drawn.mean(axis=1), [drawn], [seeds], seed=0)
+    samples = over_seeds(drawn.mean(axis=1), [drawn], seed=0)
     recall = seeds.mean(axis=0).tolist()
     num_clips = len(np.unique(clip))
     ends = [bounded_interval(samples[:, column], value, num_clips) for column, value in enumerate(recall)]
@@ -199,100 +212,3 @@ def cell_of(ranks: Sequence[Ranks], chance: dict[str, float]) -> Cell:
         num_queries=len(ranks[0]),
         num_items=ranks[0].num_items,
     )
-
-
-def _verdicts(
-    target: Target, stage: str, results: dict[str, Sequence[Results]], cells: dict[str, dict[str, Cell]]
-) -> list[str]:
-    """For each direction, a sentence: at which recalls the claimed order holds, and the differences of neighbours."""
-    order = [name for name in target.claim if name in cells]
-    pairs = [(one, other, compare(results[one], results[other])) for one, other in itertools.pairwise(order)]
-    labels = {arm.name: arm.label for arm in target.arms}
-    claimed = " > ".join(labels[name] for name in order)
-    sentences = []
-    for direction in target.directions if pairs else ():
-        if all(direction in cells[name] for name in order):
-            steps = [Step.of(one, other, direction, compared.differences) for one, other, compared in pairs]
-            apart = "; ".join(f"{labels[step.one]} over {labels[step.other]} {step}" for step in steps)
-            order_of = claimed_order(target, stage, direction)
-            start = f"{direction_label(direction)}: {order_of}, {claimed}, {_holds(steps)}."
-            sentences.append(f"{start} Differences at R@1 / 5 / 10, percentage points: {apart}.")
-    return sentences
-
-
-def _falls(
-    target: Target,
-    results: dict[str, dict[str, Sequence[Results]]],
-    cells: dict[str, dict[str, dict[str, Cell]]],
-) -> list[str]:
-    """For each direction, a sentence: how much worse each control is than the first arm after the first stage."""
-    base, stage = target.arms[0], target.stages[0]
-    compared = {
-        label: compare(results[stage][base.name], results[at][arm]).differences for arm, at, label in target.must_fall
-    }
-    sentences = []
-    for direction in target.directions:
-        falls = []
-        for arm, at, label in target.must_fall:
-            if direction in cells[stage][base.name] and direction in cells[at][arm]:
-                falls.append(f"{Step.of(base.name, label, direction, compared[label])} {label}")
-        if falls:
-            start = f"{direction_label(direction)}: {base.label} loses, in percentage points of R@1 / 5 / 10"
-            sentences.append(f"{start}: {'; '.join(falls)}.")
-    return sentences
-
-
-def claimed_order(target: Target, stage: str, direction: str) -> str:
-    """The name of the claimed order: the paper's is of fine-tuned models, in the directions that it measures."""
-    if target.source != PAPER:
-        return f"{target.source} order"
-    numbers = [arm.paper for arm in target.arms if arm.name in target.claim]
-    measured = [name for name in MAIN if all(name in one for one in numbers) or not any(numbers)]
-    of_models = "" if stage == FINE_TUNED else " of fine-tuned models"
-    where = "" if direction in measured else f" in {' and '.join(map(direction_label, measured))}"
-    return f"{PAPER} order{of_models}{where}"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One arm over the next one in the claimed order, at each recall."""
-
-    one: str
-    other: str
-    difference: dict[int, float]
-    """In [-1, 1], above 0 as claimed."""
-    interval: dict[int, tuple[float, float]]
-    """95%, of the paired difference over clips and seeds."""
-
-    @classmethod
-    def of(cls, one: str, other: str, direction: str, differences: Sequence[Difference]) -> "Step":
-        """From the comparison of two arms."""
-        found = {d.metric: d for d in differences if d.direction == direction}
-        differences = {k: found[f"r{k}"].difference for k in RECALL_AT}
-        return cls(one, other, differences, {k: found[f"r{k}"].interval for k in RECALL_AT})
-
-    def sign(self, k: int) -> int:
-        """1 if the interval is above 0, as claimed; -1 if it is below; 0 if it includes 0."""
-        low, high = self.interval[k]
-        return int(low > 0) - int(high < 0)
-
-    def __str__(self) -> str:
-        points = {k: round(100 * self.difference[k], 1) + 0.0 for k in RECALL_AT}  # + 0.0: no -0.0
-        marks = {k: "\\*" if self.sign(k) else "" for k in RECALL_AT}
-        return " / ".join(f"{points[k]:+.1f}{marks[k]}" for k in RECALL_AT)
-
-
-def _holds(steps: Sequence[Step]) -> str:
-    """At which recalls the intervals of all steps are on the claimed side, and at which one is on the other side."""
-    names = {"holds": [], "does not hold": [], "is not decided": []}
-    for k in RECALL_AT:
-        signs = {step.sign(k) for step in steps}
-        name = "does not hold" if -1 in signs else "holds" if signs == {1} else "is not decided"
-        names[name].append(f"R@{k}")
-    return ", ".join(f"{name} at {', '.join(recalls)}" for name, recalls in names.items() if recalls)
-
-
-MARKS = (
-    "\\* the 95% interval of the paired difference excludes 0. An order holds where all of its steps do, and "
-    "does not hold where one significantly goes the other way."
-)

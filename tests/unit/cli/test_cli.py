@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import tokenizers
 from command_lines import COMMANDS, GROUP, ROOT, call, examples, parse, start
+from fake_encoder import write_numbered_sound
 from typer.testing import CliRunner
 
 from vlsa import __version__
@@ -397,3 +398,18 @@ def test_asked_trackers_reach_the_loop(monkeypatch, tmp_path):
     monkeypatch.setattr(training, "train", lambda *_, **how: asked.append(how["trackers"]) or DONE)
     training.pretrain(recipes.recipe("tiny"), "world:train=4,test=2,px=64", tmp_path / "run", trackers=["tensorboard"])
     assert asked == [["tensorboard"]]
+
+
+def test_the_worker_processes_of_a_command_run_no_python_file_of_the_folder_it_is_typed_in(tmp_path):
+    footage = tmp_path / "footage"
+    footage.mkdir()
+    write_numbered_sound(footage / "sound-1.wav", 1)
+    (footage / "socket.py").write_text("raise SystemExit('a file of the footage was run')")
+    (tmp_path / "bin").mkdir()
+    console_script = tmp_path / "bin" / "vlsa"
+    console_script.write_text("from vlsa.cli import main\nif __name__ == '__main__':\n    main()\n")
+    command = [sys.executable, console_script, "prepare", ".", tmp_path / "store", "--workers", "1"]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    variables.pop("PYTHONSAFEPATH", None)
+    done = subprocess.run(command, cwd=footage, env=variables, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,13 +1,15 @@
 """A table of many runs: means over seeds, intervals over clips and seeds, and what is said of the claimed order."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 
 from vlsa.reproduce.runs import Plan
-from vlsa.reproduce.tables import Step, Table, _holds, cell_of, claimed_order
+from vlsa.reproduce.tables import Table, cell_of
 from vlsa.reproduce.targets import FINE_TUNED, TARGETS, ZERO_SHOT
+from vlsa.reproduce.verdicts import Step, Verdict, claimed_order, corrected, holds
 from vlsa.retrieve.evaluate.compare import _Pair
 from vlsa.retrieve.evaluate.ranks import Ranks
 
@@ -59,17 +61,27 @@ def test_a_cell_in_which_everything_is_right_has_an_interval_that_is_not_a_point
     assert (low, high) == (pytest.approx(0.025 ** (1 / 200)), 1)
 
 
-def step(one: str, other: str, *differences: float, half_width: float = 0.05) -> Step:
-    ks = (1, 5, 10)
-    ends = [(difference - half_width, difference + half_width) for difference in differences]
-    return Step(one, other, *(dict(zip(ks, values, strict=True)) for values in (differences, ends)))
+def step(*differences: float, p_values: tuple[float, ...] = (0.001, 0.001, 0.001)) -> Step:
+    return Step("a over b", *(dict(zip((1, 5, 10), values, strict=True)) for values in (differences, p_values)))
 
 
-def test_an_order_holds_where_the_interval_of_every_step_lies_on_the_claimed_side():
-    up, mixed = step("a", "b", 0.1, 0.2, 0.3), step("b", "c", -0.2, 0.02, 0.1)
-    assert _holds([up, mixed]) == "holds at R@10, does not hold at R@1, is not decided at R@5"
-    assert _holds([up]) == "holds at R@1, R@5, R@10"
-    assert _holds([step("a", "b", 0.04, 0.01, 0.049)]) == "is not decided at R@1, R@5, R@10"
+def test_an_order_holds_where_every_step_is_clear_and_as_claimed():
+    up, mixed = step(0.1, 0.2, 0.3), step(-0.2, 0.02, 0.1, p_values=(0.001, 0.2, 0.049))
+    assert holds([up, mixed]) == "holds at R@10, does not hold at R@1, is not decided at R@5"
+    assert holds([up]) == "holds at R@1, R@5, R@10"
+    assert holds([step(0.1, 0.2, -0.3, p_values=(0.05, 0.1, 1))]) == "is not decided at R@1, R@5, R@10"
+
+
+def test_p_is_corrected_for_all_steps_recalls_and_directions_of_a_table():
+    """Twelve p values: Holm's smallest is 12 times itself, the next one 11 times."""
+    rest = step(0.1, 0.1, 0.1, p_values=(1, 1, 1))
+    one, other = step(0.1, 0.1, 0.1, p_values=(0.004, 0.6, 0.7)), step(0.1, -0.1, 0.1, p_values=(0.8, 0.005, 0.9))
+    found = corrected(
+        [Verdict("s", "text_to_video", "", (one, rest)), Verdict("s", "text_to_audio", "", (rest, other))]
+    )
+    assert found[0].steps[0].p_value == {1: pytest.approx(0.048), 5: 1, 10: 1}
+    assert found[1].steps[1].p_value == {1: 1, 5: pytest.approx(0.055), 10: 1}
+    assert [verdict.steps[n].sign(k) for verdict in found for n in (0, 1) for k in (1, 5, 10)] == [1] + [0] * 11
 
 
 @pytest.mark.parametrize(
@@ -88,21 +100,28 @@ def test_nothing_is_called_the_paper_s_that_the_paper_did_not_measure(name, stag
     assert claimed_order(TARGETS[name], stage, direction) == words
 
 
-def test_a_difference_is_marked_where_its_interval_leaves_zero_out():
-    assert str(step("a", "b", 0.1, -0.01, -0.3)) == r"+10.0\* / -1.0 / -30.0\*"
+def test_a_difference_is_marked_where_it_is_clear():
+    assert str(step(0.1, -0.01, -0.3, p_values=(0.01, 0.3, 0.01))) == r"+10.0\* / -1.0 / -30.0\*"
 
 
-def test_the_order_of_equal_arms_is_decided_as_often_as_chance_allows():
-    """Two arms of three seeds that differ in nothing but seeds, clips and noise: 5% of intervals leave zero out."""
+def test_one_table_of_twenty_marks_a_difference_between_four_equal_arms():
+    """Four arms of three seeds that differ in nothing but seeds, clips and noise: 3 steps, 3 recalls, 2 directions."""
     rng = np.random.default_rng(0)
-    num_runs, num_clips, num_decided = 150, 60, 0
-    for _ in range(num_runs):
+    num_tables, num_clips, num_marked = 80, 60, 0
+
+    def arms() -> list[list[Ranks]]:
         hard = rng.normal(size=num_clips)
-        above = [[(hard + 0.5 * rng.normal() + rng.normal(size=num_clips) > 0) * 50 for _ in range(3)] for _ in "ab"]
-        a, b = ([ranks(*(one + 1)) for one in side] for side in above)
-        found = next(_Pair("text_to_video", a, b, False).differences(300, 0))
-        num_decided += found.interval[0] > 0 or found.interval[1] < 0
-    assert num_decided / num_runs < 0.05 + 3 * (0.05 * 0.95 / num_runs) ** 0.5
+        spread = [[hard + 0.3 * rng.normal() + rng.normal(size=num_clips) for _ in range(3)] for _ in range(4)]
+        return [[ranks(*np.exp(2 * one + 2).astype(int) + 1, num_items=10**9) for one in arm] for arm in spread]
+
+    for _ in range(num_tables):
+        verdicts = []
+        for direction in ("text_to_video", "audio_to_video"):
+            pairs = [_Pair(direction, *pair, False).differences(1000, 0) for pair in itertools.pairwise(arms())]
+            steps = tuple(Step.of("a over b", direction, list(differences)) for differences in pairs)
+            verdicts.append(Verdict(FINE_TUNED, direction, "the order", steps))
+        num_marked += any(step.sign(k) for verdict in corrected(verdicts) for step in verdict.steps for k in (1, 5, 10))
+    assert num_marked / num_tables < 0.05 + 3 * (0.05 * 0.95 / num_tables) ** 0.5
 
 
 def table(benchmark: str = "") -> Table:
@@ -112,7 +131,9 @@ def table(benchmark: str = "") -> Table:
         for number, arm in enumerate(target.arms)
     }
     plan = Plan(data="store", assignments=("train.seed=3",))
-    return Table(target, plan, 1, {"fine-tuned": cells}, {"fine-tuned": ["It holds."]}, benchmark, "store", ("abc",))
+    return Table(
+        target, plan, 1, {"fine-tuned": cells}, {"fine-tuned": ["It holds."]}, benchmark, "store", "all", ("abc",)
+    )
 
 
 def test_the_paper_s_numbers_stand_beside_ours_only_on_its_data():
@@ -124,11 +145,21 @@ def test_the_paper_s_numbers_stand_beside_ours_only_on_its_data():
     assert "33.5 / 63.7 / 75.1" in table("sounddescs").markdown()
 
 
+def test_the_sizes_of_each_direction_stand_next_to_its_name():
+    made = table()
+    for row in made.cells["fine-tuned"].values():
+        row["text_to_audio"] = cell_of([ranks(1, 2, 3, num_items=70)], CHANCE)
+    text = made.markdown()
+    assert "**text → video** (N = 100, Q = 1)" in text
+    assert "**text → audio** (N = 70, Q = 3)" in text
+
+
 def test_the_caption_says_what_was_done():
     text = table().markdown()
     for part in (
         "Recipe `tiny`, train.seed=3",
-        "N = 100",
+        "**text → video** (N = 100, Q = 1)",
+        "encoded: all",
         "1 seed;",
         "20 epochs in batches of 256 on store",
         "split test of store",

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vlsa.base.errors import ManifestError, MediaError, StoreError
-from vlsa.base.files import Progress, locked_folder, write_json_lines
+from vlsa.base.files import LOCK_NAME, Progress, locked_folder, write_json_lines
 from vlsa.config import Config
 from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
@@ -173,7 +173,7 @@ def _claim(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, r
     wanted = {"num_shards": num_shards, "num_rows": len(rows), "manifest_digest": _digest(rows)}
     if not (store_path / "store.json").exists():
         _check_empty(store_path)
-        write_header(store_path, settings, **wanted)
+        write_header(store_path, settings, **wanted, base=os.getcwd())
         return
     header = read_header(store_path)
     different = [name for name, value in wanted.items() if header.get(name) != value]
@@ -191,6 +191,8 @@ def _claim(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, r
 def _open_tasks(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, decode: Decode) -> list[ShardTask]:
     """The shards that are still to be made."""
     _facts.cache_clear()
+    if read_header(store_path).get("base", os.getcwd()) != os.getcwd():  # an earlier run was in another folder
+        rows = [replace(row, path=os.path.abspath(row.path)) for row in rows]
     known = given_up.read(store_path)
     bounds = shard_bounds(len(rows), settings.clips_per_shard)
     return [
@@ -251,7 +253,7 @@ def _digest(rows: Sequence[ClipRow]) -> str:
 
 
 def _check_empty(store_path: Path) -> None:
-    if {path.name for path in store_path.iterdir()} - {REPORT_NAME}:
+    if {path.name for path in store_path.iterdir()} - {REPORT_NAME, LOCK_NAME}:
         raise StoreError(
             f"{store_path}: not empty and not a clip store; files in it could be mixed up with a store's. "
             "Name a new folder."

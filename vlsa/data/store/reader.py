@@ -55,8 +55,8 @@ class _OpenShard:
 class ClipStore:
     """A finished store, open for reading. Cheap to pickle and safe to share between threads and forked processes."""
 
-    def __init__(self, path: Path, settings: StoreSettings, shards: list[ShardIndex]) -> None:
-        self.path, self.settings = path, settings
+    def __init__(self, path: Path, settings: StoreSettings, shards: list[ShardIndex], base: str = "") -> None:
+        self.path, self.settings, self._base = path, settings, base
         self.clips = [clip for shard in shards for clip in shard.clips]
         self.rejections = [rejection for shard in shards for rejection in shard.rejections]
 
@@ -77,7 +77,8 @@ class ClipStore:
                 f"{path}: unfinished, {num_missing} of {num_shards} shards are missing; "
                 "a part of the clips would be left out. Run the same `vlsa prepare` again: it resumes where it stopped."
             )
-        store = cls(path, header_settings(header), [read_shard_index(path, n) for n in range(num_shards)])
+        shards = [read_shard_index(path, number) for number in range(num_shards)]
+        store = cls(path, header_settings(header), shards, header.get("base", ""))
         num_found = len(store) + len(store.rejections)
         if header.get("num_rows", num_found) != num_found:
             raise StoreError(
@@ -122,6 +123,13 @@ class ClipStore:
         if split not in (None, *SPLITS):
             raise StoreError(f"{self.path}: no split named {split!r}. Known: {', '.join(SPLITS)}.")
         return [clip for clip in self.clips if split in (None, clip.split)]
+
+    def media_path(self, clip: StoredClip) -> str:
+        """The absolute path of a clip's media file, wherever this process runs.
+
+        A store from before 0.4 does not say what relative sources are relative to: the current folder is assumed.
+        """
+        return os.path.abspath(os.path.join(self._base, clip.source))
 
     def texts(self, split: str | None = None) -> Iterator[str]:
         """Every text of a split, clip by clip."""

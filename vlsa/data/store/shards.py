@@ -1,6 +1,7 @@
 """The clip store on disk: its layout, and the writing of one shard. shard_index.py and reader.py read it.
 
-STORE/store.json                  format, version, settings, digest of the manifest, number of shards
+STORE/store.json                  format, version, settings, digest of the manifest, number of shards, and base: the
+                                  folder that relative sources of clips are relative to (before 0.4: not recorded)
 STORE/shards/shard-000000.tar     per clip: ID.f000.jpg ..., ID.wav (PCM16 mono), ID.json
 STORE/shards/shard-000000.jsonl   a line on the shard, then one per clip (with offset, size and CRC-32 of each
                                   member), one per rejection; written after the tar
@@ -178,11 +179,12 @@ def header_settings(header: dict[str, Any]) -> StoreSettings:
 
 
 def _check_header(path: Path, header: dict[str, Any]) -> None:
-    """Raises StoreError unless the settings and the number of shards can be."""
+    """Raises StoreError unless the settings, the number of shards and the base can be."""
     try:
         header_settings(header)
         whole = type(header["num_shards"]) is int and 0 <= header["num_shards"] <= header.get("num_rows", math.inf)
-    except (ConfigError, KeyError, AttributeError, TypeError):
+        whole = whole and b"\0" not in os.fsencode(header.get("base", ""))
+    except (ConfigError, KeyError, AttributeError, TypeError, UnicodeEncodeError):
         whole = False
     if not whole:  # num_rows bounds a damaged number, which would be counted up to
         raise StoreError(f"{path}: store.json is damaged; clips would be misread. Prepare them into another folder.")

@@ -1,13 +1,16 @@
-"""One rule for what a model encodes of media: windows that cover a stretch of time, crops that cover a frame.
+"""One rule for what a model encodes of media: windows that cover a stretch of time, crops of wide frames.
 
 Evaluation, the index and search all read media by this rule, so a file has one vector wherever it is encoded. Reads
 media files (data/media/), stores and decoded clips; feeds embed.py and media_encoder.py. A worker process needs the
 decoder only, not the model.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from vlsa.base.errors import MediaError
 from vlsa.config.checks import check_least
@@ -15,7 +18,7 @@ from vlsa.data.clip import Clip, ClipFacts, Dataset
 from vlsa.data.engine.workers import Heartbeat, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.loading.loader import MemoryClips, MemoryRow
-from vlsa.data.loading.transform import Window, choose_frames, covering_starts, wanted_times
+from vlsa.data.loading.transform import REST_SHARE, Window, choose_frames, covering_starts, wanted_times
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +28,10 @@ class Sampling:
     num_windows: int = 8
     """At most so many windows, spread evenly from start to end; 1 = the middle window. Eight cover 47 s of `paper`."""
     num_crops: int = 3
-    """At most so many square crops, spread evenly from edge to edge; 1 = the centre crop. A square frame has one."""
+    """At most so many square crops, spread evenly from edge to edge; 1 = the centre crop. A square frame has one.
+
+    A frame wider than `num_crops` squares has gaps between its crops that are not encoded.
+    """
 
     def __post_init__(self) -> None:
         check_least("sampling", self, 1, "num_windows", "num_crops")
@@ -42,9 +48,24 @@ class Sampling:
         """Plain JSON types."""
         return asdict(self)
 
+    def label(self) -> str:
+        """For captions and messages."""
+        windows = f"up to {self.num_windows} windows" if self.num_windows > 1 else "the middle window"
+        crops = f"up to {self.num_crops} crops" if self.num_crops > 1 else "the centre crop"
+        return f"{windows} and {crops} of a clip"
+
 
 COVERING = Sampling()
 MIDDLE = Sampling(num_windows=1, num_crops=1)
+
+
+def half_overlapping(aspect: float) -> int:
+    """How many squares cover a frame that is `aspect` times as wide as high, if neighbours overlap by half of a square.
+
+    So whatever is up to half as wide as the frame is high lies whole within one of them: 2 for 4:3, 3 for 16:9. A rest
+    of less than REST_SHARE of a square adds none.
+    """
+    return max(math.ceil(2 * aspect - 1 - REST_SHARE), 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +86,7 @@ class WindowSpec:
     def crop_places(self, height_px: int, width_px: int) -> list[float]:
         """Where the square crops of a frame lie along its long side, 0 to 1; the centre alone for a square frame."""
         short, long = sorted((height_px, width_px))
-        num_crops = len(covering_starts(2 * long - short, short, self.sampling.num_crops))
+        num_crops = min(half_overlapping(long / short), self.sampling.num_crops)
         return [k / (num_crops - 1) for k in range(num_crops)] if num_crops > 1 else [0.5]
 
     def read(self, source: Dataset, row: ClipFacts) -> Iterator[Clip]:
@@ -104,7 +125,7 @@ def _from_its_start(part: Clip, window: Window) -> Clip:
 def decode_windows(
     spec: WindowSpec, row: ClipRow, *, video: bool = True, audio: bool = True, facts: object | None = None
 ) -> list[Clip]:
-    """Decode the windows of a row of a media file, and nothing else; windows without frames and audio are left out.
+    """Decode the windows of a row of a media file, each frame once; windows without frames and audio are left out.
 
     Raises MediaError, also when no window has any.
     """
@@ -129,10 +150,20 @@ def decode_windows(
                 raise
             nothing = error
         else:
-            windows.append(clip)
+            windows.append(_each_frame_once(clip))
     if not windows and nothing:
         raise nothing
     return windows
+
+
+def _each_frame_once(clip: Clip) -> Clip:
+    """Without the repetitions of a frame that is shown at several of the wanted times, as `choose_frames` has it."""
+    if clip.frames is None or clip.frame_seconds is None:
+        return clip
+    seconds, indices = np.unique(clip.frame_seconds, return_index=True)
+    return (
+        clip if len(indices) == len(clip.frames) else replace(clip, frames=clip.frames[indices], frame_seconds=seconds)
+    )
 
 
 def decode_rows(spec: WindowSpec, rows: Sequence[ClipRow], beat: Heartbeat) -> tuple[list[Clip], list[Rejection]]:

@@ -72,18 +72,19 @@ class Medians:
 
 def over_seeds(
     samples: Float64[np.ndarray, "B K"],
-    sides: Sequence[Float64[np.ndarray, "B M K"]],
-    values: Sequence[Float64[np.ndarray, "M K"]],
+    sides: Sequence[Float64[np.ndarray, "B _ K"]],
     seed: int,
 ) -> Float64[np.ndarray, "B K"]:
     """Resamples of a mean over training seeds, or of a difference of two, with the spread over further seeds added.
 
-    `samples` vary with the clips alone; `values` holds the statistic of each seed of a side, `sides` the same in each
-    resample. Clips and seeds are crossed, both drawn at random: the variance between seeds, pooled over the sides, is
-    added with draws of Student's t, and what clips do to one seed and not to another, which it holds already, is taken
-    off the spread over clips. With one seed a side nothing is known of others, and `samples` are returned as they are.
+    `samples` vary with the clips alone; `sides` holds the statistic of each seed of a side in each resample. Clips and
+    seeds are crossed, both drawn at random: the variance between seeds, pooled over the sides, is added with draws of
+    Student's t, and what clips do to one seed and not to another, which it holds already, is taken off the spread over
+    clips. A seed's value is its mean over the resamples, since medians of few seeds are often equal by chance. With one
+    seed a side nothing is known of others, and `samples` are returned as they are.
     Source: Hillis 2007, doi 10.1002/sim.2532 (readers and cases there).
     """
+    values = [side.mean(axis=0) for side in sides]  # M K of each
     num_free = sum(len(side) - 1 for side in values)
     if not num_free:
         return samples
@@ -94,6 +95,21 @@ def over_seeds(
     kept = np.sqrt(np.maximum(of_clips - interaction, 0) / np.maximum(of_clips, 1e-300))
     noise = np.random.default_rng(seed).standard_t(num_free, size=(len(samples), 1))
     return middle + (samples - middle) * kept + np.sqrt(between) * noise
+
+
+def for_few_clips(samples: Float64[np.ndarray, "B K"], num_clips: int) -> Float64[np.ndarray, "B K"]:
+    """Resamples whose middle 95% is as wide as Student's interval of `num_clips` clips; of many, as they are.
+
+    A bootstrap of C clips has a variance that is (C − 1) / C of the true one, and takes it for known. The quantile of t
+    is Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
+    """
+    if num_clips < 2:
+        return samples
+    free, z = num_clips - 1, _Z
+    quantile = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+    quantile += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * free**3)
+    middle = samples.mean(axis=0)
+    return middle + (samples - middle) * (quantile / z * (num_clips / free) ** 0.5)
 
 
 def interval(samples: Float64[np.ndarray, " B"]) -> tuple[float, float]:

@@ -6,23 +6,33 @@ are averaged within each resample, and the spread between them is added (bootstr
 Axes: Q queries, B resamples, M training seeds of a side, K metrics.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
-from vlsa.base.errors import ResultsError
 from vlsa.retrieve.evaluate.bootstrap import (
     Medians,
     bounded_interval,
+    for_few_clips,
     holm,
     interval,
     means,
     over_seeds,
     p_value,
     resampled_queries,
+)
+from vlsa.retrieve.evaluate.comparable import (
+    FACTS,
+    files_without_clips,
+    recipes_note,
+    require_one_sampling,
+    require_same,
+    require_seeds,
+    sampling_note,
+    without_clips_note,
 )
 from vlsa.retrieve.evaluate.ranks import Ranks
 from vlsa.retrieve.evaluate.results import direction_label, markdown_table, recall_at
@@ -32,15 +42,6 @@ NUM_RESAMPLES = 10_000
 TABLE_HEADER = ("direction", "metric", "A", "B", "A − B", "95% interval", "p", "p (Holm)")
 CLEAR_AT = 0.05
 """A row is marked where its corrected p lies below."""
-_FACTS = {
-    "split": "split",
-    "protocol": "protocol",
-    "tie_rule": "tie rule",
-    "identical_captions_count": "whether identical captions count",
-    "post_processing": "post-processing",
-    "data_digest": "data (digest of ids and captions)",
-}
-"""What has to be equal, in the order in which a difference is reported."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Difference:
     a: float
     b: float
     difference: float
-    interval: tuple[float, float]
-    """95%, of the difference."""
+    interval: tuple[float, float] | None
+    """95%, of the difference; None = not known, since a median does not vary over the resamples."""
     p_value: float
     """Two-sided, of no difference."""
     p_holm: float
@@ -72,16 +73,16 @@ class Difference:
         names = {"direction": self.direction, "metric": self.metric, "N": self.num_items, "Q": self.num_queries}
         numbers = {"a": self.a, "b": self.b, "difference": self.difference}
         chance = {"p": self.p_value, "p_holm": self.p_holm, "clear": self.is_clear}
-        return {**names, **numbers, "interval": list(self.interval), **chance}
+        return {**names, **numbers, "interval": self.interval and list(self.interval), **chance}
 
     def row(self) -> tuple[str, ...]:
         """Cells under TABLE_HEADER; recalls in percent."""
         is_recall = self.metric not in ("medr", "meanr")
         factor, name = (100, f"R@{self.metric[1:]} %") if is_recall else (1, {"medr": "MedR"}.get(self.metric, "MeanR"))
-        low, high = (f"{factor * end:+.1f}" for end in self.interval)
+        ends = " to ".join(f"{factor * end:+.1f}" for end in self.interval) if self.interval else "–"
         values = (f"{factor * self.a:.1f}", f"{factor * self.b:.1f}", f"{factor * self.difference:+.1f}")
         chance = (f"{self.p_value:.4f}", f"{self.p_holm:.4f}{' *' if self.is_clear else ''}")
-        return (direction_label(self.direction), name, *values, f"{low} to {high}", *chance)
+        return (direction_label(self.direction), name, *values, ends, *chance)
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,17 @@ class Comparison:
     num_resamples: int
     seed: int
     differences: tuple[Difference, ...]
+    sampling: str
+    """How much of each clip was encoded."""
+    recipes: str = ""
+    """A sentence about sides whose files are of several recipes."""
     without_clips: tuple[str, ...] = ()
     """Files that do not say which queries are of one clip, where no other file of the same queries does."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         how = {"post_processing": self.post, "num_resamples": self.num_resamples, "seed": self.seed}
-        how |= {"files_without_clips": list(self.without_clips)}
+        how |= {"sampling": self.sampling, "files_without_clips": list(self.without_clips)}
         rows = [difference.as_dict() for difference in self.differences]
         return {"a": list(self.a), "b": list(self.b), **self.facts, **how, "differences": rows}
 
@@ -123,23 +128,14 @@ class Comparison:
         seeds = "and training seeds" if num_seeds > 1 else "; the spread over training seeds is not known from one"
         parts = [
             f"A: {', '.join(self.a)}. B: {', '.join(self.b)}. "
-            f"{one_line(self.facts['data'], 1000)}, split {one_line(self.facts['split'])}, {post}. "
+            f"{one_line(self.facts['data'], 1000)}, split {one_line(self.facts['split'])}, {post}; {self.sampling}. "
             f"Intervals and two-sided p by paired bootstrap over clips ({self.num_resamples:,} resamples, "
             f"seed {self.seed}) {seeds}. p (Holm) is corrected for all {len(self.differences)} rows; "
             f"* marks those below {CLEAR_AT:g}.".replace(" ;", ";"),
+            self.recipes,
             without_clips_note(self.without_clips),
         ]
         return " ".join(filter(None, parts))
-
-
-def without_clips_note(paths: Sequence[str]) -> str:
-    """A sentence about files that do not say which queries are of one clip; empty when there are none."""
-    if not paths:
-        return ""
-    return (
-        f"{', '.join(paths)}: written before results named the clip of each query, so each query counts as a clip of "
-        "its own; where clips have several captions, intervals and p are too small. Evaluate again."
-    )
 
 
 def compare(
@@ -154,12 +150,14 @@ def compare(
 
     A side's value is the mean over its files. Memory: about 16 bytes a query for each metric and file, and 40 MiB. The
     same files on both sides differ in nothing. Raises ResultsError when two files are not of the same data, split,
-    gallery, rules and post-processing.
+    gallery, rules and post-processing, or when two of a side are of one trained model or encoded by different rules.
     """
     assert results_a and results_b, "each side needs a file"
     assert num_resamples > 0, num_resamples
-    for other in [*results_a[1:], *results_b]:
-        _require_same(results_a[0], other, post)
+    require_same([*results_a, *results_b], post)
+    for side in (results_a, results_b):
+        require_seeds(side)
+        require_one_sampling(side)
     paths = tuple(tuple(one.path for one in side) for side in (results_a, results_b))
     files = [*results_a, *results_b]
     differences: list[Difference] = []
@@ -170,61 +168,12 @@ def compare(
     corrected = zip(differences, holm([one.p_value for one in differences]), strict=True)
     differences = [replace(one, p_holm=p_holm) for one, p_holm in corrected]
     first = results_a[0].facts
-    facts = {name: first.get(name) for name in ("data", *_FACTS) if name != "post_processing"}
-    return Comparison(*paths, facts, post, num_resamples, seed, tuple(differences), files_without_clips(files))
-
-
-def files_without_clips(files: Sequence[Results]) -> tuple[str, ...]:
-    """Those that do not say which queries are of one clip, unless another file of the same queries does."""
-    unknown = [one for one in files if any(ranks.clip is None for ranks in one.ranks["none"].values())]
-    return tuple(one.path for one in unknown) if len(unknown) == len(files) else ()
-
-
-def _require_same(one: Results, other: Results, post: str) -> None:
-    for found in _conflicts(one, other, post):
-        raise ResultsError(
-            f"{other.path}: another {found} than {one.path}; the two cannot be compared query by query. "
-            "Evaluate both runs on the same split of the same store with the same options."
-        )
-
-
-def _conflicts(one: Results, other: Results, post: str) -> Iterator[str]:
-    """What differs between two files, in words."""
-    for name, label in _FACTS.items():
-        mine, theirs = one.facts.get(name), other.facts.get(name)
-        if mine != theirs:
-            shown = {"data_digest": (one.facts["data"], other.facts["data"])}.get(name, (mine, theirs))
-            yield label if name == "protocol" else f"{label} ({one_line(shown[1])}, not {one_line(shown[0])})"
-    if post != "none":
-        mine, theirs = (file.facts.get("post_processed", {}).get(post, {}).get("parameters") for file in (one, other))
-        if None not in (mine, theirs) and mine != theirs:
-            yield f"post-processing ({post} with {one_line(theirs)}, not {one_line(mine)})"
-    yield from _conflicting_directions(one.directions(post), other.directions(post))
-    for name, ranks in one.ranks[post].items():
-        if not _same_clips(ranks.clip, other.ranks[post][name].clip):
-            yield f"grouping of queries by clip in {name}"
-
-
-def _same_clips(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    """Whether the same queries are of one clip, whatever numbers the clips have; so is what is not known."""
-    if one is None or other is None:
-        return True
-    places = (np.unique(clip, return_index=True, return_inverse=True)[1:] for clip in (one, other))
-    first, second = (first[inverse] for first, inverse in places)  # for each query, the first one of its clip
-    return np.array_equal(first, second)
-
-
-def _conflicting_directions(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
-    if list(mine) != list(theirs):
-        yield f"set of directions ({one_line(', '.join(theirs))}, not {one_line(', '.join(mine))})"
-        return
-    for name in mine:
-        for key, label in (("N", "gallery"), ("Q", "set of queries")):
-            if mine[name][key] != theirs[name][key]:
-                yield f"{label} in {name} ({key} = {theirs[name][key]}, not {mine[name][key]})"
-        for key, label in (("gallery_digest", "gallery"), ("queries_digest", "set of queries")):
-            if mine[name][key] != theirs[name][key]:
-                yield f"{label} in {name} (of the same size, but of other clips or captions)"
+    facts = {name: first.get(name) for name in ("data", *FACTS) if name != "post_processing"}
+    recipes = " ".join(filter(None, (recipes_note("A", results_a), recipes_note("B", results_b))))
+    return Comparison(
+        *paths, facts, post, num_resamples, seed, tuple(differences), sampling_note(results_a, results_b), recipes,
+        files_without_clips(files),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,31 +191,37 @@ class _Pair:
         ks = recall_at(self.direction)
         ranks = next((one for one in (*self.a, *self.b) if one.clip is not None), self.a[0])
         values = [np.array([_statistics(one, ks) for one in side]) for side in (self.a, self.b)]
-        samples = self._samples(values, ks, ranks.clips, num_resamples, seed)
+        samples = self._samples(ks, ranks, num_resamples, seed)
         for column, name in enumerate((*(f"r{k}" for k in ks), "medr", "meanr")):
             a, b = (float(side[:, column].mean()) for side in values)
             drawn = samples[:, column]
-            ends = interval(drawn)
-            if name in {f"r{k}" for k in ks} and not self.is_same:
-                ends = bounded_interval(drawn, a - b, ranks.num_clips, -1.0, 1.0)
+            ends = interval(drawn) if self.is_same else _interval(name, drawn, a - b, ranks)
             # With few clips even a sign test in which all agree cannot say more.
             p = min(max(p_value(drawn), 2.0 ** (1 - ranks.num_clips)), 1.0)
             yield Difference(self.direction, name, a, b, a - b, ends, p, p, len(ranks), ranks.num_items)
 
-    def _samples(
-        self, values: Sequence[np.ndarray], ks: tuple[int, ...], clip: Int64[np.ndarray, " Q"], num: int, seed: int
-    ) -> Float64[np.ndarray, "B K"]:
+    def _samples(self, ks: tuple[int, ...], ranks: Ranks, num: int, seed: int) -> Float64[np.ndarray, "B K"]:
         """A minus B in each resample: a column for each metric."""
         if self.is_same:
             return np.zeros((num, len(ks) + 2))
         sides = [[_Resampled(one, ks) for one in side] for side in (self.a, self.b)]
         blocks: list[list[np.ndarray]] = [[], []]
-        for counts in resampled_queries(clip, num, seed):
+        for counts in resampled_queries(ranks.clips, num, seed):
             for side, drawn in zip(sides, blocks, strict=True):
                 drawn.append(np.stack([one(counts) for one in side], axis=1))
         a, b = (np.concatenate(drawn) for drawn in blocks)  # B M K
-        apart = over_seeds(a.mean(axis=1) - b.mean(axis=1), [a, b], values, seed)
+        apart = over_seeds(for_few_clips(a.mean(axis=1) - b.mean(axis=1), ranks.num_clips), [a, b], seed)
         return apart.round(12)  # what is equal but for the order of adding is equal
+
+
+def _interval(
+    name: str, samples: Float64[np.ndarray, " B"], difference: float, ranks: Ranks
+) -> tuple[float, float] | None:
+    """95% interval of a metric's difference, which lies between bounds; None for a median that does not vary."""
+    if name == "medr":
+        return interval(samples) if np.ptp(samples) > 0 else None
+    bound = ranks.num_items - 1.0 if name == "meanr" else 1.0
+    return bounded_interval(samples, difference, ranks.num_clips, -bound, bound)
 
 
 class _Resampled:

@@ -1,6 +1,6 @@
 """The rank of each query's best right item, exactly and in bounded memory, with what a tie needs to know.
 
-Used for every retrieval table. Reads similarities or embeddings; feeds metrics.py. A query with several right items (a
+Used for every retrieval table. Reads embeddings; feeds metrics.py. A query with several right items (a
 clip with several captions) takes the best of their ranks.
 
 A score is the sum in float64 of the products of two vectors, rounded to float32, always added up in the same order, so
@@ -113,20 +113,6 @@ def chance_ranks(positives: Positives, num_items: int) -> Ranks:
     """Ranks of a model that gives all items one score: everything is tied."""
     right = np.diff(positives.offsets)
     return Ranks(np.zeros_like(right), num_items - right, right, num_items)
-
-
-def ranks_of_similarity(similarity: Float[np.ndarray, "Q N"], positives: Positives | None = None) -> Ranks:
-    """Ranks from a whole similarity matrix; without `positives`, item q is right for query q.
-
-    Raises VlsaError when a similarity is not a finite number.
-    """
-    positives = positives or Positives.diagonal(len(similarity))
-    assert len(positives) == len(similarity), (len(positives), similarity.shape)
-    require_finite(similarity)
-    best, tied_right = _best(similarity[positives.queries(), positives.items], positives)
-    above = (similarity > best[:, None]).sum(axis=1, dtype=np.int64)
-    tied = (similarity == best[:, None]).sum(axis=1, dtype=np.int64)
-    return Ranks(above, tied - tied_right, tied_right, similarity.shape[1])
 
 
 def _best(right: Float[np.ndarray, " P"], positives: Positives) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,9 @@
 """results.json: written whole, read back and checked, with the outcome of each query in a second file.
 
 Reads and writes what results.py and compare.py hold. An outcome is three counts and the clip of the query: wrong items
-above the best right one, wrong items tied with it, right items tied with it. They lie in RESULTS.outcomes.safetensors,
-as int32 arrays named POST/DIRECTION/COUNT, whose SHA-256 is in the JSON. Version 2 has no clips, and small results of
-it have the counts in the JSON itself:
+above the best right one, wrong items tied with it, right items tied with it. They lie in
+RESULTS.outcomes-DIGEST.safetensors, as int32 arrays named POST/DIRECTION/COUNT, whose SHA-256 is in the JSON. Version 2
+has no clips, and small results of it have the counts in the JSON itself:
 
     "outcomes": {"above": [0, 3, 17], "tied": {"2": [4, 1]}}
 
@@ -15,6 +15,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -26,8 +27,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from vlsa.base.errors import ResultsError
+from vlsa.base.errors import ConfigError, ResultsError
 from vlsa.base.files import write_atomically
+from vlsa.retrieve.encode.sampling import Sampling
 from vlsa.retrieve.evaluate.ranks import Ranks
 
 FORMAT, VERSION, OLD_VERSION = "vlsa-results", 3, 2
@@ -38,6 +40,8 @@ MOST_NESTED = 16
 """Levels of objects and lists in each other; results have 6."""
 MOST_ITEMS = 2**62
 COUNTS = ("above", "tied_wrong", "tied_right")
+_DIGEST_DIGITS = 12
+"""Of the outcomes' SHA-256, in their file's name."""
 _TEXTS = ("data", "data_digest", "split", "protocol", "tie_rule", "post_processing")
 
 RanksByPost = Mapping[str, Mapping[str, Ranks]]
@@ -53,6 +57,11 @@ class Results:
     """The JSON."""
     ranks: dict[str, dict[str, Ranks]]
     """Post-processing ("none" for the plain ranking) -> direction -> each query's outcome."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """How much of each clip was encoded."""
+        return Sampling.of(self.facts["model"])
 
     def directions(self, post: str = "none") -> dict[str, Any]:
         """The JSON of each direction. Raises ResultsError when the file holds no such post-processing."""
@@ -75,14 +84,29 @@ def one_line(text: object, most: int = 150) -> str:
 
 
 def write_results(path: str | Path, facts: Mapping[str, Any], ranks: RanksByPost) -> None:
-    """Write the outcome of each query, then the JSON of an evaluation (Evaluation.as_dict), each whole or not at all.
+    """Write the outcome of each query, then the JSON of an evaluation (Evaluation.as_dict): both, or none of them.
 
-    Ranks whose clips are not known get a clip for each query.
+    Outcomes have their digest in their name, so results that were there stay whole until the JSON is replaced. Ranks
+    whose clips are not known get a clip for each query.
     """
     target = Path(path)
     require_place(target)
-    written = _dump({**facts, "outcomes_file": _write_outcomes(target, ranks)})
+    replaced, outcomes = _outcomes_of(target), _write_outcomes(target, ranks)
+    written = _dump({**facts, "outcomes_file": outcomes})
     write_atomically(target, written.encode(errors="backslashreplace") + b"\n")  # of a file's name, as JSON escapes
+    if replaced is not None and replaced.name != outcomes["name"]:
+        replaced.unlink(missing_ok=True)
+
+
+def _outcomes_of(target: Path) -> Path | None:
+    """The file of outcomes of results that are about to be replaced; None where there are none that can be read."""
+    try:
+        _require_file(target, MOST_JSON_BYTES)
+        name = str(json.loads(target.read_bytes())["outcomes_file"]["name"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    is_ours = re.fullmatch(rf"{re.escape(target.stem)}\.outcomes(-[0-9a-f]+)?\.safetensors", name)
+    return target.with_name(name) if is_ours else None
 
 
 def require_place(path: Path) -> None:
@@ -112,9 +136,11 @@ def _write_outcomes(target: Path, ranks: RanksByPost) -> dict[str, str]:
         for name, one in group.items()
         for part, values in (*((count, getattr(one, count)) for count in COUNTS), ("clip", one.clips))
     }
-    data, sidecar = save(tensors), target.with_name(f"{target.stem}.outcomes.safetensors")
+    data = save(tensors)
+    digest = hashlib.sha256(data).hexdigest()
+    sidecar = target.with_name(f"{target.stem}.outcomes-{digest[:_DIGEST_DIGITS]}.safetensors")
     write_atomically(sidecar, data)
-    return {"name": sidecar.name, "sha256": hashlib.sha256(data).hexdigest()}
+    return {"name": sidecar.name, "sha256": digest}
 
 
 def _dump(value: Any, margin: str = "") -> str:
@@ -136,7 +162,7 @@ def read_results(path: str | Path) -> Results:
                 post: {name: _ranks(direction, outcomes, f"{post}/{name}", facts) for name, direction in group.items()}
                 for post, group in _sections(facts).items()
             }
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SafetensorError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SafetensorError, ConfigError) as error:
         raise _malformed(path, f"{type(error).__name__} {error}") from error
     return Results(str(path), facts, dict(sorted(ranks.items(), key=lambda group: group[0] != "none")))
 
@@ -183,6 +209,10 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
     _require_shallow(facts)
     if not all(isinstance(facts[name], str) for name in _TEXTS) or not isinstance(facts["model"], dict):
         raise ValueError("a fact about data, split, protocol or model is of another type")
+    if not all(
+        type(number) is int and number < MOST_ITEMS for number in Sampling.of(facts["model"]).as_dict().values()
+    ):
+        raise ValueError("a number of windows or crops that is not a count")
     if not isinstance(facts.get("commit"), str | None) or type(facts.get("identical_captions_count")) is not bool:
         raise ValueError("the commit, or whether identical captions count, is of another type")
     sections = _sections(facts)

@@ -7,6 +7,7 @@ skipped.
 
 import functools
 import itertools
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -33,12 +34,15 @@ from vlsa.retrieve.index.ledger import LEDGER_NAME
 from vlsa.retrieve.index.rows import index_rows
 from vlsa.retrieve.index.writer import MediaFile, Writer, files_of
 
+_LOG = logging.getLogger(__name__)
 REPORT_NAME = "index_report.jsonl"
 """In the index: one line per clip, or file, that is left out."""
 ROWS_PER_TASK = 16
 """Clips that a worker decodes before it hands them over."""
 CLIPS_PER_BATCH = 32
 """Clips that are encoded together."""
+LOCK_NAME = "index.lock"
+"""In the index: locked while it is written, by vlsa 0.3 too."""
 
 Decode = Callable[[WindowSpec, Sequence[ClipRow], Heartbeat], tuple[list[Clip], list[Rejection]]]
 
@@ -96,8 +100,10 @@ def build_index(
         note = "" if (out_path / FACTS_NAME).exists() else _training_note(encoder, store)
         index = _open_or_create(out_path, encoder, source_path)
         encoder = index.encoder  # with the sampling of the index
-        files, done = files_of(rows), index.files()
+        files, done = files_of(rows, store), index.files()
         todo = [file for file in files if file.path not in done or done[file.path].state != file.state]
+        if "sampling" not in index.facts["model"]:
+            _LOG.warning(_earlier_version(index, sum(file.path in done for file in todo)))
         writer = Writer(index, todo, progress)
         if store:
             _index_store(writer, encoder, store)
@@ -105,6 +111,15 @@ def build_index(
             _index_media(writer, encoder, functools.partial(decode, encoder.window), num_workers)
         writer.flush()
         return replace(_finish(index, files, len(todo), rejections), note=note)
+
+
+def _earlier_version(index: Index, num_again: int) -> str:
+    why = "they changed, or their clips are cut or compared in another way now"
+    again = f"{num_again:,} files are indexed again ({why}); " if num_again else ""
+    return (
+        f"{index.path}: made by vlsa 0.3: {again}only the middle window and the centre crop of a clip are encoded. "
+        "To cover whole clips, index again with --restart."
+    )
 
 
 def _training_note(encoder: Encoder, store: ClipStore | None) -> str:
@@ -129,7 +144,7 @@ def _list_rows(
         return *_with_names_in_unicode(rows, rejections), None
     store = ClipStore.open(source)
     rows = [
-        ClipRow(clip.id, os.path.abspath(clip.source), clip.start_seconds, clip.stop_seconds, clip.texts, clip.split)
+        ClipRow(clip.id, store.media_path(clip), clip.start_seconds, clip.stop_seconds, clip.texts, clip.split)
         for clip in store.rows()
     ]
     return rows, [], store
@@ -149,7 +164,7 @@ def _check_place(path: Path) -> None:
         raise SearchIndexError(f"{path}: a file; an index is a folder. Name another one.")
     if (path / FACTS_NAME).exists() or not path.exists():
         return
-    own = {"index.lock", LEDGER_NAME, "lance", REPORT_NAME}  # of a creation that was killed
+    own = {LOCK_NAME, LEDGER_NAME, "lance", REPORT_NAME}  # of a creation that was killed
     others = sorted(entry.name for entry in path.iterdir() if entry.name not in own and entry.suffix != ".partial")
     if others:
         raise SearchIndexError(
@@ -231,4 +246,4 @@ def _finish(index: Index, files: Sequence[MediaFile], num_added: int, rejections
 def _only_writer(path: Path) -> AbstractContextManager[None]:
     """Hold the index for writing. Raises SearchIndexError when another process does."""
     busy = f"{path}: another process is writing this index; two would undo each other's work. Wait for it to end."
-    return locked_folder(path, SearchIndexError(busy))
+    return locked_folder(path, SearchIndexError(busy), LOCK_NAME)

@@ -24,7 +24,8 @@ class IndexedFile:
 
     path: str
     state: str
-    """Digest of the file's size and time and of the rows made of it; another digest = index it again."""
+    """Digest of the rows made of the file, and of its size and time, or of what a store keeps of it; another digest =
+    index it again."""
     num_rows: int
     rejections: tuple[Rejection, ...] = ()
 

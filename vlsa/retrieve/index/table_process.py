@@ -34,9 +34,10 @@ class TableProcess:
     def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
         self._folder, self._facts = folder, facts
         self._pipe, theirs = Pipe()
+        folders = os.pathsep.join(filter(None, sys.path))  # without "": that is the folder that the user is in,
         process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, str(theirs.fileno())],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            [sys.executable, "-P", "-c", COMMAND, str(theirs.fileno())],  # from which, -P, nothing may be imported
+            env={**os.environ, "PYTHONPATH": folders},
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C is handled in this process

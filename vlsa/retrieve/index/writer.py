@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vlsa.base.files import Progress
 from vlsa.data.ingest.manifest import ClipRow, Rejection
+from vlsa.data.store.reader import ClipStore
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.ledger import IndexedFile
 from vlsa.retrieve.index.rows import IndexRow
@@ -35,22 +36,27 @@ class MediaFile:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-def files_of(rows: Sequence[ClipRow]) -> list[MediaFile]:
-    """Rows by file."""
+def files_of(rows: Sequence[ClipRow], store: ClipStore | None = None) -> list[MediaFile]:
+    """Rows by file; `store` holds their clips, if they are not read from the files themselves."""
     grouped: dict[str, list[ClipRow]] = {}
     for row in rows:
         grouped.setdefault(row.path, []).append(row)
-    return [MediaFile(path, _state(path, found), found, len(found)) for path, found in grouped.items()]
+    return [MediaFile(path, _state(path, found, store), found, len(found)) for path, found in grouped.items()]
 
 
-def _state(path: str, rows: Sequence[ClipRow]) -> str:
+def _state(path: str, rows: Sequence[ClipRow], store: ClipStore | None) -> str:
+    made = [(row.id, row.start_seconds, row.stop_seconds, row.texts) for row in rows]  # the split does not matter here
+    content = [store[row.id].content_digest for row in rows] if store else [None]
+    facts = _size_and_time(path) if None in content else content
+    return hashlib.sha1(repr((facts, made)).encode(errors="surrogateescape")).hexdigest()
+
+
+def _size_and_time(path: str) -> tuple[int, int]:
     try:
         facts = os.stat(path)
-        size_and_time = (facts.st_size, facts.st_mtime_ns)
+        return facts.st_size, facts.st_mtime_ns
     except OSError:
-        size_and_time = (-1, -1)
-    made = [(row.id, row.start_seconds, row.stop_seconds, row.texts) for row in rows]  # the split does not matter here
-    return hashlib.sha1(repr((size_and_time, made)).encode(errors="surrogateescape")).hexdigest()
+        return -1, -1
 
 
 class Writer:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,19 @@ def test_kill_nine_of_the_whole_group_and_the_same_command_again_gives_the_same_
     assert every_byte(broken) == every_byte(tmp_path / "whole")
 
 
+def test_a_run_resumed_in_another_folder_names_the_same_media_files(tmp_path: Path, monkeypatch) -> None:
+    rows = made_rows(10)
+    (tmp_path / "footage").mkdir()
+    monkeypatch.chdir(tmp_path / "footage")
+    with pytest.raises(KeyboardInterrupt):
+        run(rows, tmp_path / "store", decode=interrupted_decoder)
+    monkeypatch.chdir(tmp_path)
+    run([replace(row, path=f"footage/{row.path}") for row in rows], tmp_path / "store")
+    monkeypatch.chdir("/")
+    store = ClipStore.open(tmp_path / "store")
+    assert [store.media_path(clip) for clip in store.rows()] == [str(tmp_path / "footage" / row.path) for row in rows]
+
+
 def test_a_shard_that_was_damaged_later_is_made_again(tmp_path: Path) -> None:
     rows = made_rows(10)
     run(rows, tmp_path / "store")
@@ -240,6 +254,11 @@ def test_leftovers_of_a_run_killed_while_writing_are_swept_away(tmp_path: Path) 
     (tmp_path / "store/shards/shard-000000.tar.123.partial").write_text("half a shard")
     run(made_rows(10), tmp_path / "store")
     assert every_byte(tmp_path / "store") == every_byte(_fresh(tmp_path / "fresh", 10))
+
+
+def test_a_store_can_be_prepared_where_a_refused_run_left_its_lock(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()  # on a network disk
+    assert run(made_rows(1), tmp_path).num_clips == 1
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:

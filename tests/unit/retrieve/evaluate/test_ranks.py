@@ -6,9 +6,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from rank_oracle import ranks_of_similarity
 
 from vlsa.base.errors import VlsaError
-from vlsa.retrieve.evaluate.ranks import Positives, Ranks, ranks_of_embeddings, ranks_of_similarity, tiles
+from vlsa.retrieve.evaluate.ranks import Positives, Ranks, ranks_of_embeddings, tiles
 
 COUNTS = ("above", "tied_wrong", "tied_right")
 

@@ -4,10 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from rank_oracle import ranks_of_similarity
 from scipy.special import logsumexp, softmax
 
 from vlsa.base.errors import ConfigError, VlsaError
-from vlsa.retrieve.evaluate.ranks import Positives, ranks_of_embeddings, ranks_of_similarity
+from vlsa.retrieve.evaluate.ranks import Positives, ranks_of_embeddings
 from vlsa.retrieve.evaluate.rerank import Post, dual_softmax, first_items, log_sums, parse_posts, qb_norm, sinkhorn
 
 

@@ -15,7 +15,8 @@ from safetensors.numpy import load_file, save_file
 from vlsa.base.errors import ResultsError
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.retrieve.evaluate import results_file
-from vlsa.retrieve.evaluate.compare import Comparison, _require_same
+from vlsa.retrieve.evaluate.comparable import recipes_note, require_same, sampling_note
+from vlsa.retrieve.evaluate.compare import Comparison
 from vlsa.retrieve.evaluate.evaluate import Evaluation, evaluate_store
 from vlsa.retrieve.evaluate.results import DIRECTIONS
 from vlsa.retrieve.evaluate.results_file import read_results, require_place
@@ -48,6 +49,10 @@ def as_version_2(path: Path, inline: bool = True) -> Path:
     return path
 
 
+def sidecar_of(path: Path) -> Path:
+    return path.with_name(json.loads(path.read_text(encoding="utf-8"))["outcomes_file"]["name"])
+
+
 def rewrite_sidecar(sidecar: Path, tensors: dict) -> None:
     sidecar.unlink(missing_ok=True)
     save_file({name: np.ascontiguousarray(values) for name, values in tensors.items()}, sidecar)
@@ -60,7 +65,7 @@ def test_the_outcome_of_each_query_comes_back_from_this_version_and_the_one_befo
     made.write(tmp_path / "results.json")
     if form != "now":
         as_version_2(tmp_path / "results.json", "inline" in form)
-    assert (tmp_path / "results.outcomes.safetensors").exists() == ("inline" not in form)
+    assert len(list(tmp_path.glob("results.outcomes-*.safetensors"))) == ("inline" not in form)
     found = read_results(tmp_path / "results.json")
     assert list(found.ranks) == ["none", "dual-softmax"]
     for group, directions in (("none", made.directions), ("dual-softmax", made.post[0].directions)):
@@ -174,13 +179,59 @@ def test_a_fact_that_is_missing_is_refused(path, name):
     assert "not whole" in refused(path)
 
 
+@pytest.mark.parametrize("sampling", [None, {"num_windows": 0}, {"num_windows": 1.5}, {"num_crops": 2**62}, {"n": 1}])
+def test_a_rule_of_encoding_that_is_not_valid_is_refused(path, sampling):
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(facts | {"model": {"sampling": sampling}}), encoding="utf-8")
+    assert "not whole" in refused(path)
+
+
 def test_the_file_of_outcomes_belongs_to_its_results(path):
-    sidecar = path.with_name("results.outcomes.safetensors")
+    sidecar = sidecar_of(path)
     whole = sidecar.read_bytes()
     sidecar.write_bytes(whole[:-1] + b"\x07")
     assert "not the outcomes that belong to results.json" in refused(path)
     sidecar.unlink()
     assert "Keep the two files together" in refused(path)
+
+
+@pytest.mark.parametrize("form", ["now", "as 0.3 named it"])
+def test_results_that_are_replaced_stay_whole_until_the_new_ones_are(path, form, monkeypatch):
+    if form != "now":
+        before = json.loads(path.read_text(encoding="utf-8"))
+        sidecar_of(path).rename(path.with_name("results.outcomes.safetensors"))
+        before["outcomes_file"]["name"] = "results.outcomes.safetensors"
+        path.write_text(json.dumps(before), encoding="utf-8")
+    old, write = read_results(path), results_file.write_atomically
+
+    def stopped(target: Path, data: bytes) -> None:
+        if target == path:
+            raise KeyboardInterrupt
+        write(target, data)
+
+    monkeypatch.setattr(results_file, "write_atomically", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        evaluation(CollapsedEncoder()).write(path)
+    again = read_results(path)
+    assert again.facts == old.facts
+    monkeypatch.undo()
+    evaluation(CollapsedEncoder()).write(path)
+    assert read_results(path).ranks["none"]["text_to_video"].num_tied > 0
+    assert {file.name for file in path.parent.iterdir()} == {"results.json", sidecar_of(path).name}
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "other.outcomes.safetensors", "../results.outcomes.safetensors", None, 3]
+)
+def test_no_file_but_the_outcomes_of_replaced_results_is_removed(path, name):
+    for file in (path.parent / "notes.txt", path.parent / "other.outcomes.safetensors"):
+        file.write_text("kept", encoding="utf-8")
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(facts | {"outcomes_file": {"name": name}}), encoding="utf-8")
+    num_files = len(list(path.parent.iterdir()))
+    evaluation().write(path)
+    assert len(list(path.parent.iterdir())) == num_files
+    assert read_results(path)
 
 
 FIRST = "none/text_to_video"
@@ -203,7 +254,7 @@ FIRST = "none/text_to_video"
     ],
 )
 def test_arrays_that_cannot_be_outcomes_are_refused(path, change):
-    sidecar = path.with_name("results.outcomes.safetensors")
+    sidecar = sidecar_of(path)
     tensors = load_file(sidecar)
     change(tensors)
     rewrite_sidecar(sidecar, tensors)
@@ -214,7 +265,7 @@ def test_arrays_that_cannot_be_outcomes_are_refused(path, change):
 
 
 def test_a_file_of_outcomes_that_is_not_safetensors_is_refused(path):
-    sidecar = path.with_name("results.outcomes.safetensors")
+    sidecar = sidecar_of(path)
     for content in (b"", b"\xff" * 64, b"\x10" + 7 * b"\0" + b"{}", pickle.dumps({"a": 1})):
         sidecar.write_bytes(content)
         facts = json.loads(path.read_text(encoding="utf-8"))
@@ -223,10 +274,10 @@ def test_a_file_of_outcomes_that_is_not_safetensors_is_refused(path):
         assert "not whole" in refused(path)
 
 
-@pytest.mark.parametrize("which", ["results.json", "results.outcomes.safetensors"])
-def test_a_pipe_or_a_device_is_not_read(path, which):
+@pytest.mark.parametrize("is_sidecar", [False, True])
+def test_a_pipe_or_a_device_is_not_read(path, is_sidecar):
     """Reading one would never end."""
-    at = path.with_name(which)
+    at = sidecar_of(path) if is_sidecar else path
     at.unlink()
     os.mkfifo(at)
     assert "cannot be read (Invalid argument)" in refused(path)
@@ -277,8 +328,9 @@ def test_whatever_stands_in_a_field_the_answer_is_one_line_or_a_comparison(path,
             path.write_text(json.dumps(changed), encoding="utf-8")
             try:
                 found = read_results(path)
-                _require_same(good, found, "none")
-                caption = Comparison((found.path,), ("b",), found.facts, "none", 1, 0, ()).caption()
+                require_same([good, found])
+                notes = sampling_note([good], [found]), recipes_note("A", [good, found])
+                caption = Comparison((found.path,), ("b",), found.facts, "none", 1, 0, (), *notes).caption()
                 assert "\n" not in caption
                 caption.encode()
             except ResultsError as error:

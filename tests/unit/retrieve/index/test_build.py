@@ -1,6 +1,7 @@
 """Folder or store to index: what is indexed, what is left out and said, and going on after an interruption."""
 
 import dataclasses
+import fcntl
 import json
 import os
 import subprocess
@@ -93,6 +94,27 @@ def test_an_interrupted_run_loses_nothing_that_was_acknowledged(folder, tmp_path
     assert (summary.num_files_skipped, summary.num_files_added, summary.num_rows) == (2, 2, 8)
 
 
+def test_an_index_of_an_earlier_version_says_what_is_indexed_again_and_what_is_not_encoded(folder, tmp_path, caplog):
+    index_folder(folder, tmp_path / "index")
+    assert caplog.messages == []
+    facts = json.loads((tmp_path / "index" / "index.json").read_text())
+    del facts["model"]["sampling"]
+    (tmp_path / "index" / "index.json").write_text(json.dumps(facts))
+    lines = [json.loads(line) for line in (tmp_path / "index" / "files.jsonl").read_text().splitlines()]
+    lines = [line | {"state": f"0.3 {line['state']}"} for line in lines]
+    (tmp_path / "index" / "files.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    keeps = "only the middle window and the centre crop of a clip are encoded. "
+    keeps += "To cover whole clips, index again with --restart."
+    why = "they changed, or their clips are cut or compared in another way now"
+    for again in (f"4 files are indexed again ({why}); ", ""):
+        caplog.clear()
+        index_folder(folder, tmp_path / "index")
+        assert caplog.messages == [f"{tmp_path / 'index'}: made by vlsa 0.3: {again}{keeps}"]
+    caplog.clear()
+    index_folder(folder, tmp_path / "index", restart=True)
+    assert caplog.messages == []
+
+
 def test_a_clip_that_kills_its_worker_costs_only_itself(tmp_path):
     folder = tmp_path / "footage"
     folder.mkdir()
@@ -140,6 +162,10 @@ def test_a_folder_without_anything_readable_says_why(tmp_path):
 def test_two_writers_of_one_index_exclude_each_other(folder, tmp_path):
     with build._only_writer(tmp_path / "index"), pytest.raises(SearchIndexError, match="another process is writing"):
         index_folder(folder, tmp_path / "index")
+    with (tmp_path / "index" / "index.lock").open("w") as lock:  # as vlsa 0.3 does
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SearchIndexError, match="another process is writing"):
+            index_folder(folder, tmp_path / "index")
 
 
 def test_a_clip_store_is_indexed_without_its_media(folder, tmp_path):
@@ -149,6 +175,31 @@ def test_a_clip_store_is_indexed_without_its_media(folder, tmp_path):
     assert summary.num_rows == len(ClipStore.open(tmp_path / "store")) == 8
     hit = Index.open(tmp_path / "index", encoder=FakeEncoder()).search(audio="4.wav", k=1)[0]
     assert hit.path == str(folder / "sound-4.wav")
+
+
+def test_a_store_prepared_again_with_other_settings_is_indexed_again_and_one_that_is_the_same_is_not(folder, tmp_path):
+    rows, _ = scan(folder, window_seconds=2.0, num_workers=0)
+
+    def prepare_and_index(**settings) -> int:
+        settings = dataclasses.replace(SETTINGS, **settings)
+        prepare(rows, tmp_path / "store", settings, num_workers=0, restart=True)
+        return build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index").num_files_added
+
+    assert prepare_and_index() == 4
+    assert prepare_and_index(sample_rate_hz=16_000) == 4
+    os.utime(folder / "sound-1.wav", (0, 0))  # the store's clips are what is encoded, not the file
+    assert prepare_and_index(sample_rate_hz=16_000) == 0
+
+
+def test_a_store_of_relative_paths_names_the_same_files_wherever_it_is_indexed(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    prepare(scan("footage", window_seconds=2.0, num_workers=0)[0], tmp_path / "store", SETTINGS, num_workers=0)
+    for place, num_added in (("/", 4), (tmp_path, 0)):
+        monkeypatch.chdir(place)
+        summary = build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index")
+        assert (summary.num_files_added, summary.num_rows) == (num_added, 8)
+        hit = Index.open(tmp_path / "index", encoder=FakeEncoder()).search(audio="4.wav", k=1)[0]
+        assert hit.path == str(folder / "sound-4.wav")
 
 
 def test_a_folder_of_other_things_is_not_made_an_index(folder, tmp_path):

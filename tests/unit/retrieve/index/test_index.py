@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,7 @@ from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.ledger import IndexedFile
 from vlsa.retrieve.index.rows import IndexRow
+from vlsa.retrieve.index.table_process import TableProcess
 
 
 def row(number: int, *, video: int | None = None, audio: int | None = None, text: int | None = None) -> IndexRow:
@@ -312,6 +314,13 @@ def test_a_table_in_another_process_answers_as_one_in_this_and_says_when_it_is_l
     os.remove(next((index.path / "lance").rglob("data/*")))
     with pytest.raises(SearchIndexError, match="the table of vectors cannot be read"):
         Index.open(index.path, parallel=True)
+
+
+def test_a_question_runs_no_python_file_of_the_folder_it_is_asked_in(index, tmp_path, monkeypatch):
+    (tmp_path / "queue.py").write_text("raise SystemExit('a file of the footage was run')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])  # as under `python -c`
+    assert len(TableProcess(index.path / "lance", index.facts)) == 21
 
 
 def test_words_that_the_model_does_not_know_or_read_are_logged(index, caplog):
