@@ -99,7 +99,7 @@ def test_re_rankings_of_a_run_are_tables_of_their_own(told, place, monkeypatch):
     result = call("vlsa evaluate run --data store --post dual-softmax --post sinkhorn --post qb-norm --out post.json")
     assert result.exit_code == 0, result.output
     assert result.stdout.count("→") == 7 + 7 + 7 + 3
-    assert "which use the whole set of queries: dual-softmax" in result.stdout
+    assert "which use all queries: dual-softmax" in result.stdout
 
 
 def test_a_run_compared_with_itself_differs_in_nothing(told, place, monkeypatch):

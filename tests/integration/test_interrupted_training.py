@@ -114,7 +114,7 @@ def test_a_reading_process_that_is_killed_is_one_line_and_the_same_command_resum
 
 def test_sigterm_to_all_processes_ends_after_the_step_with_a_checkpoint_and_code_143(place):
     process = start(command("run", train__num_workers=2, train__checkpoint_every_steps=10_000), place)
-    wait_for_steps(process, place / "run", 1)
+    wait_for_steps(process, place / "run", EVERY)  # by then both readers have started, and leave signals to the loop
     for pid in [*readers_of(process.pid), process.pid]:
         os.kill(pid, signal.SIGTERM)
     out, errors = process.communicate(timeout=120)

@@ -162,7 +162,8 @@ def test_other_data_may_be_evaluated_and_an_older_plan_goes_on(tmp_path):
     measured = f"{line} --evaluate-data world:train=0,test=9,px=16"
     result = call(measured)
     assert result.exit_code == 0, result.output
-    assert "split test of world:train=0,test=9,px=16, N = 9, Q = 9" in result.stdout
+    assert "split test of world:train=0,test=9,px=16" in result.stdout
+    assert "N = 9, Q = 9" in result.stdout
     refused = call(line)
     assert refused.exit_code == 2
     assert "another experiment (evaluate_data world:train=0,test=9,px=16 -> )" in refused.stderr
