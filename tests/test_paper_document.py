@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import re
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -48,6 +49,7 @@ ROWS = [row for rows in sections().values() for row in rows]
 FILES = sorted((ROOT / "vlsa").rglob("*.py"))
 
 
+@cache
 def names_in_code() -> set[str]:
     """Functions, classes and `Class.member` of the source; a member may be a method, a field or a property."""
     names = set()
