@@ -87,7 +87,6 @@ def test_sigterm_in_the_middle_of_the_first_leaves_the_table_as_far_as_it_is(out
     assert "reference " in table and "tests-step       not measured" in table
 
 
-@pytest.mark.slow
 def test_the_second_is_cut_and_started_again_and_ends_in_the_table_and_the_curves(out, tmp_path):
     options = ("--small", "--runs", str(tmp_path / "runs"))
     printed = cut(start("second", out, *options), out / "results.jsonl", 2)

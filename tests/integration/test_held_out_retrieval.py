@@ -11,8 +11,6 @@ from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_store
 from vlsa.retrieve.encode.encoders import load
 from vlsa.retrieve.evaluate.directions import evaluate_embeddings
 
-pytestmark = pytest.mark.slow
-
 NUM_TRAIN, NUM_TEST, NUM_STEPS = 192, 60, 150
 CHANCE = 10 / NUM_TEST
 """Recall at 10 of a model that knows nothing."""

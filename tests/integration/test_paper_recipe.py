@@ -12,7 +12,6 @@ from vlsa.data.loading.tokenizer import SPECIAL_TOKENS, Tokenizer
 from vlsa.pretrain.checkpoint import build_model
 from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
 
-pytestmark = pytest.mark.slow
 NUM_WORDS = 30_522
 
 

@@ -277,7 +277,6 @@ def test_what_the_training_data_means_is_said_once(folder, tmp_path, data):
     assert again.note == ""
 
 
-@pytest.mark.slow
 def test_an_index_killed_twenty_times_at_random_places_is_that_of_an_unbroken_run(tmp_path):
     footage = tmp_path / "footage"
     footage.mkdir()
