@@ -147,10 +147,10 @@ class Source:
         return timestamp * self._tick_seconds[stream.index] - self.zero_seconds
 
     def _seek(self, kind: Kind, seconds: float) -> None:
-        if seconds <= 0:  # a seek to 0 would drop what a codec needs to start with, such as the first samples of AAC
-            if not self._is_fresh:
-                self.reopen()
+        if seconds <= 0 and self._is_fresh:
             return
+        # A codec may need packets from before time 0 to start with: AAC would lose its first samples.
+        seconds = seconds if seconds > 0 else -1.0
         stream = self.stream(kind)
         try:
             self.container.seek(math.floor((seconds + self.zero_seconds) / stream.time_base), stream=stream)
