@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from made import random_batch, write_store
@@ -27,7 +28,7 @@ from vlsa.data.clip import Batch
 from vlsa.data.loading.loader import TrainingClips, training_batches
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import encoder_tokens
-from vlsa.model.types import SpecialTokens
+from vlsa.model.types import Losses, SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import oom
 from vlsa.pretrain.loop import Trainer, build_optimizer, train_step
@@ -49,7 +50,6 @@ class UnfusedAdamW(torch.optim.AdamW):
 
 def start(config: Config, device: torch.device, kernel: str = "fused") -> Trainer:
     """A fresh run with the recipe's whole vocabulary."""
-    oom.too_much = _does_not_fit  # the bench halves a batch by itself, in a fresh process
     torch.manual_seed(0)
     model = VLSA(config.model, SpecialTokens(1, 2, 3)).to(device)
     optimizer = build_optimizer(model, config)
@@ -66,9 +66,15 @@ def _does_not_fit(_trainer: Trainer, batch: Batch, *_rest: Any) -> ConfigError:
     return ConfigError(f"a step of {len(batch)} clips does not fit")
 
 
+def _take(trainer: Trainer, batch: Batch) -> tuple[Losses, torch.Tensor]:
+    """A step of the loop, which says no more than that a batch does not fit: the bench halves it by itself."""
+    with mock.patch.object(oom, "too_much", _does_not_fit):
+        return train_step(trainer, batch)
+
+
 def step_of(trainer: Trainer, batches: Iterator[Batch]) -> None:
     """One step of the loop."""
-    train_step(trainer, next(batches))
+    _take(trainer, next(batches))
     trainer.step += 1
 
 
@@ -77,7 +83,7 @@ def first_step(trainer: Trainer, job: Job) -> Results:
     started, config = time.perf_counter(), trainer.config
     if job.num_clips < job.equal_clips and not config.compute.chunk_size:
         trainer.config = override(config, [f"compute.chunk_size={job.num_clips}"])
-    losses, norm = train_step(trainer, random_batch(config.model, job.equal_clips, job.device))
+    losses, norm = _take(trainer, random_batch(config.model, job.equal_clips, job.device))
     trainer.step, trainer.config = 1, config
     return first_step_results(config.model, job.equal_clips, losses.total, norm, started)
 
@@ -142,11 +148,11 @@ def with_data(job: Job, settings: tuple[str, ...] = (), changes: tuple[Variant, 
         source = write_store(Path(folder), max(2 * job.num_clips, 4), config.model, max(num_workers, 1))
         tokenizer = Tokenizer.train(list(source.texts("train")), config.model.text.vocabulary_size)
         clips = TrainingClips(source, config.model, config.train, tokenizer)
-        batches = _noted(prefetch(training_batches(clips, 0, job.device), job.device), waits)
-        reading = reading_speed(batches, num_read, ahead, job.num_clips)
-        step = partial(step_of, trainer, batches)
-        timing = time_steps(step, job.device, num_steps, ahead, limit_seconds=job.seconds(30))
-        batches.close()
+        with training_batches(clips, 0, job.device) as read:
+            batches = _noted(prefetch(read, job.device), waits)
+            reading = reading_speed(batches, num_read, ahead, job.num_clips)
+            step = partial(step_of, trainer, batches)
+            timing = time_steps(step, job.device, num_steps, ahead, limit_seconds=job.seconds(30))
     first = num_read + ahead
     waited = sum(waits[first : first + len(timing.seconds)]) / sum(timing.seconds)
     results |= results_of(config, job.num_clips, timing)

@@ -162,7 +162,8 @@ def of_a_rank(rank: int, num_ranks: int, sharding: str, path: str) -> None:
     config = here(recipe("tiny"), sharding, num_ranks)
     source = WorldClips(WorldSpec.parse(f"world:train={CLIPS_HERE * num_ranks},test=0,px=64"))
     trainer = fresh_trainer(config, source)
-    batch = next(iter(training_batches(TrainingClips(source, config.model, config.train, trainer.tokenizer), 0)))
+    with training_batches(TrainingClips(source, config.model, config.train, trainer.tokenizer), 0) as batches:
+        batch = next(batches)
     for _ in range(WARM_UP):
         loop.train_step(trainer, batch)
     before, started, counter = carried_by_loopback(), time.perf_counter(), Collectives()

@@ -52,9 +52,18 @@ def start(line: str, folder: Path, **environment: str) -> subprocess.Popen:
     )
 
 
+def ended(process: subprocess.Popen, timeout_seconds: float = 240) -> tuple[str, str]:
+    """What a process wrote to stdout and to stderr until its end. One that does not end is killed and fails."""
+    try:
+        return process.communicate(timeout=timeout_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"no end in {timeout_seconds:g} s: {process.communicate()}") from None
+
+
 def run(line: str, folder: Path, expected: int = 0) -> tuple[str, str]:
     """What a line, run in a process of its own, wrote to stdout and to stderr."""
     process = start(line, folder)
-    out, errors = process.communicate(timeout=240)
+    out, errors = ended(process)
     assert process.returncode == expected, f"{line}\n{out}\n{errors}"
     return out, errors

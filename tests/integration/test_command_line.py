@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_lines import call, examples, run, start
+from command_lines import call, ended, examples, run, start
 from safetensors.numpy import load_file
 
 import vlsa
@@ -148,7 +148,7 @@ def test_stopped_by_ctrl_c_the_same_command_goes_on_to_the_very_same_weights(tol
     process = start(line, place)
     wait_for_a_step(place / "stopped" / "metrics.jsonl")
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=120)
+    out, errors = ended(process)
     assert process.returncode == 130
     assert out == ""
     assert "stopped after step" in errors

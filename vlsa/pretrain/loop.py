@@ -21,7 +21,7 @@ from torch import nn
 from vlsa.base.processes import any_rank, first_row, joined, num_processes, sum_over_processes
 from vlsa.config import Config
 from vlsa.data.clip import Batch, Dataset
-from vlsa.data.loading.loader import TrainingClips, fingerprint, first_clips, reader_deaths, training_batches
+from vlsa.data.loading.loader import TrainingClips, fingerprint, first_clips, training_batches
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.types import Losses
 from vlsa.model.vlsa import CALIBRATION_CLIPS, VLSA
@@ -121,7 +121,6 @@ def _run(
         only_writer(run_path),
         checkpoint.unchanged(run_path, saved),
         MetricsLog(run_path, config, first_step=trainer.step, trackers=trackers) as metrics_log,
-        reader_deaths(),
         stop_on_signal() as stop,
     ):
         peak_flops = ceiling(trainer.device, trainer.model.precision)
@@ -134,22 +133,23 @@ def _take_steps(trainer: Trainer, clips: TrainingClips, run_path: Path, reporter
     """Steps up to the last one, or to a signal, with checkpoints at that step and at intervals before."""
     train = trainer.config.train
     started = time.perf_counter()
-    batches = require_real(trainer.config.compute, trainer.model, training_batches(clips, trainer.step, trainer.device))
-    for batch, waited_seconds in prefetch(batches, trainer.device):
-        losses, norm = train_step(trainer, batch)
-        trainer.step += 1
-        reporter.meter.step(waited_seconds, len(batch))
-        reporter.log(trainer, losses, norm)
-        reporter.evaluate(trainer)
-        last = any_rank(stop.signal_number > 0) or trainer.step == train.num_steps
-        trainer.seconds += time.perf_counter() - started
-        started = time.perf_counter()
-        if last or trainer.step % train.checkpoint_every_steps == 0:
-            trainer.guard.check()
-            with reporter.meter.paused():
-                trainer.save(run_path)
-        if last:
-            return
+    with training_batches(clips, trainer.step, trainer.device) as read:
+        batches = require_real(trainer.config.compute, trainer.model, read)
+        for batch, waited_seconds in prefetch(batches, trainer.device):
+            losses, norm = train_step(trainer, batch)
+            trainer.step += 1
+            reporter.meter.step(waited_seconds, len(batch))
+            reporter.log(trainer, losses, norm)
+            reporter.evaluate(trainer)
+            last = any_rank(stop.signal_number > 0) or trainer.step == train.num_steps
+            trainer.seconds += time.perf_counter() - started
+            started = time.perf_counter()
+            if last or trainer.step % train.checkpoint_every_steps == 0:
+                trainer.guard.check()
+                with reporter.meter.paused():
+                    trainer.save(run_path)
+            if last:
+                return
 
 
 def train_step(trainer: Trainer, batch: Batch) -> tuple[Losses, torch.Tensor]:

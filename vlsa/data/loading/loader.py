@@ -10,8 +10,8 @@ import hashlib
 import json
 import signal
 import zlib
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -218,12 +218,14 @@ class ReadFailure:
     error: Exception
 
 
+@contextmanager
 def training_batches(
     clips: TrainingClips, first_step: int, device: torch.device | None = None
-) -> Generator[Batch, None, None]:
-    """This process's batches of all steps from `first_step` on, ready to be copied to a device.
+) -> Iterator[Iterator[Batch]]:
+    """This process's batches of all steps from `first_step` on, ready to be copied to a device; readers end with it.
 
-    Raises what reading raises. A reading process that dies raises a RuntimeError: see `reader_deaths`.
+    Reading raises what a clip's error is. When a reading process has died, any error of the block comes as LostProcess:
+    PyTorch raises that death from a signal handler, within whatever code happens to run.
     """
     loader = DataLoader(
         BatchReader(clips),
@@ -235,25 +237,44 @@ def training_batches(
         persistent_workers=False,
         pin_memory=device is not None and device.type == "cuda",
     )
-    for item in loader:
+    batches = iter(loader)
+    readers = getattr(batches, "_workers", ())
+    try:
+        yield _whole(batches)
+    except Exception as error:
+        if any(reader.exitcode for reader in readers) and not isinstance(error, LostProcess):
+            raise _lost_reader(error) from error
+        raise
+    finally:
+        if readers:
+            with suppress(RuntimeError):  # a death that is said by now
+                batches._shutdown_workers()  # else the kill below counts as a death
+        for reader in readers:  # each leaves a first SIGTERM to the loop; Python's exit sends one and waits
+            reader.kill()
+
+
+def _whole(items: Iterator["Batch | ReadFailure"]) -> Iterator[Batch]:
+    while (item := _received(items)) is not None:
         if isinstance(item, ReadFailure):
             raise item.error
         yield item
 
 
-@contextmanager
-def reader_deaths() -> Iterator[None]:
-    """Report a dead reading process as LostProcess. PyTorch raises it wherever the training process then is."""
+def _received(items: Iterator["Batch | ReadFailure"]) -> "Batch | ReadFailure | None":
+    """The next item, None at the end. Raises LostProcess where a socket closed within it: its reader is dying."""
     try:
-        yield
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        raise LostProcess(
-            f"train.num_workers: a reading process died ({' '.join(str(error).split())[:200]}), often because memory "
-            "ran out; the current step cannot be finished. The last checkpoint is whole: run the same command again, "
-            "with a smaller train.num_workers or train.cache_gib if this comes back."
-        ) from error
+        return next(items, None)
+    except (OSError, EOFError) as error:  # errors of reading come as items
+        raise _lost_reader(error) from error
+
+
+def _lost_reader(error: Exception) -> LostProcess:
+    cause = " ".join(str(error).split())[:200] or type(error).__name__
+    return LostProcess(
+        f"train.num_workers: a reading process died ({cause}), often because memory ran "
+        "out; the current step cannot be finished. The last checkpoint is whole: run the same command again, with a "
+        "smaller train.num_workers or train.cache_gib if this comes back."
+    )
 
 
 def _leave_signals_to_the_loop(_worker: int) -> None:

@@ -151,12 +151,14 @@ def test_readers_of_a_training_decode_each_clip_once_and_batches_stay_the_same(t
     counted = Counted(source, tmp_path / "reads")
     shared = tiny_run(num_steps=16, num_workers=2, cache_gib=0.01)
     alone = tiny_run(num_steps=16)
-    found = training_batches(TrainingClips(counted, tiny_config(), shared.train, tokenizer), 0)
-    wanted = training_batches(TrainingClips(source, tiny_config(), alone.train, tokenizer), 0)
-    for one, other in zip(found, wanted, strict=True):
-        assert one.ids == other.ids
-        assert torch.equal(one.video, other.video)
-        assert torch.equal(one.waveform, other.waveform)
+    with (
+        training_batches(TrainingClips(counted, tiny_config(), shared.train, tokenizer), 0) as found,
+        training_batches(TrainingClips(source, tiny_config(), alone.train, tokenizer), 0) as wanted,
+    ):
+        for one, other in zip(found, wanted, strict=True):
+            assert one.ids == other.ids
+            assert torch.equal(one.video, other.video)
+            assert torch.equal(one.waveform, other.waveform)
     reads = counted.reads()
     assert len(reads) == 8
     # At the turn of an epoch two readers may ask for one clip at the same time.

@@ -4,12 +4,13 @@ import dataclasses
 import multiprocessing
 import os
 import signal
+from contextlib import suppress
 
 import pytest
 import torch
 from tiny import plain_clip, tiny_clips, tiny_config, tiny_run, tiny_source
 
-from vlsa.base.errors import ConfigError, StoreError
+from vlsa.base.errors import ConfigError, LostProcess, StoreError
 from vlsa.data.clip import Batch
 from vlsa.data.loading.loader import (
     Dataset,
@@ -21,6 +22,8 @@ from vlsa.data.loading.loader import (
     training_batches,
 )
 
+DIED = r"^train\.num_workers: a reading process died \(.*the same command again"
+
 
 def training_clips(tokenizer, num_clips: int = 10, **train) -> TrainingClips:
     return TrainingClips(tiny_source(num_clips), tiny_config(), tiny_run(**train).train, tokenizer)
@@ -31,6 +34,17 @@ def assert_same(one: Batch, other: Batch) -> None:
     for field in dataclasses.fields(Batch):
         if field.name != "ids":
             assert torch.equal(getattr(one, field.name), getattr(other, field.name)), field.name
+
+
+def batches_of(clips: TrainingClips, first_step: int = 0) -> list[Batch]:
+    with training_batches(clips, first_step) as batches:
+        return list(batches)
+
+
+def two_readers() -> list[multiprocessing.process.BaseProcess]:
+    readers = multiprocessing.active_children()
+    assert len(readers) == 2
+    return readers
 
 
 def keys(first_step: int = 0, **train) -> list[list[tuple[int, int]]]:
@@ -80,14 +94,14 @@ def test_a_batch_that_ranks_cannot_share_says_which_they_can(batch_size, hint):
 
 def test_the_first_clips_are_those_of_the_first_step(tokenizer):
     clips = training_clips(tokenizer)
-    first = next(iter(training_batches(clips, 0)))
+    (first, *_) = batches_of(clips)
     assert first_clips(clips, 2).ids == first.ids[:2]
     assert torch.equal(first_clips(clips, 256).waveform, first.waveform)
 
 
 def test_a_resumed_run_sees_the_same_tensors(tokenizer):
     clips = training_clips(tokenizer)
-    whole, rest = list(training_batches(clips, 0)), list(training_batches(clips, 3))
+    whole, rest = batches_of(clips), batches_of(clips, 3)
     assert len(whole) == 6
     assert len(rest) == 3
     for one, other in zip(whole[3:], rest, strict=True):
@@ -119,15 +133,50 @@ def test_random_resized_crops_are_a_setting_and_off_by_default(tokenizer):
 
 def test_batches_do_not_depend_on_the_number_of_readers_and_ctrl_c_does_not_end_these(tokenizer):
     """A terminal sends Ctrl-C to the readers too; one that died of it would break the step in hand."""
-    alone = list(training_batches(training_clips(tokenizer, num_steps=12), 1))
-    helped = iter(training_batches(training_clips(tokenizer, num_steps=12, num_workers=2), 1))
-    assert_same(alone[0], next(helped))
-    readers = [child.pid for child in multiprocessing.active_children()]
-    assert len(readers) == 2
+    alone = batches_of(training_clips(tokenizer, num_steps=12), 1)
+    with training_batches(training_clips(tokenizer, num_steps=12, num_workers=2), 1) as helped:
+        assert_same(alone[0], next(helped))
+        for reader in two_readers():
+            os.kill(reader.pid, signal.SIGINT)
+        for one, other in zip(alone[1:], helped, strict=True):
+            assert_same(one, other)
+
+
+def test_readers_are_gone_after_the_block_though_they_leave_a_first_sigterm_to_the_loop(tokenizer):
+    """Else a training that ends by an error waits for them at its exit, for ever."""
+    with training_batches(training_clips(tokenizer, num_steps=12, num_workers=2), 1) as batches:
+        next(batches), next(batches)  # one of each reader
+        readers = two_readers()
+        for reader in readers:
+            reader.terminate()
+        next(batches)
     for reader in readers:
-        os.kill(reader, signal.SIGINT)
-    for one, other in zip(alone[1:], helped, strict=True):
-        assert_same(one, other)
+        reader.join(timeout=10)
+    assert None not in [reader.exitcode for reader in readers]
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), EOFError(), FileNotFoundError(2, "no socket")])
+def test_a_reader_that_dies_while_it_sends_a_batch_is_one_line(error, tokenizer, monkeypatch):
+    """PyTorch raises what the connection raises: the batch was on its way through a socket of the dead process."""
+
+    def broken(_self):
+        raise error
+
+    monkeypatch.setattr(torch.utils.data.dataloader._SingleProcessDataLoaderIter, "__next__", broken)
+    with pytest.raises(LostProcess, match=DIED), training_batches(training_clips(tokenizer), 0) as batches:
+        next(batches)
+
+
+def test_the_death_of_a_reader_is_the_error_wherever_the_signal_handler_raised_it(tokenizer):
+    """safetensors turned it into a ValueError, within the writing of a checkpoint."""
+    clips = training_clips(tokenizer, num_steps=12, num_workers=2)
+    with pytest.raises(LostProcess, match=DIED), training_batches(clips, 1) as batches:
+        next(batches), next(batches)
+        reader, _ = two_readers()
+        with suppress(RuntimeError):  # by PyTorch's handler of SIGCHLD
+            reader.kill()
+            reader.join(timeout=10)
+        raise ValueError("could not determine the shape of object type")
 
 
 def test_fewer_clips_than_a_batch_is_one_line(tokenizer):
