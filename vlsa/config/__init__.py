@@ -17,6 +17,8 @@ from vlsa.config.model import (
     Pair,
     Sharing,
     groups_of_sharing,
+    is_in,
+    num_shared,
 )
 from vlsa.config.train import Config, TrainConfig
 
@@ -36,5 +38,7 @@ __all__ = [
     "TrainConfig",
     "VideoConfig",
     "groups_of_sharing",
+    "is_in",
+    "num_shared",
     "require",
 ]

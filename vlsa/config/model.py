@@ -1,5 +1,6 @@
 """Settings of the model: encoder, decoder, objective (VLSA, sections 3.2, 3.3, 4.1)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +19,16 @@ def groups_of_sharing(shared: Sharing) -> tuple[tuple[str, ...], ...]:
     together = tuple(name for name in MODALITIES if name in shared.split("-"))
     apart = tuple((name,) for name in MODALITIES if name not in together)
     return (together, *apart) if together else apart
+
+
+def is_in(modality: str, space: str) -> bool:
+    """Whether a modality is compared in a space, which is named by its pair; all are in the single space, "all"."""
+    return space == "all" or modality in space.split("-")
+
+
+def num_shared(one: str, other: str, spaces: Sequence[str]) -> int:
+    """In how many of the spaces two modalities, or twice the same one, are compared."""
+    return sum(is_in(one, space) and is_in(other, space) for space in spaces)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,12 +112,21 @@ class ObjectiveConfig:
     """Weight of the matching term within GAM; 1 is Eq. 7, 0 leaves contrast alone."""
     hard_negatives: bool = False
     """Negative pairs of matching are drawn by similarity instead of at random (beyond the paper)."""
-    contrast: Literal["softmax", "sigmoid"] = "softmax"
-    """InfoNCE (Eq. 7), or a binary decision for every pair as in SigLIP (beyond the paper)."""
+    contrast: Literal["softmax", "sigmoid", "volume", "area", "product"] = "softmax"
+    """InfoNCE of pairs (Eq. 7); or beyond the paper: a binary decision for every pair (SigLIP), or all three modalities
+    at once by volume (GRAM), area of the triangle (TRIANGLE) or multilinear product (Symile) of their vectors."""
     sigmoid_bias: float = -10.0
     """Where the learned bias of the sigmoid contrast starts; -10 is SigLIP's."""
-    pooling: Literal["mean", "token"] = "mean"
-    """A global is the mean of a modality's outputs (Eq. 6), or the output of a global token (beyond the paper)."""
+    pooling: Literal["mean", "token", "attention"] = "mean"
+    """A global is the mean of a modality's outputs (Eq. 6), the output of a global token, or a mean weighted by
+    attention with a learned query for each head (beyond the paper)."""
+    heads: Literal["none", "modality", "pair"] = "none"
+    """What projects globals: nothing (the paper), a head for each modality, or one for each modality and pair, so that
+    each pair is matched in a space of its own (beyond the paper)."""
+    head_kind: Literal["linear", "mlp"] = "linear"
+    """One linear layer, or two with GELU between them and twice the width inside."""
+    head_width: int = 0
+    """Width of a head's output; 0 = that of the encoder."""
     normalise_targets: bool = True
     """The target is each patch minus its mean, divided by its standard deviation (as in MAE)."""
     temperature: float = 0.07
@@ -136,6 +156,40 @@ class ObjectiveConfig:
             f"model.objective.temperature={self.temperature} is below 0.01: its scale 1 / tau would exceed the "
             "maximum of 100. Try 0.07.",
         )
+        self._check_heads()
+        require(
+            not self.is_triple or self.heads != "pair",
+            f"model.objective.contrast={self.contrast} with heads=pair: three vectors are compared in one space, and "
+            "each pair would have its own. Set model.objective.heads=modality, or contrast=softmax.",
+        )
+
+    def _check_heads(self) -> None:
+        check_least("model.objective", self, 0, "head_width")
+        require(
+            self.heads != "none" or not self.head_width,
+            f"model.objective.head_width={self.head_width} without heads: it would change nothing. "
+            "Set model.objective.heads=pair, or leave it out.",
+        )
+        require(
+            self.heads == "none" or self.matching_attention == "isolated",
+            f"model.objective.heads={self.heads} with matching_attention=joint: one modality alone could not be "
+            "encoded into the spaces of its heads. Set model.objective.matching_attention=isolated, or heads=none.",
+        )
+        require(
+            self.heads == "none" or bool(self.pairs),
+            f"model.objective.heads={self.heads} without pairs: nothing would have a head. "
+            "Name a pair, or set model.objective.heads=none.",
+        )
+
+    @property
+    def is_triple(self) -> bool:
+        """Whether all three modalities of a clip are contrasted at once."""
+        return self.contrast in ("volume", "area", "product")
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """Spaces in which globals are compared: one for each pair with heads="pair"; else a single one, "all"."""
+        return self.pairs if self.heads == "pair" else ("all",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,3 +202,18 @@ class ModelConfig:
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+
+    @property
+    def space_width(self) -> int:
+        """Numbers of a global in one space."""
+        return self.objective.head_width or self.encoder.width
+
+    @property
+    def vector_width(self) -> int:
+        """Numbers of a global in all spaces, one after the other; zeros in a space that its modality is not in."""
+        return len(self.objective.spaces) * self.space_width
+
+    def columns(self, space: str) -> slice:
+        """Where the numbers of a space are in a global; all of them for any pair where there is one space."""
+        number = self.objective.spaces.index(space) if space in self.objective.spaces else 0
+        return slice(number * self.space_width, (number + 1) * self.space_width)

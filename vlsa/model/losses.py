@@ -19,9 +19,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Globals:
-    """One unit vector for each clip and modality (Eq. 6), and which clips have the modality."""
+    """One global for each clip and modality (Eq. 6), and which clips have the modality.
 
-    vectors: dict[str, Float[Tensor, "B D"]]
+    A unit vector, or with a space for each pair one in each of them (heads.py).
+    """
+
+    vectors: dict[str, Float[Tensor, "B W"]]
     present: dict[str, Bool[Tensor, " B"]]
 
     def detach(self) -> "Globals":
@@ -58,7 +61,7 @@ def patch_loss(
 ) -> Float[Tensor, ""]:
     """Mean squared error of the masked patches that are real (Eq. 5, L_v and L_a); `count` of them in all."""
     error = (prediction.float() - target.float()).square().mean(dim=-1)
-    return _mean_where(error, ~padding, count)
+    return mean_where(error, ~padding, count)
 
 
 def text_loss(
@@ -70,13 +73,27 @@ def text_loss(
     """Cross-entropy of the masked tokens, nats per token (Eq. 5, L_t); `count` of them in all."""
     # Rows of a matrix: with the classes in the middle PyTorch would copy the largest tensor of a step.
     error = F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="none")
-    return _mean_where(error, ~padding.flatten(), count)
+    return mean_where(error, ~padding.flatten(), count)
 
 
 def mean_pool(tokens: Float[Tensor, "B N D"], padding: Bool[Tensor, "B N"]) -> Float[Tensor, "B D"]:
     """The global of a modality: the mean of its real tokens (Eq. 6); zero where there are none."""
     real = (~padding)[..., None].float()
     return (tokens.float() * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)
+
+
+def attention_pool(
+    tokens: Float[Tensor, "B N D"], padding: Bool[Tensor, "B N"], queries: Float[Tensor, "H D"]
+) -> Float[Tensor, "B H D"]:
+    """Means of the real tokens, weighted by softmax(query . token / sqrt(D)); the plain mean for a query of zeros.
+
+    Attention with one learned query and no other weights (as the pooling head of SigLIP, arXiv 2303.15343, without its
+    projections and MLP). Where there are no real tokens the result means nothing.
+    """
+    tokens = tokens.float()
+    scores = tokens @ queries.float().T / tokens.shape[-1] ** 0.5  # B N H
+    scores = scores.masked_fill(padding[..., None], torch.finfo(scores.dtype).min)
+    return scores.softmax(dim=1).transpose(1, 2) @ tokens
 
 
 def contrastive_loss(
@@ -100,7 +117,7 @@ def contrastive_loss(
         logits = (scale * queries @ candidates.T).float()  # B G
         logits = logits.masked_fill(absent, torch.finfo(logits.dtype).min)
         error = error + F.cross_entropy(logits, target, reduction="none")
-    return _mean_where(error, present, everyone.present.sum())
+    return mean_where(error, present, everyone.present.sum())
 
 
 def sigmoid_loss(
@@ -153,10 +170,10 @@ def matching_loss(
     num_true, num_false = counts or (None, None)
     is_true = F.softplus(-logits_true.float())
     is_false = F.softplus(logits_false.float())
-    return 0.5 * (_mean_where(is_true, present_true, num_true) + _mean_where(is_false, present_false, num_false))
+    return 0.5 * (mean_where(is_true, present_true, num_true) + mean_where(is_false, present_false, num_false))
 
 
-def _mean_where(
+def mean_where(
     values: Float[Tensor, "*S"], keep: Bool[Tensor, "*S"], count: Num[Tensor, ""] | None = None
 ) -> Float[Tensor, ""]:
     """Mean of the kept values, 0 without any; with `count`, their part of a mean over that many."""

@@ -1,37 +1,36 @@
 """Global audio matching (GAM): one vector for each modality of a clip, contrasted and matched over the whole batch.
 
-Paper: VLSA (arXiv 2405.07202), section 3.3, Eq. 1, 6, 7. Reads encoder outputs; used by vlsa.py; the equations are in
-losses.py. With the pair video-text alone this is video-text matching (VTM), the paper's baseline (Figure 5).
-Axes: B clips of this process, G clips of the whole batch, D width.
+Paper: VLSA (arXiv 2405.07202), section 3.3, Eq. 1, 6, 7. Reads globals (heads.py); used by vlsa.py; the equations are
+in losses.py. With the pair video-text alone this is video-text matching (VTM), the paper's baseline (Figure 5).
+Axes: B clips of this process, G clips of the whole batch, D width of a space.
 """
 
 import math
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from vlsa.base.processes import first_row, num_processes
-from vlsa.config import MODALITIES, ModelConfig
+from vlsa.config import ModelConfig
 from vlsa.model import losses
 from vlsa.model.losses import GatheredGlobals, Globals
 from vlsa.model.noise import PairNoise
-from vlsa.model.types import Tokens
+from vlsa.model.triples import triple_loss
 
 MAX_SCALE = 100.0
 """Ceiling of a learned 1 / tau."""
 
 
 class GlobalMatching(nn.Module):
-    """Pools globals and scores them; every option is a field of `ObjectiveConfig`."""
+    """Scores the globals that heads.py makes; every option is a field of `ObjectiveConfig`."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.objective = objective = config.objective
-        width = config.encoder.width
-        num_features = width * (1 if objective.matching_features == "product" else 2)
+        self.columns = {pair: config.columns(pair) for pair in objective.pairs}
+        num_features = config.space_width * (1 if objective.matching_features == "product" else 2)
         pairs = objective.pairs if objective.global_weight and objective.matching_weight else ()
         self.layers = nn.ModuleDict({pair: nn.Linear(num_features, 1) for pair in pairs})
         log_scale = torch.tensor(math.log(1 / objective.temperature))
@@ -39,8 +38,6 @@ class GlobalMatching(nn.Module):
         self.log_scale = nn.Parameter(log_scale, requires_grad=learned)
         sigmoid = objective.contrast == "sigmoid"
         self.bias = nn.Parameter(torch.tensor(objective.sigmoid_bias)) if sigmoid else None
-        tokens = objective.pooling == "token"
-        self.tokens = nn.Parameter(torch.randn(len(MODALITIES), width) * 0.02) if tokens else None
 
     def forward(self, own: Globals, noise: PairNoise) -> dict[str, Float[Tensor, ""]]:
         """Eq. 7: for each pair of modalities, contrast in both directions and matching.
@@ -49,10 +46,13 @@ class GlobalMatching(nn.Module):
         all; the terms of all processes add up to those of the whole batch.
         """
         everyone = gather(own)
-        terms = {}
+        terms = (
+            {"global_contrast": self.contrast_triples(own, everyone, noise.shift)} if self.objective.is_triple else {}
+        )
         for number, pair in enumerate(self.objective.pairs):
             name = pair.replace("-", "_")
-            terms[f"global_contrast_{name}"] = self.contrast(pair, own, everyone)
+            if not self.objective.is_triple:
+                terms[f"global_contrast_{name}"] = self.contrast(pair, own, everyone)
             if self.objective.matching_weight and noise.partners is None:
                 terms[f"global_match_{name}"] = self.match_shifted(pair, own, everyone, noise.shift)
             elif self.objective.matching_weight:
@@ -61,16 +61,22 @@ class GlobalMatching(nn.Module):
 
     def contrast(self, pair: str, own: Globals, everyone: Globals) -> Float[Tensor, ""]:
         """Each clip against all of the batch: InfoNCE (Eq. 7, first two terms), or the sigmoid loss of SigLIP."""
-        one, other, both = of_pair(pair, own)
-        gathered = GatheredGlobals(*of_pair(pair, everyone), first_row(len(one)))
+        one, other, both = self.of_pair(pair, own)
+        gathered = GatheredGlobals(*self.of_pair(pair, everyone), first_row(len(one)))
         if self.bias is None:
             return losses.contrastive_loss(one, other, self.scale, both, gathered)
         return losses.sigmoid_loss(one, other, self.scale, self.bias, both, gathered)
 
+    def contrast_triples(self, own: Globals, everyone: Globals, shift: Int[Tensor, ""]) -> Float[Tensor, ""]:
+        """All three globals of each clip against those of all of the batch (triples.py)."""
+        num_clips = len(own.present["video"])
+        rows = first_row(num_clips) + torch.arange(num_clips, device=shift.device)
+        return triple_loss(self.objective.contrast, own, everyone, self.scale, rows, shift)
+
     def match_shifted(self, pair: str, own: Globals, everyone: Globals, shift: Int[Tensor, ""]) -> Float[Tensor, ""]:
         """Positive pairs against those that a rotation of the whole batch makes (Eq. 7, third term)."""
-        one, other, both = of_pair(pair, own)
-        gathered = GatheredGlobals(*of_pair(pair, everyone), first_row(len(one)))
+        one, other, both = self.of_pair(pair, own)
+        gathered = GatheredGlobals(*self.of_pair(pair, everyone), first_row(len(one)))
         num_clips, rows = len(gathered.one), gathered.rows(len(one))
         partner = (torch.arange(num_clips, device=shift.device) - shift) % num_clips
         has_one, has_other = (everyone.present[name] for name in pair.split("-"))
@@ -83,8 +89,8 @@ class GlobalMatching(nn.Module):
         self, pair: str, own: Globals, everyone: Globals, uniform: Float[Tensor, "B 2"]
     ) -> Float[Tensor, ""]:
         """Positive pairs against hard negatives of the whole batch, for both globals of a pair."""
-        one, other, both = of_pair(pair, own)
-        gathered = GatheredGlobals(*of_pair(pair, everyone), first_row(len(one)))
+        one, other, both = self.of_pair(pair, own)
+        gathered = GatheredGlobals(*self.of_pair(pair, everyone), first_row(len(one)))
         logits_one, logits_other = (self.scale * one @ gathered.other.T), (self.scale * other @ gathered.one.T)
         for_one = losses.hard_negatives(logits_one.detach(), gathered, uniform[:, 0])
         for_other = losses.hard_negatives(logits_other.detach(), gathered, uniform[:, 1])
@@ -108,35 +114,13 @@ class GlobalMatching(nn.Module):
             features = torch.cat([one, other], dim=-1) * one.shape[-1] ** 0.5
         return self.layers[pair](features).squeeze(-1)
 
-    # ---- from tokens to globals -----------------------------------------------------------------------------------
-
-    def add_tokens(self, tokens: dict[str, Tokens]) -> dict[str, Tokens]:
-        """With pooling="token", a global token in front of each modality; padding where the modality is absent."""
-        return tokens if self.tokens is None else {name: self._with_token(name, part) for name, part in tokens.items()}
-
-    def _with_token(self, name: str, part: Tokens) -> Tokens:
-        assert self.tokens is not None
-        token = self.tokens[MODALITIES.index(name)].expand(part.tokens.shape[0], 1, -1)
-        absent = part.padding.all(dim=1, keepdim=True)
-        return Tokens(torch.cat([token, part.tokens], dim=1), torch.cat([absent, part.padding], dim=1))
-
-    def without_tokens(self, tokens: dict[str, Tokens]) -> dict[str, Tokens]:
-        """The inverse of `add_tokens`."""
-        if self.tokens is None:
-            return tokens
-        return {name: Tokens(part.tokens[:, 1:], part.padding[:, 1:]) for name, part in tokens.items()}
-
-    def pool(self, encoded: dict[str, Tokens]) -> Globals:
-        """The global of each modality, at unit length: the mean of its outputs (Eq. 6), or the output of its token."""
-        return Globals(
-            vectors={name: F.normalize(self._pool(part), dim=-1) for name, part in encoded.items()},
-            present={name: ~part.padding.all(dim=-1) for name, part in encoded.items()},
-        )
-
-    def _pool(self, part: Tokens) -> Float[Tensor, "B D"]:
-        if self.tokens is None:
-            return losses.mean_pool(part.tokens, part.padding)
-        return part.tokens[:, 0].float() * ~part.padding[:, :1]
+    def of_pair(
+        self, pair: str, globals_: Globals
+    ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D"], Bool[Tensor, " B"]]:
+        """The two globals of a pair such as "audio-video" in their space, and which clips have both."""
+        one, other = pair.split("-")
+        vectors, columns = globals_.vectors, self.columns[pair]
+        return vectors[one][:, columns], vectors[other][:, columns], globals_.present[one] & globals_.present[other]
 
     # ---- the temperature ------------------------------------------------------------------------------------------
 
@@ -149,12 +133,6 @@ class GlobalMatching(nn.Module):
     def limit_scale(self) -> None:
         """Clamp a learned 1 / tau to its ceiling, so that it can fall again; called after each update."""
         self.log_scale.clamp_(max=math.log(MAX_SCALE))
-
-
-def of_pair(pair: str, globals_: Globals) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D"], Bool[Tensor, " B"]]:
-    """The two globals of a pair such as "audio-video", and which clips have both."""
-    one, other = pair.split("-")
-    return globals_.vectors[one], globals_.vectors[other], globals_.present[one] & globals_.present[other]
 
 
 def gather(own: Globals) -> Globals:

@@ -6,10 +6,12 @@ Paper: Unified Video-Language Pre-training with Synchronized Audio (arXiv 2405.0
 2. `visible_tokens`: what stays visible is embedded
 3. `encode`: the shared encoder, each modality on its own (isolated) and all of them together (joint), Eq. 3-4
 4. `reconstruct`, `local_losses`: the decoder predicts what was masked from the joint outputs; LPMM, Eq. 5
-5. `global_losses`: the means of isolated outputs are contrasted with the audio's; GAM, Eq. 6-7: read on in matching.py
+5. `heads`: the isolated outputs of each modality become its global, their mean; Eq. 6, heads.py
+6. `global_losses`: globals are contrasted with the audio's; GAM, Eq. 7: read on in matching.py
 
 Reads `Batch` of data/; feeds pretrain/loop.py (`Losses`) and retrieve/ (`encode_*`).
-Axes: B clips, V frames, I patches of a frame, N patches or tokens, K visible, M decoded, P values of a patch, D width.
+Axes: B clips, V frames, I patches of a frame, N patches or tokens, K visible, M decoded, D width, P values of a patch,
+W values of a global.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +27,7 @@ from vlsa.data.clip import Batch
 from vlsa.model import losses, masking, patches
 from vlsa.model.decoder import Decoder, Masked, Reconstruction, Visible
 from vlsa.model.encoder import Encoder
+from vlsa.model.heads import Heads
 from vlsa.model.matching import GlobalMatching
 from vlsa.model.noise import MaskNoise, Noise, PairNoise, draw_noise
 from vlsa.model.spectrogram import LogSpectrogram
@@ -47,6 +50,7 @@ class VLSA(nn.Module):
         self.embedding = patches.Embedding(config)
         self.encoder = Encoder(config.encoder)
         self.decoder = Decoder(config) if config.objective.local_weight else None
+        self.heads = Heads(config)
         self.matching = GlobalMatching(config)
         self.precision = torch.float32
         self.apply(_initialise)
@@ -77,7 +81,7 @@ class VLSA(nn.Module):
             isolated, joint = self.encode(self.visible_tokens(content, masks))
             prediction = self.reconstruct(content, masks, joint) if self.decoder else None
         terms = self.local_losses(content, masks, prediction, counts) if prediction else {}
-        return Parts(terms, self.matching.pool(isolated))
+        return Parts(terms, self.heads(isolated))
 
     def global_losses(self, globals_: Globals, noise: PairNoise) -> dict[str, Float[Tensor, ""]]:
         """GAM (Eq. 7): every clip contrasted with the batch by its globals; no terms if GAM is not trained."""
@@ -100,9 +104,9 @@ class VLSA(nn.Module):
         content = self.content(batch)
         masks = self.draw_masks(content, noise)
         with self.low_precision():
-            tokens = self.matching.add_tokens(self.visible_tokens(content, masks))
+            tokens = self.heads.add_tokens(self.visible_tokens(content, masks))
             isolated = self.encoder.joint(tokens) if self.is_joint else self.encoder.isolated(tokens)
-        return self.matching.pool(isolated), self.counts(content, masks)
+        return self.heads(isolated), self.counts(content, masks)
 
     def draw_noise(
         self, num_clips: int, generator: torch.Generator | None = None, rows: tuple[int, int] | None = None
@@ -112,9 +116,8 @@ class VLSA(nn.Module):
 
     def low_precision(self) -> AbstractContextManager[object]:
         """Matrix products in bfloat16 where `compute.precision` asks for it; losses are computed outside."""
-        if self.precision == torch.float32:
-            return nullcontext()
-        return torch.autocast(self.pixel_scale.device.type, self.precision)
+        is_exact = self.precision == torch.float32
+        return nullcontext() if is_exact else torch.autocast(self.pixel_scale.device.type, self.precision)
 
     # ---- its stages -----------------------------------------------------------------------------------------------
 
@@ -169,14 +172,14 @@ class VLSA(nn.Module):
 
         With matching_attention="joint", or when only one of the two is trained, one pass serves as both.
         """
-        tokens = self.matching.add_tokens(tokens)
+        tokens = self.heads.add_tokens(tokens)
         if self.is_joint:
             isolated = joint = self.encoder.joint(tokens)
         elif not self.decoder:
             isolated = joint = self.encoder.isolated(tokens)
         else:
             isolated, joint = self.encoder.both(tokens)
-        return isolated, self.matching.without_tokens(joint)
+        return isolated, self.heads.without_tokens(joint)
 
     def reconstruct(self, content: Content, masks: Masks, joint: dict[str, Tokens]) -> Reconstruction:
         """Predictions of the decoder for the masked patches and tokens, from the joint outputs."""
@@ -230,10 +233,7 @@ class VLSA(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
-        """Set mean and deviation of pixels and spectrogram values from a batch; they are saved with the weights.
-
-        Without it dark footage or quiet audio would enter as one large constant.
-        """
+        """Set mean and deviation of pixels and spectrogram values from a batch; saved with the weights."""
         batch = batch.rows(0, CALIBRATION_CLIPS)
         frames = batch.video[~batch.frame_padding].float() / 255
         if len(frames):
@@ -264,16 +264,16 @@ class VLSA(nn.Module):
         """Isolated globals of every modality, with nothing masked."""
         return self._globals(batch, *MODALITIES)
 
-    def encode_video(self, batch: Batch) -> Float[Tensor, "B D"]:
-        """Unit vectors of the videos; rows without frames carry no meaning."""
+    def encode_video(self, batch: Batch) -> Float[Tensor, "B W"]:
+        """Globals of the videos; rows without frames carry no meaning."""
         return self._globals(batch, "video").vectors["video"]
 
-    def encode_audio(self, batch: Batch) -> Float[Tensor, "B D"]:
-        """Unit vectors of the audio; rows without audio carry no meaning."""
+    def encode_audio(self, batch: Batch) -> Float[Tensor, "B W"]:
+        """Globals of the audio; rows without audio carry no meaning."""
         return self._globals(batch, "audio").vectors["audio"]
 
-    def encode_text(self, batch: Batch) -> Float[Tensor, "B D"]:
-        """Unit vectors of the texts; rows without text carry no meaning."""
+    def encode_text(self, batch: Batch) -> Float[Tensor, "B W"]:
+        """Globals of the texts; rows without text carry no meaning."""
         return self._globals(batch, "text").vectors["text"]
 
     def all_tokens(self, batch: Batch, name: str) -> Tokens:
@@ -287,8 +287,8 @@ class VLSA(nn.Module):
         return Tokens(self.embedding.embed_video(pixels, batch.frame_seconds), self.video_padding(batch))
 
     def _globals(self, batch: Batch, *names: str) -> Globals:
-        tokens = {name: self.all_tokens(batch, name) for name in names}
-        return self.matching.pool(self.encoder.isolated(self.matching.add_tokens(tokens)))
+        tokens = self.heads.add_tokens({name: self.all_tokens(batch, name) for name in names})
+        return self.heads(self.encoder.isolated(tokens))
 
 
 def _initialise(module: nn.Module) -> None:

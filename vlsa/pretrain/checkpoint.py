@@ -37,6 +37,8 @@ from vlsa.pretrain.stored_sizes import require_stored_sizes
 FORMAT, VERSION = "vlsa-model", "2"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
 MOMENTS = ("exp_avg", "exp_avg_sq")
+RENAMED = {"matching.tokens": "heads.tokens"}
+"""Weights of runs before 0.5, and their names now."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
     """Model, tokenizer and settings of a run, a checkpoint, or a model.safetensors. Raises CheckpointError."""
     path = model_file(path)
     weights, _, header = sharded_files.read(path)
+    weights = {RENAMED.get(name, name): weight for name, weight in weights.items()}
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path}: no VLSA model in it; its weights have no settings. Give the folder of a run.")
     if header.get("version") != VERSION:

@@ -46,6 +46,7 @@ def finetune_config(
 ) -> Config:
     """Settings of a fine-tuning on `num_clips` clips. Raises ConfigError for fewer than a batch, or than a pair."""
     _require_batch(batch_size)
+    _require_heads(pretrained.model, pairs)
     if num_clips < batch_size:
         smaller = f"Add --batch-size {num_clips}, or clips." if num_clips >= SMALLEST_BATCH else "Add clips."
         raise ConfigError(
@@ -88,6 +89,17 @@ def _require_batch(batch_size: int) -> None:
         raise ConfigError(
             f"finetune: a batch of {batch_size} has no other clip to contrast a clip with; nothing would be learned. "
             f"Ask for at least {SMALLEST_BATCH}, as --batch-size 256."
+        )
+
+
+def _require_heads(model: ModelConfig, pairs: tuple[Pair, ...]) -> None:
+    names = {pair: name for name, pair in PAIRS.items()}
+    lacking = [names[pair] for pair in pairs if pair not in model.objective.spaces]
+    if model.objective.heads == "pair" and lacking:
+        own = " ".join(f"--pair {names[pair]}" for pair in model.objective.pairs)
+        raise ConfigError(
+            f"finetune --pair {lacking[0]}: the model has no head for it, and would start from noise. It was "
+            f"pre-trained on {own}; ask for these, or pre-train with the pair among model.objective.pairs."
         )
 
 

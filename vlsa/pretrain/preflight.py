@@ -10,7 +10,7 @@ from typing import Any
 
 from vlsa.base.console import duration
 from vlsa.base.errors import ConfigError, StoreError
-from vlsa.config import Config, Pair
+from vlsa.config import MODALITIES, Config, Pair
 from vlsa.data.clip import Dataset
 
 FEW_CLIPS = 1000
@@ -85,6 +85,8 @@ def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False)
             "train.batch_size=1: a clip has no other clip to be contrasted with, so that nothing would be matched. "
             "Set train.batch_size=2 or more, or model.objective.global_weight=0."
         )
+    if objective.global_weight and objective.is_triple:
+        _require_triples(source, summary.name, objective.contrast)
     missing = [pair for pair in pairs if summary.num_matched[pair] < 2]
     if not missing:
         return summary
@@ -98,6 +100,16 @@ def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False)
         )
     _LOG.info("%s; the pair %s is left out", found, missing[0])
     return summary
+
+
+def _require_triples(source: Dataset, name: str, contrast: str) -> None:
+    num_whole = sum(all(_has(row, modality) for modality in MODALITIES) for row in source.rows("train"))
+    if num_whole < 2:
+        raise StoreError(
+            f"{name}: {num_whole or 'no'} clip of split train has video, audio and text, which "
+            f"model.objective.contrast={contrast} contrasts at once. Add what is missing, or set "
+            "model.objective.contrast=softmax, which takes pairs."
+        )
 
 
 def _has(row: Any, modality: str) -> bool:

@@ -51,6 +51,10 @@ def _stored(model: ModelConfig, weights: Mapping[str, Tensor], vocabulary_size: 
         yield "decoder.width", model.decoder.width, width
         yield "decoder.num_layers", model.decoder.num_layers, _num_layers(shapes, "decoder")
         yield "decoder.mlp_ratio x width", model.decoder.mlp_ratio * width, _size_of_any(shapes, "decoder", MLP_BIAS)
+    if model.objective.heads != "none":
+        end = ".bias" if model.objective.head_kind == "linear" else ".2.bias"
+        names = (name for name in shapes if name.startswith("heads.projections.") and name.endswith(end))
+        yield "objective.head_width", model.space_width, _size(shapes, next(names, ""), 0)
     frames = shapes.get("embedding.positions.frames")
     if model.encoder.positions == "learned":
         yield "video.num_frames", model.video.num_frames, frames[0] if frames else 0

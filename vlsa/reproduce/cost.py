@@ -39,7 +39,7 @@ PAPER_ROWS = (
 """Parameters, GPU-hours and inference latency in the paper, which does not define the latency."""
 PARTS = (
     "embedding.video", "embedding.audio", "embedding.text", "embedding", "encoder", "decoder.heads", "decoder",
-    "matching",
+    "heads", "matching",
 )  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def measure_cost(
     step_seconds = _step_seconds(config, model, tokenizer, batch, num_steps)
     model.eval()
     one = batch.rows(0, 1)
-    gallery = torch.nn.functional.normalize(torch.randn(GALLERY, config.model.encoder.width, device=where), dim=-1)
+    gallery = torch.nn.functional.normalize(torch.randn(GALLERY, config.model.vector_width, device=where), dim=-1)
     encode = _seconds(lambda: (model.encode_video(one), model.encode_audio(one)), num_steps)
     return Cost(
         recipe=name,

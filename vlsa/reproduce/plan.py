@@ -9,7 +9,7 @@ from vlsa.base.errors import ConfigError
 from vlsa.base.files import write_atomically
 from vlsa.config import Config
 from vlsa.config.recipes import settings_of
-from vlsa.reproduce.targets import FINE_TUNED, Arm, Target
+from vlsa.reproduce.targets import FINE_TUNED, FULL, Arm, Target
 
 WARMUP_SHARE = 0.1
 """Longest warm-up of a run whose steps are limited by a budget."""
@@ -49,8 +49,8 @@ class Plan:
                 f"reproduce --recipe {self.recipe}: a table compares variants of one recipe. Give the recipe alone: "
                 f"--recipe {self.recipe.partition('/')[0]}."
             )
-        name = f"{self.recipe}/{arm.variant}" if arm.variant else self.recipe
-        config = settings_of(name, [*self.assignments, f"train.seed={seed}"])
+        name = arm.variant or FULL.variant  # nothing is pre-trained, then: fine-tuning is that of the paper's arms
+        config = settings_of(f"{self.recipe}/{name}", [*self.assignments, f"train.seed={seed}"])
         steps = self.budget_steps or config.train.num_steps
         warmup = min(config.train.warmup_steps, round(WARMUP_SHARE * steps)) if self.budget_steps else None
         warmup = config.train.warmup_steps if warmup is None else warmup

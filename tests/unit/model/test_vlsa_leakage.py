@@ -28,7 +28,7 @@ def training_globals(model: VLSA, batch: Batch) -> Globals:
     """The globals that GAM sees, with the masks of seed 0. (Word masks depend on the words, so they move with them.)"""
     content = model.content(batch)
     masks = masks_of(model, content)
-    return model.matching.pool(model.encode(model.visible_tokens(content, masks))[0])
+    return model.heads(model.encode(model.visible_tokens(content, masks))[0])
 
 
 @pytest.mark.parametrize("shuffled", MODALITIES)
@@ -56,9 +56,18 @@ def test_shuffling_one_modality_leaves_the_other_globals_of_training_alone(
 
 @pytest.mark.parametrize("fusion_layers", [1, 2])
 @pytest.mark.parametrize("shared", SHARINGS)
-@pytest.mark.parametrize("pooling", ["mean", "token"])
-def test_no_option_lets_a_modality_into_the_globals_of_another(tokenizer, batch, pooling, shared, fusion_layers):
-    config = change(tiny_config(pooling=pooling), "encoder", shared=shared, fusion_layers=fusion_layers)
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"pooling": "mean"},
+        {"pooling": "token"},
+        {"pooling": "attention", "heads": "pair", "head_width": 24},
+        {"heads": "modality", "head_kind": "mlp"},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+def test_no_option_lets_a_modality_into_the_globals_of_another(tokenizer, batch, objective, shared, fusion_layers):
+    config = change(tiny_config(**objective), "encoder", shared=shared, fusion_layers=fusion_layers)
     model = make_model(config, tokenizer)
     before = training_globals(model, batch), model.globals(batch)
     for shuffled in MODALITIES:
@@ -82,7 +91,7 @@ def test_no_gradient_flows_from_one_modality_to_the_globals_of_another(model, ba
     content = model.content(batch)
     content = dataclasses.replace(content, audio=content.audio.requires_grad_())
     masks = masks_of(model, content)
-    globals_ = model.matching.pool(model.encode(model.visible_tokens(content, masks))[0])
+    globals_ = model.heads(model.encode(model.visible_tokens(content, masks))[0])
     own, others = globals_.vectors["audio"], globals_.vectors["video"].sum() + globals_.vectors["text"].sum()
     (own_gradient,) = torch.autograd.grad(own.square().mul(torch.arange(32.0)).sum(), content.audio, retain_graph=True)
     (other_gradient,) = torch.autograd.grad(others, content.audio, allow_unused=True)

@@ -36,7 +36,7 @@ def terms_of(model: VLSA, batch: Batch, rows: list[int]) -> dict[str, float]:
     content = some_rows(content, rows)
     isolated, joint = model.encode(model.visible_tokens(content, masks))
     terms = model.local_losses(content, masks, model.reconstruct(content, masks, joint))
-    terms |= match(model, model.matching.pool(isolated), seed=1)
+    terms |= match(model, model.heads(isolated), seed=1)
     return {name: term.item() for name, term in terms.items()}
 
 

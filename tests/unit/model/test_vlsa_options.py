@@ -139,13 +139,13 @@ def test_a_global_token_is_pooled_and_never_decoded(tokenizer, batch):
     assert {name: part.tokens.shape[1] for name, part in joint.items()} == {
         n: p.tokens.shape[1] for n, p in seen.items()
     }
-    vectors = model.matching.pool(isolated).vectors
+    vectors = model.heads(isolated).vectors
     for name, part in isolated.items():
         assert part.tokens.shape[1] == seen[name].tokens.shape[1] + 1
         torch.testing.assert_close(vectors[name], torch.nn.functional.normalize(part.tokens[:, 0].detach(), dim=-1))
     before = model.globals(batch).vectors["text"]
     with torch.no_grad():
-        model.matching.tokens[2] += 1.0
+        model.heads.tokens[2] += 1.0
     assert not torch.allclose(before, model.globals(batch).vectors["text"])
 
 

@@ -164,3 +164,24 @@ def test_fine_tuning_without_contrast_is_refused(pretrained, tmp_path):
             batch_size=8,
             assignments=["model.objective.global_weight=0", "model.objective.local_weight=1"],
         )
+
+
+def test_heads_are_taken_along_and_a_pair_without_one_is_refused_in_one_line(tmp_path):
+    run, heads = (
+        tiny_run(num_steps=2),
+        {"heads": "pair", "pooling": "attention", "pairs": ("audio-video", "video-text")},
+    )
+    objective = dataclasses.replace(run.model.objective, **heads)
+    run = dataclasses.replace(run, model=dataclasses.replace(run.model, objective=objective))
+    pretrain(run, tiny_source(), tmp_path / "run")
+    name, tokenizer, pretrained, initialise = start_from(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"--pair text-audio: .* no head .* on --pair audio-video --pair text-video;"):
+        finetune_config(pretrained, 10, ("video-text", "audio-text"), num_epochs=1, batch_size=4)
+    config = finetune_config(pretrained, 10, ("video-text",), num_epochs=1, batch_size=4)
+    train = dataclasses.replace(config.train, init=(name,), learning_rate=1e-12, weight_decay=0.0)
+    config = dataclasses.replace(config, train=train)
+    pretrain(config, tiny_source(), tmp_path / "fine", tokenizer=tokenizer, initialise=initialise)
+    before, after = (load_model(tmp_path / folder)[0] for folder in ("run", "fine"))
+    assert after.heads.spaces == ("video-text",)
+    for name, weight in after.heads.state_dict().items():
+        torch.testing.assert_close(weight, before.heads.state_dict()[name], atol=1e-6, rtol=0)

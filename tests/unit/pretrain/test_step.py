@@ -26,6 +26,16 @@ CASES = {
         decoded_share=0.5,
     ),
     "three pairs": tiny_config(pairs=("audio-video", "audio-text", "video-text"), learn_temperature=True),
+    "heads": tiny_config(
+        pairs=("audio-video", "audio-text", "video-text"),
+        heads="pair",
+        head_width=24,
+        head_kind="mlp",
+        pooling="attention",
+        learn_temperature=True,
+    ),
+    "volume": tiny_config(contrast="volume", heads="modality"),
+    "product": tiny_config(contrast="product", hard_negatives=True),
     "late fusion": change(tiny_config(matching_features="concatenation"), "encoder", fusion_layers=1),
 }
 
@@ -88,7 +98,7 @@ def test_blocks_that_are_computed_anew_give_the_same_gradient(tokenizer, chunk_s
 # --- several processes
 
 
-OF_FOUR = ("paper", "options", "joint")
+OF_FOUR = ("paper", "options", "joint", "heads")
 """Cases that are tried with four processes, which take long to start."""
 
 

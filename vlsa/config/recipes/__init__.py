@@ -20,6 +20,7 @@ RECIPES: dict[str, Callable[[], Config]] = {
     "tiny": sizes.tiny,
 }
 VARIANTS: dict[str, Callable[[Config], Config]] = {
+    "paper-objective": variants.paper_objective,
     "lpmm-only": variants.lpmm_only,
     "gam-only": variants.gam_only,
     "vtm": variants.vtm,
@@ -36,6 +37,10 @@ VARIANTS: dict[str, Callable[[Config], Config]] = {
     "fast": variants.fast,
     "fastest": variants.fastest,
     "best": variants.best,
+    "heads-modality": variants.heads_modality,
+    "heads-linear": variants.heads_linear,
+    "heads-mlp": variants.heads_mlp,
+    "heads-attention": variants.heads_attention,
     **{f"encoder-{shared}": partial(variants.shared_encoder, shared=shared) for shared in SHARINGS},
     **{f"decoder-{shared}": partial(variants.shared_decoder, shared=shared) for shared in SHARINGS},
 }

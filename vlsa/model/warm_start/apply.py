@@ -93,7 +93,7 @@ def apply(model: VLSA, sources: Sequence[Checkpoint], tokenizer: Tokenizer | Non
         _tokens(report, model, modality, chosen.tokens.get(modality))
     for what, origin, why in chosen.left_out:
         report.add(what, ("left out", why), origin)
-    report.add("decoder, matching, temperature", FRESH)
+    report.add("decoder, heads, matching, temperature", FRESH)
     return report
 
 

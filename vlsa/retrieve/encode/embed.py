@@ -1,7 +1,7 @@
 """Clips to vectors: what evaluation and the index need, in batches of windows that run across clips.
 
 Reads clips and an encoder (protocol.py); feeds evaluate/ and index/.
-Axes: N clips, M texts (a clip may have none or several), D width of the matching space.
+Axes: N clips, M texts (a clip may have none or several), D width of a vector in all its spaces.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +21,11 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, eq=False)
 class ClipEmbeddings:
-    """Vectors of N clips; the row of an absent modality is zeros, has_* False, and never compared with anything."""
+    """Vectors of N clips; the row of an absent modality is zeros, has_* False, and never compared with anything.
+
+    With a space for each pair of modalities a vector is those of all spaces, one after the other, and zeros in the one
+    that its modality is not in: a dot product of two modalities is the cosine in the space of their pair.
+    """
 
     ids: tuple[str, ...]
     video: Float32[np.ndarray, "N D"]
@@ -32,6 +36,7 @@ class ClipEmbeddings:
     text_clip: Int64[np.ndarray, " M"]
     """For each text, the row of its clip."""
     texts: tuple[str, ...]
+    spaces: tuple[str, ...] = ("all",)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -54,31 +59,40 @@ class ClipEmbeddings:
     @property
     def media(self) -> Float32[np.ndarray, "N D"]:
         """Video and audio as one vector a clip; zeros where there is neither."""
-        return fuse_media(self.video, self.audio)
+        return fuse([self.video, self.audio], len(self.spaces))
 
     def clip_text(self) -> Float32[np.ndarray, "N D"]:
         """One vector a clip for its texts: their renormalised mean; zeros without text."""
         total = np.zeros_like(self.video)
         np.add.at(total, self.text_clip, self.text)
+        return unit_length(total, len(self.spaces))
+
+
+def unit_length(vectors: Float32[np.ndarray, "N D"], num_spaces: int = 1) -> Float32[np.ndarray, "N D"]:
+    """Rows scaled to length 1 in each space; zeros stay zeros."""
+    in_spaces = vectors.reshape(len(vectors), num_spaces, vectors.shape[1] // num_spaces)
+    length = np.linalg.norm(in_spaces.astype(np.float64), axis=2, keepdims=True)
+    return (in_spaces / np.maximum(length, 1e-12)).astype(np.float32).reshape(vectors.shape)
+
+
+def fuse(parts: Sequence[Float32[np.ndarray, "N D"]], num_spaces: int = 1) -> Float32[np.ndarray, "N D"]:
+    """Several modalities as one vector; a row of zeros is absent.
+
+    In one space the renormalised mean of those that are present. With a space for each pair the mean itself, so that
+    the score of a third modality is the mean of its cosines with those that are present.
+    """
+    total = np.sum(parts, axis=0)
+    if num_spaces == 1:
         return unit_length(total)
-
-
-def unit_length(vectors: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D"]:
-    """Rows scaled to length 1; a row of zeros stays zero."""
-    length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-
-
-def fuse_media(*parts: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D"]:
-    """Video and audio as one vector: the renormalised mean of those that are present; a row of zeros is absent."""
-    return unit_length(np.sum(parts, axis=0))
+    num_present = np.sum([part.any(axis=1) for part in parts], axis=0)
+    return (total / np.maximum(num_present, 1)[:, None]).astype(np.float32)
 
 
 class Means:
     """The renormalised mean vector of each item, from vectors added in batches; a lone vector stays as it is."""
 
-    def __init__(self, width: int) -> None:
-        self._width = width
+    def __init__(self, width: int, num_spaces: int = 1) -> None:
+        self._width, self._num_spaces = width, num_spaces
         self._parts: list[tuple[int, Float32[np.ndarray, "n D"]]] = []
         self._items: list[int] = []
 
@@ -95,7 +109,7 @@ class Means:
         for first, sums in self._parts:
             total[first : first + len(sums)] += sums
         several = np.bincount(np.array(self._items, np.int64), minlength=num_items) > 1
-        total[several] = unit_length(total[several])
+        total[several] = unit_length(total[several], self._num_spaces)
         return total
 
 
@@ -153,7 +167,7 @@ def _embed(
 ) -> ClipEmbeddings:
     """Vectors of clips, each given as what has its id and texts, and its windows."""
     read: list[Any] = []
-    video, audio = Means(encoder.width), Means(encoder.width)
+    video, audio = (Means(encoder.width, len(encoder.spaces)) for _ in range(2))
 
     def windows() -> Iterator[tuple[int, Clip]]:
         for source, parts in sources:
@@ -177,6 +191,7 @@ def _embed(
         text=encoder.encode_text(texts) if texts else np.zeros((0, encoder.width), np.float32),
         text_clip=np.repeat(np.arange(len(read)), [len(clip.texts) for clip in read]),
         texts=texts,
+        spaces=encoder.spaces,
     )
 
 

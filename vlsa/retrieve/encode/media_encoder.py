@@ -57,8 +57,13 @@ class MediaEncoder(ABC):
 
     @property
     def width(self) -> int:
-        """D."""
-        return self.config.encoder.width
+        """D, of all spaces together."""
+        return self.config.vector_width
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """Where vectors are compared: "all", or with heads for each pair of modalities the pairs."""
+        return self.config.objective.spaces
 
     @property
     def window(self) -> WindowSpec:
@@ -110,7 +115,7 @@ class MediaEncoder(ABC):
         for part in batches(by_length, self.batch_size):
             batch = text_batch([texts[number] for number in part], self.config, self.tokenizer)
             vectors[part] = self.forward("text", batch)
-        return unit_length(vectors)
+        return unit_length(vectors, len(self.spaces))
 
     def coverage(self, text: str) -> TextCoverage:
         """Which words of a text the model knows, and how many fit into it."""
@@ -164,10 +169,11 @@ class MediaEncoder(ABC):
                 for view in self._views(window):
                     yield len(items) - 1, view
 
-        of_windows, of_items = Means(self.width), Means(self.width)
+        of_windows, of_items = (Means(self.width, len(self.spaces)) for _ in range(2))
         for part in batches(views(), self.batch_size):
             numbers, tensors = zip(*part, strict=True)
-            of_windows.add(numbers, unit_length(self.forward(modality, Batch.stack(list(tensors)))))
+            vectors = self.forward(modality, Batch.stack(list(tensors)))
+            of_windows.add(numbers, unit_length(vectors, len(self.spaces)))
         if items:
             of_items.add(items, of_windows.vectors(len(items)))
         return of_items.vectors(num_items)

@@ -16,9 +16,15 @@ Media = str | os.PathLike[str] | Clip
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Video, audio and text to float32 rows of one space, one for each item, of unit length (zeros = absent)."""
+    """Video, audio and text to float32 rows, one for each item, of unit length in each space (zeros = absent).
+
+    The dot product of rows of two modalities is their cosine, in the one space or in the space of their pair.
+    """
 
     width: int
+    """Of a row, in all spaces together."""
+    spaces: tuple[str, ...]
+    """Where vectors are compared: "all", or the pair of modalities of each space."""
 
     @property
     def fingerprint(self) -> str:

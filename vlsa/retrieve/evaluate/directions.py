@@ -1,4 +1,4 @@
-"""Retrieval in seven directions over one set of embeddings: queries, galleries, and the correct items.
+"""Retrieval in twelve directions over one set of embeddings: queries, galleries, and the correct items.
 
 Reads embeddings (embed.py); used by evaluate.py. Rules: each caption is a query of its own; a clip as query takes the
 best rank among its captions; the gallery holds every item that has the modality. The main scores are over pairs whose
@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from vlsa.config import num_shared
 from vlsa.retrieve.encode.embed import ClipEmbeddings
-from vlsa.retrieve.evaluate.items import Items, digest_of, items_of
+from vlsa.retrieve.evaluate.items import Items, digest_of, items_of, parts_of
 from vlsa.retrieve.evaluate.metrics import score
 from vlsa.retrieve.evaluate.overlap import clips_of
 from vlsa.retrieve.evaluate.ranks import Positives, Ranks, chance_ranks, joined, ranks_of_embeddings
@@ -39,9 +40,10 @@ def evaluate_embeddings(
     rerank: Rerank | None = None,
     query_modalities: tuple[str, ...] = ("text", "audio", "video"),
 ) -> dict[str, DirectionResult]:
-    """All directions whose queries are of `query_modalities`, except those without a pair.
+    """All directions whose queries are of `query_modalities` alone, except those without a pair.
 
-    Media is left out where no clip has both video and audio: it would repeat another direction.
+    A direction that fuses two modalities is left out where no clip has all three: it would repeat another. So is one
+    between modalities that no space of the model compares.
     With `identical_captions_count`, a caption that several clips share is correct for each. `rerank` changes the scores
     by means of all queries that have a correct item. Raises VlsaError if an embedding is not finite.
     """
@@ -76,12 +78,25 @@ def _outcomes(
     query_modalities: tuple[str, ...] = ("text", "audio", "video"),
 ) -> Iterator["_Outcome"]:
     for direction, (query, item) in DIRECTIONS.items():
-        if query not in query_modalities or (item == "media" and not embeddings.has_both.any()):
+        parts = [*parts_of(query), *parts_of(item)]
+        if not set(parts_of(query)) <= set(query_modalities) or not comparable(query, item, embeddings.spaces):
+            continue
+        if len(parts) > 2 and not _have_all(embeddings, parts):
             continue
         queries, items = items_of(embeddings, query), items_of(embeddings, item)
         answerable, positives = _positives(queries, items, embeddings if identical_captions_count else None)
         if answerable.any():
             yield _outcome(direction, queries, items, answerable, positives, rerank)
+
+
+def comparable(query: str, item: str, spaces: Sequence[str]) -> bool:
+    """Whether a space holds a modality of the query and one of the item."""
+    return any(num_shared(one, other, spaces) for one in parts_of(query) for other in parts_of(item))
+
+
+def _have_all(embeddings: ClipEmbeddings, parts: Sequence[str]) -> bool:
+    """Whether a clip has all of these modalities; a direction that fuses two would else repeat another."""
+    return bool(np.logical_and.reduce([getattr(embeddings, f"has_{part}") for part in parts]).any())
 
 
 def _positives(queries: Items, items: Items, shared: ClipEmbeddings | None) -> tuple[np.ndarray, Positives]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from vlsa.retrieve.encode.embed import ClipEmbeddings
+from vlsa.retrieve.encode.embed import ClipEmbeddings, fuse
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class Items:
     clip_ids: tuple[str, ...]
     """Of all clips."""
     texts: tuple[str, ...] | None = None
-    """The caption that each item is; None for video, audio and media."""
+    """The caption that each item is, or has in it; None for video, audio and media."""
 
     def text(self, item: int) -> str:
         """The caption that an item is; "" where it is none."""
@@ -36,10 +36,28 @@ class Items:
         return digest_of(names)
 
 
+FUSED = {"media": ("video", "audio"), "video_text": ("video", "text"), "audio_text": ("audio", "text")}
+"""Two modalities of a clip as one query or item, by name."""
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The modalities that an item is made of."""
+    return FUSED.get(name, (name,))
+
+
 def items_of(embeddings: ClipEmbeddings, modality: str) -> Items:
-    """The items of video, audio, media (both fused) or text."""
+    """The items of video, audio, media (both fused), text, or of a text fused with its clip's video or audio.
+
+    Media is of every clip with video or audio, as in an index; a text is fused where its clip has the other modality.
+    """
     if modality == "text":
         return Items(embeddings.text, embeddings.text_clip, embeddings.ids, embeddings.texts)
+    if modality in FUSED and "text" in FUSED[modality]:
+        other = FUSED[modality][0]
+        numbers = np.flatnonzero(getattr(embeddings, f"has_{other}")[embeddings.text_clip])
+        clip = embeddings.text_clip[numbers]
+        vectors = fuse([getattr(embeddings, other)[clip], embeddings.text[numbers]], len(embeddings.spaces))
+        return Items(vectors, clip, embeddings.ids, tuple(embeddings.texts[number] for number in numbers.tolist()))
     present = np.flatnonzero(getattr(embeddings, f"has_{modality}"))
     return Items(getattr(embeddings, modality)[present], present, embeddings.ids)
 

@@ -121,5 +121,6 @@ def clips_of(embeddings: ClipEmbeddings, rows: Int64[np.ndarray, " N"]) -> ClipE
         text=embeddings.text[texts],
         text_clip=place[embeddings.text_clip[texts]],
         texts=tuple(embeddings.texts[number] for number in texts.tolist()),
+        spaces=embeddings.spaces,
         **media,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vlsa.retrieve.evaluate.items import parts_of
 from vlsa.retrieve.evaluate.metrics import RECALL_AT, TIE_RULE, Scores
 from vlsa.retrieve.evaluate.overlap import Overlap
 from vlsa.retrieve.evaluate.ranks import Ranks
@@ -18,10 +19,14 @@ DIRECTIONS = {
     f"{query}_to_{item}": (query, item)
     for query, item in [
         ("text", "video"), ("text", "audio"), ("audio", "video"),
-        ("video", "text"), ("audio", "text"), ("video", "audio"), ("text", "media"),
+        ("video", "text"), ("audio", "text"), ("video", "audio"), ("text", "media"), ("media", "text"),
+        ("video_text", "audio"), ("audio", "video_text"), ("audio_text", "video"), ("video", "audio_text"),
     ]
 }  # fmt: skip
-"""Name -> modality of the query and of the gallery; media is video and audio fused, as an index has it."""
+"""Name -> query and gallery: the six of two modalities, and the six of two modalities fused against the third.
+
+Media is video and audio fused, as an index has it.
+"""
 WIDE_RECALL = 50
 """k of one more recall, between text and audio only, as is common in audio retrieval."""
 TABLE_RECALL_AT = (*RECALL_AT, WIDE_RECALL)
@@ -38,8 +43,8 @@ INTERVAL = "95%, cluster bootstrap over clips"
 
 
 def direction_label(direction: str) -> str:
-    """For tables: text_to_video becomes "text → video"."""
-    return direction.replace("_to_", " → ")
+    """For tables: text_to_video becomes "text → video", text_to_media "text → video+audio"."""
+    return " → ".join("+".join(parts_of(side)) for side in direction.split("_to_"))
 
 
 def recall_at(direction: str) -> tuple[int, ...]:
@@ -221,7 +226,7 @@ class Evaluation:
         """One line: data, split, gallery, tie rule, post-processing."""
         tied = sum(result.scores.num_tied for result in self.directions.values())
         same = "; identical captions count as correct" if self.identical_captions_count else ""
-        fused = "; media is video and audio fused" if "text_to_media" in self.directions else ""
+        fused = "; a+b is both fused" if any("+" in direction_label(name) for name in self.directions) else ""
         return (
             f"{self.data}, split {self.split}: {self.num_clips:,} clips, {self.num_texts:,} captions; "
             f"ties by {TIE_RULE} ({tied} tied queries){same}{fused}; {self._about_post()}."

@@ -22,7 +22,7 @@ from vlsa.retrieve.index import ledger
 from vlsa.retrieve.index.facts import FACTS_NAME, FORMAT, VERSION, damaged, read_facts, write_facts
 from vlsa.retrieve.index.lance import VectorTable
 from vlsa.retrieve.index.ledger import LEDGER_NAME, IndexedFile
-from vlsa.retrieve.index.query import Hit, Question, check_request
+from vlsa.retrieve.index.query import Hit, Question, check_request, highest_score
 from vlsa.retrieve.index.table_process import TableProcess
 
 if TYPE_CHECKING:
@@ -153,7 +153,9 @@ class Index:
             raise SearchIndexError(
                 f"{self.path}: the index is empty; nothing can be found. Add footage with `vlsa index`."
             )
-        return self._table.search(question.vector(self.encoder), column, min(k, len(self)))
+        highest = highest_score(question.modality, in_, self.encoder.spaces)
+        vector = (question.vector(self.encoder) / highest).astype("float32")
+        return self._table.search(vector, column, min(k, len(self)))
 
     def add(self, rows: "Sequence[IndexRow]", files: Iterable[IndexedFile] | None = None) -> None:
         """Write rows, replacing all that was indexed of their files, and acknowledge them. At best 1,000 rows or more.

@@ -7,6 +7,7 @@ compared within one list of hits only, never between two questions or two models
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from vlsa.base.errors import VlsaError
+from vlsa.config import num_shared
 
 if TYPE_CHECKING:
     from vlsa.data.loading.tokenizer import TextCoverage
@@ -33,7 +35,8 @@ class Hit:
     start_seconds: float
     stop_seconds: float
     score: float
-    """Cosine with the question, in [-1, 1]; comparable within one list only."""
+    """Cosine with the question (a mean of cosines where it is compared in several spaces), in [-1, 1]; comparable
+    within one list only."""
     text: str
     """The clip's captions, one a line; empty when it has none."""
     id: str
@@ -61,6 +64,11 @@ class Question:
             )
         if self.text is not None:
             _check_text(self.text)
+
+    @property
+    def modality(self) -> str:
+        """Of the question: text, audio or video; an image is a video of one frame."""
+        return "text" if self.text is not None else "audio" if self.audio is not None else "video"
 
     def vector(self, encoder: "Encoder") -> Float32[ndarray, " D"]:
         """The question in the matching space. Raises MediaError, or VlsaError for text without a known word.
@@ -104,6 +112,24 @@ def _check_coverage(text: str, coverage: "TextCoverage") -> None:
         _LOG.warning(
             "the question has %d words; only the first %d fit into the model", coverage.num_words, coverage.num_used
         )
+
+
+def highest_score(asked: str, target: str, spaces: Sequence[str]) -> float:
+    """The dot product of a perfect match, by which it becomes a mean of cosines. Raises VlsaError where there is none.
+
+    1 in a single space. With a space for each pair, a modality is compared with itself in each of its spaces, and with
+    video and audio fused by the mean of both.
+    """
+    if tuple(spaces) == ("all",):
+        return 1.0
+    parts = ("video", "audio") if target == "media" else (target,)
+    highest = sum(num_shared(asked, part, spaces) for part in parts) / len(parts)
+    if not highest:
+        raise VlsaError(
+            f"search: this model compares {', '.join(spaces)}, not {asked} with {target}; any answer would be chance. "
+            "Ask otherwise, or index with a model that has that pair."
+        )
+    return highest
 
 
 def column_of(target: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from vlsa.data.ingest.manifest import ClipRow
-from vlsa.retrieve.encode.embed import ClipEmbeddings, fuse_media
+from vlsa.retrieve.encode.embed import ClipEmbeddings, fuse
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,12 +25,13 @@ class IndexRow:
     video: Float32[np.ndarray, " D"] | None = None
     audio: Float32[np.ndarray, " D"] | None = None
     text_vector: Float32[np.ndarray, " D"] | None = None
+    num_spaces: int = 1
 
     @property
     def media(self) -> Float32[np.ndarray, " D"] | None:
         """Video and audio as one vector."""
         present = [vector[None] for vector in (self.video, self.audio) if vector is not None]
-        return fuse_media(*present)[0] if present else None
+        return fuse(present, self.num_spaces)[0] if present else None
 
 
 def index_rows(rows: Sequence[ClipRow], embeddings: ClipEmbeddings) -> list[IndexRow]:
@@ -44,6 +45,7 @@ def index_rows(rows: Sequence[ClipRow], embeddings: ClipEmbeddings) -> list[Inde
             start_seconds=row.start_seconds,
             stop_seconds=row.stop_seconds,
             texts=row.texts,
+            num_spaces=len(embeddings.spaces),
             video=embeddings.video[n] if embeddings.has_video[n] else None,
             audio=embeddings.audio[n] if embeddings.has_audio[n] else None,
             text_vector=text[n] if has_text[n] else None,

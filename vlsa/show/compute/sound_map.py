@@ -21,6 +21,7 @@ from einops import rearrange, reduce
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
+from vlsa.base.errors import VlsaError
 from vlsa.config import ModelConfig
 from vlsa.data.clip import Batch, Dataset
 from vlsa.data.loading.tokenizer import Tokenizer
@@ -33,6 +34,10 @@ from vlsa.show.compute.numbers import Number, mean_over_clips
 FIGURE = "where is the sound"
 SMALLEST_SHARE = 0.1
 """A patch belongs to an object that covers so much of it, or that covers no other patch more."""
+
+
+SPACE = "audio-video"
+"""Where patches and audio are compared in a model with heads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +69,11 @@ def sound_maps(
 @torch.no_grad()
 def maps_of_batch(model: VLSA, batch: Batch, start_seconds: Sequence[float]) -> list[SoundMap]:
     """Maps of the clips of a batch that have video and audio; the other audio is that of the next such clip in it."""
-    video = F.normalize(patch_outputs(model, batch), dim=-1)
+    space = space_of(model.config)
+    video = F.normalize(model.heads.project("video", space, patch_outputs(model, batch)), dim=-1)
     has_both = ~model.spectrogram.padding(batch.num_samples).all(dim=1) & ~batch.frame_padding.all(dim=1)
     chosen = torch.nonzero(has_both).flatten()
-    audio = model.encode_audio(batch)[chosen]
+    audio = model.encode_audio(batch)[chosen][:, model.config.columns(space)]
     own = _similarity(model.config, video[chosen], audio)
     other = _similarity(model.config, video[chosen], audio.roll(-1, dims=0)) if len(chosen) > 1 else None
     maps = []
@@ -78,10 +84,22 @@ def maps_of_batch(model: VLSA, batch: Batch, start_seconds: Sequence[float]) -> 
     return maps
 
 
+def space_of(config: ModelConfig) -> str:
+    """The space in which patches are compared with audio. Raises VlsaError for a model with heads for other pairs."""
+    spaces = config.objective.spaces
+    space = next((space for space in spaces if space in ("all", SPACE)), None)
+    if space is None:
+        raise VlsaError(
+            f"sound map: the model has heads for {', '.join(spaces)} alone; its patches cannot be compared with audio. "
+            f"Train it with model.objective.pairs={','.join([SPACE, *spaces])}."
+        )
+    return space
+
+
 def patch_outputs(model: VLSA, batch: Batch) -> Float[Tensor, "B N D"]:
     """The encoder's output for every patch of the frames, encoded without the other modalities."""
-    tokens = model.matching.add_tokens({"video": model.all_tokens(batch, "video")})
-    return model.matching.without_tokens(model.encoder.isolated(tokens))["video"].tokens
+    tokens = model.heads.add_tokens({"video": model.all_tokens(batch, "video")})
+    return model.heads.without_tokens(model.encoder.isolated(tokens))["video"].tokens
 
 
 def _similarity(

@@ -45,7 +45,7 @@ def test_only_what_the_report_calls_taken_or_resized_has_changed(config, tokeniz
     assert touched == expected
     assert actions(report)["text: token embeddings"] == ("fresh", "")
     assert actions(report)["text: positions"] == ("fresh", "")
-    assert actions(report)["decoder, matching, temperature"] == ("fresh", "")
+    assert actions(report)["decoder, heads, matching, temperature"] == ("fresh", "")
     assert torch.equal(model.embedding.modality[2], fresh["embedding.modality"][2])
 
 
