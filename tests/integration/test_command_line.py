@@ -76,14 +76,14 @@ def test_a_broken_file_is_left_out_with_its_reason_and_the_rest_goes_on(told, pl
         assert lines[0]["message"]
 
 
-def test_the_table_has_seven_directions_with_chance_beside_them(told, place):
+def test_the_table_has_twelve_directions_with_chance_beside_them(told, place):
     rows = [line.split() for line in told["evaluate"].splitlines() if "→" in line]
-    assert len(rows) == 7
+    assert len(rows) == 12
     assert all(row[-2:] == [str(NUM_TEST), str(NUM_TEST)] for row in rows)  # N and Q
     assert "chance" in told["evaluate"]
     assert "R@1/5/10 %" in told["evaluate"]
     results = json.loads((place / "results.json").read_text(encoding="utf-8"))
-    assert len(results["directions"]) == 7
+    assert len(results["directions"]) == 12
     assert results["model"]["recipe"] == "tiny"
 
 

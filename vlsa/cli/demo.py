@@ -39,7 +39,7 @@ def demo(
 ) -> None:
     """Make synthetic footage, train a model on it, evaluate, index and search it, and write a page with the results.
 
-    Takes minutes on two processor cores. Prints retrieval in seven directions on the held-out clips, with chance, and
+    Takes minutes on two processor cores. Prints retrieval in twelve directions on the held-out clips, with chance, and
     the paths of all results. The same command resumes an interrupted demo.
     """
     from vlsa.demo import DemoSettings, run_demo

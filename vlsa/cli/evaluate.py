@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "evaluate",
-        short_help="Measure retrieval in seven directions, with chance level.",
+        short_help="Measure retrieval in twelve directions, with chance level.",
         epilog=examples(
             "vlsa evaluate run --data store",
             "vlsa evaluate run --data store --split train --out train-results.json",

@@ -82,7 +82,7 @@ class Heads(nn.Module):
             present = (~part.padding.all(dim=-1, keepdim=True)).float()
             units = [F.normalize(self.project(name, space, pooled[:, n]), dim=-1) for n, space in self._own(name)]
             own = {space: unit * present for (_, space), unit in zip(self._own(name), units, strict=True)}
-        nothing = pooled.new_zeros(len(pooled), self.space_width)
+        nothing = pooled.new_zeros(pooled.shape[0], self.space_width)  # not len(): an export leaves it open
         return torch.cat([own.get(space, nothing) for space in self.spaces], dim=-1)
 
     def pool(self, name: str, part: Tokens) -> Float[Tensor, "B H D"]:
@@ -93,7 +93,7 @@ class Heads(nn.Module):
         pooled = mean_pool(part.tokens, part.padding) if self.tokens is None else part.tokens[:, 0].float()
         return pooled[:, None].expand(-1, len(self.names[name]), -1)
 
-    def project(self, name: str, space: str, pooled: Float[Tensor, "B D"]) -> Float[Tensor, "B _"]:
+    def project(self, name: str, space: str, pooled: Float[Tensor, "*S D"]) -> Float[Tensor, "*S _"]:
         """Through the head of a modality in a space; as it is without heads."""
         return self.projections[name][space](pooled) if name in self.projections else pooled
 

@@ -143,7 +143,7 @@ TARGETS = {
         Target(
             "beyond",
             "Beyond the paper: the options that help, together, compared with the paper's objective",
-            "A video-text pair and a learned temperature added to LPMM and GAM, at equal steps; and no pre-training.",
+            "LPMM and three pairs, each matched in a space of its own, at equal steps; and no pre-training.",
             (NEITHER, FULL, *_variants("best")),
             ("best", "full"),
             directions=(*MAIN, "audio_to_video"),
@@ -156,7 +156,8 @@ TARGETS = {
             (
                 FULL,
                 Arm("vtm", "LPMM + VTM", "vtm"),
-                *_variants("video-text-pair", "best", "heads-modality", "heads-linear", "heads-mlp", "heads-attention"),
+                *_variants("video-text-pair", "heads-modality", "heads-linear", "heads-mlp", "best"),
+                *_variants("volume", "area", "product"),
             ),
             stages=(ZERO_SHOT,),
             directions=(*MAIN, "audio_to_video", "video_to_text", "audio_to_text", "video_to_audio"),

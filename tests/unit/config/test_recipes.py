@@ -90,12 +90,15 @@ CHANGES = {
     "exact": set(),  # which the paper is
     "fast": {"decoder.decoded_share", "encoder.fusion_layers"},
     "fastest": {"decoder.decoded_share", "encoder.fusion_layers", "decoder.num_layers"},
-    "best": {"objective.pairs", "objective.learn_temperature"},
+    "best": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"},
     "paper-objective": set(),
     "heads-modality": {"objective.pairs", "objective.learn_temperature", "objective.heads"},
     "heads-linear": {"objective.pairs", "objective.learn_temperature", "objective.heads"},
     "heads-mlp": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.head_kind"},
-    "heads-attention": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"},
+    **{
+        name: {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.contrast"}
+        for name in ("volume", "area", "product")
+    },
     **{f"encoder-{shared}": {"encoder.shared"} for shared in SHARINGS[1:]},
     **{f"decoder-{shared}": {"decoder.shared"} for shared in SHARINGS[1:]},
     "encoder-audio-video-text": set(),

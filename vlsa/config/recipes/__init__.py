@@ -40,7 +40,9 @@ VARIANTS: dict[str, Callable[[Config], Config]] = {
     "heads-modality": variants.heads_modality,
     "heads-linear": variants.heads_linear,
     "heads-mlp": variants.heads_mlp,
-    "heads-attention": variants.heads_attention,
+    "volume": variants.volume,
+    "area": variants.area,
+    "product": variants.product,
     **{f"encoder-{shared}": partial(variants.shared_encoder, shared=shared) for shared in SHARINGS},
     **{f"decoder-{shared}": partial(variants.shared_decoder, shared=shared) for shared in SHARINGS},
 }

@@ -7,7 +7,7 @@ Axes: Q queries, N items of the gallery, D width, P (query, correct item) pairs.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,15 +39,17 @@ def evaluate_embeddings(
     identical_captions_count: bool = False,
     rerank: Rerank | None = None,
     query_modalities: tuple[str, ...] = ("text", "audio", "video"),
+    names: Iterable[str] = DIRECTIONS,
 ) -> dict[str, DirectionResult]:
-    """All directions whose queries are of `query_modalities` alone, except those without a pair.
+    """The directions of these names whose queries are of `query_modalities` alone, except those without a pair.
 
     A direction that fuses two modalities is left out where no clip has all three: it would repeat another. So is one
     between modalities that no space of the model compares.
     With `identical_captions_count`, a caption that several clips share is correct for each. `rerank` changes the scores
     by means of all queries that have a correct item. Raises VlsaError if an embedding is not finite.
     """
-    found = _outcomes(embeddings, identical_captions_count, rerank, query_modalities)
+    asked = [name for name in names if set(parts_of(DIRECTIONS[name][0])) <= set(query_modalities)]
+    found = _outcomes(embeddings, identical_captions_count, rerank, asked)
     return {one.direction: one.result(num_resamples, seed) for one in found}
 
 
@@ -75,18 +77,25 @@ def _outcomes(
     embeddings: ClipEmbeddings,
     identical_captions_count: bool,
     rerank: Rerank | None = None,
-    query_modalities: tuple[str, ...] = ("text", "audio", "video"),
+    names: Iterable[str] = DIRECTIONS,
 ) -> Iterator["_Outcome"]:
-    for direction, (query, item) in DIRECTIONS.items():
-        parts = [*parts_of(query), *parts_of(item)]
-        if not set(parts_of(query)) <= set(query_modalities) or not comparable(query, item, embeddings.spaces):
-            continue
-        if len(parts) > 2 and not _have_all(embeddings, parts):
-            continue
+    for direction in measured(embeddings, names):
+        query, item = DIRECTIONS[direction]
         queries, items = items_of(embeddings, query), items_of(embeddings, item)
         answerable, positives = _positives(queries, items, embeddings if identical_captions_count else None)
         if answerable.any():
             yield _outcome(direction, queries, items, answerable, positives, rerank)
+
+
+def measured(embeddings: ClipEmbeddings, names: Iterable[str] = DIRECTIONS) -> list[str]:
+    """The directions that mean something for a model and clips: compared in a space, and no repetition of another."""
+    found = []
+    for name in names:
+        query, item = DIRECTIONS[name]
+        parts = [*parts_of(query), *parts_of(item)]
+        if comparable(query, item, embeddings.spaces) and (len(parts) == 2 or _have_all(embeddings, parts)):
+            found.append(name)
+    return found
 
 
 def comparable(query: str, item: str, spaces: Sequence[str]) -> bool:

@@ -27,6 +27,7 @@ from vlsa.retrieve.evaluate.rerank import Post, parse_posts
 from vlsa.retrieve.evaluate.results import (
     DIRECTIONS,
     TABLE_HEADER,
+    WATCHED,
     DirectionResult,
     Evaluation,
     PostProcessed,
@@ -149,7 +150,7 @@ class Evaluator:
         """Retrieval on the split: "text_to_video/r10" -> share, "text_to_video/medr" -> rank, and so on."""
         embeddings = embed_store(self.wrap(model, tokenizer), self.store, self.split)
         flat = {}
-        for name, result in evaluate_embeddings(embeddings, num_resamples=0).items():
+        for name, result in evaluate_embeddings(embeddings, num_resamples=0, names=WATCHED).items():
             flat |= {f"{name}/r{k}": share for k, share in result.scores.recall.items()}
             flat[f"{name}/medr"] = result.scores.median_rank
         return flat
@@ -172,7 +173,7 @@ def evaluate_run(
     out: Path | None = None,
     sampling: Sampling = COVERING,
 ) -> Evaluation:
-    """Retrieval of a run in seven directions, with a bar on stderr; written to `out`. Raises VlsaError."""
+    """Retrieval of a run in twelve directions, with a bar on stderr; written to `out`. Raises VlsaError."""
     parse_posts(post)  # before anything is loaded
     check_within(within)
     if out is not None:

@@ -27,6 +27,8 @@ DIRECTIONS = {
 
 Media is video and audio fused, as an index has it.
 """
+WATCHED = {name: DIRECTIONS[name] for name in list(DIRECTIONS)[:7]}
+"""Those of one modality each, and text to media: what training logs and galleries show."""
 WIDE_RECALL = 50
 """k of one more recall, between text and audio only, as is common in audio retrieval."""
 TABLE_RECALL_AT = (*RECALL_AT, WIDE_RECALL)

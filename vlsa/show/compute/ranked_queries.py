@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlsa.retrieve.encode.embed import ClipEmbeddings
+from vlsa.retrieve.evaluate.directions import measured
 from vlsa.retrieve.evaluate.items import Items, items_of
 from vlsa.retrieve.evaluate.ranks import Positives, ranks_of_embeddings
-from vlsa.retrieve.evaluate.results import DIRECTIONS
+from vlsa.retrieve.evaluate.results import WATCHED
 from vlsa.show.compute.clip_batches import evenly_spaced
 
 
@@ -48,13 +49,12 @@ class RankedQuery:
 def ranked_queries(embeddings: ClipEmbeddings, num_queries: int = 4, k: int = 5) -> list[RankedQuery]:
     """Queries in each direction and their first k results; a direction in which no clip has both sides is left out.
 
-    So is text to media (video and audio fused) where no clip has both: it would repeat another direction.
+    So are directions that repeat another, or that no space of the model compares.
     """
     return [
         query
-        for direction, (modality, target) in DIRECTIONS.items()
-        if target != "media" or embeddings.has_both.any()
-        for query in _ranked(direction, items_of(embeddings, modality), items_of(embeddings, target), num_queries, k)
+        for direction in measured(embeddings, WATCHED)
+        for query in _ranked(direction, *(items_of(embeddings, side) for side in WATCHED[direction]), num_queries, k)
     ]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vlsa.base.errors import VlsaError
-from vlsa.retrieve.evaluate.results import DIRECTIONS, direction_label
+from vlsa.retrieve.evaluate.results import WATCHED, direction_label
 from vlsa.show.plots.canvas import DOTS_PER_INCH, new_figure
 
 Series = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -123,7 +123,7 @@ def contrasted_clips(config_path: Path) -> int | None:
 
 def panels(series: Series, batch_size: int | None = None) -> list[Panel]:
     """Losses, then retrieval and embeddings, then speed. A panel without curves was not measured."""
-    recall = {direction_label(name): _percent(series[f"{name}/r10"]) for name in DIRECTIONS if f"{name}/r10" in series}
+    recall = {direction_label(name): _percent(series[f"{name}/r10"]) for name in WATCHED if f"{name}/r10" in series}
     shares = {"data_wait_share": "waiting for data, %", "mfu": "MFU, %"}
     return [
         Panel("loss", _named(series, "loss")),
@@ -171,7 +171,7 @@ def _chance(series: Series, batch_size: int | None) -> dict[str, float]:
 
 def style(name: str) -> tuple[str, str]:
     """Colour and line of a curve; dashed are the matching loss and the second direction of a pair."""
-    modalities = [word for word in name.split() if word in ORDER]
+    modalities = [word for word in name.replace("video+audio", "media").split() if word in ORDER]
     second = "→" in name and ORDER.index(modalities[0]) > ORDER.index(modalities[-1])
     dashed = second or name.startswith(("match ", "MFU"))
     return COLOURS.get(frozenset(modalities), PLAIN), "--" if dashed else "-"

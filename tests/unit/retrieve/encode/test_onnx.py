@@ -113,6 +113,8 @@ def test_padding_and_missing_modalities_are_treated_as_the_run_treats_them(
     ("video", {"encoder": {"positions": "learned", "input_norms": ("video",), "activation": "quick_gelu"}}),
     ("audio", {"encoder": {"shared": "none"}, "objective": {"matching_attention": "joint"}}),
     ("text", {"objective": {"pooling": "token"}}),
+    ("video", {"objective": {"heads": "pair", "pooling": "attention", "head_width": 24}}),
+    ("text", {"objective": {"heads": "pair", "head_kind": "mlp"}}),
 ])  # fmt: skip
 def test_models_of_other_settings_export_too(modality, changes, tokenizer, clips, tmp_path):
     config = tiny_config()

@@ -76,7 +76,7 @@ def test_the_same_seeds_in_another_order_differ_in_nothing(folder):
 def test_the_better_model_is_named_and_swapping_the_two_turns_the_sign(folder):
     there = by_name(compare(results(folder, "a0"), results(folder, "b0"), num_resamples=500))
     back = by_name(compare(results(folder, "b0"), results(folder, "a0"), num_resamples=500))
-    assert len(there) == 7 * 5 + 2
+    assert len(there) == 12 * 5 + 2
     for name in (("text_to_video", "r1"), ("text_to_audio", "r10"), ("text_to_media", "r1")):
         assert there[name].difference > 0
         assert there[name].interval[0] > 0
@@ -382,7 +382,7 @@ def test_the_command_prints_a_table_or_a_line_for_each_number(folder, monkeypatc
     monkeypatch.chdir(folder)
     shown = call("vlsa compare a0.json b0.json --resamples 50")
     assert shown.exit_code == 0, shown.output
-    assert shown.stdout.count("→") == 7 * 5 + 2
+    assert shown.stdout.count("→") == 12 * 5 + 2
     assert "A: a0.json. B: b0.json. store, split test" in shown.stdout
     lines = call("vlsa compare a0.json a1.json --against b0.json --against b1.json --resamples 50 --json").stdout
     first = json.loads(lines.splitlines()[0])

@@ -1,4 +1,4 @@
-"""Seven directions on made clips with a stand-in encoder: who counts, against which gallery, and what is written."""
+"""Twelve directions on made clips with a stand-in encoder: who counts, against which gallery, and what is written."""
 
 import json
 from dataclasses import replace
@@ -30,7 +30,7 @@ def directions_of(clips: list[Clip], encoder=None, **options):
     return evaluate_embeddings(embed_clips(encoder or FakeEncoder(), clips), num_resamples=0, **options)
 
 
-def test_a_perfect_encoder_finds_everything_first_in_seven_directions():
+def test_a_perfect_encoder_finds_everything_first_in_twelve_directions():
     results = directions_of(full_clips(12))
     assert list(results) == list(DIRECTIONS)
     for result in results.values():
@@ -152,7 +152,7 @@ def test_re_rankings_stand_apart_with_their_parameters_and_leave_the_plain_rows_
     ]  # fmt: skip
     assert found.post[2].parameters["num_bank"] == 6
     assert set(found.post[2].directions) == {"text_to_video", "text_to_audio", "text_to_media"}
-    assert len(found.rows()) == 7 + 7 + 7 + 3
+    assert len(found.rows()) == 12 + 12 + 12 + 3
     assert found.rows()[7][0] == "text → video, dual-softmax"
     assert "use all queries: dual-softmax (scale 100.0); sinkhorn" in found.caption()
     found.write(tmp_path / "results.json")

@@ -1,0 +1,156 @@
+"""A space for each pair of modalities: what encoders, evaluation, index and search make of its vectors."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fake_encoder import FakeEncoder, concept, numbered_clip
+from tiny import make_model, tiny_clips, tiny_config
+
+from vlsa.base.errors import VlsaError
+from vlsa.config import MODALITIES, num_shared
+from vlsa.retrieve.encode.embed import embed_clips, fuse, unit_length
+from vlsa.retrieve.encode.encoders import VlsaEncoder
+from vlsa.retrieve.evaluate.directions import comparable, evaluate_embeddings
+from vlsa.retrieve.evaluate.results import DIRECTIONS, direction_label
+from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.index.query import highest_score
+from vlsa.retrieve.index.rows import IndexRow
+
+PAIRS = ("audio-video", "audio-text", "video-text")
+
+
+class PairEncoder(FakeEncoder):
+    """Equal numbers have equal vectors in the space of their pair, and others in each space."""
+
+    width = 3 * 16
+    spaces = PAIRS
+
+    def encode_video(self, clips):
+        return self._in_spaces(super().encode_video, clips, "video")
+
+    def encode_audio(self, clips):
+        return self._in_spaces(super().encode_audio, clips, "audio")
+
+    def encode_text(self, texts):
+        return self._in_spaces(super().encode_text, texts, "text")
+
+    def _stack(self, numbers):
+        return np.array(numbers, np.float32)[:, None]
+
+    def _in_spaces(self, encode, items, modality):
+        rows = encode(items)[:, 0].astype(int).tolist()
+        parts = [
+            np.stack([concept(1000 * number + row) if modality in space else np.zeros(16, np.float32) for row in rows])
+            for number, space in enumerate(PAIRS)
+        ]
+        return np.concatenate(parts, axis=1)
+
+
+def test_rows_are_of_unit_length_in_each_space_and_media_average_in_each(tokenizer):
+    encoder = VlsaEncoder(make_model(tiny_config(heads="pair", pooling="attention", pairs=PAIRS), tokenizer), tokenizer)
+    clips = tiny_clips(3)
+    found = embed_clips(encoder, clips)
+    assert (encoder.width, encoder.spaces, found.spaces) == (96, PAIRS, PAIRS)
+    for modality in MODALITIES:
+        lengths = np.linalg.norm(getattr(found, modality).reshape(-1, 3, 32), axis=2)
+        np.testing.assert_allclose(lengths, [[float(modality in pair) for pair in PAIRS]] * len(lengths), atol=1e-5)
+    cosines = found.text @ found.media.T
+    np.testing.assert_allclose(cosines, (found.text @ found.video.T + found.text @ found.audio.T) / 2, atol=1e-5)
+
+
+def test_a_fused_vector_counts_what_is_present():
+    rng = np.random.default_rng(0)
+    spaces = {name: np.array([name in pair for pair in PAIRS]).repeat(4) for name in MODALITIES}
+    video, audio, text = (
+        unit_length(rng.normal(size=(2, 12)).astype(np.float32) * spaces[name], 3) for name in MODALITIES
+    )
+    audio[1] = 0
+    fused = fuse([video, audio], 3)
+    assert text[0] @ fused[0] == pytest.approx((text[0] @ video[0] + text[0] @ audio[0]) / 2, abs=1e-6)
+    assert text[1] @ fused[1] == pytest.approx(text[1] @ video[1], abs=1e-6)
+
+
+def test_twelve_directions_are_each_found_in_their_own_space():
+    clips = [numbered_clip(n, texts=(f"clip {n}",)) for n in range(12)]
+    results = evaluate_embeddings(embed_clips(PairEncoder(), clips), num_resamples=0)
+    assert list(results) == list(DIRECTIONS)
+    assert len(results) == 12
+    assert {name: result.scores.recall[1] for name, result in results.items()} == dict.fromkeys(DIRECTIONS, 1.0)
+
+
+def test_each_fused_direction_ranks_by_the_mean_of_its_two_cosines():
+    rng = np.random.default_rng(1)
+    clips = [numbered_clip(n, texts=(f"clip {n}",)) for n in range(6)]
+    found = embed_clips(PairEncoder(), clips)
+    noisy = {
+        name: unit_length(part + rng.normal(size=part.shape).astype(np.float32) * (part != 0) * 0.4, 3)
+        for name in MODALITIES
+        for part in [getattr(found, name)]
+    }
+    found = replace(found, **noisy)
+    results = evaluate_embeddings(found, num_resamples=0)
+    for query, item in [(("video", "text"), "audio"), (("audio", "text"), "video"), (("video", "audio"), "text")]:
+        cosines = sum(noisy[part] @ noisy[item].T for part in query) / 2
+        name = {"audio": "video_text_to_audio", "video": "audio_text_to_video", "text": "media_to_text"}[item]
+        ranks = (cosines > np.diag(cosines)[:, None]).sum(axis=1) + 1
+        assert results[name].scores.recall[1] == pytest.approx((ranks == 1).mean())
+
+
+def test_fused_sides_are_named_by_what_they_hold():
+    assert direction_label("text_to_media") == "text → video+audio"
+    assert direction_label("video_text_to_audio") == "video+text → audio"
+    assert direction_label("audio_to_video") == "audio → video"
+
+
+def test_modalities_that_no_space_compares_are_no_direction():
+    assert comparable("text", "audio", ("all",))
+    assert not comparable("text", "audio", ("video-text",))
+    assert comparable("text", "media", ("video-text",))
+
+    class VideoText(PairEncoder):
+        spaces = ("video-text",)
+        width = 16
+
+        def _in_spaces(self, encode, items, modality):
+            return super()._in_spaces(encode, items, modality)[:, 32:]
+
+    clips = [numbered_clip(n, texts=(f"clip {n}",)) for n in range(4)]
+    results = evaluate_embeddings(embed_clips(VideoText(), clips), num_resamples=0)
+    assert {"text_to_video", "video_to_text"} <= results.keys()
+    assert not {"text_to_audio", "audio_to_video", "audio_to_text", "video_to_audio"} & results.keys()
+
+
+@pytest.fixture
+def index(tmp_path) -> Index:
+    encoder = PairEncoder()
+    index = Index.create(tmp_path / "index", encoder)
+    clips = [numbered_clip(n, texts=(f"clip {n}",)) for n in range(8)]
+    found = embed_clips(encoder, clips)
+    index.add([
+        IndexRow(id=f"clip-{n}", path=f"/footage/{n}.mp4", start_seconds=0.0, stop_seconds=2.0, texts=(f"clip {n}",),
+                 video=found.video[n], audio=found.audio[n], text_vector=found.text[n], num_spaces=3)
+        for n in range(8)
+    ])  # fmt: skip
+    return Index.open(tmp_path / "index", encoder=encoder)
+
+
+QUESTIONS = {"text": {"text": "clip 5"}, "audio": {"audio": "ring-5.wav"}, "video": {"video": "ring-5.mp4"}}
+
+
+@pytest.mark.parametrize(("asked", "target"), [*itertools.product(QUESTIONS, ["video", "audio", "text", "media"])])
+def test_any_question_finds_its_clip_in_any_target_with_a_score_of_one(index, asked, target):
+    hits = index.search(**QUESTIONS[asked], k=8, in_=target)
+    assert hits[0].id == "clip-5"
+    assert hits[0].score == pytest.approx(1.0, abs=0.35 if target == "media" and asked != "text" else 1e-5)
+    assert all(-1 <= hit.score <= 1 for hit in hits)
+
+
+def test_a_question_that_no_space_answers_is_one_line():
+    assert highest_score("text", "audio", ("all",)) == 1
+    assert highest_score("video", "video", PAIRS) == 2
+    assert highest_score("video", "media", PAIRS) == 1.5
+    assert num_shared("text", "text", PAIRS) == 2
+    with pytest.raises(VlsaError, match=r"^search: this model compares audio-video, not text with audio; .* Ask other"):
+        highest_score("text", "audio", ("audio-video",))
