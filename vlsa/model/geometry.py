@@ -9,12 +9,11 @@ Reads globals (matching.py); used by pretrain/. Nothing here waits for the devic
 Axes: B clips, D width.
 """
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from vlsa.config import ModelConfig, num_shared
 from vlsa.model.types import Globals
 
 SHARPNESS = 2.0
@@ -46,14 +45,18 @@ def uniformity(vectors: Float[Tensor, "B D"], present: Bool[Tensor, " B"]) -> Fl
     return (potential.sum() / counted.sum()).log()
 
 
-def geometry(globals_: Globals, pairs: Sequence[str]) -> dict[str, Float[Tensor, ""]]:
-    """`alignment_audio_video` of each pair ("audio-video"), `uniformity_audio` of each modality; on the device."""
-    vectors, present = globals_.vectors, globals_.present
+def geometry(globals_: Globals, config: ModelConfig) -> dict[str, Float[Tensor, ""]]:
+    """`alignment_audio_video` of each pair ("audio-video"), `uniformity_audio` of each modality; on the device.
+
+    With a space for each pair, alignment is in that space, and uniformity over all spaces of the modality together.
+    """
+    vectors, present, pairs = globals_.vectors, globals_.present, config.objective.pairs
     values = {}
     for pair in pairs:
         one, other = pair.split("-")
-        both = present[one] & present[other]
-        values[f"alignment_{one}_{other}"] = alignment(vectors[one], vectors[other], both)
+        both, columns = present[one] & present[other], config.columns(pair)
+        values[f"alignment_{one}_{other}"] = alignment(vectors[one][:, columns], vectors[other][:, columns], both)
     for name in dict.fromkeys(name for pair in pairs for name in pair.split("-")):
-        values[f"uniformity_{name}"] = uniformity(vectors[name], present[name])
+        length = num_shared(name, name, config.objective.spaces) ** 0.5
+        values[f"uniformity_{name}"] = uniformity(vectors[name] / length, present[name])
     return values

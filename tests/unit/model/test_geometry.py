@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny import tiny_config
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vlsa.model.geometry import alignment, geometry, uniformity
@@ -74,7 +75,7 @@ def test_half_precision_round_about_does_not_blur_it():
 def test_each_pair_and_each_modality_of_one_has_a_name():
     vectors = {"video": unit(4, 8), "audio": unit(4, 8, seed=1), "text": unit(4, 8, seed=2)}
     globals_ = Globals(vectors, {"video": ALL, "audio": ALL, "text": torch.tensor([True, False, True, True])})
-    values = geometry(globals_, ("audio-video", "audio-text"))
+    values = geometry(globals_, tiny_config())
     assert list(values) == [
         "alignment_audio_video",
         "alignment_audio_text",
@@ -89,7 +90,9 @@ def test_each_pair_and_each_modality_of_one_has_a_name():
 
 def test_it_is_no_part_of_what_is_learned():
     vectors = unit(4, 8).requires_grad_()
-    values = geometry(Globals({"audio": vectors, "video": vectors}, {"audio": ALL, "video": ALL}), ("audio-video",))
+    values = geometry(
+        Globals({"audio": vectors, "video": vectors}, {"audio": ALL, "video": ALL}), tiny_config(pairs=("audio-video",))
+    )
     assert not any(value.requires_grad for value in values.values())
 
 
@@ -104,6 +107,22 @@ class NoWaiting(TorchDispatchMode):
 def test_nothing_waits_for_the_device():
     globals_ = Globals({"audio": unit(4, 8), "text": unit(4, 8)}, {"audio": ALL, "text": ALL})
     with NoWaiting():
-        geometry(globals_, ("audio-text",))
+        geometry(globals_, tiny_config(pairs=("audio-text",)))
         with pytest.raises(AssertionError):
             ALL.sum().item()
+
+
+def test_in_a_space_for_each_pair_alignment_is_of_that_space_and_uniformity_of_all_its_spaces():
+    config = tiny_config(heads="pair", head_width=4)  # audio-video, audio-text
+    same, other = torch.eye(4), torch.eye(4).roll(1, dims=0)
+    nothing = torch.zeros(4, 4)
+    vectors = {
+        "video": torch.cat([same, nothing], dim=1),
+        "audio": torch.cat([same, same], dim=1),
+        "text": torch.cat([nothing, other], dim=1),
+    }
+    values = geometry(Globals(vectors, dict.fromkeys(vectors, ALL)), config)
+    assert values["alignment_audio_video"].item() == 0
+    assert values["alignment_audio_text"].item() == pytest.approx(2)
+    for name in vectors:
+        assert values[f"uniformity_{name}"].item() == pytest.approx(-4)

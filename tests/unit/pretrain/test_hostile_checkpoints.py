@@ -102,6 +102,10 @@ def refusal(action: Callable[[], object]) -> str:
         ({"model.audio.sample_rate_hz": 10**9}, "audio.sample_rate_hz is 1000000000"),
         ({"model.encoder.positions": "learned"}, "video.num_frames is 2 in its settings, 0 in its weights"),
         ({"model.video.num_frames": 10**400}, "a number of 40"),
+        (
+            {"model.objective.heads": "pair", "model.objective.head_width": 10**9},
+            "objective.head_width is 1000000000 in its settings, 0 in its weights",
+        ),
     ],
 )
 def test_sizes_that_are_not_those_of_the_weights_are_refused_before_a_model_is_built(saved, changes, says):
@@ -127,8 +131,15 @@ def test_a_layer_of_a_high_number_does_not_stand_for_all_before_it(saved):
 
 @pytest.mark.parametrize(
     "objective",
-    [{}, {"pooling": "token", "contrast": "sigmoid"}, {"local_weight": 0.0}, {"pairs": ("video-text",)}],
-    ids=["paper", "options", "contrast", "one pair"],
+    [
+        {},
+        {"pooling": "token", "contrast": "sigmoid"},
+        {"local_weight": 0.0},
+        {"pairs": ("video-text",)},
+        {"heads": "pair", "head_width": 24, "pooling": "attention"},
+        {"heads": "modality", "head_kind": "mlp"},
+    ],
+    ids=["paper", "options", "contrast", "one pair", "heads", "mlp"],
 )
 @pytest.mark.parametrize("encoder", [{}, {"positions": "learned"}, {"shared": "none"}, {"shared": "audio-video"}])
 def test_every_model_that_can_be_built_has_the_sizes_of_its_weights(tokenizer, tmp_path, objective, encoder):

@@ -42,6 +42,18 @@ def test_one_clip_with_audio_among_silent_ones_has_no_other_to_be_told_from(tmp_
     assert summary.num_matched == {"audio-video": 1, "video-text": 8}
 
 
+@pytest.mark.parametrize("contrast", ["volume", "area", "product"])
+def test_three_modalities_at_once_need_clips_that_have_them(tmp_path, contrast):
+    config = tiny_run()
+    config = dataclasses.replace(config, model=change(config.model, "objective", contrast=contrast))
+    message = (
+        rf"^clips: no clip of split train has video, audio and text, which .*contrast={contrast} .*=softmax, which"
+    )
+    with pytest.raises(StoreError, match=message):
+        pretrain(config, source(texts=()), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_batch_of_one_clip_is_refused_where_clips_are_contrasted(tmp_path):
     with pytest.raises(ConfigError, match=r"train\.batch_size=1: .* Set train\.batch_size=2"):
         pretrain(tiny_run(batch_size=1), source(), tmp_path / "run")

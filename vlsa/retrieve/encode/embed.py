@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from vlsa.base.files import Progress
+from vlsa.config import is_in
 from vlsa.data.clip import Clip, Dataset
 from vlsa.retrieve.encode.protocol import Encoder
 
@@ -60,6 +61,13 @@ class ClipEmbeddings:
     def media(self) -> Float32[np.ndarray, "N D"]:
         """Video and audio as one vector a clip; zeros where there is neither."""
         return fuse([self.video, self.audio], len(self.spaces))
+
+    def columns(self, one: str, other: str) -> slice:
+        """Where in a vector the space is in which two modalities are compared; empty where there is none."""
+        width = self.video.shape[1] // len(self.spaces)
+        shared = (n for n, space in enumerate(self.spaces) if is_in(one, space) and is_in(other, space))
+        number = next(shared, None)
+        return slice(0) if number is None else slice(number * width, (number + 1) * width)
 
     def clip_text(self) -> Float32[np.ndarray, "N D"]:
         """One vector a clip for its texts: their renormalised mean; zeros without text."""

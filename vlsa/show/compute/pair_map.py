@@ -13,7 +13,7 @@ better for both; a collapsed model has a low alignment too.
 Axes: N vectors, P pairs, D width.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,15 @@ def pair_map(embeddings: ClipEmbeddings, pair: str = "text-video", *, num_pairs:
     modalities, and for an embedding that is not a finite number.
     """
     names = _modalities(pair)
-    one, other = (items_of(embeddings, name) for name in names)
+    columns = embeddings.columns(*names)
+    if columns.stop == 0:
+        raise VlsaError(
+            f"{pair}: this model compares {', '.join(embeddings.spaces)} alone, so this pair has no cosine. "
+            "Choose another pair, or train it with the pair among model.objective.pairs."
+        )
+    one, other = (
+        replace(side, vectors=side.vectors[:, columns]) for side in (items_of(embeddings, name) for name in names)
+    )
     rng = np.random.default_rng(seed)
     left, right = _positive_pairs(one.clip, other.clip, num_pairs, rng, pair)
     wrong = _of_other_clips(one.clip[left], other.clip, rng)

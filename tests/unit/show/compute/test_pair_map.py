@@ -110,3 +110,18 @@ def test_the_numbers_name_the_run_and_what_they_are_compared_with():
     assert numbers[1].baselines == {"chance": 0.5}
     assert len(numbers) == 4
     assert unit_length(np.ones((1, 4), np.float32)).sum() == pytest.approx(2)
+
+
+def test_with_a_space_for_each_pair_the_pair_is_seen_in_its_own():
+    rng = np.random.default_rng(0)
+    names, present = tuple(f"clip {n}" for n in range(8)), np.ones(8, bool)
+    own, junk, nothing = (unit_length(rng.normal(size=(8, 4)).astype(np.float32)) for _ in range(3))
+    nothing[:] = 0
+    video, text = np.hstack([junk, own]), np.hstack([nothing, own])
+    spaces = ("audio-video", "video-text")
+    clips = ClipEmbeddings(names, video, present, video * 0, ~present, text, np.arange(8), names, spaces)
+    found = pair_map(clips, "text-video")
+    assert found.alignment == pytest.approx(0, abs=1e-6)
+    assert found.separation == 1
+    with pytest.raises(VlsaError, match=r"^text-audio: this model compares audio-video, video-text alone, .* Choose"):
+        pair_map(clips, "text-audio")
