@@ -38,17 +38,21 @@ class WorldSpec:
     """Frames per second."""
     first: int = 0
     """Number of the first training clip: worlds of one seed can then share no clip."""
+    val: int = 0
+    """Clips to choose settings by: the last of the held-out combinations, so that test clips stay untouched."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             least, most = LIMITS.get(field.name, (0, 10**9))
             if not least <= getattr(self, field.name) <= most:
                 raise ConfigError(f"{self}: {field.name} must lie in {least}..{most}. {_EXAMPLE}")
-        if self.test > NUM_HELD_OUT:
-            raise ConfigError(f"{self}: {NUM_HELD_OUT} combinations are reserved. Ask for at most test={NUM_HELD_OUT}.")
+        if self.test + self.val > NUM_HELD_OUT:
+            most = f"test={max(NUM_HELD_OUT - self.val, 0)} with val={self.val}" if self.val else f"test={NUM_HELD_OUT}"
+            raise ConfigError(f"{self}: {NUM_HELD_OUT} combinations are reserved. Ask for at most {most}.")
 
     def __str__(self) -> str:
-        return PREFIX + ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
+        given = [field.name for field in fields(self) if field.name != "val" or self.val]
+        return PREFIX + ",".join(f"{name}={getattr(self, name)}" for name in given)
 
     @classmethod
     def parse(cls, text: str) -> "WorldSpec":
@@ -117,6 +121,8 @@ class WorldClips:
         self.spec = spec
         numbers = {"train": range(spec.first, spec.first + spec.train), "test": range(spec.test)}
         self._rows = {split: [WorldRow(split, n, spec, sample_rate_hz) for n in numbers[split]] for split in SPLITS}
+        chosen_by = range(NUM_HELD_OUT - spec.val, NUM_HELD_OUT)
+        self._rows["val"] = [WorldRow("test", n, spec, sample_rate_hz) for n in chosen_by]
 
     @property
     def path(self) -> str:

@@ -73,3 +73,18 @@ def test_a_wrong_description_is_one_line_that_shows_a_right_one(text, says):
         WorldSpec.parse(text)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_validation_clips_are_of_combinations_that_neither_training_nor_test_clips_have():
+    clips = WorldClips(WorldSpec.parse("world:train=300,test=50,val=40"))
+    logs = {
+        split: [world_log(0, row.split, row.index)[0].facts.combination for row in clips.rows(split)]
+        for split in ("train", "val", "test")
+    }
+    assert [len(rows) for rows in logs.values()] == [300, 40, 50]
+    assert not set(logs["val"]) & (set(logs["train"]) | set(logs["test"]))
+    assert len({row.id for row in clips.rows()}) == 390
+    assert str(WorldSpec.parse("world:val=40")).endswith(",val=40")
+    assert "val" not in str(WorldSpec.parse("world:test=5"))
+    with pytest.raises(ConfigError, match="Ask for at most test=1160 with val=40"):
+        WorldSpec.parse("world:test=1161,val=40")
