@@ -12,7 +12,7 @@ With N tokens of width D, MLP ratio r, and attention in groups of n_g tokens, a 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vlsa.config import MODALITIES, ModelConfig, groups_of_sharing
+from vlsa.config import MODALITIES, ModelConfig, groups_of_sharing, num_shared
 from vlsa.model.masking import max_masked_tokens, num_visible
 
 
@@ -24,10 +24,13 @@ class StepFlops:
     encoder: int
     decoder: int
     heads: int
+    """Of the decoder."""
+    globals: int
+    """Attention pooling and the heads of the globals."""
 
     @property
     def forward(self) -> int:
-        return self.embedding + self.encoder + self.decoder + self.heads
+        return self.embedding + self.encoder + self.decoder + self.heads + self.globals
 
     @property
     def total(self) -> int:
@@ -74,6 +77,7 @@ def step_flops(config: ModelConfig) -> StepFlops:
         encoder=_encoder_flops(config, tokens),
         decoder=_decoder_flops(config, tokens, masked) if config.objective.local_weight else 0,
         heads=_head_flops(config, masked) if config.objective.local_weight else 0,
+        globals=sum(_global_flops(config, name, number) for name, number in tokens.items()),
     )
 
 
@@ -89,6 +93,7 @@ def encode_flops(config: ModelConfig) -> dict[str, int]:
     return {
         name: _embedding_flops(config, {name: number})
         + encoder.num_layers * layer_flops(number + extra, [number + extra], encoder.width, encoder.mlp_ratio)
+        + _global_flops(config, name, number)
         for name, number in tokens.items()
     }
 
@@ -156,3 +161,12 @@ def _head_flops(config: ModelConfig, masked: dict[str, int]) -> int:
         "text": config.text.vocabulary_size,
     }
     return sum(2 * masked[name] * config.decoder.width * outputs[name] for name in MODALITIES)
+
+
+def _global_flops(config: ModelConfig, name: str, num_tokens: int) -> int:
+    """From the outputs of a modality to its global in each of its spaces (heads.py)."""
+    objective, width = config.objective, config.encoder.width
+    pooling = 4 * num_tokens * width if objective.pooling == "attention" else 0
+    linear, mlp = 2 * width * config.space_width, 4 * width * (width + config.space_width)
+    projection = {"none": 0, "linear": linear, "mlp": mlp}["none" if objective.heads == "none" else objective.head_kind]
+    return num_shared(name, name, objective.spaces) * (pooling + projection)

@@ -33,6 +33,8 @@ CASES = {
     "video-text encoder": change(tiny_config(), "encoder", shared="video-text"),
     "own decoders": change(tiny_config(), "decoder", shared="audio-text"),
     "global tokens": tiny_config(pooling="token"),
+    "heads": tiny_config(heads="pair", pooling="attention", pairs=("audio-video", "audio-text", "video-text")),
+    "other heads": tiny_config(heads="modality", head_kind="mlp", head_width=24, local_weight=0.0),
 }
 
 
@@ -42,7 +44,7 @@ def test_a_step_costs_what_torch_counts(config: ModelConfig, tokenizer, clips):
     model, batch = make_model(config, tokenizer), make_batch(clips, config, tokenizer)
     spectrogram = counted(lambda: model.spectrogram(batch.waveform))
     whole = counted(lambda: model(batch, generator())) - spectrogram
-    num_clips, width, pairs = len(batch), config.encoder.width, len(config.objective.pairs)
+    num_clips, width, pairs = len(batch), config.space_width, len(config.objective.pairs)
     contrast = pairs * 2 * 2 * width * (num_clips**2 + num_clips) if config.objective.global_weight else 0
     assert whole - contrast == num_clips * step_flops(config).forward
 
@@ -56,7 +58,9 @@ def test_a_backward_pass_costs_twice_the_forward_pass_less_what_needs_no_gradien
 
 
 @pytest.mark.parametrize("name", ["video", "audio", "text"])
-def test_encoding_costs_what_torch_counts(config, tokenizer, batch, name):
+@pytest.mark.parametrize("case", ["paper's objective", "heads"])
+def test_encoding_costs_what_torch_counts(tokenizer, batch, name, case):
+    config = CASES[case]
     model = make_model(config, tokenizer)
     spectrogram = counted(lambda: model.spectrogram(batch.waveform)) if name == "audio" else 0
     with torch.no_grad():
