@@ -82,7 +82,7 @@ def closed_form(model: ModelConfig, num_ranks: int, clips: int, sharding: str) -
     weight_bytes = 4 * num_weights(model)
     block_bytes = 4 * block_weights(model)
     names = {name for pair in model.objective.pairs for name in pair.split("-")} | {"video", "audio", "text"}
-    global_bytes = 4 * len(names) * clips * num_ranks * model.encoder.width
+    global_bytes = 4 * len(names) * clips * num_ranks * model.vector_width
     units = model.encoder.num_layers + model.decoder.num_layers + 1
     large = 3 * units if sharding == "shard" else math.ceil(weight_bytes / BUCKET_BYTES)
     again = block_bytes if sharding == "shard" else 0

@@ -17,7 +17,7 @@ from vlsa.reproduce.targets import DATA_SETS, NAMES, TARGETS, target
 MOST_SEEDS = 1000
 BENCHMARKS = tuple(dict.fromkeys(DATA_SETS.values()))
 COST = "Cost: parameters, FLOPs, hours, latency"
-ABOUT = "\n".join(f"  {one.name:10}{one.title.split(': ')[-1]}" for one in TARGETS.values())
+ABOUT = "\n".join(f"  {one.name:12}{one.title.split(': ')[-1]}" for one in TARGETS.values())
 Pairs = Annotated[
     list[str] | None,
     typer.Option(
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         "reproduce",
         short_help="Make a table or figure of the paper: train, evaluate, draw.",
-        help=f"{inspect.getdoc(reproduce)}\n\n\b\nTables and figures:\n{ABOUT}\n  table7    {COST}",
+        help=f"{inspect.getdoc(reproduce)}\n\n\b\nTables and figures:\n{ABOUT}\n  table7      {COST}",
         epilog=examples(
             "vlsa reproduce table5 --data store --out paper-tables --recipe paper",
             "vlsa reproduce table5 --data world:train=3000,test=1000 --out tables --budget-steps 400 --batch-size 96 "

@@ -166,6 +166,11 @@ class ObjectiveConfig:
     def _check_heads(self) -> None:
         check_least("model.objective", self, 0, "head_width")
         require(
+            self.heads != "none" or self.head_kind == "linear",
+            f"model.objective.head_kind={self.head_kind} without heads: it would change nothing. "
+            "Set model.objective.heads=pair, or leave it out.",
+        )
+        require(
             self.heads != "none" or not self.head_width,
             f"model.objective.head_width={self.head_width} without heads: it would change nothing. "
             "Set model.objective.heads=pair, or leave it out.",
@@ -214,6 +219,7 @@ class ModelConfig:
         return len(self.objective.spaces) * self.space_width
 
     def columns(self, space: str) -> slice:
-        """Where the numbers of a space are in a global; all of them for any pair where there is one space."""
-        number = self.objective.spaces.index(space) if space in self.objective.spaces else 0
+        """Where the numbers of a space, or of a pair, are in a global: all of them where there is one space."""
+        spaces = self.objective.spaces
+        number = 0 if spaces == ("all",) else spaces.index(space)
         return slice(number * self.space_width, (number + 1) * self.space_width)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vlsa.config import MODALITIES
@@ -58,16 +58,19 @@ def triple_loss(
     """
     present, of_all = (torch.stack([*part.present.values()]).all(dim=0) for part in (own, everyone))
     absent = ~present[:, None] | ~of_all[None, :]
+    order = (torch.arange(len(of_all), device=rows.device) + shift) % len(of_all)
+    is_true = rows[:, None] == torch.arange(len(of_all), device=rows.device)
+    of_absent = absent | (~of_all[order] & ~is_true)  # a negative of "product" takes the third modality from elsewhere
     error = torch.zeros_like(present, dtype=torch.float32)
     for anchor in MODALITIES:
         second, third = (name for name in MODALITIES if name != anchor)
         mine, theirs = ([part.vectors[name] for name in (anchor, second, third)] for part in (own, everyone))
         if contrast == "product":
-            found = _products(mine, theirs, rows, shift), _found_by_products(mine, theirs)
+            found = (_products(mine, theirs, is_true, order), of_absent), (_found_by_products(mine, theirs), absent)
         else:
-            found = _geometry(GEOMETRIES[contrast], mine, theirs)
-        for scores in found:
-            logits = (scale * scores).float().masked_fill(absent, torch.finfo(torch.float32).min)  # B G
+            found = [(scores, absent) for scores in _geometry(GEOMETRIES[contrast], mine, theirs)]
+        for scores, left_out in found:
+            logits = (scale * scores).float().masked_fill(left_out, torch.finfo(torch.float32).min)  # B G
             error = error + F.cross_entropy(logits, rows, reduction="none")
     return mean_where(error, present, of_all.sum())
 
@@ -84,18 +87,16 @@ def _geometry(score: Callable[..., Tensor], mine: list[Tensor], theirs: list[Ten
 
 
 def _products(
-    mine: list[Tensor], theirs: list[Tensor], rows: Int[Tensor, " B"], shift: Int[Tensor, ""]
+    mine: list[Tensor], theirs: list[Tensor], is_true: Bool[Tensor, "B G"], order: Int[Tensor, " G"]
 ) -> Float[Tensor, "B G"]:
     """Multilinear inner products, the sum over D of all three (Symile, arXiv 2411.01053), times sqrt(D).
 
-    A negative pairs the second and third modality of two different clips, here `shift` apart, so that a pair alone does
-    not give a triple away. The factor brings unit vectors of any width to the scale of cosines.
+    A negative pairs the second modality of each clip with the third of another, which `order` names, so that a pair
+    alone does not give a triple away. The factor makes up for the width D: random unit vectors have products of 1 / D.
     """
     (anchor, second, third), (_, seconds, thirds) = mine, theirs
-    order = (torch.arange(len(thirds), device=thirds.device) + shift) % len(thirds)
     negative = anchor @ (seconds * thirds[order]).T
     true = (anchor * second * third).sum(dim=-1, keepdim=True)
-    is_true = rows[:, None] == torch.arange(len(seconds), device=rows.device)
     return anchor.shape[-1] ** 0.5 * torch.where(is_true, true, negative)
 
 

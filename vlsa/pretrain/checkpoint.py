@@ -31,14 +31,12 @@ from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import sharded_files
 from vlsa.pretrain.metrics_log import EXPORT_FILE
-from vlsa.pretrain.model_fingerprint import for_header
+from vlsa.pretrain.model_fingerprint import for_header, former_name, name_now
 from vlsa.pretrain.stored_sizes import require_stored_sizes
 
 FORMAT, VERSION = "vlsa-model", "2"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
 MOMENTS = ("exp_avg", "exp_avg_sq")
-RENAMED = {"matching.tokens": "heads.tokens"}
-"""Weights of runs before 0.5, and their names now."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ def load_model(path: str | Path) -> tuple[VLSA, Tokenizer, Config]:
     """Model, tokenizer and settings of a run, a checkpoint, or a model.safetensors. Raises CheckpointError."""
     path = model_file(path)
     weights, _, header = sharded_files.read(path)
-    weights = {RENAMED.get(name, name): weight for name, weight in weights.items()}
+    weights = {name_now(name): weight for name, weight in weights.items()}
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path}: no VLSA model in it; its weights have no settings. Give the folder of a run.")
     if header.get("version") != VERSION:
@@ -215,8 +213,10 @@ def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> Trai
     """Put AdamW's moments back and say how far the run was. Raises CheckpointError."""
     folder, path = path, sharded_files.find(path / TRAINING_FILE) or path / TRAINING_FILE
     parameters = {f"{kind}/{name}": parameter for name, parameter in _trained(model) for kind in MOMENTS}
-    wanted = {name: sharded_files.row_range(parameter) for name, parameter in parameters.items()}
-    moments, shapes, header = sharded_files.read(path, wanted)
+    rows = {name: sharded_files.row_range(parameter) for name, parameter in parameters.items()}
+    former = {former_name(name): some for name, some in rows.items()}
+    moments, shapes, header = sharded_files.read(path, rows | former)
+    moments, shapes = ({name_now(name): value for name, value in part.items()} for part in (moments, shapes))
     if shapes != {name: tuple(parameter.shape) for name, parameter in parameters.items()}:
         raise CheckpointError(f"{path}: moments of another model; training cannot resume. Start a new run.")
     try:

@@ -111,6 +111,7 @@ def contrast_only(model: ModelConfig, pairs: tuple[Pair, ...]) -> ModelConfig:
         global_weight=1.0,
         matching_weight=0.0,
         matching_attention="isolated",
+        contrast="softmax" if model.objective.is_triple else model.objective.contrast,
         pairs=pairs,
     )
     return replace(

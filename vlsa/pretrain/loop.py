@@ -31,7 +31,7 @@ from vlsa.pretrain.interrupt import StopRequest, stop_on_signal
 from vlsa.pretrain.metrics_log import MetricsLog, only_writer, require_place
 from vlsa.pretrain.parallel import finish_gradients, initial_device, spread, whole
 from vlsa.pretrain.prefetch import prefetch
-from vlsa.pretrain.preflight import DataSummary, require_pairs
+from vlsa.pretrain.preflight import DataSummary, require_pairs, without_unmatched_pairs
 from vlsa.pretrain.reporting import Evaluator, Report, Reporter
 from vlsa.pretrain.resume_rules import require_same, require_same_clips, require_steps_left, settings_to_go_on_with
 from vlsa.pretrain.schedule import learning_rate
@@ -92,6 +92,7 @@ def pretrain(
     run_path = Path(run_path)
     require_place(run_path)
     facts = require_pairs(source, config)
+    config = without_unmatched_pairs(config, facts)
     with joined(device) as (ranks, device):
         saved = checkpoint.agreed(run_path)
         facts.log(config)

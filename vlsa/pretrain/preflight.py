@@ -5,7 +5,7 @@ Reads the facts of the clips (no media is decoded); used by loop.py and finetune
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vlsa.base.console import duration
@@ -90,20 +90,41 @@ def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False)
     missing = [pair for pair in pairs if summary.num_matched[pair] < 2]
     if not missing:
         return summary
-    one, other = missing[0].split("-")
-    num_found = summary.num_matched[missing[0]] or "no"
-    found = f"{summary.name}: {num_found} clip of split train has both {one} and {other}"
+    found = [_told(summary, pair) for pair in missing]
     if len(missing) == len(pairs) or all_of_them:
         raise StoreError(
-            f"{found}, so that {missing[0]} has nothing to match. Add what is missing (captions, or footage with "
+            f"{found[0]}, so that {missing[0]} has nothing to match. Add what is missing (captions, or footage with "
             "audio), or match other pairs."
         )
-    _LOG.info("%s; the pair %s is left out", found, missing[0])
+    for what, pair in zip(found, missing, strict=True):
+        _LOG.info("%s; the pair %s is left out", what, pair)
     return summary
 
 
+def _told(summary: DataSummary, pair: Pair) -> str:
+    one, other = pair.split("-")
+    return f"{summary.name}: {summary.num_matched[pair] or 'no'} clip of split train has both {one} and {other}"
+
+
+def without_unmatched_pairs(config: Config, summary: DataSummary) -> Config:
+    """The settings without pairs that no clips have, if each pair has a space: it would be compared in untrained."""
+    objective = config.model.objective
+    if objective.heads != "pair" or not objective.global_weight:
+        return config
+    pairs = tuple(pair for pair in objective.pairs if summary.num_matched[pair] >= 2)
+    return replace(config, model=replace(config.model, objective=replace(objective, pairs=pairs)))
+
+
 def _require_triples(source: Dataset, name: str, contrast: str) -> None:
-    num_whole = sum(all(_has(row, modality) for modality in MODALITIES) for row in source.rows("train"))
+    rows = source.rows("train")
+    num_whole = sum(all(_has(row, modality) for modality in MODALITIES) for row in rows)
+    if 2 <= num_whole < len(rows) / 2:
+        _LOG.warning(
+            "%d of %d clips have video, audio and text; model.objective.contrast=%s learns from no other",
+            num_whole,
+            len(rows),
+            contrast,
+        )
     if num_whole < 2:
         raise StoreError(
             f"{name}: {num_whole or 'no'} clip of split train has video, audio and text, which "

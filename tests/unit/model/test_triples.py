@@ -107,6 +107,11 @@ def test_a_clip_without_a_modality_is_neither_query_nor_negative(contrast):
     present[1, 4] = False
     some = loss(contrast, globals_of(vectors, present), shift=0)
     assert some.item() == pytest.approx(loss(contrast, globals_of(vectors[:, :4]), shift=0).item(), rel=1e-5)
+    junk = vectors.clone()
+    junk[:, 4] = F.normalize(torch.randn(3, 8, generator=generator(7)), dim=-1)
+    for shift in (1, 2, 3, 4):
+        one, other = (loss(contrast, globals_of(part, present), shift=shift) for part in (vectors, junk))
+        assert one.item() == pytest.approx(other.item(), rel=1e-6)
     present[:] = False
     assert loss(contrast, globals_of(vectors, present)).item() == 0
 

@@ -12,16 +12,24 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tiny import generator, tiny_config, tiny_run
+from tiny import generator, tiny_config, tiny_run, tiny_source
 
 from vlsa.base.errors import CheckpointError
 from vlsa.config import Config
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint, sharded_files
-from vlsa.pretrain.checkpoint import MODEL_FILE, TRAINING_FILE, TrainingState, build_model, checkpoints, load_model
-from vlsa.pretrain.loop import build_optimizer
-from vlsa.pretrain.model_fingerprint import recorded_fingerprint, verify_fingerprint
+from vlsa.pretrain.checkpoint import (
+    MODEL_FILE,
+    MOMENTS,
+    TRAINING_FILE,
+    TrainingState,
+    build_model,
+    checkpoints,
+    load_model,
+)
+from vlsa.pretrain.loop import build_optimizer, pretrain
+from vlsa.pretrain.model_fingerprint import model_fingerprint, recorded_fingerprint, verify_fingerprint
 from vlsa.retrieve.encode import encoders
 
 
@@ -72,11 +80,41 @@ def message_of(action) -> str:
 
 def reference_fingerprint(run: Run) -> str:
     """As version 0.3 computed it at each search."""
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(run.config.model), sort_keys=True).encode())
+    settings = dataclasses.asdict(run.config.model)
+    for name in ("heads", "head_kind", "head_width"):  # since 0.5
+        del settings["objective"][name]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(run.tokenizer.to_json().encode())
     for name, weight in sorted(run.model.state_dict().items()):
         digest.update(name.encode() + weight.numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def test_the_fingerprint_of_a_model_of_version_0_4_stays_as_that_version_computed_it():
+    tokenizer = Tokenizer.train(["a bell rings twice"], 60)
+    weights = {"heads.tokens": torch.zeros(3, 4), "x": torch.ones(2)}  # there matching.tokens
+    assert model_fingerprint(tiny_config(pooling="token"), tokenizer, weights) == "c4311556d3cc84a5"
+    others = [tiny_config(pooling="token", heads=heads) for heads in ("modality", "pair")]
+    assert len({model_fingerprint(one, tokenizer, weights) for one in others} | {"c4311556d3cc84a5"}) == 3
+
+
+def test_a_run_of_version_0_4_with_global_tokens_resumes_and_answers_the_same(tmp_path):
+    config = tiny_run(num_steps=4, checkpoint_every_steps=2)
+    objective = dataclasses.replace(config.model.objective, pooling="token")
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, objective=objective))
+    for name, num_steps in (("whole", 4), ("old", 2)):
+        steps = dataclasses.replace(config, train=dataclasses.replace(config.train, num_steps=num_steps))
+        pretrain(steps, tiny_source(), tmp_path / name)
+    for file, kinds in ((MODEL_FILE, [""]), (TRAINING_FILE, [f"{kind}/" for kind in MOMENTS])):
+
+        def as_before(tensors, _header, kinds=kinds):
+            for kind in kinds:
+                tensors[f"{kind}matching.tokens"] = tensors.pop(f"{kind}heads.tokens")
+
+        rewrite(checkpoints(tmp_path / "old")[-1] / file, as_before)
+    pretrain(config, tiny_source(), tmp_path / "old", allow_changes=True)
+    one, other = (load_model(tmp_path / name)[0].state_dict() for name in ("whole", "old"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_a_checkpoint_records_the_fingerprint_of_its_weights_settings_and_vocabulary(run):

@@ -185,3 +185,9 @@ def test_heads_are_taken_along_and_a_pair_without_one_is_refused_in_one_line(tmp
     assert after.heads.spaces == ("video-text",)
     for name, weight in after.heads.state_dict().items():
         torch.testing.assert_close(weight, before.heads.state_dict()[name], atol=1e-6, rtol=0)
+
+
+def test_a_model_of_three_modalities_at_once_is_fine_tuned_on_the_asked_pair(tmp_path):
+    config = finetune_config(recipe("tiny/volume"), 96, ("video-text",), batch_size=96)
+    assert (config.model.objective.contrast, config.model.objective.pairs) == ("softmax", ("video-text",))
+    assert finetune_config(recipe("tiny/sigmoid"), 96, PAIRS, batch_size=96).model.objective.contrast == "sigmoid"

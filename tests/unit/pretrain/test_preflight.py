@@ -8,6 +8,7 @@ from tiny import RATE_HZ, change, plain_clip, tiny_run
 
 from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.loading.loader import MemoryClips
+from vlsa.pretrain.checkpoint import load_model
 from vlsa.pretrain.loop import pretrain
 from vlsa.pretrain.preflight import require_pairs, summarise
 
@@ -52,6 +53,22 @@ def test_three_modalities_at_once_need_clips_that_have_them(tmp_path, contrast):
     with pytest.raises(StoreError, match=message):
         pretrain(config, source(texts=()), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_pairs_that_no_clips_have_get_no_space_and_the_same_command_resumes(tmp_path, caplog):
+    """Untrained, such a space would have a say in every comparison of a modality with itself."""
+    config, pairs = tiny_run(num_steps=2), ("audio-video", "audio-text", "video-text")
+    config = dataclasses.replace(config, model=change(config.model, "objective", heads="pair", pairs=pairs))
+    with caplog.at_level(logging.INFO, logger="vlsa"):
+        pretrain(config, source(texts=()), tmp_path / "run")
+    left_out = [record.message for record in caplog.records if "left out" in record.message]
+    assert [message.rpartition("pair ")[2] for message in left_out] == [
+        "audio-text is left out",
+        "video-text is left out",
+    ]
+    model, _, saved = load_model(tmp_path / "run")
+    assert model.heads.spaces == saved.model.objective.pairs == ("audio-video",)
+    assert pretrain(config, source(texts=()), tmp_path / "run").finished
 
 
 def test_a_batch_of_one_clip_is_refused_where_clips_are_contrasted(tmp_path):

@@ -34,6 +34,7 @@ CASES = {
         pooling="attention",
         learn_temperature=True,
     ),
+    "area": tiny_config(contrast="area"),
     "volume": tiny_config(contrast="volume", heads="modality"),
     "product": tiny_config(contrast="product", hard_negatives=True),
     "late fusion": change(tiny_config(matching_features="concatenation"), "encoder", fusion_layers=1),
@@ -98,7 +99,7 @@ def test_blocks_that_are_computed_anew_give_the_same_gradient(tokenizer, chunk_s
 # --- several processes
 
 
-OF_FOUR = ("paper", "options", "joint", "heads")
+OF_FOUR = ("paper", "options", "joint", "heads", "product")
 """Cases that are tried with four processes, which take long to start."""
 
 

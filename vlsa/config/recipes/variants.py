@@ -19,6 +19,12 @@ def objective(config: Config, **values: object) -> Config:
     return replace(config, model=replace(config.model, objective=changed))
 
 
+def with_heads(config: Config, **values: object) -> Config:
+    """Three pairs, a learned temperature, and heads of the width that the recipe has."""
+    width = config.model.objective.head_width
+    return objective(config, pairs=ALL_PAIRS, learn_temperature=True, head_width=width, **values)
+
+
 def paper_objective(config: Config) -> Config:
     """The paper's objective, LPMM + GAM (Eq. 5 to 8), at any size.
 
@@ -179,7 +185,7 @@ def best(config: Config) -> Config:
     Expected: on the made world at equal steps text to video R@10 of 81 where the paper's objective has 18, and text to
     audio no lower (docs/objectives.md).
     """
-    return objective(config, pairs=ALL_PAIRS, learn_temperature=True, heads="pair", pooling="attention")
+    return with_heads(config, heads="pair", pooling="attention")
 
 
 def heads_modality(config: Config) -> Config:
@@ -188,7 +194,7 @@ def heads_modality(config: Config) -> Config:
     Command: `vlsa pretrain --recipe tiny/heads-modality --data STORE --out RUN`. Expected: little more than without
     heads; what helps is a space for each pair (docs/objectives.md).
     """
-    return objective(config, pairs=ALL_PAIRS, learn_temperature=True, heads="modality")
+    return with_heads(config, heads="modality")
 
 
 def heads_linear(config: Config) -> Config:
@@ -196,7 +202,7 @@ def heads_linear(config: Config) -> Config:
 
     Command: `vlsa pretrain --recipe tiny/heads-linear --data STORE --out RUN`. Expected: docs/objectives.md.
     """
-    return objective(config, pairs=ALL_PAIRS, learn_temperature=True, heads="pair")
+    return with_heads(config, heads="pair")
 
 
 def heads_mlp(config: Config) -> Config:
@@ -204,7 +210,7 @@ def heads_mlp(config: Config) -> Config:
 
     Command: `vlsa pretrain --recipe tiny/heads-mlp --data STORE --out RUN`. Expected: docs/objectives.md.
     """
-    return objective(config, pairs=ALL_PAIRS, learn_temperature=True, heads="pair", head_kind="mlp")
+    return with_heads(config, heads="pair", head_kind="mlp")
 
 
 def volume(config: Config) -> Config:
@@ -212,7 +218,7 @@ def volume(config: Config) -> Config:
 
     Command: `vlsa pretrain --recipe tiny/volume --data STORE --out RUN`. Expected: docs/objectives.md.
     """
-    return objective(config, pairs=ALL_PAIRS, learn_temperature=True, heads="modality", contrast="volume")
+    return with_heads(config, heads="modality", contrast="volume")
 
 
 def area(config: Config) -> Config:
@@ -220,7 +226,7 @@ def area(config: Config) -> Config:
 
     Command: `vlsa pretrain --recipe tiny/area --data STORE --out RUN`. Expected: docs/objectives.md.
     """
-    return objective(config, pairs=ALL_PAIRS, learn_temperature=True, heads="modality", contrast="area")
+    return with_heads(config, heads="modality", contrast="area")
 
 
 def product(config: Config) -> Config:
@@ -228,7 +234,7 @@ def product(config: Config) -> Config:
 
     Command: `vlsa pretrain --recipe tiny/product --data STORE --out RUN`. Expected: docs/objectives.md.
     """
-    return objective(config, pairs=ALL_PAIRS, learn_temperature=True, heads="modality", contrast="product")
+    return with_heads(config, heads="modality", contrast="product")
 
 
 def shared_encoder(config: Config, shared: Sharing) -> Config:

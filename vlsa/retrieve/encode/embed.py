@@ -4,7 +4,7 @@ Reads clips and an encoder (protocol.py); feeds evaluate/ and index/.
 Axes: N clips, M texts (a clip may have none or several), D width of a vector in all its spaces.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from vlsa.base.files import Progress
-from vlsa.config import is_in
+from vlsa.config import MODALITIES, is_in, num_shared
 from vlsa.data.clip import Clip, Dataset
 from vlsa.retrieve.encode.protocol import Encoder
 
@@ -59,8 +59,8 @@ class ClipEmbeddings:
 
     @property
     def media(self) -> Float32[np.ndarray, "N D"]:
-        """Video and audio as one vector a clip; zeros where there is neither."""
-        return fuse([self.video, self.audio], len(self.spaces))
+        """Video and audio as one vector a clip, to be compared with text; zeros where there is neither."""
+        return fuse({"video": self.video, "audio": self.audio}, self.spaces)
 
     def columns(self, one: str, other: str) -> slice:
         """Where in a vector the space is in which two modalities are compared; empty where there is none."""
@@ -83,17 +83,20 @@ def unit_length(vectors: Float32[np.ndarray, "N D"], num_spaces: int = 1) -> Flo
     return (in_spaces / np.maximum(length, 1e-12)).astype(np.float32).reshape(vectors.shape)
 
 
-def fuse(parts: Sequence[Float32[np.ndarray, "N D"]], num_spaces: int = 1) -> Float32[np.ndarray, "N D"]:
-    """Several modalities as one vector; a row of zeros is absent.
+def fuse(parts: Mapping[str, Float32[np.ndarray, "N D"]], spaces: Sequence[str]) -> Float32[np.ndarray, "N D"]:
+    """Two modalities as one vector, to be compared with the third; a row of zeros is absent.
 
     In one space the renormalised mean of those that are present. With a space for each pair the mean itself, so that
-    the score of a third modality is the mean of its cosines with those that are present.
+    the score with the third modality is the mean of its cosines with those that are present and compared with it.
     """
-    total = np.sum(parts, axis=0)
-    if num_spaces == 1:
-        return unit_length(total)
-    num_present = np.sum([part.any(axis=1) for part in parts], axis=0)
-    return (total / np.maximum(num_present, 1)[:, None]).astype(np.float32)
+    if tuple(spaces) == ("all",):
+        return unit_length(np.sum(list(parts.values()), axis=0))
+    (third,) = set(MODALITIES) - set(parts)
+    compared = [part for name, part in parts.items() if num_shared(name, third, spaces)]
+    if not compared:
+        return np.zeros_like(next(iter(parts.values())))
+    num_present = np.sum([part.any(axis=1) for part in compared], axis=0)
+    return (np.sum(compared, axis=0) / np.maximum(num_present, 1)[:, None]).astype(np.float32)
 
 
 class Means:
@@ -183,9 +186,12 @@ def _embed(
             for window in parts:
                 yield len(read) - 1, window
 
+    sees, hears, reads = (bool(num_shared(name, name, encoder.spaces)) for name in MODALITIES)
     for batch in batches(windows(), batch_size):
-        _add(video, encoder.encode_video, [(number, clip) for number, clip in batch if clip.frames is not None])
-        _add(audio, encoder.encode_audio, [(number, clip) for number, clip in batch if clip.sound is not None])
+        if sees:
+            _add(video, encoder.encode_video, [(number, clip) for number, clip in batch if clip.frames is not None])
+        if hears:
+            _add(audio, encoder.encode_audio, [(number, clip) for number, clip in batch if clip.sound is not None])
         if progress:
             progress(len(read), total, "embedding clips")
     texts = tuple(text for clip in read for text in clip.texts)
@@ -196,7 +202,7 @@ def _embed(
         has_video=video_vectors.any(axis=1),
         audio=audio_vectors,
         has_audio=audio_vectors.any(axis=1),  # zeros also for audio shorter than one patch
-        text=encoder.encode_text(texts) if texts else np.zeros((0, encoder.width), np.float32),
+        text=encoder.encode_text(texts) if texts and reads else np.zeros((len(texts), encoder.width), np.float32),
         text_clip=np.repeat(np.arange(len(read)), [len(clip.texts) for clip in read]),
         texts=texts,
         spaces=encoder.spaces,

@@ -1,4 +1,4 @@
-"""A trained model as an encoder: video, audio and text to unit vectors of one space.
+"""A trained model as an encoder: video, audio and text to vectors that can be compared.
 
 Reads a checkpoint (pretrain/checkpoint.py) or an exported model (onnx/); feeds embed.py, index/ and evaluate/. What is
 common to all encoders is in media_encoder.py, what is asked of any in protocol.py.

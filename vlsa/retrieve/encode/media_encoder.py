@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float32
 
 from vlsa.base.errors import MediaError, VlsaError
-from vlsa.config import ModelConfig
+from vlsa.config import ModelConfig, num_shared
 from vlsa.data.clip import Batch, Clip, ClipTensors
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.ingest.segments import floor_ms
@@ -107,6 +107,7 @@ class MediaEncoder(ABC):
     def encode_text(self, texts: Sequence[str]) -> Float32[np.ndarray, "N D"]:
         """Vectors of texts. Raises VlsaError for an empty one."""
         _check_list("encode_text", texts)
+        self._require_space("text")
         if not all(text.strip() for text in texts):
             raise VlsaError("encode_text: a text is empty; its vector would mean nothing. Leave it out.")
         # Texts of similar length share a batch, since a batch is as long as its longest.
@@ -117,6 +118,13 @@ class MediaEncoder(ABC):
             vectors[part] = self.forward("text", batch)
         return unit_length(vectors, len(self.spaces))
 
+    def _require_space(self, modality: str) -> None:
+        if not num_shared(modality, modality, self.spaces):
+            raise VlsaError(
+                f"encode_{modality}: this model compares {', '.join(self.spaces)} alone; {modality} has no vector. "
+                "Use a model that was trained on a pair with it."
+            )
+
     def coverage(self, text: str) -> TextCoverage:
         """Which words of a text the model knows, and how many fit into it."""
         return self.tokenizer.coverage(text, self.config.text.num_tokens)
@@ -124,6 +132,7 @@ class MediaEncoder(ABC):
     def _encode_media(self, items: Sequence[Media], modality: str) -> Float32[np.ndarray, "N D"]:
         """Mean over each item's windows; a file in which the modality is nowhere is an error."""
         _check_list(f"encode_{modality}", items)
+        self._require_space(modality)
         windows = ((n, window) for n, item in enumerate(items) for window in self._windows(item, modality))
         vectors = self._encode(windows, len(items), modality)
         for item, vector in zip(items, vectors, strict=True):

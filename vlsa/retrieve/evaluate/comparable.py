@@ -92,7 +92,7 @@ def _conflicts(one: Results, other: Results, post: str) -> Iterator[str]:
             yield f"post-processing ({post} with {one_line(theirs)}, not {one_line(mine)})"
     yield from _conflicting_directions(one.directions(post), other.directions(post))
     for name, ranks in one.ranks[post].items():
-        if not _same_clips(ranks.clip, other.ranks[post][name].clip):
+        if name in other.ranks[post] and not _same_clips(ranks.clip, other.ranks[post][name].clip):
             yield f"grouping of queries by clip in {name}"
 
 
@@ -106,16 +106,24 @@ def _same_clips(one: np.ndarray | None, other: np.ndarray | None) -> bool:
 
 
 def _conflicting_directions(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
-    if list(mine) != list(theirs):
+    common = [name for name in mine if name in theirs]
+    if not common:
         yield f"set of directions ({one_line(', '.join(theirs))}, not {one_line(', '.join(mine))})"
-        return
-    for name in mine:
+    for name in common:
         for key, label in (("N", "gallery"), ("Q", "set of queries")):
             if mine[name][key] != theirs[name][key]:
                 yield f"{label} in {name} ({key} = {theirs[name][key]}, not {mine[name][key]})"
         for key, label in (("gallery_digest", "gallery"), ("queries_digest", "set of queries")):
             if mine[name][key] != theirs[name][key]:
                 yield f"{label} in {name} (of the same size, but of other clips or captions)"
+
+
+def common_directions(files: Sequence[Results], post: str = "none") -> tuple[list[str], str]:
+    """Directions that all files have, in order, and a sentence about those that only some have; empty without any."""
+    every = [list(file.directions(post)) for file in files]
+    common = [name for name in every[0] if all(name in names for names in every)]
+    others = sorted({name for names in every for name in names} - set(common))
+    return common, f"Left out, as not all files have them: {one_line(', '.join(others))}." if others else ""
 
 
 def files_without_clips(files: Sequence[Results]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from vlsa.retrieve.evaluate.bootstrap import (
 )
 from vlsa.retrieve.evaluate.comparable import (
     FACTS,
+    common_directions,
     files_without_clips,
     recipes_note,
     require_one_sampling,
@@ -100,8 +101,8 @@ class Comparison:
     differences: tuple[Difference, ...]
     sampling: str
     """How much of each clip was encoded."""
-    recipes: str = ""
-    """A sentence about sides whose files are of several recipes."""
+    notes: str = ""
+    """Sentences about sides whose files are of several recipes, and about directions that not all files have."""
     without_clips: tuple[str, ...] = ()
     """Files that do not say which queries are of one clip, where no other file of the same queries does."""
 
@@ -132,7 +133,7 @@ class Comparison:
             f"Intervals and two-sided p by paired bootstrap over clips ({self.num_resamples:,} resamples, "
             f"seed {self.seed}) {seeds}. p (Holm) is corrected for all {len(self.differences)} rows; "
             f"* marks those below {CLEAR_AT:g}.".replace(" ;", ";"),
-            self.recipes,
+            self.notes,
             without_clips_note(self.without_clips),
         ]
         return " ".join(filter(None, parts))
@@ -161,7 +162,8 @@ def compare(
     paths = tuple(tuple(one.path for one in side) for side in (results_a, results_b))
     files = [*results_a, *results_b]
     differences: list[Difference] = []
-    for direction in results_a[0].directions(post):
+    directions, left_out = common_directions(files, post)
+    for direction in directions:
         ranks = [file.ranks[post][direction] for file in files]
         pair = _Pair(direction, ranks[: len(results_a)], ranks[len(results_a) :], sorted(paths[0]) == sorted(paths[1]))
         differences += pair.differences(num_resamples, seed)
@@ -169,9 +171,9 @@ def compare(
     differences = [replace(one, p_holm=p_holm) for one, p_holm in corrected]
     first = results_a[0].facts
     facts = {name: first.get(name) for name in ("data", *FACTS) if name != "post_processing"}
-    recipes = " ".join(filter(None, (recipes_note("A", results_a), recipes_note("B", results_b))))
+    notes = " ".join(filter(None, (recipes_note("A", results_a), recipes_note("B", results_b), left_out)))
     return Comparison(
-        *paths, facts, post, num_resamples, seed, tuple(differences), sampling_note(results_a, results_b), recipes,
+        *paths, facts, post, num_resamples, seed, tuple(differences), sampling_note(results_a, results_b), notes,
         files_without_clips(files),
     )  # fmt: skip
 

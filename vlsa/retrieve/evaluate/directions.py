@@ -9,6 +9,7 @@ Axes: Q queries, N items of the gallery, D width, P (query, correct item) pairs.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -93,14 +94,11 @@ def measured(embeddings: ClipEmbeddings, names: Iterable[str] = DIRECTIONS) -> l
     for name in names:
         query, item = DIRECTIONS[name]
         parts = [*parts_of(query), *parts_of(item)]
-        if comparable(query, item, embeddings.spaces) and (len(parts) == 2 or _have_all(embeddings, parts)):
+        if not all(num_shared(*pair, embeddings.spaces) for pair in product(parts_of(query), parts_of(item))):
+            continue
+        if len(parts) == 2 or _have_all(embeddings, parts):
             found.append(name)
     return found
-
-
-def comparable(query: str, item: str, spaces: Sequence[str]) -> bool:
-    """Whether a space holds a modality of the query and one of the item."""
-    return any(num_shared(one, other, spaces) for one in parts_of(query) for other in parts_of(item))
 
 
 def _have_all(embeddings: ClipEmbeddings, parts: Sequence[str]) -> bool:

@@ -56,7 +56,7 @@ def items_of(embeddings: ClipEmbeddings, modality: str) -> Items:
         other = FUSED[modality][0]
         numbers = np.flatnonzero(getattr(embeddings, f"has_{other}")[embeddings.text_clip])
         clip = embeddings.text_clip[numbers]
-        vectors = fuse([getattr(embeddings, other)[clip], embeddings.text[numbers]], len(embeddings.spaces))
+        vectors = fuse({other: getattr(embeddings, other)[clip], "text": embeddings.text[numbers]}, embeddings.spaces)
         return Items(vectors, clip, embeddings.ids, tuple(embeddings.texts[number] for number in numbers.tolist()))
     present = np.flatnonzero(getattr(embeddings, f"has_{modality}"))
     return Items(getattr(embeddings, modality)[present], present, embeddings.ids)

@@ -22,7 +22,7 @@ from vlsa.retrieve.index import ledger
 from vlsa.retrieve.index.facts import FACTS_NAME, FORMAT, VERSION, damaged, read_facts, write_facts
 from vlsa.retrieve.index.lance import VectorTable
 from vlsa.retrieve.index.ledger import LEDGER_NAME, IndexedFile
-from vlsa.retrieve.index.query import Hit, Question, check_request, highest_score
+from vlsa.retrieve.index.query import Hit, Question, check_request, column_of, compared_with
 from vlsa.retrieve.index.table_process import TableProcess
 
 if TYPE_CHECKING:
@@ -147,15 +147,15 @@ class Index:
         `in_`: compare with "media" (video and audio fused), "video", "audio" or "text" (the clips' captions). Raises
         VlsaError for a question that cannot be asked, MediaError for an unreadable file, SearchIndexError if empty.
         """
-        column = check_request(in_, k)
+        check_request(in_, k)
         question = Question(text=text, audio=audio, video=video, image=image)
         if not len(self):
             raise SearchIndexError(
                 f"{self.path}: the index is empty; nothing can be found. Add footage with `vlsa index`."
             )
-        highest = highest_score(question.modality, in_, self.encoder.spaces)
-        vector = (question.vector(self.encoder) / highest).astype("float32")
-        return self._table.search(vector, column, min(k, len(self)))
+        target, num_spaces = compared_with(question.modality, in_, self.encoder.spaces)
+        vector = (question.vector(self.encoder) / num_spaces).astype("float32")
+        return self._table.search(vector, column_of(target), min(k, len(self)))
 
     def add(self, rows: "Sequence[IndexRow]", files: Iterable[IndexedFile] | None = None) -> None:
         """Write rows, replacing all that was indexed of their files, and acknowledge them. At best 1,000 rows or more.

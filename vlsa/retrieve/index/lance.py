@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,11 +94,9 @@ class VectorTable:
         query = query.where(f"has_{column.removesuffix('_vector')}").limit(k).select(names)
         with self._reading():
             found = query.to_list()
-        hits = []
-        for row in found:
-            score = float(np.clip(1 - row.pop("_distance"), -1, 1))
-            hits.append(Hit(score=score, **row))
-        return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+        hits = [Hit(score=1 - row.pop("_distance"), **row) for row in found]
+        ordered = sorted(hits, key=lambda hit: (-hit.score, hit.id))
+        return [replace(hit, score=float(np.clip(hit.score, -1, 1))) for hit in ordered]  # beyond by rounding alone
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -114,22 +114,24 @@ def _check_coverage(text: str, coverage: "TextCoverage") -> None:
         )
 
 
-def highest_score(asked: str, target: str, spaces: Sequence[str]) -> float:
-    """The dot product of a perfect match, by which it becomes a mean of cosines. Raises VlsaError where there is none.
+def compared_with(asked: str, target: str, spaces: Sequence[str]) -> tuple[str, int]:
+    """What a question of a modality is compared with, and in how many spaces: its scores are sums over these.
 
-    1 in a single space. With a space for each pair, a modality is compared with itself in each of its spaces, and with
-    video and audio fused by the mean of both.
+    In a single space that is the target. With a space for each pair, video and audio fused (`media`) are what text is
+    compared with; an example is compared with its own modality there. Raises VlsaError where no space holds both.
     """
     if tuple(spaces) == ("all",):
-        return 1.0
+        return target, 1
+    if target == "media" and asked != "text":
+        target = asked
     parts = ("video", "audio") if target == "media" else (target,)
-    highest = sum(num_shared(asked, part, spaces) for part in parts) / len(parts)
-    if not highest:
+    num_spaces = max(num_shared(asked, part, spaces) for part in parts)
+    if not num_spaces:
         raise VlsaError(
             f"search: this model compares {', '.join(spaces)}, not {asked} with {target}; any answer would be chance. "
             "Ask otherwise, or index with a model that has that pair."
         )
-    return highest
+    return target, num_spaces
 
 
 def column_of(target: str) -> str:
@@ -141,8 +143,8 @@ def column_of(target: str) -> str:
     return TARGETS[target]
 
 
-def check_request(target: str, k: int) -> str:
-    """The column to compare with. Raises VlsaError for an unknown target, or fewer answers than one."""
+def check_request(target: str, k: int) -> None:
+    """Raises VlsaError for an unknown target, or fewer answers than one."""
     if k < 1:
         raise VlsaError(f"search: k={k}; at least one answer has to be asked for. Try k=10.")
-    return column_of(target)
+    column_of(target)

@@ -19,19 +19,25 @@ class IndexRow:
 
     id: str
     path: str
+    spaces: tuple[str, ...]
+    """Where the model compares vectors: "all", or its pairs."""
     start_seconds: float
     stop_seconds: float
     texts: tuple[str, ...] = ()
     video: Float32[np.ndarray, " D"] | None = None
     audio: Float32[np.ndarray, " D"] | None = None
     text_vector: Float32[np.ndarray, " D"] | None = None
-    num_spaces: int = 1
 
     @property
     def media(self) -> Float32[np.ndarray, " D"] | None:
-        """Video and audio as one vector."""
-        present = [vector[None] for vector in (self.video, self.audio) if vector is not None]
-        return fuse(present, self.num_spaces)[0] if present else None
+        """Video and audio as one vector, to be compared with text; None where no space of the model does that."""
+        given = {"video": self.video, "audio": self.audio}
+        present = {name: vector[None] for name, vector in given.items() if vector is not None}
+        nothing = [np.zeros_like(vector) for vector in present.values()]
+        if not present:
+            return None
+        fused = fuse({name: present.get(name, nothing[0]) for name in given}, self.spaces)[0]
+        return fused if fused.any() else None
 
 
 def index_rows(rows: Sequence[ClipRow], embeddings: ClipEmbeddings) -> list[IndexRow]:
@@ -45,7 +51,7 @@ def index_rows(rows: Sequence[ClipRow], embeddings: ClipEmbeddings) -> list[Inde
             start_seconds=row.start_seconds,
             stop_seconds=row.stop_seconds,
             texts=row.texts,
-            num_spaces=len(embeddings.spaces),
+            spaces=embeddings.spaces,
             video=embeddings.video[n] if embeddings.has_video[n] else None,
             audio=embeddings.audio[n] if embeddings.has_audio[n] else None,
             text_vector=text[n] if has_text[n] else None,

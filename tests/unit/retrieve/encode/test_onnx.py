@@ -314,13 +314,13 @@ def test_an_answer_that_is_not_the_runs_is_refused(tmp_path):
     good, bad = np.eye(2, 4, dtype=np.float32), np.eye(2, 4, dtype=np.float32) + np.float32(2e-4)
     for wrong in (bad, good * np.nan):
         with pytest.raises(VlsaError, match=r"audio\.onnx: answers differ"):
-            write._compared("audio", tmp_path / "audio.onnx", wrong, good, "float32")
+            write._compared("audio", tmp_path / "audio.onnx", wrong, good, "float32", 1)
     with pytest.raises(VlsaError, match=r"audio\.onnx: answers differ"):
-        write._compared("audio", tmp_path / "audio.onnx", good * np.nan, good, "int8")
+        write._compared("audio", tmp_path / "audio.onnx", good * np.nan, good, "int8", 1)
     for precision in ("float32", "int8"):
         with pytest.raises(VlsaError, match=r"the run's own vectors are not finite.* export an earlier checkpoint"):
-            write._compared("audio", tmp_path / "audio.onnx", good, good * np.nan, precision)
-    assert write._compared("audio", tmp_path / "audio.onnx", good, good, "float32").max_difference == 0
+            write._compared("audio", tmp_path / "audio.onnx", good, good * np.nan, precision, 1)
+    assert write._compared("audio", tmp_path / "audio.onnx", good, good, "float32", 1).max_difference == 0
 
 
 def test_figures_want_the_run_and_say_so(exported, tmp_path):

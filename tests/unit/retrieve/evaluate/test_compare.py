@@ -396,3 +396,14 @@ def test_the_command_refuses_in_one_line_with_code_2(folder, tmp_path, monkeypat
     result = call(f"vlsa compare a0.json {tmp_path}/val.json")
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert "another split (val, not test)" in result.stderr
+
+
+def test_directions_that_only_one_side_has_are_left_out_and_named(folder):
+    """Results of version 0.4 have seven, and models with heads for some pairs fewer."""
+    new, old = read_results(folder / "a0.json"), read_results(folder / "b0.json")
+    fewer = {name: part for name, part in old.facts["directions"].items() if name != "media_to_text"}
+    ranks = {"none": {name: part for name, part in old.ranks["none"].items() if name in fewer}}
+    old = replace(old, facts={**old.facts, "directions": fewer}, ranks=ranks)
+    found = compare([new], [old], num_resamples=10)
+    assert {one.direction for one in found.differences} == set(fewer)
+    assert "Left out, as not all files have them: media_to_text." in found.caption()

@@ -121,7 +121,7 @@ def test_fused_media_are_the_vectors_that_the_index_keeps():
     for n, vector in enumerate(embeddings.media):
         video = embeddings.video[n] if embeddings.has_video[n] else None
         audio = embeddings.audio[n] if embeddings.has_audio[n] else None
-        row = IndexRow(id="x", path="x", start_seconds=0.0, stop_seconds=1.0, video=video, audio=audio)
+        row = IndexRow(id="x", path="x", spaces=("all",), start_seconds=0.0, stop_seconds=1.0, video=video, audio=audio)
         np.testing.assert_array_equal(row.media, vector)
         np.testing.assert_allclose(np.linalg.norm(vector), 1, rtol=1e-6)
     assert directions_of(clips)["text_to_media"].scores.num_items == 4  # one modality is enough to be found
@@ -153,7 +153,7 @@ def test_re_rankings_stand_apart_with_their_parameters_and_leave_the_plain_rows_
     assert found.post[2].parameters["num_bank"] == 6
     assert set(found.post[2].directions) == {"text_to_video", "text_to_audio", "text_to_media"}
     assert len(found.rows()) == 12 + 12 + 12 + 3
-    assert found.rows()[7][0] == "text → video, dual-softmax"
+    assert found.rows()[12][0] == "text → video, dual-softmax"
     assert "use all queries: dual-softmax (scale 100.0); sinkhorn" in found.caption()
     found.write(tmp_path / "results.json")
     facts = read_results(tmp_path / "results.json").facts

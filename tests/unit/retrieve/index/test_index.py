@@ -24,6 +24,7 @@ def row(number: int, *, video: int | None = None, audio: int | None = None, text
     return IndexRow(
         id=f"clip-{number}",
         path=f"/footage/it's {number // 3}.mp4",
+        spaces=("all",),
         start_seconds=2.0 * number,
         stop_seconds=2.0 * number + 2,
         texts=() if text is None else (f"clip {text}", "two lines"),

@@ -143,7 +143,7 @@ def _write_encoders(
         answers = session.run(
             [OUTPUT], {name: getattr(batch, field).numpy() for name, field in INPUTS[modality].items()}
         )[0]
-        yield _compared(modality, path, answers, encoder.forward(modality, batch), precision)
+        yield _compared(modality, path, answers, encoder.forward(modality, batch), precision, len(encoder.spaces))
 
 
 def _compared(
@@ -152,6 +152,7 @@ def _compared(
     answers: Float32[np.ndarray, "B D"],
     expected: Float32[np.ndarray, "B D"],
     precision: Precision,
+    num_spaces: int,
 ) -> EncoderWritten:
     if not np.isfinite(expected).all():
         raise VlsaError(
@@ -165,8 +166,9 @@ def _compared(
             f"{path.name}: answers differ from the run's by {difference:.1e}, {most:.0e} is allowed; it "
             "would find other clips. Use the versions of torch, onnx and onnxruntime that are in constraints.txt."
         )
-    present = expected.any(axis=1)
-    cosine = float((answers * expected).sum(axis=1)[present].min())
+    cosines = (answers * expected).reshape(len(expected), num_spaces, -1).sum(axis=2)
+    present = expected.reshape(len(expected), num_spaces, -1).any(axis=2)
+    cosine = float(cosines[present].min(initial=1.0))  # 1 for a modality that no space holds
     num_bytes = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
     return EncoderWritten(modality, num_bytes, difference, cosine)
 
