@@ -200,7 +200,7 @@ def search_each_kind(out: Path) -> list["SearchShown"]:
         ("text", text, {"text": text}, "media", "video and audio", text_of),
         ("audio", str(audio), {"audio": audio}, "video", "video only", audio_of),
         ("video", str(video_of), {"video": video_of}, "audio", "audio only", video_of),
-        ("image", str(image), {"image": image}, "media", "video and audio", image_of),
+        ("image", str(image), {"image": image}, "video", "video only", image_of),
     ]
     return [
         SearchShown(

@@ -45,7 +45,12 @@ def search(
     image: Annotated[Path | None, typer.Option(help="Search by an image file.")] = None,
     k: Annotated[int, typer.Option("-k", help="Number of results.")] = 10,
     target: Annotated[
-        str, typer.Option("--in", help="What to compare with: media (video and audio), video, audio or text.")
+        str,
+        typer.Option(
+            "--in",
+            help="What to compare with: media (words with video and audio together, a file with its own kind), video, "
+            "audio or text.",
+        ),
     ] = "media",
     json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
     run: Annotated[

@@ -183,9 +183,7 @@ def test_a_question_that_no_space_answers_is_one_line():
 
 def test_a_modality_that_no_space_holds_is_refused_in_one_line_and_left_out_of_clips(tokenizer):
     encoder = VlsaEncoder(make_model(tiny_config(heads="pair", pairs=("video-text",)), tokenizer), tokenizer)
-    with pytest.raises(
-        VlsaError, match=r"^encode_audio: this model compares video-text alone; audio has no vector"
-    ):
+    with pytest.raises(VlsaError, match=r"^encode_audio: this model compares video-text alone; audio has no vector"):
         encoder.encode_audio(tiny_clips(1))
     found = embed_clips(encoder, tiny_clips(2))
     assert not found.has_audio.any()
