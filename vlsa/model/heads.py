@@ -29,13 +29,13 @@ class Heads(nn.Module):
         objective, width = config.objective, config.encoder.width
         self.spaces = objective.spaces
         self.space_width = config.space_width
-        self.names = {name: [space for space in self.spaces if is_in(name, space)] for name in MODALITIES}
+        self.spaces_of = {name: [space for space in self.spaces if is_in(name, space)] for name in MODALITIES}
         self.tokens = nn.Parameter(torch.randn(len(MODALITIES), width) * 0.02) if objective.pooling == "token" else None
         attends, projects = objective.pooling == "attention", objective.heads != "none"
         self.queries = nn.ModuleDict(
             {
                 name: nn.ParameterDict({space: torch.zeros(width) for space in spaces})
-                for name, spaces in self.names.items()
+                for name, spaces in self.spaces_of.items()
                 if attends and spaces
             }
         )
@@ -43,7 +43,7 @@ class Heads(nn.Module):
         self.projections = nn.ModuleDict(
             {
                 name: nn.ModuleDict({space: _head(objective.head_kind, width, self.space_width) for space in spaces})
-                for name, spaces in self.names.items()
+                for name, spaces in self.spaces_of.items()
                 if projects and spaces
             }
         )
@@ -80,25 +80,24 @@ class Heads(nn.Module):
         with _float32(part.tokens):
             pooled = self.pool(name, part)
             present = (~part.padding.all(dim=-1, keepdim=True)).float()
-            units = [F.normalize(self.project(name, space, pooled[:, n]), dim=-1) for n, space in self._own(name)]
-            own = {space: unit * present for (_, space), unit in zip(self._own(name), units, strict=True)}
+            own = {
+                space: F.normalize(self.project(name, space, pooled[:, n]), dim=-1) * present
+                for n, space in enumerate(self.spaces_of[name])
+            }
         nothing = pooled.new_zeros(pooled.shape[0], self.space_width)  # not len(): an export leaves it open
         return torch.cat([own.get(space, nothing) for space in self.spaces], dim=-1)
 
     def pool(self, name: str, part: Tokens) -> Float[Tensor, "B H D"]:
         """One vector for each head: the mean of the real tokens (Eq. 6), their global token, or their weighted mean."""
         if name in self.queries:
-            queries = torch.stack([self.queries[name][space] for space in self.names[name]])
+            queries = torch.stack([self.queries[name][space] for space in self.spaces_of[name]])
             return attention_pool(part.tokens, part.padding, queries)
         pooled = mean_pool(part.tokens, part.padding) if self.tokens is None else part.tokens[:, 0].float()
-        return pooled[:, None].expand(-1, len(self.names[name]), -1)
+        return pooled[:, None].expand(-1, len(self.spaces_of[name]), -1)
 
     def project(self, name: str, space: str, pooled: Float[Tensor, "*S D"]) -> Float[Tensor, "*S _"]:
         """Through the head of a modality in a space; as it is without heads."""
         return self.projections[name][space](pooled) if name in self.projections else pooled
-
-    def _own(self, name: str) -> list[tuple[int, str]]:
-        return list(enumerate(self.names[name]))
 
 
 def _float32(tokens: Tensor) -> AbstractContextManager[object]:

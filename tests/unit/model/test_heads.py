@@ -81,7 +81,7 @@ def test_a_head_of_a_pair_is_trained_by_its_pair_alone(tokenizer, batch):
         name = pair.replace("-", "_")
         model.zero_grad()
         (terms[f"global_contrast_{name}"] + terms[f"global_match_{name}"]).backward(retain_graph=True)
-        for modality, spaces in model.heads.names.items():
+        for modality, spaces in model.heads.spaces_of.items():
             for space in spaces:
                 projection = model.heads.projections[modality][space].weight.grad
                 moved = projection is not None and bool(projection.any())
