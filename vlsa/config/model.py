@@ -181,9 +181,9 @@ class ObjectiveConfig:
             "encoded into the spaces of its heads. Set model.objective.matching_attention=isolated, or heads=none.",
         )
         require(
-            self.heads == "none" or bool(self.pairs),
-            f"model.objective.heads={self.heads} without pairs: nothing would have a head. "
-            "Name a pair, or set model.objective.heads=none.",
+            self.global_weight > 0 or (self.heads == "none" and self.pooling != "attention"),
+            f"model.objective.global_weight=0 with heads={self.heads} and pooling={self.pooling}: nothing would train "
+            "these. Add model.objective.heads=none and model.objective.pooling=mean, as RECIPE/lpmm-only does.",
         )
 
     @property

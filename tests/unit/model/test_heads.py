@@ -117,7 +117,18 @@ def test_heads_compute_in_float32_where_the_encoder_is_in_bfloat16(tokenizer, ba
             {"heads": "pair", "matching_attention": "joint"},
             r"heads=pair with matching_attention=joint: .*=isolated, or",
         ),
-        ({"heads": "modality", "pairs": (), "global_weight": 0.0}, r"heads=modality without pairs: .* Name a pair, or"),
+        (
+            {"heads": "modality", "global_weight": 0.0},
+            r"global_weight=0 with heads=modality .* as RECIPE/lpmm-only does",
+        ),
+        (
+            {"pooling": "attention", "global_weight": 0.0},
+            r"global_weight=0 with heads=none and pooling=attention: noth",
+        ),
+        (
+            {"head_kind": "mlp"},
+            r"head_kind=mlp without heads: it would change nothing. Set model\.objective\.heads=pair",
+        ),
         ({"heads": "pair", "head_width": -1}, r"head_width=-1 must be at least 0"),
     ],
 )
