@@ -28,9 +28,10 @@ NUM_STEPS, HALF = 4, 2
 
 
 def config(**settings) -> Config:
-    """Scalars that learn, a global token; four steps of eight clips."""
+    """Scalars that learn, a space for each pair; four steps of eight clips."""
     run = tiny_run(num_steps=NUM_STEPS, batch_size=8, checkpoint_every_steps=HALF, evaluate_every_steps=HALF)
-    model = change(run.model, "objective", learn_temperature=True, contrast="sigmoid", pooling="token")
+    heads = {"heads": "pair", "pooling": "attention", "head_width": 24}
+    model = change(run.model, "objective", learn_temperature=True, contrast="sigmoid", **heads)
     return dataclasses.replace(run, model=model, compute=ComputeConfig(**settings))
 
 
