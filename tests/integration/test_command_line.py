@@ -98,14 +98,14 @@ def test_re_rankings_of_a_run_are_tables_of_their_own(told, place, monkeypatch):
     monkeypatch.chdir(place)
     result = call("vlsa evaluate run --data store --post dual-softmax --post sinkhorn --post qb-norm --out post.json")
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("→") == 7 + 7 + 7 + 3
+    assert result.stdout.count("→") == 12 + 12 + 12 + 3
     assert "which use all queries: dual-softmax" in result.stdout
 
 
 def test_a_run_compared_with_itself_differs_in_nothing(told, place, monkeypatch):
     monkeypatch.chdir(place)
     lines = [json.loads(line) for line in call("vlsa compare results.json results.json --json").stdout.splitlines()]
-    assert len(lines) == 7 * 5 + 2
+    assert len(lines) == 12 * 5 + 2
     assert {(line["difference"], *line["interval"], line["p"]) for line in lines} == {(0.0, 0.0, 0.0, 1.0)}
 
 
@@ -136,10 +136,11 @@ def test_a_clip_that_is_in_the_index_finds_itself_first(told, place, monkeypatch
 def test_the_same_from_python(told, place):
     model = vlsa.load(place / "run")
     vectors = model.encode_text(["a ball", "two blocks"])
-    assert vectors.shape == (2, 32)
+    assert vectors.shape == (2, 3 * 32)
     assert vectors.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert model.encode_audio([place / "ring.wav"]).shape == model.encode_video([place / "frame.png"]).shape == (1, 32)
+    lengths = np.linalg.norm(vectors.reshape(2, 3, 32), axis=2)  # in the spaces audio-video, audio-text, video-text
+    np.testing.assert_allclose(lengths, [[0, 1, 1]] * 2, atol=1e-5)
+    assert model.encode_audio([place / "ring.wav"]).shape == model.encode_video([place / "frame.png"]).shape == (1, 96)
     assert len(vlsa.Index.open(place / "index").search("a ball", k=4)) == 4
 
 
