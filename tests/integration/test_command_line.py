@@ -191,7 +191,7 @@ def test_the_demo_goes_the_whole_way_and_a_second_call_goes_on(tmp_path, monkeyp
     line = f"vlsa demo demo --train {NUM_TRAIN} --test {NUM_TEST} --steps 5 {changes}"
     result = call(line)
     assert result.exit_code == 0, (result.output, result.exception)
-    assert result.stdout.count("→") == 7
+    assert result.stdout.count("→") == 12
     for name in ("results.json", "curves.png", "report.html", "index"):
         assert f"demo/{name}" in result.stdout
         assert (tmp_path / "demo" / name).exists()
