@@ -103,7 +103,8 @@ class Heads(nn.Module):
 def _float32(tokens: Tensor) -> AbstractContextManager[object]:
     """Heads are small, and what they give is compared: bfloat16 would round it to three digits."""
     kind = tokens.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+    is_on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if is_on else nullcontext()
 
 
 def _head(kind: str, width: int, space_width: int) -> nn.Module:

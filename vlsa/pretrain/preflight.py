@@ -90,7 +90,7 @@ def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False)
     missing = [pair for pair in pairs if summary.num_matched[pair] < 2]
     if not missing:
         return summary
-    found = [_told(summary, pair) for pair in missing]
+    found = [_shortage(summary, pair) for pair in missing]
     if len(missing) == len(pairs) or all_of_them:
         raise StoreError(
             f"{found[0]}, so that {missing[0]} has nothing to match. Add what is missing (captions, or footage with "
@@ -101,7 +101,7 @@ def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False)
     return summary
 
 
-def _told(summary: DataSummary, pair: Pair) -> str:
+def _shortage(summary: DataSummary, pair: Pair) -> str:
     one, other = pair.split("-")
     return f"{summary.name}: {summary.num_matched[pair] or 'no'} clip of split train has both {one} and {other}"
 
