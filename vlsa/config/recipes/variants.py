@@ -29,7 +29,7 @@ def paper_objective(config: Config) -> Config:
     """The paper's objective, LPMM + GAM (Eq. 5 to 8), at any size.
 
     Command: `vlsa pretrain --recipe tiny/paper-objective --data STORE --out RUN`. Expected: on the made world text to
-    video R@10 17.8 at 400 steps, before fine-tuning (docs/objectives.md).
+    video R@10 16.0 at 400 steps, before fine-tuning (docs/objectives.md).
     """
     return objective(config)
 
@@ -182,7 +182,7 @@ def best(config: Config) -> Config:
     """Three pairs, each in a space of its own with attention pooling, and a learned temperature (beyond the paper).
 
     Command: `vlsa pretrain --recipe paper/best --data STORE --out RUN`. It is the objective of all sizes but `paper`.
-    Expected: on the made world at equal steps text to video R@10 of 81 where the paper's objective has 18, and text to
+    Expected: on the made world at equal steps text to video R@10 of 81 where the paper's objective has 16, and text to
     audio no lower (docs/objectives.md).
     """
     return with_heads(config, heads="pair", pooling="attention")
@@ -191,8 +191,8 @@ def best(config: Config) -> Config:
 def heads_modality(config: Config) -> Config:
     """Three pairs, and a linear head for each modality: one space for all pairs (beyond the paper).
 
-    Command: `vlsa pretrain --recipe tiny/heads-modality --data STORE --out RUN`. Expected: little more than without
-    heads; what helps is a space for each pair (docs/objectives.md).
+    Command: `vlsa pretrain --recipe tiny/heads-modality --data STORE --out RUN`. Expected: on the
+    made world text to video R@10 of 70 at 400 steps; 81 with a space for each pair (docs/objectives.md).
     """
     return with_heads(config, heads="modality")
 
