@@ -104,6 +104,10 @@ class ObjectiveConfig:
     """lambda of Eq. 8; 0 leaves GAM out (Table 5)."""
     pairs: tuple[Pair, ...] = ("audio-video", "audio-text")
     """Which globals are matched. The paper has no video-text term: text and video meet through the audio."""
+    audio_video_weight: float = 1.0
+    """Weight of this pair within GAM; 1 is Eq. 7."""
+    audio_text_weight: float = 1.0
+    video_text_weight: float = 1.0
     matching_attention: Literal["isolated", "joint"] = "isolated"
     """Where the globals come from: isolated passes (a modality attends to itself), or the joint pass (which leaks)."""
     matching_features: Literal["product", "concatenation"] = "product"
@@ -156,12 +160,21 @@ class ObjectiveConfig:
             f"model.objective.temperature={self.temperature} is below 0.01: its scale 1 / tau would exceed the "
             "maximum of 100. Try 0.07.",
         )
+        self._check_pair_weights()
         self._check_heads()
         require(
             not self.is_triple or self.heads != "pair",
             f"model.objective.contrast={self.contrast} with heads=pair: three vectors are compared in one space, and "
             "each pair would have its own. Set model.objective.heads=modality, or contrast=softmax.",
         )
+
+    def _check_pair_weights(self) -> None:
+        for pair, weight in self.pair_weights.items():
+            require(
+                weight > 0,
+                f"model.objective.{pair.replace('-', '_')}_weight={weight} must be above 0: the pair would be matched "
+                "and not trained. Leave it out of model.objective.pairs instead.",
+            )
 
     def _check_heads(self) -> None:
         check_least("model.objective", self, 0, "head_width")
@@ -185,6 +198,15 @@ class ObjectiveConfig:
             f"model.objective.global_weight=0 with heads={self.heads} and pooling={self.pooling}: nothing would train "
             "these. Add model.objective.heads=none and model.objective.pooling=mean, as RECIPE/lpmm-only does.",
         )
+
+    @property
+    def pair_weights(self) -> dict[str, float]:
+        """Weight of each pair within GAM."""
+        return {
+            "audio-video": self.audio_video_weight,
+            "audio-text": self.audio_text_weight,
+            "video-text": self.video_text_weight,
+        }
 
     @property
     def is_triple(self) -> bool:

@@ -93,11 +93,12 @@ class VLSA(nn.Module):
         return Losses(total, terms, globals_.detach() if globals_ else None)
 
     def weight(self, term: str) -> float:
-        """Weight of a term in the loss (Eq. 8): lambda for GAM, in which matching may have a weight of its own."""
-        objective = self.config.objective
+        """Weight of a term in the loss (Eq. 8): lambda for GAM, in which pairs and matching may have their own."""
+        objective, (kind, _, pair) = self.config.objective, term.removeprefix("global_").partition("_")
         if term.startswith("local"):
             return objective.local_weight
-        return objective.global_weight * (objective.matching_weight if term.startswith("global_match") else 1.0)
+        matching_weight = objective.matching_weight if kind == "match" else 1.0
+        return objective.global_weight * matching_weight * objective.pair_weights.get(pair.replace("_", "-"), 1.0)
 
     def encode_no_grad(self, batch: Batch, noise: MaskNoise) -> tuple[Globals, Float[Tensor, " 3"]]:
         """The globals of `parts`, and the counts of its LPMM, without the rest (for gradient caching)."""
@@ -226,8 +227,7 @@ class VLSA(nn.Module):
     @property
     def is_joint(self) -> bool:
         """Whether the joint pass is the only one."""
-        objective = self.config.objective
-        return objective.matching_attention == "joint" or not objective.global_weight
+        return self.config.objective.matching_attention == "joint" or not self.config.objective.global_weight
 
     # ---- its inputs, at unit scale --------------------------------------------------------------------------------
 

@@ -20,7 +20,14 @@ from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.pretrain import sharded_files
 
 HEADER_KEY = "fingerprint"
-SINCE_05 = ("heads", "head_kind", "head_width")
+SINCE_05 = (
+    "heads",
+    "head_kind",
+    "head_width",
+    "audio_video_weight",
+    "audio_text_weight",
+    "video_text_weight",
+)
 """Settings of the objective that a model of version 0.4 does not have."""
 FORMER_NAMES = {"heads.tokens": "matching.tokens"}
 """Weights by their names now, and those that versions before 0.5 wrote."""

@@ -228,6 +228,7 @@ def test_several_settings_are_changed_together_so_that_they_may_depend_on_each_o
         ("model.video=3", "this is a group; set one of model.video.num_frames, model.video.size_px,"),
         ("video=3", "this is a group; set one of model.video.num_frames,"),
         ("train.batch_size=lots", "train.batch_size='lots': a whole number is needed."),
+        ("video_text_weight=0", "model.objective.video_text_weight=0.0 must be above 0: the pair would be matched"),
         ("train.batch_size=0", "train.batch_size=0 must be at least 1"),
         ("train.batch_size=", "train.batch_size='': a whole number is needed."),
         pytest.param("train.batch_size=" + "9" * 5000, "a whole number is needed.", id="5,000 digits"),

@@ -94,6 +94,14 @@ def test_the_weight_of_matching_counts_within_gam(model, tokenizer, batch):
     assert (whole.total - half.total).item() == pytest.approx((5 * 0.5 * matched).item(), rel=1e-4)
 
 
+def test_the_weight_of_a_pair_counts_for_its_contrast_and_its_matching_and_for_no_other(model, tokenizer, batch):
+    other = with_same_weights(tiny_config(audio_video_weight=3.0, video_text_weight=7.0), model, tokenizer)
+    whole, weighted = model(batch, generator()), other(batch, generator())
+    of_pair = sum(term for name, term in whole.terms.items() if name.endswith("audio_video"))
+    assert (weighted.total - whole.total).item() == pytest.approx((5 * 2 * of_pair).item(), rel=1e-4)
+    assert weighted.terms == whole.terms
+
+
 def test_contrast_alone_has_no_matching_layer(tokenizer):
     assert len(make_model(tiny_config(matching_weight=0.0), tokenizer).matching.layers) == 0
 
