@@ -26,15 +26,18 @@ SLOW = {
 """Folders and modules that train, start processes or take seconds a test: left out by `make test-fast`."""
 TOGETHER = ("test_many_processes", "test_many_ranks", "test_train_scaling", "test_interrupted_training")
 """Modules that start several processes at once: they run on one worker, one after the other."""
+LONGEST = (*TOGETHER, "test_onnx", "test_first_and_second", "test_command_line")
+"""Modules that take a minute or more: they start first, so that no worker ends alone with one of them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and what must not run side by side."""
+    """Mark what is slow, and what one worker runs: a module, whose fixtures are then made once, or all of TOGETHER."""
     for item in items:
         if {item.path.stem, *item.path.parent.relative_to(item.config.rootpath).parts} & SLOW:
             item.add_marker(pytest.mark.slow)
-        if item.path.stem in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group("processes"))
+        together = "processes" if item.path.stem in TOGETHER else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(together))
+    items.sort(key=lambda item: (item.path.stem not in LONGEST, item.get_closest_marker("slow") is None))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
