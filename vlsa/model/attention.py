@@ -81,9 +81,10 @@ class Masked:
     def attend(self, packed: Float[Tensor, "B N threehd"], num_heads: int) -> Float[Tensor, "B N hd"]:
         """Outputs of attention, from queries, keys and values side by side."""
         packed = rearrange(packed, "b n (three h d) -> three b h n d", three=3, h=num_heads)
+        lengths = [group.stop - group.start for group in self.groups]
         attended = []
-        for group in self.groups:
-            query, key, value = packed[..., group.start : group.stop, :]
+        # A split, whose gradient is one concatenation: that of slices is a tensor of zeros for each, and their sum.
+        for group, (query, key, value) in zip(self.groups, packed.split(lengths, dim=-2), strict=True):
             output = F.scaled_dot_product_attention(query, key, value, attn_mask=group.attends)
             attended.append(rearrange(output, "b h n d -> b n (h d)"))
         return torch.cat(attended, dim=1)
