@@ -114,6 +114,9 @@ class ObjectiveConfig:
     """Input of the matching layer. A linear layer on a concatenation cannot separate positive from negative pairs."""
     matching_weight: float = 1.0
     """Weight of the matching term within GAM; 1 is Eq. 7, 0 leaves contrast alone."""
+    teacher_weight: float = 0.0
+    """Weight within GAM of the contrast of each global with the mean of its clip's globals, which it does not change
+    (beyond the paper: fusion as teacher, OmniRetriever)."""
     hard_negatives: bool = False
     """Negative pairs of matching are drawn by similarity instead of at random (beyond the paper)."""
     contrast: Literal["softmax", "sigmoid", "volume", "area", "product"] = "softmax"
@@ -139,7 +142,7 @@ class ObjectiveConfig:
     """Learn the scale 1 / tau, at most 100 (beyond the paper)."""
 
     def __post_init__(self) -> None:
-        check_least("model.objective", self, 0, "local_weight", "global_weight", "matching_weight")
+        check_least("model.objective", self, 0, "local_weight", "global_weight", "matching_weight", "teacher_weight")
         require(
             self.local_weight > 0 or self.global_weight > 0,
             "model.objective.local_weight=0 and model.objective.global_weight=0: nothing would be learned. "
@@ -166,6 +169,11 @@ class ObjectiveConfig:
             not self.is_triple or self.heads != "pair",
             f"model.objective.contrast={self.contrast} with heads=pair: three vectors are compared in one space, and "
             "each pair would have its own. Set model.objective.heads=modality, or contrast=softmax.",
+        )
+        require(
+            not self.teacher_weight or self.heads != "pair",
+            f"model.objective.teacher_weight={self.teacher_weight} with heads=pair: the mean of a clip's globals is in "
+            "one space, and each pair would have its own. Set model.objective.heads=modality, or teacher_weight=0.",
         )
 
     def _check_pair_weights(self) -> None:

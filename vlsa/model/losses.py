@@ -120,6 +120,13 @@ def contrastive_loss(
     return mean_where(error, present, everyone.present.sum())
 
 
+def fused_globals(globals_: Globals) -> tuple[Float[Tensor, "B D"], Bool[Tensor, " B"]]:
+    """The unit mean of the globals that a clip has, without a gradient, and which clips have two or more of them."""
+    parts, present = (torch.stack([*values.values()]) for values in (globals_.vectors, globals_.present))
+    mean = (parts.detach() * present[..., None]).sum(dim=0)
+    return F.normalize(mean, dim=-1), present.sum(dim=0) > 1
+
+
 def sigmoid_loss(
     one: Float[Tensor, "B D"],
     other: Float[Tensor, "B D"],

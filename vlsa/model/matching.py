@@ -57,7 +57,7 @@ class GlobalMatching(nn.Module):
                 terms[f"global_match_{name}"] = self.match_shifted(pair, own, everyone, noise.shift)
             elif self.objective.matching_weight:
                 terms[f"global_match_{name}"] = self.match_hard(pair, own, everyone, noise.partners[:, number])
-        return terms
+        return terms | (self.teach(own, everyone) if self.objective.teacher_weight else {})
 
     def contrast(self, pair: str, own: Globals, everyone: Globals) -> Float[Tensor, ""]:
         """Each clip against all of the batch: InfoNCE (Eq. 7, first two terms), or the sigmoid loss of SigLIP."""
@@ -72,6 +72,21 @@ class GlobalMatching(nn.Module):
         num_clips = len(own.present["video"])
         rows = first_row(num_clips) + torch.arange(num_clips, device=shift.device)
         return triple_loss(self.objective.contrast, own, everyone, self.scale, rows, shift)
+
+    def teach(self, own: Globals, everyone: Globals) -> dict[str, Float[Tensor, ""]]:
+        """Each modality against the mean of its clip's globals, which it does not change, among those of all clips.
+
+        Fusion as teacher (OmniRetriever, arXiv 2605.26641); there the joint pass gives the fused vector, and a further
+        term trains it.
+        """
+        (mine, is_fused), (theirs, are_fused) = losses.fused_globals(own), losses.fused_globals(everyone)
+        terms = {}
+        for name in dict.fromkeys("-".join(self.objective.pairs).split("-")):
+            present = everyone.present[name] & are_fused
+            gathered = GatheredGlobals(everyone.vectors[name], theirs, present, first_row(len(mine)))
+            both = own.present[name] & is_fused
+            terms[f"global_teach_{name}"] = losses.contrastive_loss(own.vectors[name], mine, self.scale, both, gathered)
+        return terms
 
     def match_shifted(self, pair: str, own: Globals, everyone: Globals, shift: Int[Tensor, ""]) -> Float[Tensor, ""]:
         """Positive pairs against those that a rotation of the whole batch makes (Eq. 7, third term)."""

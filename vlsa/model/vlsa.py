@@ -97,8 +97,8 @@ class VLSA(nn.Module):
         objective, (kind, _, pair) = self.config.objective, term.removeprefix("global_").partition("_")
         if term.startswith("local"):
             return objective.local_weight
-        matching_weight = objective.matching_weight if kind == "match" else 1.0
-        return objective.global_weight * matching_weight * objective.pair_weights.get(pair.replace("_", "-"), 1.0)
+        within = {"match": objective.matching_weight, "teach": objective.teacher_weight}.get(kind, 1.0)
+        return objective.global_weight * within * objective.pair_weights.get(pair.replace("_", "-"), 1.0)
 
     def encode_no_grad(self, batch: Batch, noise: MaskNoise) -> tuple[Globals, Float[Tensor, " 3"]]:
         """The globals of `parts`, and the counts of its LPMM, without the rest (for gradient caching)."""

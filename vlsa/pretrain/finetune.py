@@ -110,6 +110,7 @@ def contrast_only(model: ModelConfig, pairs: tuple[Pair, ...]) -> ModelConfig:
         local_weight=0.0,
         global_weight=1.0,
         matching_weight=0.0,
+        teacher_weight=0.0,
         matching_attention="isolated",
         contrast="softmax" if model.objective.is_triple else model.objective.contrast,
         pairs=pairs,

@@ -95,6 +95,19 @@ CHANGES = {
     "heads-modality": {"objective.pairs", "objective.learn_temperature", "objective.heads"},
     "heads-linear": {"objective.pairs", "objective.learn_temperature", "objective.heads"},
     "heads-mlp": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.head_kind"},
+    "heads-tokens": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"},
+    "heads-hard": {
+        *("objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"),
+        "objective.hard_negatives",
+    },
+    "heads-sigmoid": {
+        *("objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"),
+        *("objective.contrast", "objective.temperature"),
+    },
+    "fused-teacher": {
+        *("objective.pairs", "objective.learn_temperature", "objective.heads"),
+        "objective.teacher_weight",
+    },
     **{
         name: {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.contrast"}
         for name in ("volume", "area", "product")

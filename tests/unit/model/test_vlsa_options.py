@@ -7,8 +7,10 @@ import pytest
 import torch
 from tiny import change, generator, make_model, masks_of, tiny_config, without
 
+from vlsa.base.errors import ConfigError
 from vlsa.data.clip import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
+from vlsa.model.losses import Globals, fused_globals
 from vlsa.model.matching import MAX_SCALE
 from vlsa.model.vlsa import VLSA
 
@@ -212,3 +214,34 @@ def test_a_concatenation_cannot_tell_pairs_and_a_product_can(tokenizer):
         true, false = (model.matching.match("audio-video", one, one.roll(shift, dims=0)) for shift in (0, 1))
         losses[features] = torch.nn.functional.softplus(torch.cat([-true, false])).mean().item()
     assert losses["product"] < 0.5 < math.log(2) - 1e-6 < losses["concatenation"]
+
+
+def test_the_teacher_is_the_unit_mean_of_what_a_clip_has_and_gets_no_gradient():
+    one, other, third = (torch.eye(3)[[n, n]].requires_grad_() for n in range(3))
+    present = {"video": [True, True], "audio": [True, True], "text": [True, False]}
+    given = Globals({"video": one, "audio": other, "text": third}, {n: torch.tensor(p) for n, p in present.items()})
+    fused, is_fused = fused_globals(given)
+    expected = torch.tensor([[1, 1, 1], [1, 1, 0]]) / torch.tensor([[3**0.5], [2**0.5]])
+    torch.testing.assert_close(fused, expected)
+    assert is_fused.all() and not fused.requires_grad
+    alone = {"video": torch.tensor([True]), "audio": torch.tensor([False]), "text": torch.tensor([False])}
+    assert not fused_globals(Globals(dict.fromkeys(alone, torch.ones(1, 3)), alone))[1].any()
+
+
+def test_each_modality_is_contrasted_with_the_mean_of_its_clip_and_the_term_has_its_weight(model, tokenizer, batch):
+    taught = with_same_weights(tiny_config(teacher_weight=0.5), model, tokenizer)
+    losses, plain = taught(batch, generator()), model(batch, generator())
+    teaching = {name: term for name, term in losses.terms.items() if name.startswith("global_teach")}
+    assert set(teaching) == {"global_teach_video", "global_teach_audio", "global_teach_text"}
+    assert (losses.total - plain.total).item() == pytest.approx(5 * 0.5 * sum(teaching.values()).item(), rel=1e-4)
+    globals_ = losses.globals
+    fused, _ = fused_globals(globals_)
+    for name in ("video", "audio", "text"):
+        similarity = taught.matching.scale * globals_.vectors[name] @ fused.T
+        both = -sum(similarity.log_softmax(dim).diagonal().mean() for dim in (0, 1))
+        assert teaching[f"global_teach_{name}"].item() == pytest.approx(both.item(), rel=1e-4)
+
+
+def test_a_teacher_with_a_space_for_each_pair_is_refused():
+    with pytest.raises(ConfigError, match=r"teacher_weight=1.0 with heads=pair: .*heads=modality, or teacher_weight=0"):
+        tiny_config(teacher_weight=1.0, heads="pair")

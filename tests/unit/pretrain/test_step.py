@@ -34,6 +34,7 @@ CASES = {
         pooling="attention",
         learn_temperature=True,
     ),
+    "teacher": tiny_config(teacher_weight=0.5, heads="modality", audio_video_weight=3.0),
     "area": tiny_config(contrast="area"),
     "volume": tiny_config(contrast="volume", heads="modality"),
     "product": tiny_config(contrast="product", hard_negatives=True),
@@ -99,7 +100,7 @@ def test_blocks_that_are_computed_anew_give_the_same_gradient(tokenizer, chunk_s
 # --- several processes
 
 
-OF_FOUR = ("paper", "options", "joint", "heads", "product")
+OF_FOUR = ("paper", "options", "joint", "heads", "teacher", "product")
 """Cases that are tried with four processes, which take long to start."""
 
 

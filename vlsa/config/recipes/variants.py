@@ -213,6 +213,38 @@ def heads_mlp(config: Config) -> Config:
     return with_heads(config, heads="pair", head_kind="mlp")
 
 
+def heads_sigmoid(config: Config) -> Config:
+    """As `best`, with the sigmoid contrast of SigLIP (beyond the paper).
+
+    Command: `vlsa pretrain --recipe tiny/heads-sigmoid --data STORE --out RUN`. Expected: docs/objectives.md.
+    """
+    return with_heads(config, heads="pair", pooling="attention", contrast="sigmoid", temperature=0.1)
+
+
+def heads_hard(config: Config) -> Config:
+    """As `best`, with hard negatives in matching (beyond the paper).
+
+    Command: `vlsa pretrain --recipe tiny/heads-hard --data STORE --out RUN`. Expected: docs/objectives.md.
+    """
+    return with_heads(config, heads="pair", pooling="attention", hard_negatives=True)
+
+
+def heads_tokens(config: Config) -> Config:
+    """As `best`, with a global token for each modality in place of attention pooling (beyond the paper).
+
+    Command: `vlsa pretrain --recipe tiny/heads-tokens --data STORE --out RUN`. Expected: docs/objectives.md.
+    """
+    return with_heads(config, heads="pair", pooling="token")
+
+
+def fused_teacher(config: Config) -> Config:
+    """As `heads-modality`, and each modality contrasted with the mean of all three (beyond the paper; OmniRetriever).
+
+    Command: `vlsa pretrain --recipe tiny/fused-teacher --data STORE --out RUN`. Expected: docs/objectives.md.
+    """
+    return with_heads(config, heads="modality", teacher_weight=1.0)
+
+
 def volume(config: Config) -> Config:
     """All three modalities at once by the volume of their vectors, with a head for each (beyond the paper; GRAM).
 
