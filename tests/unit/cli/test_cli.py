@@ -174,7 +174,7 @@ class FakeIndex:
 @pytest.fixture
 def index(monkeypatch) -> FakeIndex:
     fake = FakeIndex()
-    monkeypatch.setattr(Index, "open", lambda path, run_path=None, parallel=False: fake)
+    monkeypatch.setattr(Index, "open", lambda path, run_path=None, source=None, parallel=False: fake)
     return fake
 
 
