@@ -4,13 +4,11 @@ Compares the source (source.py) with the ledger; only if something is to be done
 loaded (update.py). Restartable: what is finished stays, and a new index takes the place of an old one in one step.
 """
 
-import hashlib
 import logging
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +22,16 @@ from vlsa.retrieve.index.facts import (
     FACTS_NAME,
     PENDING_NAME,
     TABLES_NAME,
+    WINDOWS,
     activate,
     check_replaceable,
+    damaged,
     folder_state,
     read_facts,
     remove_unused,
 )
 from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.index.lazy_model import Model
 from vlsa.retrieve.index.report import REPORT_NAME, IndexSummary, all_rejections, summarize, write_report
 from vlsa.retrieve.index.source import Source, check_not_empty, list_source
 
@@ -42,7 +43,6 @@ _LOG = logging.getLogger(__name__)
 LOCK_NAME = "index.lock"
 """In the index: locked while it is written, by vlsa 0.3 too."""
 SHORTEST_STEP_SECONDS = 0.05
-MODEL_SUFFIXES = (".safetensors", ".json", ".onnx", ".data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,35 +74,13 @@ class BuildOptions:
             )
         return {"window_seconds": window, "step_seconds": step}
 
-
-class Model:
-    """An encoder, or the path of a run that is loaded only if it is needed."""
-
-    def __init__(self, model: "Encoder | str | os.PathLike[str]") -> None:
-        self._model = model
-
-    @cached_property
-    def encoder(self) -> "Encoder":
-        """The model, ready to encode."""
-        from vlsa.retrieve.encode import encoders
-
-        return encoders.load(os.fspath(self._model)) if isinstance(self._model, str | os.PathLike) else self._model
-
-    @cached_property
-    def files(self) -> str:
-        """Digest of names, sizes and times of the files of a run or an export; empty for anything else."""
-        if not isinstance(self._model, str | os.PathLike) or not os.path.exists(self._model):
-            return ""
-        root = Path(self._model)
-        found = [root] if root.is_file() else [path for path in root.rglob("*") if path.suffix in MODEL_SUFFIXES]
-        facts = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found)
-        return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
-
-    def made(self, facts: Mapping[str, Any]) -> bool:
-        """Whether an index is known to be of this model, without loading it."""
-        if isinstance(self._model, str | os.PathLike):
-            return bool(self.files) and self.files == facts.get("model_files")
-        return self._model.fingerprint == facts["model"]["fingerprint"]
+    def no_windows(self) -> dict[str, float]:
+        """For a store, whose clips are the windows. Raises ConfigError if others are asked for."""
+        if self.window_seconds is not None or self.step_seconds is not None:
+            raise ConfigError(
+                "--window, --step: the clips of a store are its windows. Leave them out, or name a folder."
+            )
+        return {}
 
 
 def build_index(
@@ -145,10 +123,9 @@ def _make(path: Path, model: Model, source: Source, options: BuildOptions, progr
 
     check_replaceable(path)
     pending = (path / FACTS_NAME).exists()
-    windows = {} if source.store else options.windows(model.encoder.window.window_seconds)
-    if pending and _is_of(path, model, source, windows):
-        index = Index.open(path, encoder=model.encoder, repair=True, pending=True)
-    else:
+    windows = options.windows(model.encoder.window.window_seconds) if source.store is None else options.no_windows()
+    index = _unfinished(path, model, source, windows) if pending else None
+    if index is None:
         check_usable(model.encoder)
         (path / PENDING_NAME).unlink(missing_ok=True)
         index = Index.create(path, model.encoder, source=str(source.root), windows=windows, pending=pending)
@@ -158,16 +135,16 @@ def _make(path: Path, model: Model, source: Source, options: BuildOptions, progr
     return replace(summary, note=_training_note(model.encoder, source))
 
 
-def _is_of(path: Path, model: Model, source: Source, windows: Mapping[str, float]) -> bool:
-    """Whether a killed --restart of the same model, source and windows can go on."""
-    if not (path / PENDING_NAME).exists():
-        return False
+def _unfinished(path: Path, model: Model, source: Source, windows: Mapping[str, float]) -> Index | None:
+    """What a killed --restart of the same model, source and windows has made so far; None = begin anew."""
+    made_of = str(source.root), dict(windows), model.encoder.fingerprint
     try:
         facts = read_facts(path, PENDING_NAME)
+        if made_of != (facts["source"], facts.get("windows"), facts["model"]["fingerprint"]):
+            return None
+        return Index.open(path, encoder=model.encoder, repair=True, pending=True)
     except SearchIndexError:
-        return False
-    made_of = facts["source"], facts["windows"], facts["model"]["fingerprint"]
-    return made_of == (str(source.root), dict(windows), model.encoder.fingerprint)
+        return None
 
 
 def _follow(path: Path, model: Model, source: Source, options: BuildOptions, progress: Progress | None) -> IndexSummary:
@@ -180,6 +157,8 @@ def _follow(path: Path, model: Model, source: Source, options: BuildOptions, pro
             f"{path}: made of {facts['source']}, this is {source.root}, where most of its files are not; clips of two "
             "sources could take each other's place. Use another folder for the index, or --restart."
         )
+    if source.store is None and set(facts.get("windows", {})) != WINDOWS:
+        raise damaged(path)
     _check_windows(path, facts, options)
     if not moved and model.made(facts) and _is_current(path, facts, source, known, options):
         gone = compare(source, known).gone

@@ -11,7 +11,8 @@ from typing import Any
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.encode.protocol import Encoder
-from vlsa.retrieve.index.build import Model, build_index
+from vlsa.retrieve.index.build import build_index
+from vlsa.retrieve.index.lazy_model import Model
 from vlsa.retrieve.index.report import IndexSummary
 
 _LOG = logging.getLogger(__name__)

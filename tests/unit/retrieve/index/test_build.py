@@ -156,6 +156,8 @@ def test_two_writers_of_one_index_exclude_each_other(folder, tmp_path):
 def test_a_clip_store_is_indexed_without_its_media(folder, tmp_path):
     rows, _ = scan(folder, window_seconds=2.0, num_workers=0)
     prepare(rows, tmp_path / "store", SETTINGS, num_workers=0)
+    with pytest.raises(ConfigError, match="the clips of a store are its windows"):
+        build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index", step_seconds=1.0)
     summary = build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index")
     assert summary.num_rows == len(ClipStore.open(tmp_path / "store")) == 8
     hit = Index.open(tmp_path / "index", encoder=FakeEncoder()).search(audio="4.wav", k=1)[0]

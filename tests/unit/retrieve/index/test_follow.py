@@ -287,6 +287,14 @@ def test_a_restart_that_was_interrupted_goes_on_where_it_was_or_is_forgotten(fol
         assert len([path for path in out.iterdir() if path.name.startswith("data-")]) == 1
 
 
+def test_a_restart_whose_unfinished_index_is_damaged_begins_anew(folder, tmp_path):
+    out = tmp_path / "index"
+    follow(folder, out)
+    (out / "restart.json").write_bytes((out / "index.json").read_bytes().replace(b'"data": "data-', b'"data": "data-0'))
+    assert follow(folder, out, restart=True).num_files == 5
+    assert content(out) == as_new(folder, tmp_path / "new")
+
+
 def test_many_rounds_of_changes_take_no_more_room_than_a_new_index(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(lance, "KEEP_SECONDS", 0.001)
     out = tmp_path / "index"
@@ -351,3 +359,15 @@ def test_a_model_without_usable_vectors_is_refused_before_anything_is_written(fo
         follow(folder, tmp_path / "index", Useless())
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "index" / "index.json").exists()
+
+
+def test_an_index_of_version_1_is_replaced_by_restart_with_all_that_it_had(folder, tmp_path):
+    out = tmp_path / "index"
+    (out / "lance" / "clips.lance").mkdir(parents=True)
+    (out / "files.jsonl").write_text("{}\n")
+    (out / "index.json").write_text('{"format": "vlsa-index", "version": 1}')
+    with pytest.raises(SearchIndexError, match="index of version 1, this vlsa reads 2; .* --restart"):
+        follow(folder, out)
+    assert (out / "lance" / "clips.lance").exists()
+    assert follow(folder, out, restart=True).num_files == 5
+    assert not (out / "lance").exists() and not (out / "files.jsonl").exists()
