@@ -44,6 +44,7 @@ class FakeEncoder:
 
     width = 16
     spaces = ("all",)
+    fusion = "cosine"
     window = WindowSpec(window_seconds=2.0, num_frames=2, short_side_px=32, sample_rate_hz=8000)
     fingerprint = "fake-0001"
     about = MappingProxyType({"recipe": "fake", "sampling": Sampling().as_dict()})

@@ -1,7 +1,7 @@
 """A trained model as an encoder: video, audio and text to vectors that can be compared.
 
 Reads a checkpoint (pretrain/checkpoint.py) or an exported model (onnx/); feeds embed.py, index/ and evaluate/. What is
-common to all encoders is in media_encoder.py, what is asked of any in protocol.py.
+common to all encoders is in media_encoder.py and batch_encoder.py, what is asked of any in protocol.py.
 Axes: B rows of a forward pass, D width of the matching space.
 """
 
@@ -17,7 +17,7 @@ from jaxtyping import Float32
 from vlsa.data.clip import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.pretrain.model_fingerprint import model_fingerprint, recorded_fingerprint
-from vlsa.retrieve.encode.media_encoder import MediaEncoder
+from vlsa.retrieve.encode.batch_encoder import BatchEncoder
 from vlsa.retrieve.encode.onnx.folder import is_export
 from vlsa.retrieve.encode.protocol import Encoder, Media
 from vlsa.retrieve.encode.sampling import COVERING, Sampling
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Encoder", "Media", "VlsaEncoder", "load", "load_run"]
 
 
-def load(
-    run_path: str | Path, device: torch.device | str | None = None, *, sampling: Sampling = COVERING
-) -> MediaEncoder:
+def load(run_path: str | Path, device: torch.device | str | None = None, *, sampling: Sampling = COVERING) -> Encoder:
     """The model of a run, ready to encode: `vlsa.load("RUN").encode_text(["a bell rings"])`. Raises VlsaError.
 
     A folder of `vlsa export onnx` serves as well; it runs on the processor whatever `device` says.
@@ -68,7 +66,7 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None, *, 
     return VlsaEncoder(model, tokenizer, about=about, fingerprint=recorded_fingerprint(path))
 
 
-class VlsaEncoder(MediaEncoder):
+class VlsaEncoder(BatchEncoder):
     """VLSA as an encoder, run by PyTorch; each modality is encoded by itself."""
 
     def __init__(
