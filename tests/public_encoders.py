@@ -3,10 +3,13 @@
 Written by transformers; none is downloaded. Vocabularies are of bytes, so that any text has tokens.
 """
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import public_models as public
+import tokenizers
 import transformers as hf
 from tokenizers import pre_tokenizers
 
@@ -73,6 +76,65 @@ def clap(folder: Path, fusion: bool = False, **features: Any) -> str:
         "frequency_max": 4000, "truncation": "fusion" if fusion else "rand_trunc",
     }  # fmt: skip
     return _written(folder, model, tokenizer, hf.ClapFeatureExtractor(**(settings | features)))
+
+
+def pe_av(folder: Path) -> str:
+    """PE-AV: frames of 32 px, sound at 8 kHz, settings as its authors' library writes them.
+
+    The tower for frames is that of vlsa, since the library's needs timm; config.json names the library's.
+    """
+    from vlsa.retrieve.encode.public.pe_tower import PeTowerConfig
+
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *BYTES]
+    tokenizer = _byte_tokenizer(pieces)
+    layers = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
+    heads = {"num_key_value_heads": 2, "head_dim": 16}
+    tower = PeTowerConfig(width=64, depth=1, mlp_width=96, patch_px=8, grid=4)
+    tower.num_labels = 24
+    codec = {"downsampling_ratios": [4, 5, 8], "encoder_hidden_size": 8, "codebook_dim": 12, "hop_length": 160}
+    sight = hf.PeVideoEncoderConfig(vision_config=tower, **layers, **heads)
+    hearing = hf.PeAudioEncoderConfig(dac_config=codec, **layers, **heads)
+    both = hf.PeAudioVideoEncoderConfig(audio_config=hearing, video_config=sight, **layers, **heads)
+    words = {**layers, "vocab_size": len(pieces), "max_position_embeddings": 64, "pad_token_id": 0, "cls_token_id": 2}
+    words |= {"model_type": "modernbert", "global_attn_every_n_layers": 1, "local_attention": 16, "sep_token_id": 3}
+    words |= {"bos_token_id": 2, "eos_token_id": 3}
+    config = hf.PeAudioVideoConfig(text_config=words, audio_video_config=both)
+    sounds = hf.PeAudioFeatureExtractor(sampling_rate=RATE_HZ, hop_length=160)
+    _written(folder, public.made(hf.PeAudioVideoModel, config), tokenizer, sounds)
+    _name_timm(folder / "config.json")
+    frames = {"size": {"height": SIDE_PX, "width": SIDE_PX}, "resample": 2, "do_normalize": True}
+    frames |= {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "video_processor_type": "PeVideoVideoProcessor"}
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(frames), encoding="utf-8")
+    return str(folder)
+
+
+def _byte_tokenizer(pieces: list[str]) -> hf.PreTrainedTokenizerFast:
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE({piece: n for n, piece in enumerate(pieces)}, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    return hf.PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=64, **names)
+
+
+def _name_timm(path: Path) -> None:
+    """The tower for frames as the settings of the published checkpoints describe it."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    for part in _video_configs(config):
+        part["vision_config"] = {
+            "model_type": "timm_wrapper", "architecture": "vit_pe_core_tiny_patch16_384", "do_pooling": True,
+            "num_classes": 24, "label_names": [f"LABEL_{number}" for number in range(24)],
+        }  # fmt: skip
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
+def _video_configs(values: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(values, dict):
+        if "vision_config" in values:
+            yield values
+        for value in list(values.values()):
+            yield from _video_configs(value)
 
 
 def _write_sentencepiece(path: Path) -> None:

@@ -8,6 +8,7 @@ import transformers as hf
 
 import vlsa
 from vlsa.data.clip import Clip
+from vlsa.retrieve.encode.public.pe_tower import PeTowerConfig, Tower
 from vlsa.retrieve.encode.sampling import Sampling
 
 TEXTS = ["a dog barks twice", "Rain, on a roof!", "dog"]
@@ -109,3 +110,57 @@ def test_a_long_sound_is_the_mean_of_its_windows(folders):
     inputs = features(windows, sampling_rate=public.RATE_HZ, return_tensors="pt")
     expected = unit(model.get_audio_features(**inputs).pooler_output.mean(dim=0))
     np.testing.assert_allclose(encoder.encode_audio([long])[0], expected, **CLOSE)
+
+
+def test_pe_av_has_the_vectors_of_the_library_in_the_space_of_each_pair(tmp_path):
+    encoder = vlsa.load(f"pe-av:{public.pe_av(tmp_path)}")
+    clips, sounds = [frames_of(seed, 3, 32, 32) for seed in range(3)], [sound_of(seed, 0.5) for seed in range(3)]
+    pixels = torch.stack([torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in clips]).float() / 127.5 - 1
+    features, tokenizer = (kind.from_pretrained(tmp_path) for kind in (hf.PeAudioFeatureExtractor, hf.AutoTokenizer))
+    inputs = features([clip.sound for clip in sounds], sampling_rate=public.RATE_HZ, return_tensors="pt")
+    with torch.no_grad():
+        expected = encoder.model(
+            pixel_values_videos=pixels, **inputs, **tokenizer(TEXTS, padding=True, return_tensors="pt")
+        )
+    video, audio, text = (
+        vectors.reshape(3, 3, -1)
+        for vectors in (encoder.encode_video(clips), encoder.encode_audio(sounds), encoder.encode_text(TEXTS))
+    )
+    for found, names in {
+        "audio-video": ((audio, "audio_embeds"), (video, "video_embeds")),
+        "audio-text": ((audio, "audio_embeds"), (text, "text_audio_embeds")),
+        "video-text": ((video, "video_embeds"), (text, "text_video_embeds")),
+    }.items():
+        for vectors, name in names:
+            space = encoder.spaces.index(found)
+            np.testing.assert_allclose(vectors[:, space], unit(getattr(expected, name)), **CLOSE)
+    assert not video[:, 1].any() and not audio[:, 2].any() and not text[:, 0].any()
+
+
+def test_lengths_do_not_change_each_other_in_a_batch_of_pe_av(tmp_path):
+    encoder = vlsa.load(f"pe-av:{public.pe_av(tmp_path)}")
+    sounds, clips = (
+        [sound_of(n, 0.2 + 0.3 * (n % 2)) for n in range(4)],
+        [frames_of(n, 2 + n, 32, 32) for n in range(3)],
+    )
+    for items, encode in ((sounds, encoder.encode_audio), (clips, encoder.encode_video)):
+        alone = np.concatenate([encode([item]) for item in items])
+        np.testing.assert_allclose(encode(items), alone, **CLOSE)
+
+
+def test_the_tower_for_frames_of_pe_av_has_the_numbers_of_timm():
+    """Golden: `vit_pe_core_large_patch14_336` of timm 1.0.31 with these sizes and these weights."""
+    config = PeTowerConfig(width=64, depth=2, mlp_width=256, patch_px=8, grid=3)
+    config.num_labels = 6
+    tower, rng = Tower(config).eval(), np.random.default_rng(0)
+    for name, parameter in sorted(tower.named_parameters()):
+        is_norm = "norm" in name and name.endswith("weight")
+        values = 0.3 * rng.standard_normal(tuple(parameter.shape)) + is_norm
+        parameter.data = torch.from_numpy(values.astype(np.float32))
+    images = torch.from_numpy(np.random.default_rng(1).standard_normal((2, 3, 24, 24)).astype(np.float32))
+    expected = [
+        [1.063035, 0.961244, -2.982138, -49.251022, 13.757491, -64.732445],
+        [-2.689658, 15.162432, -7.301339, -17.173624, 21.884066, -52.464867],
+    ]
+    with torch.no_grad():
+        np.testing.assert_allclose(tower(images), expected, rtol=1e-4, atol=1e-4)

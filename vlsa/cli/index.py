@@ -15,12 +15,18 @@ def register(app: typer.Typer) -> None:
     app.command(
         "index",
         short_help="Make footage searchable.",
-        epilog=examples("vlsa index run footage --out index", "vlsa index run store --out store-index --restart"),
+        epilog=examples(
+            "vlsa index run footage --out index",
+            "vlsa index run store --out store-index --restart",
+            "vlsa index clip:FOLDER+clap:FOLDER footage --out index",
+        ),
     )(index)
 
 
 def index(
-    run: Annotated[Path, typer.Argument(help="A run, or an export of it.", metavar="RUN")],
+    run: Annotated[
+        Path, typer.Argument(help="A run, an export of it, or a public encoder (vlsa encoders).", metavar="RUN")
+    ],
     source: Annotated[
         Path, typer.Argument(help="What to search: a folder of media, or a store.", metavar="FOLDER_OR_STORE")
     ],

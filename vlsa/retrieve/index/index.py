@@ -17,17 +17,32 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxtyping import Float32
+from numpy import ndarray, zeros_like
+
 from vlsa.base.errors import ConfigError, SearchIndexError, VlsaError
+from vlsa.retrieve.encode.public.names import absolute
 from vlsa.retrieve.index import ledger
 from vlsa.retrieve.index.facts import FACTS_NAME, FORMAT, VERSION, damaged, read_facts, write_facts
 from vlsa.retrieve.index.lance import VectorTable
 from vlsa.retrieve.index.ledger import LEDGER_NAME, IndexedFile
-from vlsa.retrieve.index.query import Hit, Question, check_request, column_of, compared_with
+from vlsa.retrieve.index.query import (
+    Hit,
+    Question,
+    check_request,
+    column_of,
+    compared_with,
+    comparisons,
+    fused_hits,
+)
 from vlsa.retrieve.index.table_process import TableProcess
 
 if TYPE_CHECKING:
     from vlsa.retrieve.encode.encoders import Encoder
     from vlsa.retrieve.index.rows import IndexRow
+
+FUSED_DEPTH = 1000
+"""A row further down a list adds less than 6% of what the first one does."""
 
 
 class Index:
@@ -55,7 +70,7 @@ class Index:
         (path / LEDGER_NAME).unlink(missing_ok=True)  # of a creation that was killed
         model = {**encoder.about, "fingerprint": encoder.fingerprint}
         if "run" in model:
-            model["run"] = os.path.abspath(model["run"])  # the index may be opened from another folder
+            model["run"] = absolute(model["run"])  # the index may be opened from another folder
         facts = {"format": FORMAT, "version": VERSION, "model": model, "source": source, "width": encoder.width}
         facts["table"] = uuid.uuid4().hex
         index = cls(path, facts, VectorTable.create(path / "lance", encoder.width, facts["table"]), encoder)
@@ -154,8 +169,21 @@ class Index:
                 f"{self.path}: the index is empty; nothing can be found. Add footage with `vlsa index`."
             )
         target, num_spaces = compared_with(question.modality, in_, self.encoder.spaces)
-        vector = (question.vector(self.encoder) / num_spaces).astype("float32")
-        return self._table.search(vector, column_of(target), min(k, len(self)))
+        vector = question.vector(self.encoder)
+        if self.encoder.fusion == "rank":
+            return self._search_by_rank(question.modality, target, vector, k)
+        return self._table.search((vector / num_spaces).astype("float32"), column_of(target), min(k, len(self)))
+
+    def _search_by_rank(self, asked: str, target: str, vector: Float32[ndarray, " D"], k: int) -> list[Hit]:
+        """One list for each space that can answer, fused by rank; each is as long as FUSED_DEPTH, or ten times k."""
+        depth, num_spaces = min(max(FUSED_DEPTH, 10 * k), len(self)), len(self.encoder.spaces)
+        lists = []
+        for part, number in comparisons(asked, target, self.encoder.spaces):
+            width = len(vector) // num_spaces
+            alone = zeros_like(vector)
+            alone[number * width : (number + 1) * width] = vector[number * width : (number + 1) * width]
+            lists.append(self._table.search(alone, column_of(part), depth))
+        return fused_hits(lists, k)
 
     def add(self, rows: "Sequence[IndexRow]", files: Iterable[IndexedFile] | None = None) -> None:
         """Write rows, replacing all that was indexed of their files, and acknowledge them. At best 1,000 rows or more.

@@ -12,6 +12,7 @@ from jaxtyping import Float32
 from vlsa.retrieve.encode.public.encoder import WINDOW_SECONDS, PublicEncoder
 from vlsa.retrieve.encode.public.files import PublicCheckpoint
 from vlsa.retrieve.encode.public.library import model_of, on, part_of, pooled, transformers
+from vlsa.retrieve.encode.public.names import SPACES
 from vlsa.retrieve.encode.sampling import WindowSpec
 
 SPECIAL_POSITIONS = 2
@@ -21,7 +22,7 @@ SPECIAL_POSITIONS = 2
 class ClapEncoder(PublicEncoder):
     """CLAP as an encoder of audio and text."""
 
-    spaces = ("audio-text",)
+    spaces = SPACES["clap"]
 
     @classmethod
     def open(cls, checkpoint: PublicCheckpoint, device: torch.device) -> "ClapEncoder":

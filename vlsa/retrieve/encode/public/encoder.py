@@ -75,7 +75,7 @@ class PublicEncoder(MediaEncoder):
         return {**super().about, "transformers": transformers().__version__, "num_frames": self._window.num_frames}
 
     def views(self, window: Clip) -> Iterator[Any]:
-        """The frames of a window, once for each crop of a wide picture, or its samples.
+        """The frames of a window, once for each crop of wide ones, or its samples.
 
         A window that is seen once is given whole: the library's own rule crops or squeezes it.
         """
@@ -91,7 +91,7 @@ class PublicEncoder(MediaEncoder):
             raise StoreError(
                 f"{window.id}: audio at {window.sample_rate_hz} Hz, {self.checkpoint.name.family} takes "
                 f"{self._window.sample_rate_hz} Hz; what is above {(window.sample_rate_hz or 0) // 2} Hz is lost. "
-                f"Prepare again with --set model.audio.sample_rate_hz={self._window.sample_rate_hz}."
+                f"Prepare again with --sample-rate {self._window.sample_rate_hz}."
             )
         return window.sound[: round(self._window.window_seconds * self._window.sample_rate_hz)]
 

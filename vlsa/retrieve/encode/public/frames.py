@@ -14,6 +14,7 @@ from vlsa.retrieve.encode.embed import unit_length
 from vlsa.retrieve.encode.public.encoder import WINDOW_SECONDS, PublicEncoder
 from vlsa.retrieve.encode.public.files import PublicCheckpoint
 from vlsa.retrieve.encode.public.library import model_of, on, part_of, pooled, transformers
+from vlsa.retrieve.encode.public.names import SPACES
 from vlsa.retrieve.encode.sampling import WindowSpec
 
 NUM_FRAMES = 8
@@ -32,7 +33,7 @@ INPUTS = ("pixel_values", "pixel_attention_mask", "spatial_shapes")
 class FrameEncoder(PublicEncoder):
     """CLIP or SigLIP as an encoder of video and text."""
 
-    spaces = ("video-text",)
+    spaces = SPACES["clip"]
 
     @classmethod
     def open(cls, checkpoint: PublicCheckpoint, device: torch.device) -> "FrameEncoder":

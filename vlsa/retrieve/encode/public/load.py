@@ -13,32 +13,34 @@ from vlsa.retrieve.encode.public.clap import ClapEncoder
 from vlsa.retrieve.encode.public.encoder import PublicEncoder
 from vlsa.retrieve.encode.public.files import PublicCheckpoint, find
 from vlsa.retrieve.encode.public.frames import FrameEncoder
-from vlsa.retrieve.encode.public.names import EncoderName
+from vlsa.retrieve.encode.public.names import MODEL_TYPES, EncoderName
+from vlsa.retrieve.encode.public.pe_av import PeAvEncoder
 from vlsa.retrieve.encode.public.sum import SumEncoder
 from vlsa.retrieve.encode.sampling import Sampling
 
-OPENERS: dict[str, dict[str, Callable[[PublicCheckpoint, torch.device], PublicEncoder]]] = {
-    "clip": {"clip": FrameEncoder.open},
-    "siglip": {"siglip": FrameEncoder.open, "siglip2": FrameEncoder.open},
-    "clap": {"clap": ClapEncoder.open},
+OPENERS: dict[str, Callable[[PublicCheckpoint, torch.device], PublicEncoder]] = {
+    "clip": FrameEncoder.open,
+    "siglip": FrameEncoder.open,
+    "clap": ClapEncoder.open,
+    "pe-av": PeAvEncoder.open,
 }
-"""By family, and by the `model_type` of its config.json."""
+"""By family."""
 
 
 def load_public(names: Sequence[EncoderName], device: torch.device, sampling: Sampling) -> Encoder:
     """One encoder, or the sum of several. Raises VlsaError."""
-    checkpoints = [find(name) for name in names]
-    encoders = [_opener(checkpoint)(checkpoint, device).with_sampling(sampling) for checkpoint in checkpoints]
+    checkpoints = [_checked(find(name)) for name in names]
+    encoders = [OPENERS[one.name.family](one, device).with_sampling(sampling) for one in checkpoints]
     return encoders[0] if len(encoders) == 1 else SumEncoder(encoders)
 
 
-def _opener(checkpoint: PublicCheckpoint) -> Callable[[PublicCheckpoint, torch.device], PublicEncoder]:
-    """How a checkpoint is opened. Raises ConfigError where its config.json is of another family."""
+def _checked(checkpoint: PublicCheckpoint) -> PublicCheckpoint:
+    """Raises ConfigError where its config.json is of another family."""
     family, kind = checkpoint.name.family, checkpoint.model_type
-    if kind in OPENERS.get(family, {}):
-        return OPENERS[family][kind]
-    right = next((other for other, kinds in OPENERS.items() if kind in kinds), None)
-    advice = f"Use {right}:{checkpoint.name.where}." if right else f"Known families: {', '.join(OPENERS)}."
+    if kind in MODEL_TYPES[family]:
+        return checkpoint
+    right = next((other for other, kinds in MODEL_TYPES.items() if kind in kinds), None)
+    advice = f"Use {right}:{checkpoint.name.where}." if right else f"Known families: {', '.join(MODEL_TYPES)}."
     raise ConfigError(
         f"{checkpoint.name}: its config.json says {kind or 'nothing'}, not {family}; it would be read wrongly. {advice}"
     )

@@ -10,8 +10,16 @@ from typing import NamedTuple
 from vlsa.base.errors import ConfigError
 from vlsa.config.overrides import nearest
 
-FAMILIES = ("clip", "siglip", "clap")
-"""What stands before the colon."""
+SPACES = {
+    "clip": ("video-text",),
+    "siglip": ("video-text",),
+    "clap": ("audio-text",),
+    "pe-av": ("audio-video", "audio-text", "video-text"),
+}
+"""What stands before the colon, and the pairs of modalities that the family compares."""
+MODEL_TYPES = {"clip": ("clip",), "siglip": ("siglip", "siglip2"), "clap": ("clap",), "pe-av": ("pe_audio_video",)}
+"""What config.json says."""
+FAMILIES = tuple(SPACES)
 _PREFIX = re.compile(r"([a-z][a-z0-9-]+):(?=.)")
 _BETWEEN = re.compile(rf"\+(?=(?:{'|'.join(FAMILIES)}):)")
 

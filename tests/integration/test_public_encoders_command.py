@@ -1,0 +1,115 @@
+"""Public encoders through the command line, from files to answers; weights are random, formats are true."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import public_encoders as public
+import pytest
+from command_lines import call
+from media_files import numbered, tone, write_media
+
+import vlsa
+
+SECONDS = 2
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """Six files of footage with words, one of them silent, and their store."""
+    place = tmp_path_factory.mktemp("place")
+    (place / "footage").mkdir()
+    lines = ["path,text,split"]
+    for number in range(6):
+        sound = None if number == 5 else tone(SECONDS, hz=300 + 150 * number, rate_hz=public.RATE_HZ)
+        pictures = [np.roll(picture, 7 * number, axis=0) for picture in numbered(8 * SECONDS)]
+        options = {"pictures": pictures, "frames_per_second": 8, "sound": sound, "rate_hz": public.RATE_HZ}
+        write_media(place / "footage" / f"{number}.mp4", **options)
+        lines.append(f"{number}.mp4,a dog barks {number} times,test")
+    (place / "footage" / "captions.csv").write_text("\n".join(lines), encoding="utf-8")
+    done(f"vlsa prepare {place}/footage {place}/store --recipe tiny --sample-rate {public.RATE_HZ} --workers 0")
+    for name in ("clip", "clap", "pe_av"):
+        getattr(public, name)(place / name)
+    return place
+
+
+def done(line: str) -> str:
+    result = call(line)
+    assert result.exit_code == 0, (line, result.output)
+    return result.stdout
+
+
+def refused(line: str) -> str:
+    result = call(line)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1), (line, result.output)
+    return result.stderr
+
+
+def hits(line: str) -> list[dict]:
+    return [json.loads(answer) for answer in done(f"{line} --json").splitlines()]
+
+
+def directions(line: str) -> list[str]:
+    return [json.loads(answer)["direction"] for answer in done(f"{line} --json").splitlines()]
+
+
+def test_a_sum_of_two_spaces_is_evaluated_indexed_and_searched(place):
+    name = f"clip:{place}/clip+clap:{place}/clap"
+    found = {
+        json.loads(line)["direction"] for line in done(f"vlsa evaluate {name} --data {place}/store --json").splitlines()
+    }
+    assert found == {
+        "text_to_video", "video_to_text", "text_to_audio", "audio_to_text", "text_to_media", "media_to_text",
+    }  # fmt: skip
+    done(f"vlsa index {name} {place}/footage --out {place}/sum --workers 0")
+    in_video, in_audio, in_both = (
+        [hit["id"] for hit in hits(f"vlsa search {place}/sum 'a dog barks' --in {target}")]
+        for target in ("video", "audio", "media")
+    )
+    assert len(in_audio) < len(in_video) == len(in_both)  # one file is silent
+    scores = {row: 61 / (61 + rank) for rank, row in enumerate(in_video)}
+    for rank, row in enumerate(in_audio):
+        scores[row] += 61 / (61 + rank)
+    assert in_both == sorted(scores, key=lambda row: (-scores[row], row))[:10]
+    assert "compares video-text, audio-text, not audio with video" in refused(
+        f"vlsa search {place}/sum --audio {place}/footage/1.mp4 --in video"
+    )
+    assert hits(f"vlsa search {place}/sum --audio {place}/footage/1.mp4 -k 1")[0]["path"].endswith("1.mp4")
+    assert hits(f"vlsa search {place}/sum --video {place}/footage/2.mp4 -k 1")[0]["path"].endswith("2.mp4")
+    assert "vectors of two models cannot be compared" in refused(
+        f"vlsa search {place}/sum 'a dog' --run clip:{place}/clip"
+    )
+
+
+def test_pe_av_is_evaluated_indexed_and_searched_in_all_pairs(place):
+    name = f"pe-av:{place}/pe_av"
+    found = [
+        json.loads(line)["direction"] for line in done(f"vlsa evaluate {name} --data {place}/store --json").splitlines()
+    ]
+    assert len(found) == 12
+    done(f"vlsa index {name} {place}/footage --out {place}/all --workers 0")
+    for question in (
+        "'a dog barks'",
+        f"--audio {place}/footage/1.mp4 --in video",
+        f"--video {place}/footage/1.mp4 --in text",
+    ):
+        assert len(hits(f"vlsa search {place}/all {question}")) > 3
+    assert hits(f"vlsa search {place}/all --audio {place}/footage/3.mp4 -k 1")[0]["path"].endswith("3.mp4")
+
+
+def test_one_encoder_answers_what_its_space_holds_and_refuses_the_rest_in_one_line(place):
+    done(f"vlsa index clap:{place}/clap {place}/footage --out {place}/heard --workers 0")
+    files = {Path(hit["path"]).name for hit in hits(f"vlsa search {place}/heard 'a dog barks'")}
+    assert files == {f"{number}.mp4" for number in range(5)}
+    assert "compares audio-text, not video with video" in refused(
+        f"vlsa search {place}/heard --video {place}/footage/1.mp4"
+    )
+
+
+def test_a_file_and_its_row_in_an_index_have_one_vector(place):
+    encoder = vlsa.load(f"clip:{place}/clip+clap:{place}/clap")
+    path = place / "footage" / "1.mp4"
+    clip = encoder.window
+    assert (clip.window_seconds, clip.sample_rate_hz, clip.num_frames) == (1.0, public.RATE_HZ, 8)
+    for vectors in (encoder.encode_video([path]), encoder.encode_audio([path])):
+        assert np.linalg.norm(vectors) == pytest.approx(1.0, abs=1e-5)
