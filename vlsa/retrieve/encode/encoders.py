@@ -22,7 +22,7 @@ from vlsa.pretrain.model_fingerprint import model_fingerprint, recorded_fingerpr
 from vlsa.retrieve.encode.batch_encoder import BatchEncoder
 from vlsa.retrieve.encode.onnx.folder import is_export
 from vlsa.retrieve.encode.protocol import Encoder, Media
-from vlsa.retrieve.encode.public.names import parse
+from vlsa.retrieve.encode.public.names import OWN, parse
 from vlsa.retrieve.encode.sampling import COVERING, Sampling
 
 if TYPE_CHECKING:
@@ -35,10 +35,15 @@ def load(run_path: str | Path, device: torch.device | str | None = None, *, samp
     """The model of a run, ready to encode: `vlsa.load("RUN").encode_text(["a bell rings"])`. Raises VlsaError.
 
     A folder of `vlsa export onnx` serves as well; it runs on the processor whatever `device` says. So does a public
-    encoder, or a sum of them, by folder or hub id: "clip:FOLDER", "clip:openai/clip-vit-large-patch14+clap:FOLDER".
+    encoder by folder or hub id, or a sum: "clip:FOLDER", "clip:FOLDER+clap:ORG/NAME"; and "vlsa:ORG/NAME" of the hub.
     device: None = the GPU if there is one, in bfloat16 for a run unless it was trained with compute.precision=float32.
     """
     names = parse(os.fspath(run_path))
+    if len(names) == 1 and names[0].family == OWN:
+        from vlsa.base.hub import checkpoint_folder
+
+        where = checkpoint_folder(names[0].where, ("*.json", "*.safetensors"))
+        return load_run(where, device, fast=True).with_sampling(sampling)
     if names:
         from vlsa.retrieve.encode.public.load import load_public
 

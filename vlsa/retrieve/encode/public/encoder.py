@@ -102,16 +102,15 @@ class PublicEncoder(MediaEncoder):
 
     def coverage(self, text: str) -> TextCoverage:
         """Which words of a text the model knows, and how many fit into it: of most vocabularies it knows all."""
-        ends = [found.end() for found in re.finditer(r"\w+", text)]
-        words = re.findall(r"\w+", text)
+        found = list(re.finditer(r"\w+", text))
 
         def num_tokens(number: int) -> int:
-            return len(self.tokenizer(text[: ends[number]])["input_ids"])
+            return len(self.tokenizer(text[: found[number].end()])["input_ids"])
 
-        num_used = bisect.bisect_right(range(len(words)), self.num_tokens, key=num_tokens)
-        known = [self._knows(word) for word in words[:num_used]]
-        kept = {flag: tuple(w for w, k in zip(words, known, strict=False) if k is flag) for flag in (True, False)}
-        return TextCoverage(kept[True], kept[False], len(words))
+        num_used = bisect.bisect_right(range(len(found)), self.num_tokens, key=num_tokens)
+        words = [match[0] for match in found[:num_used]]
+        unknown = tuple(word for word in words if not self._knows(word))
+        return TextCoverage(tuple(word for word in words if word not in unknown), unknown, len(found))
 
     def _knows(self, word: str) -> bool:
         return self.tokenizer.unk_token_id not in self.tokenizer(word, add_special_tokens=False)["input_ids"]

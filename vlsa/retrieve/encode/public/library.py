@@ -3,6 +3,8 @@
 Feeds the encoders of this folder. Axes: B rows, D width.
 """
 
+import contextlib
+import io
 import os
 from collections.abc import Mapping, Sequence
 from types import ModuleType
@@ -40,7 +42,8 @@ def model_of(kind: Any, checkpoint: PublicCheckpoint, device: torch.device, **op
 
     options |= {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True, **LOCAL}
     try:
-        model, found = kind.from_pretrained(checkpoint.folder, **options)
+        with contextlib.redirect_stdout(io.StringIO()):  # transformers prints notes about its own documentation
+            model, found = kind.from_pretrained(checkpoint.folder, **options)
     except (*DAMAGED, SafetensorError) as error:
         raise damaged(checkpoint, error) from error
     lacking = sorted({str(name) for kind in ("missing_keys", "mismatched_keys") for name in found[kind]})

@@ -13,7 +13,7 @@ from vlsa.retrieve.encode.public.clap import ClapEncoder
 from vlsa.retrieve.encode.public.encoder import PublicEncoder
 from vlsa.retrieve.encode.public.files import PublicCheckpoint, find
 from vlsa.retrieve.encode.public.frames import FrameEncoder
-from vlsa.retrieve.encode.public.names import MODEL_TYPES, EncoderName
+from vlsa.retrieve.encode.public.names import MODEL_TYPES, OWN, EncoderName
 from vlsa.retrieve.encode.public.pe_av import PeAvEncoder
 from vlsa.retrieve.encode.public.sum import SumEncoder
 from vlsa.retrieve.encode.sampling import Sampling
@@ -29,6 +29,9 @@ OPENERS: dict[str, Callable[[PublicCheckpoint, torch.device], PublicEncoder]] = 
 
 def load_public(names: Sequence[EncoderName], device: torch.device, sampling: Sampling) -> Encoder:
     """One encoder, or the sum of several. Raises VlsaError."""
+    own = next((name for name in names if name.family == OWN), None)
+    if own:
+        raise ConfigError(f"{own}: a run cannot be part of a sum; it compares the same media. Use it by itself.")
     checkpoints = [_checked(find(name)) for name in names]
     encoders = [OPENERS[one.name.family](one, device).with_sampling(sampling) for one in checkpoints]
     return encoders[0] if len(encoders) == 1 else SumEncoder(encoders)

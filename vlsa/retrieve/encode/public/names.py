@@ -19,7 +19,9 @@ SPACES = {
 """What stands before the colon, and the pairs of modalities that the family compares."""
 MODEL_TYPES = {"clip": ("clip",), "siglip": ("siglip", "siglip2"), "clap": ("clap",), "pe-av": ("pe_audio_video",)}
 """What config.json says."""
-FAMILIES = tuple(SPACES)
+OWN = "vlsa"
+"""A run of vlsa, or a repository that `vlsa export hub` made."""
+FAMILIES = (*SPACES, OWN)
 _PREFIX = re.compile(r"([a-z][a-z0-9-]+):(?=.)")
 _BETWEEN = re.compile(rf"\+(?=(?:{'|'.join(FAMILIES)}):)")
 
