@@ -10,6 +10,7 @@ from command_lines import call
 from media_files import tone, write_media
 
 import vlsa
+from vlsa.retrieve.index.query import Hit
 
 SECONDS = 2
 
@@ -46,8 +47,8 @@ def refused(line: str) -> str:
     return result.stderr
 
 
-def hits(line: str) -> list[dict]:
-    return [json.loads(answer) for answer in done(f"{line} --json").splitlines()]
+def names(hits: list[Hit]) -> list[str]:
+    return [Path(hit.path).name for hit in hits]
 
 
 def directions(line: str) -> list[str]:
@@ -60,20 +61,19 @@ def test_a_sum_of_two_spaces_is_evaluated_indexed_and_searched(place):
         "text_to_video", "video_to_text", "text_to_audio", "audio_to_text", "text_to_media", "media_to_text",
     }  # fmt: skip
     done(f"vlsa index {name} {place}/footage --out {place}/sum --workers 0")
-    in_video, in_audio, in_both = (
-        [hit["id"] for hit in hits(f"vlsa search {place}/sum 'a dog barks' --in {target}")]
-        for target in ("video", "audio", "media")
-    )
+    index = vlsa.Index.open(place / "sum")
+    in_video, in_audio = ([hit.id for hit in index.search("a dog barks", in_=name)] for name in ("video", "audio"))
+    in_both = [json.loads(line)["id"] for line in done(f"vlsa search {place}/sum 'a dog barks' --json").splitlines()]
     assert len(in_audio) < len(in_video) == len(in_both)  # one file is silent
     scores = {row: 61 / (61 + rank) for rank, row in enumerate(in_video)}
     for rank, row in enumerate(in_audio):
         scores[row] += 61 / (61 + rank)
     assert in_both == sorted(scores, key=lambda row: (-scores[row], row))[:10]
+    assert names(index.search(audio=place / "footage" / "1.mp4", k=1)) == ["1.mp4"]
+    assert names(index.search(video=place / "footage" / "2.mp4", k=1)) == ["2.mp4"]
     assert "compares video-text, audio-text, not audio with video" in refused(
         f"vlsa search {place}/sum --audio {place}/footage/1.mp4 --in video"
     )
-    assert hits(f"vlsa search {place}/sum --audio {place}/footage/1.mp4 -k 1")[0]["path"].endswith("1.mp4")
-    assert hits(f"vlsa search {place}/sum --video {place}/footage/2.mp4 -k 1")[0]["path"].endswith("2.mp4")
     assert "vectors of two models cannot be compared" in refused(
         f"vlsa search {place}/sum 'a dog' --run clip:{place}/clip"
     )
@@ -83,18 +83,15 @@ def test_pe_av_is_evaluated_indexed_and_searched_in_all_pairs(place):
     name = f"pe-av:{place}/pe_av"
     assert len(directions(f"vlsa evaluate {name} --data {place}/store")) == 12
     done(f"vlsa index {name} {place}/footage --out {place}/all --workers 0")
-    for question in (
-        "'a dog barks'",
-        f"--audio {place}/footage/1.mp4 --in video",
-        f"--video {place}/footage/1.mp4 --in text",
-    ):
-        assert len(hits(f"vlsa search {place}/all {question}")) > 3
-    assert hits(f"vlsa search {place}/all --audio {place}/footage/3.mp4 -k 1")[0]["path"].endswith("3.mp4")
+    index, file = vlsa.Index.open(place / "all"), place / "footage" / "1.mp4"
+    assert len(index.search(audio=file, in_="video")) == len(index.search(video=file, in_="text")) == 6
+    assert names(index.search(audio=place / "footage" / "3.mp4", k=1)) == ["3.mp4"]
+    assert len(done(f"vlsa search {place}/all 'a dog barks' --json").splitlines()) == 6
 
 
 def test_one_encoder_answers_what_its_space_holds_and_refuses_the_rest_in_one_line(place):
     done(f"vlsa index clap:{place}/clap {place}/footage --out {place}/heard --workers 0")
-    files = {Path(hit["path"]).name for hit in hits(f"vlsa search {place}/heard 'a dog barks'")}
+    files = set(names(vlsa.Index.open(place / "heard").search("a dog barks")))
     assert files == {f"{number}.mp4" for number in range(5)}
     assert "compares audio-text, not video with video" in refused(
         f"vlsa search {place}/heard --video {place}/footage/1.mp4"
