@@ -44,6 +44,7 @@ class FakeEncoder:
 
     width = 16
     spaces = ("all",)
+    fusion = "cosine"
     window = WindowSpec(window_seconds=2.0, num_frames=2, short_side_px=32, sample_rate_hz=8000)
     fingerprint = "fake-0001"
     about = MappingProxyType({"recipe": "fake", "sampling": Sampling().as_dict()})
@@ -81,6 +82,36 @@ class CollapsedEncoder(FakeEncoder):
 
     def _stack(self, numbers: list[int]) -> np.ndarray:
         return np.stack([concept(0, self.width) for _ in numbers])
+
+
+PAIRS = ("audio-video", "audio-text", "video-text")
+
+
+class PairEncoder(FakeEncoder):
+    """Equal numbers have equal vectors in the space of their pair, and others in each space."""
+
+    width = 3 * 16
+    spaces = PAIRS
+
+    def encode_video(self, clips):
+        return self._in_spaces(super().encode_video, clips, "video")
+
+    def encode_audio(self, clips):
+        return self._in_spaces(super().encode_audio, clips, "audio")
+
+    def encode_text(self, texts):
+        return self._in_spaces(super().encode_text, texts, "text")
+
+    def _stack(self, numbers):
+        return np.array(numbers, np.float32)[:, None]
+
+    def _in_spaces(self, encode, items, modality):
+        rows = encode(items)[:, 0].astype(int).tolist()
+        parts = [
+            np.stack([concept(1000 * number + row) if modality in space else np.zeros(16, np.float32) for row in rows])
+            for number, space in enumerate(PAIRS)
+        ]
+        return np.concatenate(parts, axis=1)
 
 
 def number_in(text: str) -> int:

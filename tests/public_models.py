@@ -19,7 +19,7 @@ SOUND = SHAPE | {"num_mel_bins": 32, "max_length": 64, "patch_size": 8, "frequen
 
 
 def vit(**changes: Any) -> hf.ViTModel:
-    return _made(hf.ViTModel, hf.ViTConfig(**(PICTURE | changes)))
+    return made(hf.ViTModel, hf.ViTConfig(**(PICTURE | changes)))
 
 
 def mae(**changes: Any) -> hf.ViTMAEForPreTraining:
@@ -29,32 +29,32 @@ def mae(**changes: Any) -> hf.ViTMAEForPreTraining:
         "decoder_num_attention_heads": 2,
         "decoder_intermediate_size": 32,
     }
-    return _made(hf.ViTMAEForPreTraining, hf.ViTMAEConfig(**(PICTURE | decoder | {"mask_ratio": 0.0} | changes)))
+    return made(hf.ViTMAEForPreTraining, hf.ViTMAEConfig(**(PICTURE | decoder | {"mask_ratio": 0.0} | changes)))
 
 
 def clip(text: dict[str, Any] | None = None, **changes: Any) -> hf.CLIPModel:
     config = hf.CLIPConfig(vision_config=PICTURE | changes, text_config=WORDS | (text or {}), projection_dim=8)
-    return _made(hf.CLIPModel, config)
+    return made(hf.CLIPModel, config)
 
 
 def clip_vision(**changes: Any) -> hf.CLIPVisionModel:
-    return _made(hf.CLIPVisionModel, hf.CLIPVisionConfig(**(PICTURE | changes)))
+    return made(hf.CLIPVisionModel, hf.CLIPVisionConfig(**(PICTURE | changes)))
 
 
 def clip_text(**changes: Any) -> hf.CLIPTextModel:
-    return _made(hf.CLIPTextModel, hf.CLIPTextConfig(**(WORDS | changes)))
+    return made(hf.CLIPTextModel, hf.CLIPTextConfig(**(WORDS | changes)))
 
 
 def videomae(**changes: Any) -> hf.VideoMAEModel:
-    return _made(hf.VideoMAEModel, hf.VideoMAEConfig(**(PICTURE | {"num_frames": 4, "tubelet_size": 2} | changes)))
+    return made(hf.VideoMAEModel, hf.VideoMAEConfig(**(PICTURE | {"num_frames": 4, "tubelet_size": 2} | changes)))
 
 
 def bert(**changes: Any) -> hf.BertModel:
-    return _made(hf.BertModel, hf.BertConfig(**(WORDS | changes)))
+    return made(hf.BertModel, hf.BertConfig(**(WORDS | changes)))
 
 
 def ast(**changes: Any) -> hf.ASTModel:
-    return _made(hf.ASTModel, hf.ASTConfig(**(SOUND | changes)))
+    return made(hf.ASTModel, hf.ASTConfig(**(SOUND | changes)))
 
 
 def written(model: hf.PreTrainedModel, folder: Path, **options: Any) -> str:
@@ -63,7 +63,8 @@ def written(model: hf.PreTrainedModel, folder: Path, **options: Any) -> str:
     return str(folder)
 
 
-def _made(kind: type, config: hf.PretrainedConfig) -> Any:
+def made(kind: type, config: hf.PretrainedConfig) -> Any:
+    """A model with random weights, always the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = kind(config).eval()

@@ -39,7 +39,9 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run, one of its checkpoints, or an export of it.", metavar="RUN")],
+    run: Annotated[
+        Path, typer.Argument(help="A run, one of its checkpoints, an export of it, or a public encoder.", metavar="RUN")
+    ],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Also write all results to this file, as JSON.")] = None,

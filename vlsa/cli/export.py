@@ -1,4 +1,4 @@
-"""Commands that export a model: export onnx."""
+"""Commands that export a model: export onnx, export hub."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from vlsa.base.console import say
+from vlsa.base.errors import ConfigError
 from vlsa.cli.app import examples
 from vlsa.cli.output import next_step, print_json, print_table, print_text
 
@@ -17,7 +18,7 @@ def register(app: typer.Typer) -> None:
         "vlsa export onnx run --out run-int8 --int8",
     )
     group = typer.Typer(
-        help="Export a trained model for other programs.",
+        help="Export a trained model for other programs, or other people.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -26,7 +27,16 @@ def register(app: typer.Typer) -> None:
         short_help="Write the three encoders as ONNX files.",
         epilog=examples(*lines, "vlsa evaluate run-onnx --data store"),
     )(onnx)
-    app.add_typer(group, name="export", short_help="Export a model for other programs: ONNX.", epilog=examples(*lines))
+    group.command(
+        "hub",
+        short_help="Write a model as a repository of the Hugging Face hub.",
+        epilog=examples(
+            "vlsa export hub run --out run-hub --results results.json", "vlsa export hub run --push ORG/NAME"
+        ),
+    )(hub)
+    app.add_typer(
+        group, name="export", short_help="Export a model: to ONNX, or to the Hugging Face hub.", epilog=examples(*lines)
+    )
 
 
 def onnx(
@@ -55,3 +65,29 @@ def onnx(
     )
     print_text(written)
     next_step("evaluate", out, "--data", "STORE")
+
+
+def hub(
+    run: Annotated[Path, typer.Argument(help="A run made by vlsa pretrain, or one of its checkpoints.", metavar="RUN")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
+    push: Annotated[
+        str | None, typer.Option(help="Repository to upload them to, as ORG/NAME; needs hf auth login.")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="File of vlsa evaluate --out, for the table of the model card.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="A new repository is visible to its owner only.")] = False,
+) -> None:
+    """Write a model as a repository of the Hugging Face hub: model.safetensors, config.json, tokenizer.json, README.md.
+
+    vlsa:FOLDER and vlsa:ORG/NAME can be given wherever a command takes RUN.
+    """
+    from vlsa.retrieve.evaluate.hub import push_to_hub, save_pretrained
+
+    if out is None and push is None:
+        raise ConfigError("export hub: neither --out nor --push is given; there is nothing to write to. Give one.")
+    if out is not None:
+        print_text(f"{save_pretrained(run, out, results=results)}: written.")
+        next_step("evaluate", f"vlsa:{out}", "--data", "STORE")
+    if push is not None:
+        print_text(f"{push_to_hub(run, push, results=results, private=private)}: uploaded.")

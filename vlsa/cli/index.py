@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
             "vlsa index run footage --out index",
             "vlsa index run footage --out index --watch",
             "vlsa index run store --out store-index --restart",
+            "vlsa index clip:FOLDER+clap:FOLDER footage --out index",
             "vlsa index --check index",
         ),
     )(index)
@@ -29,7 +30,10 @@ def register(app: typer.Typer) -> None:
 
 def index(
     run: Annotated[
-        Path | None, typer.Argument(help="A run, or an export of it.", metavar="RUN", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="A run, an export of it, or a public encoder (vlsa encoders).", metavar="RUN", show_default=False
+        ),
     ] = None,
     source: Annotated[
         Path | None,

@@ -41,6 +41,9 @@ def prepare(
     ] = None,
     short_side: Annotated[int | None, typer.Option(help="Short side of the stored frames, in px.")] = None,
     frames_per_second: Annotated[float | None, typer.Option(help="Stored frames per second.")] = None,
+    sample_rate: Annotated[
+        int | None, typer.Option(help="Stored samples of audio per second, in Hz; CLAP and PE-AV need 48000.")
+    ] = None,
     window: Annotated[float | None, typer.Option(help="Length in seconds of clips without timed text.")] = None,
     test_share: Annotated[float, typer.Option(help="Share of held-out files, if no table names splits.")] = 0.1,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
@@ -52,7 +55,7 @@ def prepare(
     cat.vtt next to cat.mp4, or from subtitles inside the file; files without text become clips of equal length. A clip
     that cannot be read is left out and listed in STORE/prepare_report.jsonl, and the rest continues.
     """
-    settings = _store_settings(recipe, short_side, frames_per_second, window)
+    settings = _store_settings(recipe, short_side, frames_per_second, sample_rate, window)
     rows, rejections = _rows(source, settings.window_seconds, test_share, workers)
     from vlsa.data.store import prepare as preparing
 
@@ -80,13 +83,18 @@ def _rows(
 
 
 def _store_settings(
-    recipe: str | None, short_side_px: int | None, frames_per_second: float | None, window_seconds: float | None
+    recipe: str | None,
+    short_side_px: int | None,
+    frames_per_second: float | None,
+    sample_rate_hz: int | None,
+    window_seconds: float | None,
 ) -> "StoreSettings":
     from vlsa.config.recipes import settings_of
     from vlsa.data.store.prepare import store_settings
 
     settings = store_settings(settings_of(recipe or "paper"))
     asked = {
-        "short_side_px": short_side_px, "frames_per_second": frames_per_second, "window_seconds": window_seconds
+        "short_side_px": short_side_px, "frames_per_second": frames_per_second,
+        "sample_rate_hz": sample_rate_hz, "window_seconds": window_seconds,
     }  # fmt: skip
     return replace(settings, **{name: value for name, value in asked.items() if value is not None})

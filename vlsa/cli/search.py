@@ -54,7 +54,8 @@ def search(
     ] = "media",
     json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
     run: Annotated[
-        Path | None, typer.Option(help="The run that made the index, if it was moved.", show_default=False)
+        Path | None,
+        typer.Option(help="The run, or public encoder, that made the index, if it was moved.", show_default=False),
     ] = None,
     source: Annotated[
         Path | None, typer.Option(help="The folder of the footage, if it was moved.", show_default=False)

@@ -40,7 +40,8 @@ def one_line(result) -> str:
 
 def test_help_lists_the_commands_in_the_order_of_the_pipeline():
     order = (
-        "demo doctor import make-world prepare pretrain finetune evaluate compare show reproduce index search export"
+        "demo doctor import make-world prepare pretrain finetune encoders evaluate compare show reproduce index search "
+        "export"
     )
     names = order.split()
     assert names == COMMANDS

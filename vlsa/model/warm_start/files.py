@@ -17,13 +17,13 @@ from torch import Tensor
 
 from vlsa.base.errors import CheckpointError, ConfigError
 from vlsa.base.files import read_json
+from vlsa.base.hub import checkpoint_folder
 from vlsa.config import MODALITIES
 
 CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE = "config.json", "model.safetensors", "model.safetensors.index.json"
 INPUTS_FILE, VOCABULARY_FILE = "preprocessor_config.json", "vocab.txt"
 WANTED = (CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE, "model-*.safetensors", INPUTS_FILE, VOCABULARY_FILE)
 DIGEST = re.compile(r"#([0-9a-f]{16})$")
-HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 class Stored(NamedTuple):
@@ -96,8 +96,10 @@ def read(source: str) -> Checkpoint:
     if not equals or modality not in MODALITIES:
         modality, name = "", where
     folder = _folder(name)
-    inputs = _json(folder / INPUTS_FILE) if (folder / INPUTS_FILE).exists() else {}
-    checkpoint = Checkpoint(where, modality, folder, _json(folder / CONFIG_FILE), inputs, _weights(name, folder))
+    inputs = json_object(folder / INPUTS_FILE) if (folder / INPUTS_FILE).exists() else {}
+    checkpoint = Checkpoint(
+        where, modality, folder, json_object(folder / CONFIG_FILE), inputs, stored_weights(name, folder)
+    )
     if asked and checkpoint.recorded != source:
         raise CheckpointError(
             f"{where}: its digest is {checkpoint.recorded.rpartition('#')[2]}, not {asked[1]}; the run would start "
@@ -120,13 +122,7 @@ def _folder(name: str) -> Path:
             f"{name}: a run of vlsa, not a public checkpoint; its weights have other names. To train it further on "
             f"other data or pairs: vlsa finetune {name} --data STORE --out OUT"
         )
-    if path.is_dir():
-        return _with_config(name, path)
-    if path.exists():
-        raise ConfigError(f"{name}: a file; its settings lie next to it. Give the folder: --init {path.parent}")
-    if not HUB_NAME.fullmatch(name):
-        raise ConfigError(f"{name}: no such folder; there is nothing to start from. Give a folder or a hub id.")
-    return _with_config(name, _download(name))
+    return _with_config(name, checkpoint_folder(name, WANTED))
 
 
 def _with_config(name: str, folder: Path) -> Path:
@@ -138,23 +134,8 @@ def _with_config(name: str, folder: Path) -> Path:
     )
 
 
-def _download(name: str) -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-
-        return Path(snapshot_download(name, allow_patterns=list(WANTED)))
-    except ImportError:
-        reason, remedy = "huggingface_hub is not installed", "Give a folder, or: pip install huggingface_hub"
-    except (OSError, ValueError) as error:  # no network, no such repository, no permission
-        reason = re.split(r"[\n]|\. ", str(error))[0].rstrip(".")
-        remedy = "Check the name and the network, or download it elsewhere and give its folder."
-    raise ConfigError(
-        f"{name}: no such folder, and the Hugging Face hub does not give it ({reason}); there is nothing to start "
-        f"from. {remedy}"
-    )
-
-
-def _json(path: Path) -> dict[str, Any]:
+def json_object(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object. Raises CheckpointError."""
     try:
         values = read_json(path)
     except (OSError, ValueError) as error:
@@ -164,8 +145,8 @@ def _json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _weights(name: str, folder: Path) -> dict[str, Stored]:
-    """What each weight is, from the headers alone."""
+def stored_weights(name: str, folder: Path) -> dict[str, Stored]:
+    """What each weight is, from the headers alone. Raises ConfigError where there are none, CheckpointError."""
     if (folder / WEIGHTS_FILE).is_file():
         return _header(folder / WEIGHTS_FILE)
     if (folder / INDEX_FILE).is_file():
@@ -178,7 +159,7 @@ def _weights(name: str, folder: Path) -> dict[str, Stored]:
 
 
 def _sharded(folder: Path) -> dict[str, Stored]:
-    shards = _json(folder / INDEX_FILE).get("weight_map")
+    shards = json_object(folder / INDEX_FILE).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
         raise _damaged(folder / INDEX_FILE, "no weight_map in it")
     weights = {}

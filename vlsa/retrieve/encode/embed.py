@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float32, Int64
 from vlsa.base.files import Progress
 from vlsa.config import MODALITIES, is_in, num_shared
 from vlsa.data.clip import Clip, Dataset
+from vlsa.retrieve.encode.fusion import Fusion
 from vlsa.retrieve.encode.protocol import Encoder
 
 Item = TypeVar("Item")
@@ -38,6 +39,8 @@ class ClipEmbeddings:
     """For each text, the row of its clip."""
     texts: tuple[str, ...]
     spaces: tuple[str, ...] = ("all",)
+    fusion: Fusion = "cosine"
+    """How comparisons with two modalities become one score: by the mean of cosines, or by rank."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -206,6 +209,7 @@ def _embed(
         text_clip=np.repeat(np.arange(len(read)), [len(clip.texts) for clip in read]),
         texts=texts,
         spaces=encoder.spaces,
+        fusion=encoder.fusion,
     )
 
 

@@ -1,10 +1,12 @@
 """A trained model as an encoder: video, audio and text to vectors that can be compared.
 
-Reads a checkpoint (pretrain/checkpoint.py) or an exported model (onnx/); feeds embed.py, index/ and evaluate/. What is
-common to all encoders is in media_encoder.py, what is asked of any in protocol.py.
+Reads a checkpoint (pretrain/checkpoint.py), an exported model (onnx/) or a public one (public/); feeds embed.py,
+index/ and evaluate/. What is common to all encoders is in media_encoder.py, to those of VLSA in batch_encoder.py; what
+is asked of any in protocol.py.
 Axes: B rows of a forward pass, D width of the matching space.
 """
 
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +19,10 @@ from jaxtyping import Float32
 from vlsa.data.clip import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.pretrain.model_fingerprint import model_fingerprint, recorded_fingerprint
-from vlsa.retrieve.encode.media_encoder import MediaEncoder
+from vlsa.retrieve.encode.batch_encoder import BatchEncoder
 from vlsa.retrieve.encode.onnx.folder import is_export
 from vlsa.retrieve.encode.protocol import Encoder, Media
+from vlsa.retrieve.encode.public.names import OWN, parse
 from vlsa.retrieve.encode.sampling import COVERING, Sampling
 
 if TYPE_CHECKING:
@@ -28,19 +31,32 @@ if TYPE_CHECKING:
 __all__ = ["Encoder", "Media", "VlsaEncoder", "load", "load_run"]
 
 
-def load(
-    run_path: str | Path, device: torch.device | str | None = None, *, sampling: Sampling = COVERING
-) -> MediaEncoder:
+def load(run_path: str | Path, device: torch.device | str | None = None, *, sampling: Sampling = COVERING) -> Encoder:
     """The model of a run, ready to encode: `vlsa.load("RUN").encode_text(["a bell rings"])`. Raises VlsaError.
 
-    A folder of `vlsa export onnx` serves as well; it runs on the processor whatever `device` says.
-    device: None = the GPU if there is one, in bfloat16 unless the run was trained with compute.precision=float32.
+    A folder of `vlsa export onnx` serves as well; it runs on the processor whatever `device` says. So does a public
+    encoder by folder or hub id, or a sum: "clip:FOLDER", "clip:FOLDER+clap:ORG/NAME"; and "vlsa:ORG/NAME" of the hub.
+    device: None = the GPU if there is one, in bfloat16 for a run unless it was trained with compute.precision=float32.
     """
+    names = parse(os.fspath(run_path))
+    if len(names) == 1 and names[0].family == OWN:
+        from vlsa.base.hub import checkpoint_folder
+
+        where = checkpoint_folder(names[0].where, ("*.json", "*.safetensors"))
+        return load_run(where, device, fast=True).with_sampling(sampling)
+    if names:
+        from vlsa.retrieve.encode.public.load import load_public
+
+        return load_public(names, _place(device), sampling)
     if is_export(run_path):
         from vlsa.retrieve.encode.onnx.encoder import OnnxEncoder
 
         return OnnxEncoder.open(run_path).with_sampling(sampling)
     return load_run(run_path, device, fast=True).with_sampling(sampling)
+
+
+def _place(device: torch.device | str | None) -> torch.device:
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def load_run(run_path: str | Path, device: torch.device | str | None = None, *, fast: bool = False) -> "VlsaEncoder":
@@ -53,7 +69,7 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None, *, 
 
     path = model_file(run_path)  # once: a training may save a newer checkpoint at any time
     model, tokenizer, config = load_model(path)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = _place(device)
     model.to(place)
     if fast:
         set_up_encoding(model, config.compute, place)
@@ -68,7 +84,7 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None, *, 
     return VlsaEncoder(model, tokenizer, about=about, fingerprint=recorded_fingerprint(path))
 
 
-class VlsaEncoder(MediaEncoder):
+class VlsaEncoder(BatchEncoder):
     """VLSA as an encoder, run by PyTorch; each modality is encoded by itself."""
 
     def __init__(

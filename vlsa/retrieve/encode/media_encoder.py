@@ -1,8 +1,8 @@
-"""From media files, clips and texts to unit vectors, whatever runs the model: windows, crops, batches, means.
+"""From media files, clips and texts to unit vectors, whatever the model: windows, crops, batches, means.
 
-Reads media files (data/media/) or decoded clips; the base of the encoders of encoders.py and onnx/, which add one
-method: the forward pass of a batch.
-Axes: N items given, D width of the matching space, B rows of a forward pass.
+Reads media files (data/media/) or decoded clips; the base of batch_encoder.py (VLSA) and of public/. An encoder adds
+its window, how a window becomes the input of the model, and the forward pass.
+Axes: N items given, D width of a vector in all its spaces, B rows of a forward pass.
 """
 
 import copy
@@ -13,69 +13,63 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 
 from vlsa.base.errors import MediaError, VlsaError
-from vlsa.config import ModelConfig, num_shared
-from vlsa.data.clip import Batch, Clip, ClipTensors
+from vlsa.config import num_shared
+from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.ingest.segments import floor_ms
-from vlsa.data.loading.tokenizer import TextCoverage, Tokenizer
-from vlsa.data.loading.transform import Crop, Window, clip_tensors
+from vlsa.data.loading.tokenizer import TextCoverage
 from vlsa.retrieve.encode.embed import Means, batches, unit_length
+from vlsa.retrieve.encode.fusion import Fusion
 from vlsa.retrieve.encode.protocol import Media
 from vlsa.retrieve.encode.sampling import COVERING, Sampling, WindowSpec, decode_windows
 
 
 class MediaEncoder(ABC):
-    """Everything about encoding but the forward pass: nothing is masked, and the choice of frames is regular."""
+    """Everything about encoding but the model: nothing is masked, and the choice of frames is regular."""
+
+    width: int
+    """D, of all spaces together."""
+    spaces: tuple[str, ...]
+    """Where vectors are compared: "all", or the pair of modalities of each space."""
+    fusion: Fusion = "cosine"
+    """How two modalities are fused: by the mean of cosines that share a scale, or by rank."""
 
     def __init__(
-        self,
-        config: ModelConfig,
-        tokenizer: Tokenizer,
-        *,
-        about: Mapping[str, Any] | None = None,
-        batch_size: int = 32,
-        sampling: Sampling = COVERING,
+        self, *, about: Mapping[str, Any] | None = None, batch_size: int = 32, sampling: Sampling = COVERING
     ) -> None:
-        self.config, self.tokenizer, self.batch_size, self.sampling = config, tokenizer, batch_size, sampling
-        self._about = dict(about or {})
+        self.batch_size, self.sampling, self._about = batch_size, sampling, dict(about or {})
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
         """Equal for two encoders only if their vectors can be compared."""
 
+    @property
     @abstractmethod
-    def forward(self, modality: str, batch: Batch) -> Float32[np.ndarray, "B D"]:
-        """Unit vectors of one modality of a batch; rows without it carry no meaning."""
+    def window(self) -> WindowSpec:
+        """What the model encodes of a stretch of media."""
+
+    @abstractmethod
+    def views(self, window: Clip) -> Iterator[Any]:
+        """The inputs of the model for a window of one modality: one for each crop of its frames."""
+
+    @abstractmethod
+    def forward_media(self, modality: str, views: Sequence[Any]) -> Float32[np.ndarray, "B D"]:
+        """A vector of one modality for each view; rows without it carry no meaning."""
+
+    @abstractmethod
+    def forward_text(self, texts: Sequence[str]) -> Float32[np.ndarray, "B D"]:
+        """A vector for each text."""
+
+    @abstractmethod
+    def coverage(self, text: str) -> TextCoverage:
+        """Which words of a text the model knows, and how many fit into it."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(width={self.width}, window={self.window}, about={self._about})"
-
-    @property
-    def width(self) -> int:
-        """D, of all spaces together."""
-        return self.config.vector_width
-
-    @property
-    def spaces(self) -> tuple[str, ...]:
-        """Where vectors are compared: "all", or with heads for each pair of modalities the pairs."""
-        return self.config.objective.spaces
-
-    @property
-    def window(self) -> WindowSpec:
-        """What the model encodes of a stretch of media."""
-        audio, video = self.config.audio, self.config.video
-        return WindowSpec(
-            window_seconds=audio.window_seconds,
-            num_frames=video.num_frames,
-            short_side_px=video.size_px,
-            sample_rate_hz=audio.sample_rate_hz,
-            sampling=self.sampling,
-        )
 
     def with_sampling(self, sampling: Sampling) -> "MediaEncoder":
         """The same model with another rule for long and wide media."""
@@ -114,8 +108,7 @@ class MediaEncoder(ABC):
         by_length = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         vectors = np.zeros((len(texts), self.width), np.float32)
         for part in batches(by_length, self.batch_size):
-            batch = text_batch([texts[number] for number in part], self.config, self.tokenizer)
-            vectors[part] = self.forward("text", batch)
+            vectors[part] = self.forward_text([texts[number] for number in part])
         return unit_length(vectors, len(self.spaces))
 
     def _require_space(self, modality: str) -> None:
@@ -124,10 +117,6 @@ class MediaEncoder(ABC):
                 f"encode_{modality}: this model compares {', '.join(self.spaces)} alone; {modality} has no vector. "
                 "Use a model that was trained on a pair with it."
             )
-
-    def coverage(self, text: str) -> TextCoverage:
-        """Which words of a text the model knows, and how many fit into it."""
-        return self.tokenizer.coverage(text, self.config.text.num_tokens)
 
     def _encode_media(self, items: Sequence[Media], modality: str) -> Float32[np.ndarray, "N D"]:
         """Mean over each item's windows; a file in which the modality is nowhere is an error."""
@@ -153,7 +142,7 @@ class MediaEncoder(ABC):
         from vlsa.data.media.decode import decode_image, is_image, probe
 
         if os.path.isfile(path) and is_image(path):
-            return [decode_image(path, self.config.video.size_px)]
+            return [decode_image(path, self.window.short_side_px)]
         facts, is_video = probe(path), modality == "video"
         end_seconds = facts.video_end_seconds if is_video else facts.audio_end_seconds
         if not end_seconds:
@@ -172,47 +161,19 @@ class MediaEncoder(ABC):
         """Unit vectors of items from (item, window) pairs, in batches of views that run across windows and items."""
         items: list[int] = []
 
-        def views() -> Iterator[tuple[int, ClipTensors]]:
+        def views() -> Iterator[tuple[int, Any]]:
             for item, window in windows:
                 items.append(item)
-                for view in self._views(window):
+                for view in self.views(window):
                     yield len(items) - 1, view
 
         of_windows, of_items = (Means(self.width, len(self.spaces)) for _ in range(2))
         for part in batches(views(), self.batch_size):
-            numbers, tensors = zip(*part, strict=True)
-            vectors = self.forward(modality, Batch.stack(list(tensors)))
-            of_windows.add(numbers, unit_length(vectors, len(self.spaces)))
+            numbers, inputs = zip(*part, strict=True)
+            of_windows.add(numbers, unit_length(self.forward_media(modality, inputs), len(self.spaces)))
         if items:
             of_items.add(items, of_windows.vectors(len(items)))
         return of_items.vectors(num_items)
-
-    def _views(self, clip: Clip) -> Iterator[ClipTensors]:
-        """The tensors of a window: one for each crop of its frames."""
-        window = Window(0.0, clip.duration_seconds, ())
-        for place in [0.5] if clip.frames is None else self.window.crop_places(*clip.frames.shape[1:3]):
-            yield clip_tensors(clip, window, self.config, self.tokenizer, crop=Crop(place=place))
-
-
-def text_batch(texts: Sequence[str], config: ModelConfig, tokenizer: Tokenizer) -> Batch:
-    """Texts as a batch that has nothing but token ids, and these only as far as the longest text goes.
-
-    Padding beyond it costs time and changes a vector by rounding alone.
-    """
-    encoded = [tokenizer.encode(text, config.text.num_tokens) for text in texts]
-    token_ids, padding = (torch.stack(parts) for parts in zip(*encoded, strict=True))
-    longest = int((~padding).sum(dim=1).max())
-    num_texts = len(texts)
-    return Batch(
-        ids=tuple(texts),
-        video=torch.zeros(num_texts, 0, 3, 0, 0, dtype=torch.uint8),
-        frame_seconds=torch.zeros(num_texts, 0),
-        frame_padding=torch.ones(num_texts, 0, dtype=torch.bool),
-        waveform=torch.zeros(num_texts, 0),
-        num_samples=torch.zeros(num_texts, dtype=torch.int64),
-        token_ids=token_ids[:, :longest],
-        text_padding=padding[:, :longest],
-    )
 
 
 def _check_list(where: str, items: Sequence[object]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from vlsa.data.clip import Clip
 from vlsa.data.loading.tokenizer import TextCoverage
+from vlsa.retrieve.encode.fusion import Fusion
 from vlsa.retrieve.encode.sampling import Sampling, WindowSpec
 
 Media = str | os.PathLike[str] | Clip
@@ -25,6 +26,9 @@ class Encoder(Protocol):
     """Of a row, in all spaces together."""
     spaces: tuple[str, ...]
     """Where vectors are compared: "all", or the pair of modalities of each space."""
+    fusion: Fusion
+    """How comparisons in several spaces become one order: by the mean of cosines, where these share a scale, or by
+    rank."""
 
     @property
     def fingerprint(self) -> str:

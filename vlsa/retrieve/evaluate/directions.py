@@ -19,6 +19,7 @@ from vlsa.retrieve.encode.embed import ClipEmbeddings
 from vlsa.retrieve.evaluate.items import Items, digest_of, items_of, parts_of
 from vlsa.retrieve.evaluate.metrics import score
 from vlsa.retrieve.evaluate.overlap import clips_of
+from vlsa.retrieve.evaluate.rank_fusion import ranks_of_fusion
 from vlsa.retrieve.evaluate.ranks import Positives, Ranks, chance_ranks, joined, ranks_of_embeddings
 from vlsa.retrieve.evaluate.results import DIRECTIONS, DirectionResult, recall_at
 
@@ -85,7 +86,8 @@ def _outcomes(
         queries, items = items_of(embeddings, query), items_of(embeddings, item)
         answerable, positives = _positives(queries, items, embeddings if identical_captions_count else None)
         if answerable.any():
-            yield _outcome(direction, queries, items, answerable, positives, rerank)
+            by_rank = embeddings.fusion == "rank" and bool(queries.parts or items.parts)
+            yield _outcome(direction, queries, items, answerable, positives, rerank, by_rank)
 
 
 def measured(embeddings: ClipEmbeddings, names: Iterable[str] = DIRECTIONS) -> list[str]:
@@ -170,9 +172,12 @@ def _outcome(
     answerable: Bool[np.ndarray, " Q"],
     positives: Positives,
     rerank: Rerank | None,
+    by_rank: bool,
 ) -> _Outcome:
-    vectors = queries.vectors[answerable], items.vectors
-    ranks = ranks_of_embeddings(*(rerank(*vectors) if rerank else vectors), positives)
+    pairs = product(queries.single(), items.single()) if by_rank else [(queries.vectors, items.vectors)]
+    compared = [(query[answerable], item) for query, item in pairs]
+    compared = [rerank(*vectors) if rerank else vectors for vectors in compared]
+    ranks = ranks_of_fusion(compared, positives) if by_rank else ranks_of_embeddings(*compared[0], positives)
     return _Outcome(
         direction=direction,
         ranks=replace(ranks, clip=queries.clip[answerable]),

@@ -4,8 +4,8 @@ Reads embeddings (embed.py); feeds directions.py and show/. Axes: M items of the
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -23,6 +23,12 @@ class Items:
     """Of all clips."""
     texts: tuple[str, ...] | None = None
     """The caption that each item is, or has in it; None for video, audio and media."""
+    parts: Mapping[str, Float32[np.ndarray, "M D"]] = field(default_factory=dict)
+    """The vectors that were fused, by modality; empty for an item of one modality."""
+
+    def single(self) -> list[Float32[np.ndarray, "M D"]]:
+        """The vectors before they were fused, one array for each modality."""
+        return list(self.parts.values()) or [self.vectors]
 
     def text(self, item: int) -> str:
         """The caption that an item is; "" where it is none."""
@@ -56,10 +62,12 @@ def items_of(embeddings: ClipEmbeddings, modality: str) -> Items:
         other = FUSED[modality][0]
         numbers = np.flatnonzero(getattr(embeddings, f"has_{other}")[embeddings.text_clip])
         clip = embeddings.text_clip[numbers]
-        vectors = fuse({other: getattr(embeddings, other)[clip], "text": embeddings.text[numbers]}, embeddings.spaces)
-        return Items(vectors, clip, embeddings.ids, tuple(embeddings.texts[number] for number in numbers.tolist()))
+        parts = {other: getattr(embeddings, other)[clip], "text": embeddings.text[numbers]}
+        texts = tuple(embeddings.texts[number] for number in numbers.tolist())
+        return Items(fuse(parts, embeddings.spaces), clip, embeddings.ids, texts, parts)
     present = np.flatnonzero(getattr(embeddings, f"has_{modality}"))
-    return Items(getattr(embeddings, modality)[present], present, embeddings.ids)
+    parts = {part: getattr(embeddings, part)[present] for part in FUSED.get(modality, ())}
+    return Items(getattr(embeddings, modality)[present], present, embeddings.ids, parts=parts)
 
 
 def digest_of(names: Sequence[str]) -> str:

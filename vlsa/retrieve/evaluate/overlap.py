@@ -122,5 +122,6 @@ def clips_of(embeddings: ClipEmbeddings, rows: Int64[np.ndarray, " N"]) -> ClipE
         text_clip=place[embeddings.text_clip[texts]],
         texts=tuple(embeddings.texts[number] for number in texts.tolist()),
         spaces=embeddings.spaces,
+        fusion=embeddings.fusion,
         **media,
     )

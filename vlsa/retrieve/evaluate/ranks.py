@@ -151,6 +151,23 @@ def ranks_of_embeddings(
     return Ranks(above, tied - tied_right, tied_right, len(items))
 
 
+def exact_scores(query: Float[np.ndarray, " D"], items: Float[np.ndarray, "N D"]) -> Float32[np.ndarray, " N"]:
+    """The scores of one query with all items, as `ranks_of_embeddings` has them. Raises VlsaError if not finite."""
+    largest = vector_lengths(query[None]) * vector_lengths(items).max(initial=0.0)
+    require_finite(largest)
+    return _scores(query[None], items, largest, TILE_BYTES)[0]
+
+
+def ranks_of_scores(scores: Iterable[Float32[np.ndarray, " N"]], positives: Positives, num_items: int) -> Ranks:
+    """Ranks by scores that are given, those of one query after the other."""
+    above, tied, tied_right = (np.zeros(len(positives), np.int64) for _ in range(3))
+    for query, row in enumerate(scores):
+        right = row[positives.items[positives.offsets[query] : positives.offsets[query + 1]]]
+        above[query] = np.count_nonzero(row > right.max())
+        tied[query], tied_right[query] = (np.count_nonzero(part == right.max()) for part in (row, right))
+    return Ranks(above, tied - tied_right, tied_right, num_items)
+
+
 def tiles(num_rows: int, num_columns: int, num_pairs: int) -> Iterator[tuple[slice, slice]]:
     """Pieces of a matrix, about square, of at most `num_pairs` entries each (but at least one), row by row."""
     if not num_rows or not num_columns:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from vlsa.base.errors import SearchIndexError
 from vlsa.base.files import read_json, write_atomically
+from vlsa.retrieve.encode.public.names import absolute
 
 if TYPE_CHECKING:
     from vlsa.retrieve.encode.protocol import Encoder
@@ -102,9 +103,8 @@ def folder_state(folder: Path) -> str:
 def model_facts(encoder: "Encoder") -> dict[str, Any]:
     """What is recorded of a model; its run by its whole path, since the index may be opened from another folder."""
     model = {**encoder.about, "fingerprint": encoder.fingerprint}
-    run = model.get("run", "")
-    if run and (":" not in run or os.path.exists(run)):  # with a colon it is the name of a public model
-        model["run"] = os.path.abspath(run)
+    if "run" in model:
+        model["run"] = absolute(model["run"])
     return model
 
 

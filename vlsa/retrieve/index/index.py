@@ -36,7 +36,7 @@ from vlsa.retrieve.index.facts import (
 )
 from vlsa.retrieve.index.lance import VectorTable
 from vlsa.retrieve.index.ledger import IndexedFile
-from vlsa.retrieve.index.query import Hit, Question, check_request, column_of, compared_with
+from vlsa.retrieve.index.query import Hit, Question, check_request, column_of, compared_with, search_by_rank
 from vlsa.retrieve.index.table_process import TableProcess
 
 if TYPE_CHECKING:
@@ -193,12 +193,13 @@ class Index:
         check_request(in_, k)
         question = Question(text=text, audio=audio, video=video, image=image)
         if not len(self):
-            raise SearchIndexError(
-                f"{self.path}: the index is empty; nothing can be found. Add footage with `vlsa index`."
-            )
+            raise SearchIndexError(f"{self.path}: the index is empty; nothing can be found. Add footage: `vlsa index`.")
         target, num_spaces = compared_with(question.modality, in_, self.encoder.spaces)
-        vector = (question.vector(self.encoder) / num_spaces).astype("float32")
-        hits = self._search_latest(vector, column_of(target), k)
+        vector = question.vector(self.encoder)
+        if self.encoder.fusion == "rank":
+            hits = search_by_rank(self._search_latest, question.modality, target, vector, self.encoder.spaces, k)
+        else:
+            hits = self._search_latest((vector / num_spaces).astype("float32"), column_of(target), k)
         return [replace(hit, path=os.path.join(self.source, hit.path)) for hit in hits]
 
     def _search_latest(self, vector: Any, column: str, k: int) -> list[Hit]:

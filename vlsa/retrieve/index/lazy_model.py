@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlsa.retrieve.encode.public.names import parse
+
 if TYPE_CHECKING:
     from vlsa.retrieve.encode.protocol import Encoder
 
@@ -29,11 +31,14 @@ class Model:
 
     @cached_property
     def files(self) -> str:
-        """Digest of names, sizes and times of the files of a run or an export; empty for anything else."""
-        if not isinstance(self._model, str | os.PathLike) or not os.path.exists(self._model):
+        """Digest of names, sizes and times of the files of a model on this disk; empty for anything else."""
+        if not isinstance(self._model, str | os.PathLike):
             return ""
-        root = Path(self._model)
-        found = [root] if root.is_file() else [path for path in root.rglob("*") if path.suffix in MODEL_SUFFIXES]
+        name = os.fspath(self._model)
+        roots = [Path(part.where) for part in parse(name)] or [Path(name)]
+        if not all(root.exists() for root in roots):
+            return ""
+        found = [path for root in roots for path in _files(root)]
         facts = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found)
         return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
@@ -42,3 +47,8 @@ class Model:
         if isinstance(self._model, str | os.PathLike):
             return bool(self.files) and self.files == facts.get("model_files")
         return self._model.fingerprint == facts["model"]["fingerprint"]
+
+
+def _files(root: Path) -> list[Path]:
+    """The files of a run, an export or a public checkpoint, or the one that is given."""
+    return [root] if root.is_file() else [path for path in root.rglob("*") if path.suffix in MODEL_SUFFIXES]

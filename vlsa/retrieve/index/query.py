@@ -1,21 +1,22 @@
 """From a question to ranked segments of media: what is asked (text, audio, video, image) and what comes back.
 
 Reads an encoder; feeds index.py and the command line; imports neither PyTorch nor the model, so that a question that
-cannot be asked is refused at once. Rank is the contract: a score is a cosine in [-1, 1] and may be
-compared within one list of hits only, never between two questions or two models. Axes: D width of the matching space.
+cannot be asked is refused at once. Rank is the contract: a score may be compared within one list of hits only, never
+between two questions or two models. Axes: D width of the matching space.
 """
 
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float32
-from numpy import ndarray
+from numpy import ndarray, zeros_like
 
 from vlsa.base.errors import VlsaError
-from vlsa.config import num_shared
+from vlsa.config import is_in, num_shared
+from vlsa.retrieve.encode.fusion import fuse_lists
 
 if TYPE_CHECKING:
     from vlsa.data.loading.tokenizer import TextCoverage
@@ -27,6 +28,8 @@ TARGETS = {"media": "media", "video": "video", "audio": "audio", "text": "text_v
 """What can be searched in, and the column that holds it: video and audio fused, or one of the three alone."""
 VECTORS = tuple(TARGETS.values())
 """Columns of vectors."""
+FUSED_DEPTH = 1000
+"""A row further down a list adds less than 6% of what the first one does."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Hit:
     start_seconds: float
     stop_seconds: float
     score: float
-    """Cosine with the question (a mean of cosines where it is compared in several spaces), in [-1, 1]; comparable
-    within one list only."""
+    """Cosine with the question (a mean of cosines where it is compared in several spaces), in [-1, 1]; where ranks are
+    fused, 1 for the first of all lists. Comparable within one list only."""
     text: str
     """Captions and subtitles within its time, one a line; empty when there are none."""
     id: str
@@ -126,14 +129,56 @@ def compared_with(asked: str, target: str, spaces: Sequence[str]) -> tuple[str, 
         return target, 1
     if target == "media" and asked != "text":
         target = asked
-    parts = ("video", "audio") if target == "media" else (target,)
-    num_spaces = max(num_shared(asked, part, spaces) for part in parts)
+    num_spaces = max(num_shared(asked, part, spaces) for part in parts_of(target))
     if not num_spaces:
         raise VlsaError(
             f"search: this model compares {', '.join(spaces)}, not {asked} with {target}; any answer would be chance. "
             "Ask otherwise, or index with a model that has that pair."
         )
     return target, num_spaces
+
+
+def parts_of(target: str) -> tuple[str, ...]:
+    """The modalities behind a target."""
+    return ("video", "audio") if target == "media" else (target,)
+
+
+def comparisons(asked: str, target: str, spaces: Sequence[str]) -> list[tuple[str, int]]:
+    """For an encoder whose cosines share no scale: each modality to search in, and the number of the space to do so."""
+    return [
+        (part, number)
+        for part in parts_of(target)
+        for number, space in enumerate(spaces)
+        if is_in(asked, space) and is_in(part, space)
+    ]
+
+
+def search_by_rank(
+    search: Callable[[Float32[ndarray, " D"], str, int], list[Hit]],
+    asked: str,
+    target: str,
+    vector: Float32[ndarray, " D"],
+    spaces: Sequence[str],
+    k: int,
+) -> list[Hit]:
+    """One list for each space that can answer, fused by reciprocal rank; the score is 1 for the first of all lists.
+
+    `search` returns the best rows for a vector, a column and a number; each list is as long as FUSED_DEPTH, or 10 k.
+    """
+    lists = []
+    for part, number in comparisons(asked, target, spaces):
+        width = len(vector) // len(spaces)
+        alone = zeros_like(vector)
+        alone[number * width : (number + 1) * width] = vector[number * width : (number + 1) * width]
+        lists.append(search(alone, column_of(part), max(FUSED_DEPTH, 10 * k)))
+    return fused_hits(lists, k)
+
+
+def fused_hits(lists: Sequence[Sequence[Hit]], k: int) -> list[Hit]:
+    """The k best of several lists by reciprocal rank fusion."""
+    hits = {hit.id: hit for one in lists for hit in one}
+    fused = fuse_lists([[hit.id for hit in one] for one in lists])
+    return [replace(hits[name], score=score) for name, score in fused[:k]]
 
 
 def column_of(target: str) -> str:

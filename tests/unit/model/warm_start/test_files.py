@@ -111,7 +111,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
 
 
 def test_a_file_is_refused_with_its_folder(folder):
-    refused(ConfigError, folder / "model.safetensors", f"--init {folder}")
+    refused(ConfigError, folder / "model.safetensors", f"Give the folder: {folder}")
 
 
 def test_without_config_json_nobody_knows_what_it_is(folder):
@@ -218,7 +218,9 @@ def test_of_the_hub_only_what_is_read_is_downloaded(monkeypatch, folder):
 
     asked = {}
 
-    def download(name: str, *, allow_patterns: list[str]) -> str:
+    def download(name: str, *, allow_patterns: list[str] | None = None, local_files_only: bool = False) -> str:
+        if local_files_only:
+            raise huggingface_hub.errors.LocalEntryNotFoundError("not in the cache")
         asked[name] = allow_patterns
         return str(folder)
 

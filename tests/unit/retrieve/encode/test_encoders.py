@@ -19,8 +19,8 @@ from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.checkpoint import TrainingState
 from vlsa.retrieve.encode import encoders
+from vlsa.retrieve.encode.batch_encoder import text_batch
 from vlsa.retrieve.encode.encoders import VlsaEncoder
-from vlsa.retrieve.encode.media_encoder import text_batch
 from vlsa.retrieve.index.build import build_index
 from vlsa.retrieve.index.index import Index
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_encoder import FakeEncoder, concept, numbered_clip
+from fake_encoder import PAIRS, PairEncoder, numbered_clip
 from tiny import make_model, tiny_clips, tiny_config
 
 from vlsa.base.errors import VlsaError
@@ -17,35 +17,6 @@ from vlsa.retrieve.evaluate.results import DIRECTIONS, direction_label
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.query import compared_with
 from vlsa.retrieve.index.rows import IndexRow
-
-PAIRS = ("audio-video", "audio-text", "video-text")
-
-
-class PairEncoder(FakeEncoder):
-    """Equal numbers have equal vectors in the space of their pair, and others in each space."""
-
-    width = 3 * 16
-    spaces = PAIRS
-
-    def encode_video(self, clips):
-        return self._in_spaces(super().encode_video, clips, "video")
-
-    def encode_audio(self, clips):
-        return self._in_spaces(super().encode_audio, clips, "audio")
-
-    def encode_text(self, texts):
-        return self._in_spaces(super().encode_text, texts, "text")
-
-    def _stack(self, numbers):
-        return np.array(numbers, np.float32)[:, None]
-
-    def _in_spaces(self, encode, items, modality):
-        rows = encode(items)[:, 0].astype(int).tolist()
-        parts = [
-            np.stack([concept(1000 * number + row) if modality in space else np.zeros(16, np.float32) for row in rows])
-            for number, space in enumerate(PAIRS)
-        ]
-        return np.concatenate(parts, axis=1)
 
 
 def test_rows_are_of_unit_length_in_each_space_and_media_average_in_each(tokenizer):

@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from vlsa.base.errors import CheckpointError
 from vlsa.data.clip import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.retrieve.encode.media_encoder import MediaEncoder
+from vlsa.retrieve.encode.batch_encoder import BatchEncoder
 from vlsa.retrieve.encode.onnx.folder import (
     INPUTS,
     OUTPUT,
@@ -29,7 +29,7 @@ from vlsa.retrieve.encode.onnx.folder import (
 )
 
 
-class OnnxEncoder(MediaEncoder):
+class OnnxEncoder(BatchEncoder):
     """Three ONNX files as an encoder; threads are as many as PyTorch would use (OMP_NUM_THREADS)."""
 
     def __init__(self, folder: Path, facts: ExportFacts, tokenizer: Tokenizer, *, batch_size: int = 32) -> None:
