@@ -35,6 +35,7 @@ def cut_clip(source: Path, start_seconds: float, stop_seconds: float, out: Path,
     """
     import av
 
+    _check_times(source, start_seconds, stop_seconds)
     if out.exists() and out.samefile(source):
         raise VlsaError(f"{out}: the file that is cut; it would be lost. Cut into another folder.")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -43,15 +44,29 @@ def cut_clip(source: Path, start_seconds: float, stop_seconds: float, out: Path,
     try:
         start, stop = span(source, start_seconds, stop_seconds, partial)
         os.replace(partial, out)
-    except av.FFmpegError as error:
+    except (av.FFmpegError, ValueError) as error:  # ValueError: a container that does not take the codec
         times = f"{clock(start_seconds)}-{clock(stop_seconds)}"
         raise MediaError(
-            f"{source}: {times} cannot be cut into {out.suffix} ({error.strerror}). "
-            f"{'Check the free space.' if exact else 'Cut it exactly instead.'}"
+            f"{source}: {times} cannot be cut into {out.suffix} ({error}). "
+            f"{'Check the free space.' if exact else 'Cut it exactly, into .mp4.'}"
         ) from error
     finally:
         partial.unlink(missing_ok=True)
     return Cut(out, source, start, stop)
+
+
+def _check_times(source: Path, start_seconds: float, stop_seconds: float) -> None:
+    from vlsa.data.media.probe import probe
+
+    facts = probe(source)
+    end = max(facts.video_end_seconds or 0, facts.audio_end_seconds or 0)
+    if not 0 <= start_seconds < min(stop_seconds, end):
+        times = f"{clock(start_seconds)} and {clock(stop_seconds)}"
+        raise MediaError(
+            f"{source}: ends at {clock(end)}; between {times} there is nothing to cut. "
+            "Check the times, and that the file is whole.",
+            reason="nothing",
+        )
 
 
 def cut_moments(
