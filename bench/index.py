@@ -30,7 +30,7 @@ from vlsa.data.world.write import make_world
 from vlsa.pretrain.checkpoint import build_model
 from vlsa.retrieve.encode.encoders import VlsaEncoder
 from vlsa.retrieve.encode.sampling import WindowSpec, decode_rows
-from vlsa.retrieve.index import build
+from vlsa.retrieve.index import build, encode_windows
 
 BATCHES = {"one file at a time": 1, "batches of 32": 32}
 
@@ -51,9 +51,9 @@ class Memory:
         return [self._clips[row.id] for row in rows], []
 
 
-def seconds_of(encoder: VlsaEncoder, footage: Path, decode: build.Decode, batch_size: int) -> float:
+def seconds_of(encoder: VlsaEncoder, footage: Path, decode: encode_windows.Decode, batch_size: int) -> float:
     """Time of indexing the footage anew."""
-    build.CLIPS_PER_BATCH = batch_size
+    encode_windows.CLIPS_PER_BATCH = batch_size
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         build.build_index(encoder, footage, Path(folder) / "index", num_workers=0, decode=decode)

@@ -1,7 +1,8 @@
 """Index footage again and again, each time killed at a random place: `python kill_indexing.py FOOTAGE OUT SEED TRIES`.
 
 Each try is a fork of this process, which has imported everything but Lance (which is not to be used across a fork), so
-that a try takes a fraction of a second. The last try is not killed. Prints how many tries were killed at work.
+that a try takes a fraction of a second. The last try is not killed. Then files are renamed, removed and rewritten, and
+it all happens again on the same indexes. Prints how many tries were killed at work.
 """
 
 import os
@@ -11,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from fake_encoder import FakeEncoder
+from fake_encoder import FakeEncoder, write_numbered_sound
 
 from vlsa.retrieve.index import build, table_process, writer
 
@@ -54,12 +55,25 @@ def main() -> None:
     started = time.monotonic()
     run(footage, out / "unbroken", None)
     whole_seconds = time.monotonic() - started
-    for number in range(num_tries):
-        folder = out / f"round-{number // 4}"
-        num_killed += run(footage, folder, rng.uniform(0, whole_seconds / 2))
-        if number % 4 == 3:
-            run(footage, folder, None)
+    for phase in range(2):
+        for number in range(num_tries):
+            folder = out / f"round-{number // 4}"
+            num_killed += run(footage, folder, rng.uniform(0, whole_seconds / 2))
+            if number % 4 == 3:
+                run(footage, folder, None)
+        if phase == 0:
+            reorganize(footage)
+    run(footage, out / "new", None)
     print(num_killed)
+
+
+def reorganize(footage: Path) -> None:
+    """Rename a third of the files, remove one, and write another one anew."""
+    files = sorted(footage.glob("*.wav"))
+    for path in files[::3]:
+        path.rename(path.with_name(f"moved-{path.name}"))
+    files[1].unlink()
+    write_numbered_sound(files[2], 77)
 
 
 if __name__ == "__main__":

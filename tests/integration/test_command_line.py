@@ -64,7 +64,7 @@ def test_each_command_says_what_it_did_and_what_comes_next(told):
     assert f"({NUM_TRAIN} train, {NUM_TEST} test)" in told["prepare"]
     assert f": finished: {NUM_STEPS} steps" in told["pretrain"]
     assert "Next: vlsa evaluate run --data store" in told["pretrain"]
-    assert f"{NUM_TRAIN + NUM_TEST} clips" in told["index"]
+    assert f"{NUM_TRAIN + NUM_TEST} files, {NUM_TRAIN + NUM_TEST} windows, " in told["index"]
 
 
 def test_a_broken_file_is_left_out_with_its_reason_and_the_rest_goes_on(told, place):
@@ -174,7 +174,7 @@ def wait_for_a_step(metrics: Path) -> None:
 def test_the_same_command_again_does_nothing_twice(told, place, monkeypatch):
     monkeypatch.chdir(place)
     assert ": finished already: " in call(example("pretrain")).stdout
-    assert "0 files indexed now" in call(example("index")).stdout
+    assert "; 0 indexed now" in call(example("index")).stdout
 
 
 def test_other_settings_for_a_run_that_is_there_are_refused_by_name(told, place, monkeypatch):

@@ -56,6 +56,9 @@ def search(
     run: Annotated[
         Path | None, typer.Option(help="The run that made the index, if it was moved.", show_default=False)
     ] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="The folder of the footage, if it was moved.", show_default=False)
+    ] = None,
 ) -> None:
     """Find moments by text, audio, video or image: file, start, stop and score, best first.
 
@@ -73,7 +76,7 @@ def search(
         return
     from vlsa.retrieve.index.index import Index
 
-    opened = Index.open(index, run_path=run, parallel=True)
+    opened = Index.open(index, run_path=run, source=source, parallel=True)
     for question in itertools.chain(questions, asked):
         hits = opened.search(question.text, k, **media, in_=target)
         shown = question.text if text == FROM_STDIN else None

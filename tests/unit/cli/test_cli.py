@@ -98,7 +98,7 @@ def test_help_comes_without_loading_heavy_libraries():
         ("vlsa compare a.json", "which is A and which is B"),
         ("vlsa compare a.json b.json --resamples 0", "from 1 to 1,000,000"),
         ("vlsa compare a.json b.json --seed -1", "cannot be negative"),
-        ("vlsa index no-run footage --out i", "no such run"),
+        ("vlsa index no-run footage --out i", "no such folder"),
         ("vlsa search no-index words", "vlsa index"),
         ("vlsa make-world w --seed -1", "seed"),
         ("vlsa show no-run --data s --out f", "no such run"),
@@ -174,7 +174,7 @@ class FakeIndex:
 @pytest.fixture
 def index(monkeypatch) -> FakeIndex:
     fake = FakeIndex()
-    monkeypatch.setattr(Index, "open", lambda path, run_path=None, parallel=False: fake)
+    monkeypatch.setattr(Index, "open", lambda path, run_path=None, source=None, parallel=False: fake)
     return fake
 
 

@@ -12,7 +12,7 @@ import hashlib
 import math
 import os
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,14 +20,14 @@ from pathlib import Path
 from vlsa.base.errors import CaptionError, ConfigError, ManifestError, MediaError
 from vlsa.base.files import Progress
 from vlsa.data.engine.workers import Heartbeat, Lost, Started, WorkerPool, patience_seconds
-from vlsa.data.ingest.captions import CaptionRow, read_caption_table
+from vlsa.data.ingest.captions import CaptionRow
+from vlsa.data.ingest.listing import list_media, read_tables, sidecar_of
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows
 from vlsa.data.media import decode
 from vlsa.data.media.subtitles import TimedText, read_subtitles
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
-TABLE_NAMES = ("captions.csv", "captions.jsonl")
 FEWEST_FILES_FOR_SPLIT = 10
 
 
@@ -79,7 +79,7 @@ def scan(
         raise ConfigError(f"test share {test_share:g}: a share lies between 0 and 1. Try 0.1.")
     folder = Path(folder)
     names = list_media(folder)
-    table = _read_tables(folder)
+    table = read_tables(folder)
     if not names and not table:
         raise ManifestError(
             f"{folder}: no media files in it; there is nothing to learn from. "
@@ -103,19 +103,6 @@ def scan(
     ]
     check_unique(rows, str(folder))
     return rows, [_rejection(folder, name, cut) for name, found in cuts.items() for cut in found if cut.reason]
-
-
-def list_media(folder: Path) -> list[str]:
-    """Names of the media files under a folder, sorted, without hidden ones. Raises ManifestError if it is no folder."""
-    if not folder.is_dir():
-        what = "not a folder" if folder.exists() else "no such folder"
-        raise ManifestError(f"{folder}: {what}; a folder of media files is needed. Check the path.")
-    names = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = Path(place).relative_to(folder)
-        names += [(inside / name).as_posix() for name in files if _is_media(name)]
-    return sorted(names)
 
 
 def scan_files(tasks: list[Task], num_workers: int, progress: Progress | None) -> dict[str, ScannedFile]:
@@ -186,31 +173,10 @@ def _hash_share(name: str) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def _is_media(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in MEDIA_SUFFIXES
-
-
-def _read_tables(folder: Path) -> dict[str, list[CaptionRow]]:
-    """Caption rows by file name."""
-    table: dict[str, list[CaptionRow]] = defaultdict(list)
-    for name in TABLE_NAMES:
-        if (folder / name).exists():
-            for row in read_caption_table(folder / name):
-                table[_relative_name(folder, row.path)].append(row)
-    return dict(table)
-
-
-def _relative_name(folder: Path, path: str) -> str:
-    """`./a/../cat.mp4` and the file's whole path both name cat.mp4."""
-    normal = Path(os.path.normpath(folder / path))
-    base = Path(os.path.normpath(folder))
-    return (normal.relative_to(base) if normal.is_relative_to(base) else normal).as_posix()
-
-
 def _find_cues(path: Path, has_embedded: bool) -> Iterable[TimedText]:
-    for suffix in (".srt", ".vtt"):
-        if path.with_suffix(suffix).exists():
-            return read_subtitles(path.with_suffix(suffix))
+    sidecar = sidecar_of(path)
+    if sidecar is not None:
+        return read_subtitles(sidecar)
     return decode.iter_subtitles(path) if has_embedded else []
 
 

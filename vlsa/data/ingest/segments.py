@@ -21,6 +21,8 @@ class Lengths:
     file_seconds: float
     window_seconds: float
     shortest_seconds: float
+    step_seconds: float | None = None
+    """From the start of a window to the start of the next; None = a window, so that they do not overlap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ def segment_seconds(model_seconds: float) -> float:
 
 
 def cut_windows(lengths: Lengths) -> list[Cut]:
-    """Equal segments that tile the file; a remainder below half a segment joins the last one.
+    """Equal segments that cover the file, a step apart; a remainder below half a step joins the last one.
 
     A file under the shortest length is one faulty cut.
     """
@@ -56,9 +58,11 @@ def cut_windows(lengths: Lengths) -> list[Cut]:
         needed = f"a clip needs {lengths.shortest_seconds:g} s. Leave it out, or give it a caption."
         message = f"only {stop_of_file:g} s long; {needed}"
         return [Cut(start_seconds=0.0, stop_seconds=stop_of_file, reason="too_short", message=message)]
-    num_segments = max(math.floor(stop_of_file / lengths.window_seconds + 0.5), 1)
-    edges = [floor_ms(k * lengths.window_seconds) for k in range(num_segments)] + [stop_of_file]
-    return [Cut(start_seconds=start, stop_seconds=stop) for start, stop in itertools.pairwise(edges)]
+    step_seconds = lengths.step_seconds or lengths.window_seconds
+    num_more = max(math.floor((stop_of_file - lengths.window_seconds) / step_seconds + 0.5), 0)
+    starts = [floor_ms(k * step_seconds) for k in range(num_more + 1)]
+    stops = [floor_ms(k * step_seconds + lengths.window_seconds) for k in range(num_more)] + [stop_of_file]
+    return [Cut(start_seconds=start, stop_seconds=stop) for start, stop in zip(starts, stops, strict=True)]
 
 
 def cut_rows(rows: Sequence[CaptionRow], lengths: Lengths) -> list[Cut]:

@@ -6,6 +6,7 @@ Reads a file through container.py; feeds decode.py, manifest.py and prepare.py.
 import math
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,8 @@ TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt",
 
 LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
 """Between two packets, and in all; more is a damaged time stamp, which would become a million windows of nothing."""
+FIRST_YEAR = 1970
+"""Containers say 1904 or 1970 where the clock of the camera was not set."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class MediaFacts:
     audio_end_seconds: float | None
     longest_frame_seconds: float | None = None
     """Longest time between the starts of two frames: above 1 / frames_per_second where the rate varies."""
+    recorded_at: str | None = None
+    """When the recording was made by the container's `creation_time`: ISO 8601 in UTC, to the second."""
+    subtitle_language: str | None = None
+    """Of the first subtitle stream that holds text, as the container names it (ISO 639: eng)."""
 
 
 @dataclass
@@ -124,7 +131,25 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
         video_end_seconds=_end(video, rate) if video is not None else None,
         audio_end_seconds=_end(sound, None) if sound is not None else None,
         longest_frame_seconds=longest,
+        recorded_at=recording_time(source.container.metadata.get("creation_time", "")),
+        subtitle_language=_subtitle_language(source),
     )
+
+
+def recording_time(written: str) -> str | None:
+    """A time stamp as ISO 8601 in UTC; None for one that is not a date, or is a clock that was never set."""
+    try:
+        moment = datetime.fromisoformat(written.strip())
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year > FIRST_YEAR else None
+
+
+def _subtitle_language(source: Source) -> str | None:
+    stream = next((stream for stream in source.container.streams.subtitles if is_text_stream(stream)), None)
+    language = "und" if stream is None else stream.metadata.get("language", "und")
+    return None if language == "und" else language
 
 
 def _check_times(source: Source, scans: dict[str, _Scan], duration_seconds: float) -> None:

@@ -1,130 +1,246 @@
-"""From a folder of media, or a clip store, to an index: restartable, every left-out clip reported with its reason.
+"""From a folder of media, or a clip store, to an index that follows it: the same call again does what is missing.
 
-Decodes media in worker processes (sampling.py), encodes in this one, in batches of clips of any files, and writes
-index.py. A file is in the index with all its clips, or not at all. Files that have not changed since an earlier run are
-skipped.
+Compares the source (source.py) with the ledger; only if something is to be done are the model, PyTorch and LanceDB
+loaded (update.py). Restartable: what is finished stays, and a new index takes the place of an old one in one step.
 """
 
-import functools
-import itertools
 import logging
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from vlsa.base.errors import SearchIndexError
-from vlsa.base.files import Progress, locked_folder, write_json_lines
-from vlsa.data.clip import Clip
-from vlsa.data.engine.workers import Done, Heartbeat, Lost, WorkerPool
-from vlsa.data.ingest.manifest import ClipRow, Rejection
-from vlsa.data.ingest.scan import scan
+from vlsa.base.errors import ConfigError, ManifestError, SearchIndexError
+from vlsa.base.files import Progress, locked_folder
 from vlsa.data.ingest.segments import segment_seconds
-from vlsa.data.loading.loader import fingerprint, without_content
-from vlsa.data.store.reader import ClipStore
-from vlsa.retrieve.encode import encoders
-from vlsa.retrieve.encode.embed import embed_clips, embed_rows
-from vlsa.retrieve.encode.encoders import Encoder
-from vlsa.retrieve.encode.sampling import WindowSpec, decode_rows, rejected
-from vlsa.retrieve.index.facts import FACTS_NAME, read_facts, remove
+from vlsa.retrieve.index import ledger
+from vlsa.retrieve.index.changes import agrees, compare, too_many
+from vlsa.retrieve.index.facts import (
+    DATA_PREFIX,
+    FACTS_NAME,
+    PENDING_NAME,
+    TABLES_NAME,
+    WINDOWS,
+    activate,
+    check_replaceable,
+    damaged,
+    folder_state,
+    read_facts,
+    remove_unused,
+)
 from vlsa.retrieve.index.index import Index
-from vlsa.retrieve.index.ledger import LEDGER_NAME
-from vlsa.retrieve.index.rows import index_rows
-from vlsa.retrieve.index.writer import MediaFile, Writer, files_of
+from vlsa.retrieve.index.lazy_model import Model
+from vlsa.retrieve.index.report import REPORT_NAME, IndexSummary, all_rejections, summarize, write_report
+from vlsa.retrieve.index.source import Source, check_not_empty, list_source
+
+if TYPE_CHECKING:
+    from vlsa.retrieve.encode.protocol import Encoder
+    from vlsa.retrieve.index.encode_windows import Decode
 
 _LOG = logging.getLogger(__name__)
-REPORT_NAME = "index_report.jsonl"
-"""In the index: one line per clip, or file, that is left out."""
-ROWS_PER_TASK = 16
-"""Clips that a worker decodes before it hands them over."""
-CLIPS_PER_BATCH = 32
-"""Clips that are encoded together."""
 LOCK_NAME = "index.lock"
 """In the index: locked while it is written, by vlsa 0.3 too."""
+SHORTEST_STEP_SECONDS = 0.05
 
-Decode = Callable[[WindowSpec, Sequence[ClipRow], Heartbeat], tuple[list[Clip], list[Rejection]]]
 
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """How an index is made or brought up to its source. None = as it was made, or for a new one the default."""
 
-@dataclass(frozen=True)
-class IndexSummary:
-    """What an index holds after a run, and what was left out."""
+    num_workers: int | None = None
+    """Processes that decode; None = one per core, 0 = this process."""
+    window_seconds: float | None = None
+    """Default: the window of the model, rounded up to half a second."""
+    step_seconds: float | None = None
+    """From the start of a window to the start of the next; default: half a window."""
+    restart: bool = False
+    """Make it anew; the old index answers until the new one is finished."""
+    prune: bool = False
+    """Take out files that are gone even if they are more than half of all."""
+    decode: "Decode | None" = None
 
-    index_path: str
-    num_rows: int
-    num_files_added: int
-    num_files_skipped: int
-    """Files that were indexed before and have not changed."""
-    num_rejected: int
-    reasons: dict[str, int]
-    """How many rejections of each reason, the most frequent first."""
+    def windows(self, model_seconds: float) -> dict[str, float]:
+        """Length and distance of the windows. Raises ConfigError."""
+        window = segment_seconds(model_seconds) if self.window_seconds is None else self.window_seconds
+        step = window / 2 if self.step_seconds is None else self.step_seconds
+        if not 0.5 <= window <= 3600:
+            raise ConfigError(f"window of {window:g} s: from 0.5 s to an hour can be a window. Try --window 6.")
+        if not SHORTEST_STEP_SECONDS <= step <= window:
+            raise ConfigError(
+                f"step of {step:g} s: with windows of {window:g} s it lies between {SHORTEST_STEP_SECONDS:g} s and "
+                f"{window:g} s, or parts of a file could not be found. Try --step {window / 2:g}."
+            )
+        return {"window_seconds": window, "step_seconds": step}
 
-    note: str = ""
-    """What the model's training data means for the answers; empty for an index that existed before."""
-
-    def __str__(self) -> str:
-        kept = (
-            f"{self.index_path}: {self.num_rows:,} clips; {self.num_files_added:,} files indexed now, "
-            f"{self.num_files_skipped:,} unchanged."
-        )
-        if not self.num_rejected:
-            return f"{kept} Nothing was left out."
-        reasons = ", ".join(f"{count} {reason}" for reason, count in self.reasons.items())
-        return f"{kept} Left out: {self.num_rejected} ({reasons}); see {Path(self.index_path) / REPORT_NAME}."
+    def no_windows(self) -> dict[str, float]:
+        """For a store, whose clips are the windows. Raises ConfigError if others are asked for."""
+        if self.window_seconds is not None or self.step_seconds is not None:
+            raise ConfigError(
+                "--window, --step: the clips of a store are its windows. Leave them out, or name a folder."
+            )
+        return {}
 
 
 def build_index(
-    model: Encoder | str | os.PathLike[str],
+    model: "Model | Encoder | str | os.PathLike[str]",
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    num_workers: int | None = None,
-    restart: bool = False,
     progress: Progress | None = None,
-    decode: Decode = decode_rows,
+    **options: Any,
 ) -> IndexSummary:
     """Index a folder of media, or all splits of a clip store, with a model (or the run that holds it).
 
-    The same call again resumes where a killed one was, and adds new and changed files. `restart` deletes the old index
-    first. `num_workers` decode (None = one per core; 0 = this process). Raises SearchIndexError when OUT was made by
-    another model or of another source, or when nothing could be indexed.
+    The same call again resumes where a killed one was, and follows the source: new, changed, moved and removed files.
+    `options` are those of BuildOptions. Raises SearchIndexError when OUT was made by another model or of another
+    source, or when nothing could be indexed; ManifestError when there is no source.
     """
-    encoder = encoders.load(os.fspath(model)) if isinstance(model, str | os.PathLike) else model
-    source_path, out_path = Path(source).absolute(), Path(out)
-    _check_place(out_path)
-    with _only_writer(out_path):
-        if restart:
-            remove(out_path)
-        rows, rejections, store = _list_rows(source_path, encoder, num_workers, progress)
-        note = "" if (out_path / FACTS_NAME).exists() else _training_note(encoder, store)
-        index = _open_or_create(out_path, encoder, source_path)
-        encoder = index.encoder  # with the sampling of the index
-        files, done = files_of(rows, store), index.files()
-        todo = [file for file in files if file.path not in done or done[file.path].state != file.state]
-        if "sampling" not in index.facts["model"]:
-            _LOG.warning(_earlier_version(index, sum(file.path in done for file in todo)))
-        writer = Writer(index, todo, progress)
-        if store:
-            _index_store(writer, encoder, store)
-        else:
-            _index_media(writer, encoder, functools.partial(decode, encoder.window), num_workers)
-        writer.flush()
-        return replace(_finish(index, files, len(todo), rejections), note=note)
+    chosen, root, path = BuildOptions(**options), Path(source).absolute(), Path(out)
+    _check_place(path)
+    exists = (path / FACTS_NAME).exists()
+    if exists and not root.is_dir():
+        raise ManifestError(
+            f"{root}: no such folder; {path} keeps all that it has. Check the path, plug in the drive, or name the "
+            "folder where the footage is now."
+        )
+    listed = list_source(root)
+    if not exists or chosen.restart:
+        check_not_empty(listed)
+    model = model if isinstance(model, Model) else Model(model)
+    with only_writer(path):
+        if exists and not chosen.restart:
+            (path / PENDING_NAME).unlink(missing_ok=True)
+        remove_unused(path)
+        make = _follow if exists and not chosen.restart else _make
+        return make(path, model, listed, chosen, progress)
 
 
-def _earlier_version(index: Index, num_again: int) -> str:
-    why = "they changed, or their clips are cut or compared in another way now"
-    again = f"{num_again:,} files are indexed again ({why}); " if num_again else ""
-    return (
-        f"{index.path}: made by vlsa 0.3: {again}only the middle window and the centre crop of a clip are encoded. "
-        "To cover whole clips, index again with --restart."
+def _make(path: Path, model: Model, source: Source, options: BuildOptions, progress: Progress | None) -> IndexSummary:
+    """A new index, next to an old one if there is one, which it replaces when it is finished."""
+    from vlsa.retrieve.index.encode_windows import check_usable
+
+    check_replaceable(path)
+    pending = (path / FACTS_NAME).exists()
+    windows = options.windows(model.encoder.window.window_seconds) if source.store is None else options.no_windows()
+    index = _unfinished(path, model, source, windows) if pending else None
+    if index is None:
+        check_usable(model.encoder)
+        (path / PENDING_NAME).unlink(missing_ok=True)
+        index = Index.create(path, model.encoder, source=str(source.root), windows=windows, pending=pending)
+    summary = _update(index, model, source, options, progress, moved=False)
+    if pending:
+        activate(path)
+    return replace(summary, note=_training_note(model.encoder, source))
+
+
+def _unfinished(path: Path, model: Model, source: Source, windows: Mapping[str, float]) -> Index | None:
+    """What a killed --restart of the same model, source and windows has made so far; None = begin anew."""
+    made_of = str(source.root), dict(windows), model.encoder.fingerprint
+    try:
+        facts = read_facts(path, PENDING_NAME)
+        if made_of != (facts["source"], facts.get("windows"), facts["model"]["fingerprint"]):
+            return None
+        return Index.open(path, encoder=model.encoder, repair=True, pending=True)
+    except SearchIndexError:
+        return None
+
+
+def _follow(path: Path, model: Model, source: Source, options: BuildOptions, progress: Progress | None) -> IndexSummary:
+    """Bring an index up to its source; nothing is loaded if nothing changed."""
+    facts = read_facts(path)
+    known = ledger.read(path / facts["data"])
+    moved = facts["source"] != str(source.root)
+    if moved and not agrees(source, known):
+        raise SearchIndexError(
+            f"{path}: made of {facts['source']}, this is {source.root}, where most of its files are not; clips of two "
+            "sources could take each other's place. Use another folder for the index, or --restart."
+        )
+    if source.store is None and set(facts.get("windows", {})) != WINDOWS:
+        raise damaged(path)
+    _check_windows(path, facts, options)
+    if not moved and model.made(facts) and _is_current(path, facts, source, known, options):
+        gone = compare(source, known).gone
+        return _sum_up(path, known, source, num_files_skipped=len(source.files), num_files_gone=len(gone))
+    index = Index.open(path, encoder=model.encoder, repair=True)
+    return _update(index, model, source, options, progress, moved=moved)
+
+
+def _is_current(
+    path: Path, facts: Mapping[str, Any], source: Source, known: Mapping[str, ledger.IndexedFile], options: BuildOptions
+) -> bool:
+    """Whether there is nothing to do, but for files that are gone and stay."""
+    changes = compare(source, known)
+    stay = not changes.gone or (too_many(len(changes.gone), len(known)) and not options.prune)
+    return not changes.todo and stay and facts.get("state") == folder_state(path / facts["data"] / TABLES_NAME)
+
+
+def _check_windows(path: Path, facts: Mapping[str, Any], options: BuildOptions) -> None:
+    asked = {"window_seconds": options.window_seconds, "step_seconds": options.step_seconds}
+    made = facts.get("windows", {})
+    for name, value in asked.items():
+        if value is not None and value != made.get(name):
+            raise SearchIndexError(
+                f"{path}: made with {name}={made.get(name)}, this asks for {value:g}; windows of two kinds would be "
+                "mixed. Leave it out, or make the index anew with --restart."
+            )
+
+
+def _update(
+    index: Index, model: Model, source: Source, options: BuildOptions, progress: Progress | None, *, moved: bool
+) -> IndexSummary:
+    """Do what is to be done. Raises SearchIndexError when nothing is in the index then."""
+    from vlsa.retrieve.index.update import update
+
+    files = model.files or index.facts.get("model_files", "")
+    if moved or index.facts.get("model_files", "") != files:
+        index.write_facts(source=str(source.root), model_files=files)
+    before = index.facts.get("state")
+    done = update(
+        index,
+        source,
+        num_workers=options.num_workers,
+        prune=options.prune,
+        moved=moved,
+        progress=progress,
+        decode=options.decode,
     )
+    known = ledger.read(index.data)
+    if index.facts["state"] != before:
+        index.compact()
+    if ledger.num_lines(index.data) > len(known):
+        ledger.rewrite(index.data, known.values())
+    counts = {name.replace("num_", "num_files_"): count for name, count in asdict(done).items()}
+    return _sum_up(index.path, known, source, **counts)
 
 
-def _training_note(encoder: Encoder, store: ClipStore | None) -> str:
+def _sum_up(path: Path, known: Mapping[str, ledger.IndexedFile], source: Source, **counts: int) -> IndexSummary:
+    """Write the report and sum up. Raises SearchIndexError when there are files and nothing of them is indexed."""
+    rejections = all_rejections(known, source.rejections, str(source.root))
+    write_report(path, rejections)
+    summary = summarize(path, known, rejections, **counts)
+    if not summary.num_rows and source.files:
+        first = f" (the first: {rejections[0].message})" if rejections else ""
+        raise SearchIndexError(
+            f"{path}: no clip could be indexed{first}; nothing can be searched. See {path / REPORT_NAME}."
+        )
+    if summary.num_files_gone:
+        _LOG.warning(
+            "%s: %d of %d files are gone, more than half; they stay in the index. If they were deleted and no drive "
+            "is missing, take them out with --prune",
+            source.root,
+            summary.num_files_gone,
+            len(known),
+        )
+    return summary
+
+
+def _training_note(encoder: "Encoder", source: Source) -> str:
     """What is known of the model's training data, if it was not the train split of this store."""
-    trained_on = encoder.about.get("training_data")
+    from vlsa.data.loading.loader import fingerprint, without_content
+
+    trained_on, store = encoder.about.get("training_data"), source.store
     if not trained_on or (store and trained_on in (fingerprint(store), without_content(fingerprint(store)))):
         return ""
     compared = "is not this store" if store else "cannot be compared with a folder"
@@ -134,38 +250,15 @@ def _training_note(encoder: Encoder, store: ClipStore | None) -> str:
     )
 
 
-def _list_rows(
-    source: Path, encoder: Encoder, num_workers: int | None, progress: Progress | None
-) -> tuple[list[ClipRow], list[Rejection], ClipStore | None]:
-    """Rows with absolute paths, what was left out, and the store if the source is one."""
-    if not (source / "store.json").exists():
-        window_seconds = segment_seconds(encoder.window.window_seconds)
-        rows, rejections = scan(source, window_seconds=window_seconds, num_workers=num_workers, progress=progress)
-        return *_with_names_in_unicode(rows, rejections), None
-    store = ClipStore.open(source)
-    rows = [
-        ClipRow(clip.id, store.media_path(clip), clip.start_seconds, clip.stop_seconds, clip.texts, clip.split)
-        for clip in store.rows()
-    ]
-    return rows, [], store
-
-
-def _with_names_in_unicode(rows: list[ClipRow], rejections: list[Rejection]) -> tuple[list[ClipRow], list[Rejection]]:
-    """The table keeps Unicode only; a file whose name is other bytes is left out."""
-    good = [row for row in rows if row.path.encode(errors="ignore").decode() == row.path]
-    message = "its name is not UTF-8, which the index cannot keep. Rename the file."
-    bad = [row for row in rows if row.path.encode(errors="ignore").decode() != row.path]
-    return good, [*rejections, *(rejected(row, "file_name", f"{row.path}: {message}") for row in bad)]
-
-
 def _check_place(path: Path) -> None:
     """Raises SearchIndexError for a folder of other things: they would be lost."""
     if path.exists() and not path.is_dir():
         raise SearchIndexError(f"{path}: a file; an index is a folder. Name another one.")
     if (path / FACTS_NAME).exists() or not path.exists():
         return
-    own = {LOCK_NAME, LEDGER_NAME, "lance", REPORT_NAME}  # of a creation that was killed
-    others = sorted(entry.name for entry in path.iterdir() if entry.name not in own and entry.suffix != ".partial")
+    own = {LOCK_NAME, "files.jsonl", "lance", REPORT_NAME}  # of a creation that was killed, by vlsa 0.3 too
+    names = sorted(entry.name for entry in path.iterdir() if entry.suffix != ".partial")
+    others = [name for name in names if name not in own and not name.startswith(DATA_PREFIX)]
     if others:
         raise SearchIndexError(
             f"{path}: not empty and not an index ({others[0]} is in it); its files could be mixed up with an index's. "
@@ -173,77 +266,7 @@ def _check_place(path: Path) -> None:
         )
 
 
-def _open_or_create(path: Path, encoder: Encoder, source: Path) -> Index:
-    if not (path / FACTS_NAME).exists():
-        return Index.create(path, encoder, source=str(source))
-    made_of = read_facts(path)["source"]
-    if made_of != str(source):
-        raise SearchIndexError(
-            f"{path}: made of {made_of}, this is {source}; clips of two sources could take each other's place. "
-            "Use another folder for the index, or --restart."
-        )
-    return Index.open(path, encoder=encoder, repair=True)
-
-
-def _index_media(
-    writer: Writer,
-    encoder: Encoder,
-    decode: Callable[[Sequence[ClipRow], Heartbeat], tuple[list[Clip], list[Rejection]]],
-    num_workers: int | None,
-) -> None:
-    """Decode in workers, encode here; a clip that kills or holds its worker is left out and the rest is tried again."""
-    rows = {row.id: row for row in writer.rows}
-    pool = WorkerPool(decode, _tasks(writer.rows), os.cpu_count() or 1 if num_workers is None else num_workers)
-    waiting: list[Clip] = []
-
-    def encode(num_clips: int) -> None:
-        clips = [waiting.pop(0) for _ in range(num_clips)]
-        writer.add(*index_rows([rows[clip.id] for clip in clips], embed_clips(encoder, clips)))
-
-    for event in pool.events():
-        if isinstance(event, Done):
-            clips, rejections = event.value
-            waiting += clips
-            writer.add(*rejections)
-            while len(waiting) >= CLIPS_PER_BATCH:
-                encode(CLIPS_PER_BATCH)
-        elif isinstance(event, Lost):
-            blamed = [row for row in event.task if event.label in (row.id, row.path)]
-            message = f"{event.task[0].path}: {event.message}. Convert the file, or leave it out."
-            writer.add(*(rejected(row, event.reason, message) for row in blamed))
-            if rest := tuple(row for row in event.task if row not in blamed):
-                pool.submit(rest)
-    encode(len(waiting))
-
-
-def _tasks(rows: Sequence[ClipRow]) -> list[tuple[ClipRow, ...]]:
-    """Rows of one file each, few enough that workers share a long file."""
-    by_file = [list(group) for _, group in itertools.groupby(rows, key=lambda row: row.path)]
-    return [tuple(group[k : k + ROWS_PER_TASK]) for group in by_file for k in range(0, len(group), ROWS_PER_TASK)]
-
-
-def _index_store(writer: Writer, encoder: Encoder, store: ClipStore) -> None:
-    for k in range(0, len(writer.rows), CLIPS_PER_BATCH):
-        rows = writer.rows[k : k + CLIPS_PER_BATCH]
-        writer.add(*index_rows(rows, embed_rows(encoder, store, [store[row.id] for row in rows])))
-
-
-def _finish(index: Index, files: Sequence[MediaFile], num_added: int, rejections: Sequence[Rejection]) -> IndexSummary:
-    """Write the report and sum up. Raises SearchIndexError when nothing is in the index."""
-    ledger = index.files()
-    inside = [rejection for file in files if file.path in ledger for rejection in ledger[file.path].rejections]
-    report = [*rejections, *inside]
-    write_json_lines(index.path / REPORT_NAME, (asdict(rejection) for rejection in report))
-    if not len(index):
-        first = f" (the first: {report[0].message})" if report else ""
-        raise SearchIndexError(
-            f"{index.path}: no clip could be indexed{first}; nothing can be searched. See {index.path / REPORT_NAME}."
-        )
-    reasons = dict(Counter(rejection.reason for rejection in report).most_common())
-    return IndexSummary(str(index.path), len(index), num_added, len(files) - num_added, len(report), reasons)
-
-
-def _only_writer(path: Path) -> AbstractContextManager[None]:
+def only_writer(path: Path) -> AbstractContextManager[None]:
     """Hold the index for writing. Raises SearchIndexError when another process does."""
     busy = f"{path}: another process is writing this index; two would undo each other's work. Wait for it to end."
     return locked_folder(path, SearchIndexError(busy), LOCK_NAME)

@@ -1,39 +1,56 @@
 """INDEX/index.json: what an index is made of, checked field by field when it is read.
 
-Written and read by index.py; `remove` is how `vlsa index --restart` starts again.
+Written and read by index.py. It names the folder of the data, so that replacing this file replaces the whole index in
+one step; that is how `vlsa index --restart` ends (`activate`).
 """
 
+import hashlib
 import json
 import os
+import re
+import shutil
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from vlsa.base.errors import SearchIndexError
 from vlsa.base.files import read_json, write_atomically
 
-FORMAT, VERSION = "vlsa-index", 1
+if TYPE_CHECKING:
+    from vlsa.retrieve.encode.protocol import Encoder
+
+FORMAT, VERSION = "vlsa-index", 2
 FACTS_NAME = "index.json"
-NEEDED = {"model": dict, "source": str, "width": int, "num_rows": int}
+PENDING_NAME = "restart.json"
+"""The facts of an index that is being made to replace this one."""
+DATA_PREFIX = "data-"
+TABLES_NAME = "lance"
+"""In the folder of the data: the tables."""
+NAME_KEY = b"vlsa-table"
+"""Of the entry of a table that names its index."""
+NEEDED = {"model": dict, "source": str, "width": int, "spaces": list, "num_rows": int, "table": str, "data": str}
+DATA_NAME = DATA_PREFIX + "[0-9a-f]{32}"
 LONGEST_PATH = 4096
 """Characters; no file system has longer ones."""
-OPTIONAL = {"table": str, "num_bytes": int}
-"""Missing in an index of version 0.3."""
+OPTIONAL = {"num_bytes": int, "state": str, "windows": dict, "model_files": str}
+WINDOWS = {"window_seconds", "step_seconds"}
+EARLIER_DATA = ("lance", "files.jsonl")
+"""Where versions before 2 had their data."""
 
 
-def read_facts(path: str | Path) -> dict[str, Any]:
+def read_facts(path: str | Path, name: str = FACTS_NAME) -> dict[str, Any]:
     """The facts of an index. Raises SearchIndexError: missing, not an index, damaged, or of another version."""
     path = Path(path)
     if not path.is_dir():
         raise SearchIndexError(
             f"{path}: no such folder; an index is needed. Make one with `vlsa index RUN FOLDER --out {path}`."
         )
-    facts = _read(path / FACTS_NAME)
+    facts = _read(path / name)
     if facts.get("format") != FORMAT:
         raise SearchIndexError(f"{path}: not an index (no valid index.json). Give the folder that `vlsa index` wrote.")
     if facts.get("version") != VERSION:
         raise SearchIndexError(
             f"{path}: index of version {str(facts.get('version'))[:20]}, this vlsa reads {VERSION}; its rows would be "
-            "misread. Index again into another folder, or use the vlsa that wrote it."
+            "misread. Index again: the same `vlsa index` command with --restart."
         )
     if not _is_valid(facts):
         raise damaged(path)
@@ -45,18 +62,59 @@ def damaged(path: Path) -> SearchIndexError:
     return SearchIndexError(f"{path}: index.json is damaged; nothing can be searched. Index again with --restart.")
 
 
-def write_facts(path: Path, facts: dict[str, Any]) -> None:
+def write_facts(path: Path, facts: dict[str, Any], name: str = FACTS_NAME) -> None:
     """Replace the facts of an index."""
-    write_atomically(path / FACTS_NAME, json.dumps(facts, indent=1).encode() + b"\n")
+    write_atomically(path / name, json.dumps(facts, indent=1).encode() + b"\n")
 
 
-def remove(path: Path) -> None:
-    """Delete an index, if one exists; the next creation clears its rows. Raises SearchIndexError for other files."""
+def check_replaceable(path: Path) -> None:
+    """Raises SearchIndexError where index.json is not that of an index, of whatever version."""
     facts_path = path / FACTS_NAME
-    if facts_path.exists():
-        if _read(facts_path).get("format") != FORMAT:
-            raise SearchIndexError(f"{facts_path}: not of an index; it would be lost. Choose another folder.")
-        facts_path.unlink()
+    if facts_path.exists() and _read(facts_path).get("format") != FORMAT:
+        raise SearchIndexError(f"{facts_path}: not of an index; it would be lost. Choose another folder.")
+
+
+def activate(path: Path) -> None:
+    """Let the index that was made with PENDING_NAME take the place of the one before, whose data is deleted."""
+    os.replace(path / PENDING_NAME, path / FACTS_NAME)
+    remove_unused(path)
+
+
+def remove_unused(path: Path) -> None:
+    """Delete data that neither the index nor one that is to replace it names, as a killed process leaves."""
+    used = {_read(path / name).get("data") for name in (FACTS_NAME, PENDING_NAME)}
+    is_own = _read(path / FACTS_NAME).get("version") == VERSION
+    for folder in path.glob(f"{DATA_PREFIX}*"):
+        if folder.name not in used and re.fullmatch(DATA_NAME, folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+    if is_own:
+        shutil.rmtree(path / EARLIER_DATA[0], ignore_errors=True)
+        (path / EARLIER_DATA[1]).unlink(missing_ok=True)
+
+
+def folder_state(folder: Path) -> str:
+    """Digest of the names and sizes of all files below a folder: Lance never changes a file, so it is another one
+    after anything was written."""
+    files = sorted((str(path.relative_to(folder)), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
+    return hashlib.blake2b(repr(files).encode(), digest_size=16).hexdigest()
+
+
+def model_facts(encoder: "Encoder") -> dict[str, Any]:
+    """What is recorded of a model; its run by its whole path, since the index may be opened from another folder."""
+    model = {**encoder.about, "fingerprint": encoder.fingerprint}
+    run = model.get("run", "")
+    if run and (":" not in run or os.path.exists(run)):  # with a colon it is the name of a public model
+        model["run"] = os.path.abspath(run)
+    return model
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Another value when a file was written since that is always replaced whole."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return 0, 0
+    return facts.st_mtime_ns, facts.st_ino
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -74,7 +132,22 @@ def _is_valid(facts: dict[str, Any]) -> bool:
         return False
     model = facts["model"]
     texts = [facts["source"], model.get("fingerprint"), model.get("run", ""), facts.get("table", "")]
-    return facts["width"] > 0 and facts["num_rows"] >= 0 and all(map(is_path, texts))
+    return (
+        facts["width"] > 0
+        and facts["num_rows"] >= 0
+        and all(map(is_path, texts))
+        and re.fullmatch(DATA_NAME, facts["data"]) is not None
+        and _are_spaces(facts["spaces"], facts["width"])
+        and _are_windows(facts.get("windows", {}))
+    )
+
+
+def _are_spaces(spaces: list[Any], width: int) -> bool:
+    return 0 < len(spaces) <= width and width % len(spaces) == 0 and all(map(is_text, spaces))
+
+
+def _are_windows(windows: dict[str, Any]) -> bool:
+    return all(isinstance(value, int | float) and value > 0 for value in windows.values()) and set(windows) <= WINDOWS
 
 
 def is_path(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""The one adapter to LanceDB: a table of clips with their vectors.
+"""The one adapter to LanceDB: a table of windows and texts with their vectors, and a table of their files.
 
 Feeds index.py. Measured rules kept here: exact search (right up to about 100,000 rows), deterministic ids with
 merge_insert, import only when used (it takes over a second), and never used across a fork.
@@ -6,10 +6,10 @@ Axes: D width of the matching space.
 """
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,86 +17,153 @@ import numpy as np
 from jaxtyping import Float32
 
 from vlsa.base.errors import SearchIndexError
-from vlsa.retrieve.index.query import TARGETS, Hit
+from vlsa.retrieve.index.facts import NAME_KEY
+from vlsa.retrieve.index.query import VECTORS, Hit
 
 if TYPE_CHECKING:
+    from vlsa.retrieve.index.file_facts import FileFacts
     from vlsa.retrieve.index.rows import IndexRow
 
-TABLE, NAME_KEY = "clips", b"vlsa-table"
-VECTORS = tuple(TARGETS.values())
+TABLE, FILES_TABLE = "clips", "files"
+KEEP_SECONDS = 10.0
+"""Versions of a table that are younger stay, for searches that are under way."""
 
 
 class VectorTable:
-    """Clips and vectors on disk. Each call is atomic: a killed process leaves the table as before or after it."""
+    """Rows on disk. Each call is atomic for each table: a killed process leaves it as before or after the call."""
 
-    def __init__(self, folder: Path, width: int, table: Any) -> None:
-        self._folder, self._width, self._table = folder, width, table
+    def __init__(self, folder: Path, facts: dict[str, Any], clips: Any, files: Any) -> None:
+        self._folder, self._table, self._files = folder, clips, files
+        self._width, self._spaces = facts["width"], tuple(facts["spaces"])
 
     @classmethod
-    def create(cls, folder: Path, width: int, name: str) -> "VectorTable":
-        """A new table without rows, which carries the `name`; one that a killed process left half-made is replaced."""
+    def create(cls, folder: Path, facts: dict[str, Any]) -> "VectorTable":
+        """New tables without rows, which carry the name of the index; half-made ones of a killed process go."""
         import lancedb
+
+        from vlsa.retrieve.index.lance_schema import clip_schema, file_schema
 
         shutil.rmtree(folder, ignore_errors=True)
         with _writing(folder):
-            table = lancedb.connect(str(folder)).create_table(TABLE, schema=_schema(width, name))
-        return cls(folder, width, table)
+            database = lancedb.connect(str(folder))
+            clips = database.create_table(TABLE, schema=clip_schema(facts["width"], facts["table"]))
+            return cls(folder, facts, clips, database.create_table(FILES_TABLE, schema=file_schema(facts["table"])))
 
     @classmethod
     def open(cls, folder: Path, facts: dict[str, Any]) -> "VectorTable":
-        """The table of an index with these facts. Raises SearchIndexError when it is missing, damaged, or another one.
+        """The tables of an index with these facts. Raises SearchIndexError when missing, damaged, or of another one.
 
         Truncated files are detected by their total size: reading them all would take as long as a search.
         """
         import lancedb
 
         try:
-            table = lancedb.connect(str(folder)).open_table(TABLE)
-            schema = table.schema
-            fits = [schema.field(name).type.list_size == facts["width"] for name in VECTORS]
+            database = lancedb.connect(str(folder))
+            clips, files = database.open_table(TABLE), database.open_table(FILES_TABLE)
+            fits = [clips.schema.field(name).type.list_size == facts["width"] for name in VECTORS]
         except (ValueError, KeyError, RuntimeError, OSError, AttributeError) as error:
             raise _damaged(folder, error) from error
         if not all(fits):
             raise _damaged(folder, f"its vectors are not {facts['width']} wide")
-        if "table" in facts and (schema.metadata or {}).get(NAME_KEY) != facts["table"].encode():
+        if any((table.schema.metadata or {}).get(NAME_KEY) != facts["table"].encode() for table in (clips, files)):
             raise _damaged(folder, "it belongs to another index")
-        opened = cls(folder, facts["width"], table)
+        opened = cls(folder, facts, clips, files)
         if opened.num_bytes() < facts.get("num_bytes", 0):
             raise _damaged(folder, f"{facts['num_bytes']:,} bytes were written, {opened.num_bytes():,} are left")
         return opened
 
+    def reopened(self, folder: Path, facts: dict[str, Any]) -> "VectorTable":
+        """The tables as they are now, or those that have taken their place."""
+        return VectorTable.open(folder, facts)
+
     def num_bytes(self) -> int:
-        """Size of the files that hold rows; it never falls."""
-        return sum(path.stat().st_size for path in self._folder.glob(f"{TABLE}.lance/data/*.lance"))
+        """Size of the files that hold rows; it falls in `compact` only."""
+        return sum(path.stat().st_size for path in self._folder.glob("*.lance/data/*.lance"))
 
     def __len__(self) -> int:
         with self._reading():
             return self._table.count_rows()
 
-    def replace_files(self, rows: "Sequence[IndexRow]", paths: Sequence[str]) -> None:
-        """Put in these rows and take out whatever else there was of the files at `paths`, in one step."""
-        merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-        merge = merge.when_not_matched_by_source_delete(_in("path", paths))
-        rows_to_write = self._arrow(rows)
-        with _writing(self._folder):
-            # "null" keeps absent vectors absent; NaN never gets here, as embedding refuses it.
-            merge.execute(rows_to_write, on_bad_vectors="null")
+    def snapshot(self) -> "VectorTable":
+        """The tables as they are now, whatever is written later (until `compact`)."""
+        import lancedb
 
-    def count_by_path(self) -> Counter[str]:
-        """How many rows each file has."""
         with self._reading():
-            return Counter(self._table.search().select(["path"]).to_arrow()["path"].to_pylist())
+            tables = [lancedb.connect(str(self._folder)).open_table(name) for name in (TABLE, FILES_TABLE)]
+            for table, now in zip(tables, (self._table, self._files), strict=True):
+                table.checkout(now.version)
+        return VectorTable(self._folder, {"width": self._width, "spaces": self._spaces}, *tables)
+
+    def replace_files(self, rows: "Sequence[IndexRow]", files: "Sequence[FileFacts]", paths: Sequence[str]) -> None:
+        """Put in these rows and facts, and take out whatever else there was of the files at `paths`."""
+        from vlsa.retrieve.index.lance_schema import clip_columns, file_columns
+
+        with _writing(self._folder):
+            for table, key, new in (
+                (self._table, "id", clip_columns(rows, self._width)),
+                (self._files, "path", file_columns(files)),
+            ):
+                merge = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
+                merge = merge.when_not_matched_by_source_delete(_in("path", paths))
+                merge.execute(new, on_bad_vectors="null")  # keeps absent vectors absent; none is NaN (rows.py)
+
+    def replace_facts(self, files: "Sequence[FileFacts]") -> None:
+        """Put in other facts of files."""
+        from vlsa.retrieve.index.lance_schema import file_columns
+
+        with _writing(self._folder):
+            merge = self._files.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
+            merge.execute(file_columns(files))
+
+    def delete_files(self, paths: Sequence[str]) -> None:
+        """Take out all rows and facts of the files at `paths`."""
+        with _writing(self._folder):
+            for table in (self._table, self._files):
+                table.delete(_in("path", paths))
+
+    def compact(self) -> None:
+        """Merge small pieces, drop deleted rows and versions from before now. For the one process that writes."""
+        with _writing(self._folder):
+            for table in (self._table, self._files):
+                table.optimize(cleanup_older_than=timedelta(seconds=KEEP_SECONDS), delete_unverified=True)
+
+    def rows(self, paths: Sequence[str] | None = None) -> "Iterator[IndexRow]":
+        """Rows of the files at `paths` with their vectors, or all rows; those of a file in no order."""
+        from vlsa.retrieve.index.lance_schema import clip_rows
+
+        with self._reading():
+            query = self._table.search()
+            for batch in (query if paths is None else query.where(_in("path", paths))).to_batches():
+                yield from clip_rows(batch, self._spaces)
+
+    def files(self) -> "list[FileFacts]":
+        """Facts of all files, in the order of their paths."""
+        from vlsa.retrieve.index.lance_schema import file_rows
+
+        with self._reading():
+            return sorted(file_rows(self._files.search().to_arrow()), key=lambda file: file.path)
 
     def search(self, vector: Float32[np.ndarray, " D"], column: str, k: int) -> list[Hit]:
-        """The k rows nearest by cosine, exactly; rows without the vector are not considered. Ties go by id."""
+        """The k rows nearest by cosine, exactly; rows without the vector are not considered. Ties go by id.
+
+        A window's text is that of the text rows that overlap it.
+        """
         names = ["id", "path", "start_seconds", "stop_seconds", "text", "_distance"]
         query = self._table.search(vector, vector_column_name=column).distance_type("dot").bypass_vector_index()
         query = query.where(f"has_{column.removesuffix('_vector')}").limit(k).select(names)
         with self._reading():
             found = query.to_list()
-        hits = [Hit(score=1 - row.pop("_distance"), **row) for row in found]
-        ordered = sorted(hits, key=lambda hit: (-hit.score, hit.id))
+            hits = [Hit(score=1 - row.pop("_distance"), **row) for row in found]
+            ordered = self._with_texts(sorted(hits, key=lambda hit: (-hit.score, hit.id)))
         return [replace(hit, score=float(np.clip(hit.score, -1, 1))) for hit in ordered]  # beyond by rounding alone
+
+    def _with_texts(self, hits: Sequence[Hit]) -> list[Hit]:
+        paths = sorted({hit.path for hit in hits if not hit.text})
+        query = self._table.search().where(f"kind = 'text' AND {_in('path', paths)}")
+        texts: dict[str, list[dict[str, Any]]] = {}
+        for row in query.select(["path", "start_seconds", "stop_seconds", "text"]).to_list() if paths else ():
+            texts.setdefault(row["path"], []).append(row)
+        return [hit if hit.text else replace(hit, text=_overlapping(hit, texts.get(hit.path, ()))) for hit in hits]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -106,28 +173,13 @@ class VectorTable:
         except (OSError, RuntimeError, ValueError) as error:
             raise _damaged(self._folder, error) from error
 
-    def _arrow(self, rows: "Sequence[IndexRow]") -> Any:
-        import pyarrow
 
-        schema = _schema(self._width, "")
-        names = ("id", "path", "start_seconds", "stop_seconds")
-        columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in names}
-        columns["text"] = ["\n".join(row.texts) for row in rows]
-        for name in VECTORS:
-            vectors = [getattr(row, name) for row in rows]
-            columns[f"has_{name.removesuffix('_vector')}"] = [vector is not None for vector in vectors]
-            columns[name] = pyarrow.array(vectors, type=schema.field(name).type)
-        return pyarrow.table(columns, schema=schema)
-
-
-def _schema(width: int, name: str) -> Any:
-    import pyarrow
-
-    times = [(name, pyarrow.float64()) for name in ("start_seconds", "stop_seconds")]
-    facts = [("id", pyarrow.string()), ("path", pyarrow.string()), *times, ("text", pyarrow.string())]
-    present = [(f"has_{name.removesuffix('_vector')}", pyarrow.bool_()) for name in VECTORS]
-    vectors = [(column, pyarrow.list_(pyarrow.float32(), width)) for column in VECTORS]
-    return pyarrow.schema([*facts, *present, *vectors], metadata={NAME_KEY: name})
+def _overlapping(hit: Hit, texts: Sequence[dict[str, Any]]) -> str:
+    """The texts within the time of a hit, one a line, in order of time."""
+    start, stop = hit.start_seconds, hit.stop_seconds
+    inside = [row for row in texts if row["start_seconds"] < stop and row["stop_seconds"] > start]
+    inside.sort(key=lambda row: (row["start_seconds"], row["stop_seconds"], row["text"]))
+    return "\n".join(row["text"] for row in inside)
 
 
 def _in(column: str, values: Sequence[str]) -> str:

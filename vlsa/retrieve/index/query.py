@@ -25,6 +25,8 @@ _LOG = logging.getLogger(__name__)
 
 TARGETS = {"media": "media", "video": "video", "audio": "audio", "text": "text_vector"}
 """What can be searched in, and the column that holds it: video and audio fused, or one of the three alone."""
+VECTORS = tuple(TARGETS.values())
+"""Columns of vectors."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Hit:
     """Cosine with the question (a mean of cosines where it is compared in several spaces), in [-1, 1]; comparable
     within one list only."""
     text: str
-    """The clip's captions, one a line; empty when it has none."""
+    """Captions and subtitles within its time, one a line; empty when there are none."""
     id: str
 
     def as_dict(self) -> dict[str, Any]:

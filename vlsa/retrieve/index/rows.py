@@ -1,29 +1,40 @@
-"""One row of an index: a clip and its vectors.
+"""The rows of an index: windows of media with their vectors, and pieces of text with their own times.
 
-Made of embeddings (encode/embed.py); written by lance.py. Axes: D width of the matching space.
+Made of embeddings (encode/embed.py) and of the text of files (texts.py); written by lance.py. Axes: D width of the
+matching space.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32
 
+from vlsa.base.errors import SearchIndexError
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.retrieve.encode.embed import ClipEmbeddings, fuse
+
+Kind = Literal["window", "text"]
+VECTORS = ("video", "audio", "text_vector")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IndexRow:
-    """One indexed clip. An absent modality is None; `media` is video and audio, fused."""
+    """A window of a media file, or a piece of its text. What is absent is None; `media` is video and audio, fused."""
 
     id: str
     path: str
+    """As in the ledger: relative to the source."""
     spaces: tuple[str, ...]
     """Where the model compares vectors: "all", or its pairs."""
     start_seconds: float
     stop_seconds: float
+    kind: Kind = "window"
     texts: tuple[str, ...] = ()
+    language: str | None = None
+    """Of the text, where the file says it."""
     video: Float32[np.ndarray, " D"] | None = None
     audio: Float32[np.ndarray, " D"] | None = None
     text_vector: Float32[np.ndarray, " D"] | None = None
@@ -39,22 +50,58 @@ class IndexRow:
         fused = fuse({name: present.get(name, nothing[0]) for name in given}, self.spaces)[0]
         return fused if fused.any() else None
 
+    def digest(self) -> bytes:
+        """Of all that the row says, vectors included."""
+        facts = (self.id, self.path, self.kind, self.start_seconds, self.stop_seconds, self.language)
+        digest = hashlib.blake2b(repr((*facts, "\n".join(self.texts))).encode(), digest_size=16)
+        for name in VECTORS:
+            vector = getattr(self, name)
+            digest.update(b"-" if vector is None else np.ascontiguousarray(vector, np.float32).tobytes())
+        return digest.digest()
 
-def index_rows(rows: Sequence[ClipRow], embeddings: ClipEmbeddings) -> list[IndexRow]:
-    """Rows of the table from clips and their vectors, in the same order."""
+
+def rows_digest(rows: Iterable[IndexRow]) -> str:
+    """Of all rows of a file, in any order; a row that is there twice counts twice."""
+    return hashlib.blake2b(b"".join(sorted(row.digest() for row in rows)), digest_size=16).hexdigest()
+
+
+def window_rows(rows: Sequence[ClipRow], paths: Mapping[str, str], embeddings: ClipEmbeddings) -> list[IndexRow]:
+    """Rows of the table from clips and their vectors, in the same order; `paths` has the path to record by clip id.
+
+    Raises SearchIndexError for a vector that is not finite.
+    """
     assert [row.id for row in rows] == list(embeddings.ids)
-    text, has_text = embeddings.clip_text(), embeddings.has_text
+    for vectors in (embeddings.video, embeddings.audio):
+        check_finite(vectors, rows)
     return [
         IndexRow(
             id=row.id,
-            path=row.path,
+            path=paths[row.id],
             start_seconds=row.start_seconds,
             stop_seconds=row.stop_seconds,
-            texts=row.texts,
             spaces=embeddings.spaces,
             video=embeddings.video[n] if embeddings.has_video[n] else None,
             audio=embeddings.audio[n] if embeddings.has_audio[n] else None,
-            text_vector=text[n] if has_text[n] else None,
         )
         for n, row in enumerate(rows)
     ]
+
+
+def check_finite(vectors: Float32[np.ndarray, "N D"], rows: Sequence[ClipRow]) -> None:
+    """Raises SearchIndexError, naming the first clip whose vector is not made of finite numbers."""
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        row = rows[bad[0]]
+        raise SearchIndexError(
+            f"{row.path}: from {row.start_seconds:g} to {row.stop_seconds:g} s its vectors are not finite; "
+            "they cannot be compared, and nothing of this file was written. Check the run: vlsa doctor RUN."
+        )
+
+
+def covered_seconds(rows: Iterable[IndexRow]) -> float:
+    """How much time lies in at least one of the windows."""
+    total = end = 0.0
+    for start, stop in sorted((row.start_seconds, row.stop_seconds) for row in rows if row.kind == "window"):
+        total += max(stop - max(start, end), 0.0)
+        end = max(end, stop)
+    return round(total, 3)

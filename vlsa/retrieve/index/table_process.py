@@ -52,6 +52,11 @@ class TableProcess:
         """As VectorTable.search."""
         return self._call("search", vector, column, k)
 
+    def reopened(self, folder: Path, facts: dict[str, Any]) -> "TableProcess":
+        """As VectorTable.reopened; each call opens the tables anew anyway."""
+        self._folder, self._facts = folder, facts
+        return self
+
     def _call(self, method: str, *arguments: Any) -> Any:
         try:
             self._pipe.send((self._folder, self._facts, method, arguments))

@@ -1,12 +1,13 @@
 """Where clips begin and end, on lengths and cues that can be checked in the head."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow
-from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows, segment_seconds
+from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows, floor_ms, segment_seconds
 from vlsa.data.media.subtitles import TimedText
 
 
@@ -124,3 +125,21 @@ def test_times_are_whole_milliseconds_inside_the_file() -> None:
     (cut,) = cut_rows([row(None, None)], lengths(3.0049999))
     assert cut.stop_seconds == 3.004
     assert spans(cut_rows([row(0.29, 1.16)], lengths(3))) == [(0.29, 1.16)]
+
+
+@pytest.mark.parametrize("file_seconds", [0.7, 5.9, 6.0, 7.4, 7.5, 8.9, 9.0, 31.4159])
+@pytest.mark.parametrize("step_seconds", [6.0, 3.0, 2.5, 0.4])
+def test_windows_a_step_apart_leave_nothing_out_and_end_within_half_a_step_of_their_length(file_seconds, step_seconds):
+    found = spans(cut_windows(replace(lengths(file_seconds), step_seconds=step_seconds)))
+    assert found[0][0] == 0
+    assert found[-1][1] == floor_ms(file_seconds)
+    assert [start for start, _ in found] == pytest.approx([k * step_seconds for k in range(len(found))], abs=1e-3)
+    assert all(later[0] <= earlier[1] for earlier, later in itertools.pairwise(found))
+    assert all(stop - start == pytest.approx(6.0, abs=2e-3) for start, stop in found[:-1])
+    if file_seconds >= 6:
+        assert abs(found[-1][1] - found[-1][0] - 6.0) <= step_seconds / 2 + 2e-3
+
+
+def test_windows_a_whole_window_apart_are_the_segments_of_a_store():
+    for file_seconds in (4.0, 12.5, 14.999, 15.0, 100.0):
+        assert cut_windows(replace(lengths(file_seconds), step_seconds=6.0)) == cut_windows(lengths(file_seconds))

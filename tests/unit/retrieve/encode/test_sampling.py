@@ -295,7 +295,7 @@ def test_an_index_is_asked_with_the_sampling_that_it_was_made_with(encoder, tmp_
 def test_an_index_of_an_earlier_version_is_asked_by_the_middle_window_and_the_centre_crop(tmp_path):
     index = Index.create(tmp_path / "index", FakeEncoder())
     del index.facts["model"]["sampling"]
-    index._write_facts()
+    index.write_facts()
     assert Index.open(tmp_path / "index", encoder=FakeEncoder()).encoder.window.sampling == MIDDLE
 
 
@@ -303,7 +303,7 @@ def test_an_index_of_an_earlier_version_is_asked_by_the_middle_window_and_the_ce
 def test_an_index_whose_sampling_is_damaged_is_one_line(tmp_path, damaged):
     index = Index.create(tmp_path / "index", FakeEncoder())
     index.facts["model"]["sampling"] = damaged
-    index._write_facts()
+    index.write_facts()
     with pytest.raises(SearchIndexError, match=r"index\.json is damaged"):
         Index.open(tmp_path / "index", encoder=FakeEncoder())
 

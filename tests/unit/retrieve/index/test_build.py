@@ -11,15 +11,15 @@ import pytest
 from command_lines import ROOT
 from fake_encoder import CollapsedEncoder, FakeEncoder, decode_or_die, write_numbered_sound
 
-from vlsa.base.errors import ManifestError, SearchIndexError
+from vlsa.base.errors import ConfigError, ManifestError, SearchIndexError
 from vlsa.data.ingest.scan import scan
-from vlsa.data.ingest.segments import segment_seconds
 from vlsa.data.loading.loader import fingerprint
 from vlsa.data.store.prepare import prepare
 from vlsa.data.store.reader import ClipStore, StoreSettings
-from vlsa.retrieve.index import build, writer
-from vlsa.retrieve.index.build import REPORT_NAME, build_index
+from vlsa.retrieve.index import encode_windows, writer
+from vlsa.retrieve.index.build import build_index, only_writer
 from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.index.report import REPORT_NAME
 
 SETTINGS = StoreSettings(sample_rate_hz=8000)
 
@@ -29,7 +29,9 @@ def folder(tmp_path):
     folder = tmp_path / "footage"
     folder.mkdir()
     for number in range(1, 5):
-        write_numbered_sound(folder / f"sound-{number}.wav", number, seconds=4.0)  # two windows of 2 s
+        write_numbered_sound(
+            folder / f"sound-{number}.wav", number, seconds=4.0
+        )  # three windows of 2 s, a second apart
     (folder / "empty.mp4").write_bytes(b"")
     (folder / "renamed.mp4").write_text("just words")
     return folder
@@ -45,11 +47,13 @@ def report_of(out) -> list[dict]:
 
 def test_a_folder_becomes_windows_that_are_found_by_their_sound(folder, tmp_path):
     summary = index_folder(folder, tmp_path / "index")
-    assert (summary.num_rows, summary.num_files_added, summary.num_rejected) == (8, 4, 2)
-    hits = Index.open(tmp_path / "index", encoder=FakeEncoder()).search("number 3", k=2)
+    assert (summary.num_rows, summary.num_files_added, summary.num_rejected) == (12, 6, 2)
+    assert (summary.num_files, summary.num_windows, summary.num_texts) == (4, 12, 0)
+    assert (summary.covered_seconds, summary.seconds) == (16.0, 16.0)
+    hits = Index.open(tmp_path / "index", encoder=FakeEncoder()).search("number 3", k=3)
     assert {(hit.path, hit.start_seconds, hit.stop_seconds) for hit in hits} == {
-        (str(folder / "sound-3.wav"), 0.0, 2.0), (str(folder / "sound-3.wav"), 2.0, 4.0)
-    }  # fmt: skip
+        (str(folder / "sound-3.wav"), start, start + 2.0) for start in (0.0, 1.0, 2.0)
+    }
     assert hits[0].score == pytest.approx(1, abs=1e-6)
 
 
@@ -65,7 +69,7 @@ def test_each_unreadable_file_is_reported_once_with_its_reason(folder, tmp_path)
 def test_the_same_command_again_skips_what_has_not_changed(folder, tmp_path):
     index_folder(folder, tmp_path / "index")
     again = index_folder(folder, tmp_path / "index")
-    assert (again.num_files_added, again.num_files_skipped, again.num_rows, again.num_rejected) == (0, 4, 8, 2)
+    assert (again.num_files_added, again.num_files_skipped, again.num_rows, again.num_rejected) == (0, 6, 12, 2)
 
 
 def test_new_and_changed_files_and_captions_are_taken_up(folder, tmp_path):
@@ -74,56 +78,37 @@ def test_new_and_changed_files_and_captions_are_taken_up(folder, tmp_path):
     write_numbered_sound(folder / "sound-5.wav", 5)
     (folder / "sound-2.srt").write_text("1\n00:00:00,500 --> 00:00:02,500\nthe number 2\n")
     again = index_folder(folder, tmp_path / "index")
-    assert (again.num_files_added, again.num_files_skipped, again.num_rows) == (3, 2, 1 + 1 + 2 + 2 + 1)
+    assert (again.num_files_added, again.num_files_skipped, again.num_rows) == (3, 4, 1 + (3 + 1) + 3 + 3 + 1)
     index = Index.open(tmp_path / "index", encoder=FakeEncoder())
     assert index.search("number 9", k=1)[0].path.endswith("sound-1.wav")
-    assert [hit.text for hit in index.search("number 2", k=1)] == ["the number 2"]
+    assert [hit.text for hit in index.search("number 2", k=3)] == ["the number 2"] * 3
+    (text,) = index.search("number 2", k=1, in_="text")
+    assert (text.start_seconds, text.stop_seconds, text.text) == (0.5, 2.5, "the number 2")
 
 
 def test_an_interrupted_run_loses_nothing_that_was_acknowledged(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "ROWS_PER_WRITE", 4)
+    monkeypatch.setattr(writer, "ROWS_PER_WRITE", 6)
 
     def interrupt(done, total, message):
-        if message.startswith("indexing") and done == 6:
+        if message.startswith("indexing") and done == 9:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         index_folder(folder, tmp_path / "index", progress=interrupt)
-    assert len(Index.open(tmp_path / "index")) == 4
+    assert len(Index.open(tmp_path / "index")) == 6
     summary = index_folder(folder, tmp_path / "index")
-    assert (summary.num_files_skipped, summary.num_files_added, summary.num_rows) == (2, 2, 8)
-
-
-def test_an_index_of_an_earlier_version_says_what_is_indexed_again_and_what_is_not_encoded(folder, tmp_path, caplog):
-    index_folder(folder, tmp_path / "index")
-    assert caplog.messages == []
-    facts = json.loads((tmp_path / "index" / "index.json").read_text())
-    del facts["model"]["sampling"]
-    (tmp_path / "index" / "index.json").write_text(json.dumps(facts))
-    lines = [json.loads(line) for line in (tmp_path / "index" / "files.jsonl").read_text().splitlines()]
-    lines = [line | {"state": f"0.3 {line['state']}"} for line in lines]
-    (tmp_path / "index" / "files.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    keeps = "only the middle window and the centre crop of a clip are encoded. "
-    keeps += "To cover whole clips, index again with --restart."
-    why = "they changed, or their clips are cut or compared in another way now"
-    for again in (f"4 files are indexed again ({why}); ", ""):
-        caplog.clear()
-        index_folder(folder, tmp_path / "index")
-        assert caplog.messages == [f"{tmp_path / 'index'}: made by vlsa 0.3: {again}{keeps}"]
-    caplog.clear()
-    index_folder(folder, tmp_path / "index", restart=True)
-    assert caplog.messages == []
+    assert (summary.num_files_skipped, summary.num_files_added, summary.num_rows) == (4, 2, 12)
 
 
 def test_a_clip_that_kills_its_worker_costs_only_itself(tmp_path):
     folder = tmp_path / "footage"
     folder.mkdir()
-    write_numbered_sound(folder / "deadly-1.wav", 1, seconds=6.0)
+    write_numbered_sound(folder / "deadly-1.wav", 1, seconds=4.0)
     write_numbered_sound(folder / "sound-2.wav", 2)
     summary = index_folder(folder, tmp_path / "index", num_workers=1, decode=decode_or_die)
     # Of three windows the second kills; then of the remaining two the second kills again.
     assert (summary.num_rows, summary.reasons) == (2, {"crashed": 2})
-    assert {line["start_seconds"] for line in report_of(tmp_path / "index")} == {2.0, 4.0}
+    assert {line["start_seconds"] for line in report_of(tmp_path / "index")} == {1.0, 2.0}
 
 
 def test_another_model_or_another_folder_is_refused_and_restart_begins_anew(folder, tmp_path):
@@ -160,7 +145,7 @@ def test_a_folder_without_anything_readable_says_why(tmp_path):
 
 
 def test_two_writers_of_one_index_exclude_each_other(folder, tmp_path):
-    with build._only_writer(tmp_path / "index"), pytest.raises(SearchIndexError, match="another process is writing"):
+    with only_writer(tmp_path / "index"), pytest.raises(SearchIndexError, match="another process is writing"):
         index_folder(folder, tmp_path / "index")
     with (tmp_path / "index" / "index.lock").open("w") as lock:  # as vlsa 0.3 does
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -171,6 +156,8 @@ def test_two_writers_of_one_index_exclude_each_other(folder, tmp_path):
 def test_a_clip_store_is_indexed_without_its_media(folder, tmp_path):
     rows, _ = scan(folder, window_seconds=2.0, num_workers=0)
     prepare(rows, tmp_path / "store", SETTINGS, num_workers=0)
+    with pytest.raises(ConfigError, match="the clips of a store are its windows"):
+        build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index", step_seconds=1.0)
     summary = build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index")
     assert summary.num_rows == len(ClipStore.open(tmp_path / "store")) == 8
     hit = Index.open(tmp_path / "index", encoder=FakeEncoder()).search(audio="4.wav", k=1)[0]
@@ -233,9 +220,9 @@ def test_clips_of_many_files_are_encoded_in_whole_batches(folder, tmp_path, monk
             sizes.append(len(clips))
             return super().encode_audio(clips)
 
-    monkeypatch.setattr(build, "CLIPS_PER_BATCH", 3)
-    build_index(Counting(), folder, tmp_path / "index", num_workers=0)  # four files of two clips
-    assert sizes == [3, 3, 2]
+    monkeypatch.setattr(encode_windows, "CLIPS_PER_BATCH", 5)
+    build_index(Counting(), folder, tmp_path / "index", num_workers=0)  # four files of three windows
+    assert sizes == [4, 5, 5, 2]  # the first to see that the model is usable
     index = Index.open(tmp_path / "index", encoder=FakeEncoder())
     assert [os.path.basename(index.search(f"number {n}", k=1)[0].path) for n in range(1, 5)] == [
         f"sound-{n}.wav" for n in range(1, 5)
@@ -243,22 +230,50 @@ def test_clips_of_many_files_are_encoded_in_whole_batches(folder, tmp_path, monk
     store, sizes[:] = tmp_path / "store", []
     prepare(scan(folder, window_seconds=2.0, num_workers=0)[0], store, SETTINGS, num_workers=0)
     build_index(Counting(), store, tmp_path / "store-index", num_workers=0)
-    assert sizes == [3, 3, 2]
+    assert sizes == [4, 5, 3]
 
 
-def test_a_folder_is_cut_as_a_store_of_it_is(folder, tmp_path):
+def test_windows_cover_the_whole_file_by_the_rule_of_stores_and_a_short_remainder_joins_the_last(folder, tmp_path):
     class Odd(FakeEncoder):
         window = dataclasses.replace(FakeEncoder.window, window_seconds=1.472)
 
     write_numbered_sound(folder / "sound-7.wav", 7, seconds=3.2)
-    build_index(Odd(), folder, tmp_path / "index", num_workers=0)
-    rows, _ = scan(folder, window_seconds=segment_seconds(1.472), num_workers=0)
-    hits = Index.open(tmp_path / "index", encoder=Odd()).search("number 1", k=99)
-    assert {(hit.id, hit.start_seconds, hit.stop_seconds) for hit in hits} == {
-        (row.id, row.start_seconds, row.stop_seconds) for row in rows
-    }
-    times = sorted((hit.start_seconds, hit.stop_seconds) for hit in hits if hit.path.endswith("7.wav"))
-    assert times == [(0.0, 1.5), (1.5, 3.2)]  # the remainder of 0.2 s joined the last segment
+    (folder / "sound-7.srt").write_text("1\n00:00:01,000 --> 00:00:01,200\nthe number 7\n")
+
+    def times(path, **options) -> list[tuple[float, float]]:
+        build_index(Odd(), folder, tmp_path / path, num_workers=0, **options)
+        hits = Index.open(tmp_path / path, encoder=Odd()).search("number 7", k=99)
+        return sorted((hit.start_seconds, hit.stop_seconds) for hit in hits if hit.path.endswith("7.wav"))
+
+    assert times("default") == [(0.0, 1.5), (0.75, 2.25), (1.5, 3.2)]
+    assert times("tiles", step_seconds=1.5) == [(0.0, 1.5), (1.5, 3.2)]
+    assert times("long", window_seconds=2.0, step_seconds=0.5) == [(0.0, 2.0), (0.5, 2.5), (1.0, 3.2)]
+    (folder / "sound-7.srt").unlink()
+    stored = [row for row in scan(folder, window_seconds=1.5, num_workers=0)[0] if row.path.endswith("7.wav")]
+    assert [(row.start_seconds, row.stop_seconds) for row in stored] == times("tiles")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window_seconds": 0.1}, "window of 0.1 s"),
+        ({"window_seconds": float("nan")}, "window of nan s"),
+        ({"step_seconds": 3.0}, "step of 3 s: with windows of 2 s"),
+        ({"step_seconds": 0.0}, "step of 0 s"),
+    ],
+)
+def test_windows_that_would_leave_parts_out_are_refused(folder, tmp_path, options, message):
+    with pytest.raises(ConfigError, match=message):
+        index_folder(folder, tmp_path / "index", **options)
+    assert not (tmp_path / "index" / "index.json").exists()
+
+
+def test_windows_of_another_kind_are_refused_until_restart(folder, tmp_path):
+    index_folder(folder, tmp_path / "index", step_seconds=2.0)
+    assert index_folder(folder, tmp_path / "index", step_seconds=2.0).num_rows == 8
+    with pytest.raises(SearchIndexError, match="made with step_seconds=2.0, this asks for 1; windows of two kinds"):
+        index_folder(folder, tmp_path / "index", step_seconds=1.0)
+    assert index_folder(folder, tmp_path / "index", step_seconds=1.0, restart=True).num_rows == 12
 
 
 @pytest.mark.parametrize("data", ["folder", "same store", "other store", "unknown"])
@@ -277,20 +292,20 @@ def test_what_the_training_data_means_is_said_once(folder, tmp_path, data):
     assert again.note == ""
 
 
-def test_an_index_killed_twenty_times_at_random_places_is_that_of_an_unbroken_run(tmp_path):
+def test_an_index_killed_again_and_again_at_random_places_is_that_of_an_unbroken_run(tmp_path):
     footage = tmp_path / "footage"
     footage.mkdir()
     for number in range(1, 13):
         write_numbered_sound(footage / f"sound-{number}.wav", number, seconds=4.0)
     script = ROOT / "tests" / "kill_indexing.py"
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-    command = [sys.executable, script, footage, tmp_path / "out", "0", "20"]
+    command = [sys.executable, script, footage, tmp_path / "out", "0", "12"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 5, "most tries ended before they were killed"
-    expected = rows_of(tmp_path / "out" / "unbroken")
-    assert len(expected) == 24
-    for number in range(5):
+    expected = rows_of(tmp_path / "out" / "new")
+    assert len(expected) == 10 * 3 + 1
+    for number in range(3):
         assert rows_of(tmp_path / "out" / f"round-{number}") == expected
 
 

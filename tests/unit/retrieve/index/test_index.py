@@ -1,5 +1,6 @@
 """The index: hits equal a plain matrix product, rows survive, and wrong folders, models and questions get one line."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -108,11 +109,11 @@ def test_a_reopened_index_answers_the_same(index):
     again = Index.open(index.path, encoder=FakeEncoder())
     assert again.search("number 11", k=5) == index.search("number 11", k=5)
     assert len(again) == 21
-    assert "21 clips" in repr(again)
+    assert "21 rows" in repr(again)
 
 
 def test_the_ledger_knows_finished_files_and_forgets_those_with_lost_rows(index):
-    gone = IndexedFile("/footage/empty.mp4", "state", 0)
+    gone = IndexedFile(path="/footage/empty.mp4", media="state")
     index.add([], [gone])
     files = index.files()
     assert files["/footage/empty.mp4"] == gone
@@ -122,7 +123,7 @@ def test_the_ledger_knows_finished_files_and_forgets_those_with_lost_rows(index)
 
 
 def test_a_torn_last_line_of_the_ledger_is_dropped(index):
-    ledger = index.path / "files.jsonl"
+    ledger = index.data / "files.jsonl"
     whole = ledger.read_bytes()
     ledger.write_bytes(whole + b'{"path": "/footage/torn')
     assert "/footage/torn" not in "".join(index.files())
@@ -189,12 +190,12 @@ def test_what_is_no_index_is_refused_in_one_line(tmp_path, index):
         Index.create(index.path, FakeEncoder())
     facts = json.loads((index.path / "index.json").read_text())
     (index.path / "index.json").write_text(json.dumps(facts | {"version": 9}))
-    with pytest.raises(SearchIndexError, match="version 9, this vlsa reads 1"):
+    with pytest.raises(SearchIndexError, match="version 9, this vlsa reads 2"):
         Index.open(index.path)
 
 
 def test_a_damaged_table_is_one_line(index):
-    for file in (index.path / "lance").rglob("*.manifest"):
+    for file in (index.data / "lance").rglob("*.manifest"):
         file.write_bytes(b"torn")
     with pytest.raises(SearchIndexError, match="cannot be read") as caught:
         Index.open(index.path)
@@ -213,7 +214,7 @@ def test_damaged_facts_are_one_line(index, damage):
 
 
 def test_vectors_that_are_cut_are_one_line_at_opening(index):
-    path = max((index.path / "lance").rglob("data/*"), key=lambda path: path.stat().st_size)
+    path = max((index.data / "lance").rglob("data/*"), key=lambda path: path.stat().st_size)
     os.truncate(path, path.stat().st_size - 1)
     for repair in (False, True):
         with pytest.raises(SearchIndexError, match=r"cannot be read \(.* bytes were written.*--restart"):
@@ -223,16 +224,16 @@ def test_vectors_that_are_cut_are_one_line_at_opening(index):
 def test_the_table_of_another_index_is_refused(index, tmp_path):
     other = Index.create(tmp_path / "other", FakeEncoder())
     other.add([row(n, video=n + 1) for n in range(30)])
-    shutil.rmtree(index.path / "lance")
-    shutil.copytree(other.path / "lance", index.path / "lance")
+    shutil.rmtree(index.data / "lance")
+    shutil.copytree(other.data / "lance", index.data / "lance")
     with pytest.raises(SearchIndexError, match="it belongs to another index"):
         Index.open(index.path)
 
 
-def test_an_index_of_version_0_3_is_read(index):
-    rewrite(index, lambda facts: [facts.pop("table"), facts.pop("num_bytes")])
-    again = Index.open(index.path, encoder=FakeEncoder())
-    assert again.search("number 11", k=5) == index.search("number 11", k=5)
+def test_an_index_of_an_earlier_version_is_refused_with_what_to_do(index):
+    rewrite(index, lambda facts: facts.update(version=1))
+    with pytest.raises(SearchIndexError, match="index of version 1, this vlsa reads 2; .* Index again: .* --restart"):
+        Index.open(index.path)
 
 
 def rewrite(index: Index, change: Callable[[dict], object]) -> None:
@@ -242,10 +243,12 @@ def rewrite(index: Index, change: Callable[[dict], object]) -> None:
     (index.path / "index.json").write_text(json.dumps(facts))
 
 
+FACTS = ["format", "version", "model", "source", "width", "spaces", "num_rows", "table", "data", "num_bytes", "state",
+         "windows", "model_files"]  # fmt: skip
 HOSTILE = [None, True, -1, 10**30, 1.5, "", "\0", "\ud800", "x" * 10**6, [], {}, [[]], {"a": {"b": []}}]
 
 
-@pytest.mark.parametrize("name", ["format", "version", "model", "source", "width", "num_rows", "table", "num_bytes"])
+@pytest.mark.parametrize("name", FACTS)
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_any_value_of_any_fact_opens_or_is_one_short_line(index, name, number):
     rewrite(index, lambda facts: facts.update({name: HOSTILE[number]}))
@@ -266,20 +269,20 @@ def test_any_value_of_any_fact_of_the_model_loads_or_is_one_line(index, name, nu
 
 @pytest.mark.parametrize("content", [b"", b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"null", b"7" * 5000])
 def test_any_content_of_the_facts_or_the_ledger_is_one_line_or_no_lines(index, content):
-    (index.path / "files.jsonl").write_bytes(content + b"\n")
+    (index.data / "files.jsonl").write_bytes(content + b"\n")
     assert index.files() == {}
     (index.path / "index.json").write_bytes(content)
     with pytest.raises(SearchIndexError, match="not an index"):
         Index.open(index.path)
 
 
-@pytest.mark.parametrize("name", ["path", "state", "num_rows", "rejections"])
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(IndexedFile)])
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_any_value_in_a_line_of_the_ledger_costs_its_file_only(index, name, number):
     known = index.files()
-    first, *rest = (index.path / "files.jsonl").read_text().splitlines()
+    first, *rest = (index.data / "files.jsonl").read_text().splitlines()
     lines = [json.dumps(json.loads(first) | {name: HOSTILE[number]}), *rest]
-    (index.path / "files.jsonl").write_text("\n".join(lines) + "\n")
+    (index.data / "files.jsonl").write_text("\n".join(lines) + "\n")
     found = index.files()
     assert {path: found[path] for path in list(known)[1:]} == dict(list(known.items())[1:])
     assert len(found) <= len(known)
@@ -289,16 +292,17 @@ def test_any_value_in_a_line_of_the_ledger_costs_its_file_only(index, name, numb
 @pytest.mark.parametrize("value", [[], {}, 7, True, "\ud800"])
 def test_a_rejection_of_another_kind_is_a_damaged_line(index, name, value):
     rejection = {"id": "a", "path": "a", "start_seconds": None, "stop_seconds": 1.0, "reason": "x", "message": "y"}
-    line = {"path": "/new", "state": "s", "num_rows": 0, "rejections": [rejection | {name: value}]}
-    (index.path / "files.jsonl").write_text(json.dumps(line) + "\n")
+    line = {"path": "/new", "media": "s", "rejections": [rejection | {name: value}]}
+    (index.data / "files.jsonl").write_text(json.dumps(line) + "\n")
     if not (isinstance(value, int) and name.endswith("_seconds")):
         assert index.files() == {}
 
 
 @pytest.mark.parametrize("name", ["index.json", "files.jsonl"])
 def test_a_pipe_in_place_of_a_file_is_one_line_and_not_waited_for(index, name):
-    (index.path / name).unlink()
-    os.mkfifo(index.path / name)
+    path = (index.path if name == "index.json" else index.data) / name
+    path.unlink()
+    os.mkfifo(path)
     with pytest.raises(SearchIndexError, match=r"not an index|cannot be read \(not a regular file"):
         Index.open(index.path).files()
 
@@ -312,7 +316,7 @@ def test_a_table_in_another_process_answers_as_one_in_this_and_says_when_it_is_l
     parallel._table._pipe.close()
     with pytest.raises(SearchIndexError, match="the process that reads the table ended early"):
         parallel.search("number 1")
-    os.remove(next((index.path / "lance").rglob("data/*")))
+    os.remove(next((index.data / "lance").rglob("data/*")))
     with pytest.raises(SearchIndexError, match="the table of vectors cannot be read"):
         Index.open(index.path, parallel=True)
 
@@ -321,7 +325,7 @@ def test_a_question_runs_no_python_file_of_the_folder_it_is_asked_in(index, tmp_
     (tmp_path / "queue.py").write_text("raise SystemExit('a file of the footage was run')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", *sys.path])  # as under `python -c`
-    assert len(TableProcess(index.path / "lance", index.facts)) == 21
+    assert len(TableProcess(index.data / "lance", index.facts)) == 21
 
 
 def test_words_that_the_model_does_not_know_or_read_are_logged(index, caplog):
@@ -336,7 +340,7 @@ def test_words_that_the_model_does_not_know_or_read_are_logged(index, caplog):
 
 def test_a_damaged_line_of_the_ledger_costs_its_file_only(index):
     known = index.files()
-    ledger = index.path / "files.jsonl"
+    ledger = index.data / "files.jsonl"
     first, *rest = ledger.read_bytes().splitlines(keepends=True)
     ledger.write_bytes(first[: len(first) // 2] + b"\n" + b"".join(rest))
     assert len(index.files()) == len(known) - 1

@@ -1,0 +1,73 @@
+"""`vlsa index --watch`: what changes in the folder is found soon after, and Ctrl-C ends it with one line."""
+
+import logging
+import os
+import signal
+import threading
+
+import pytest
+from command_lines import call
+from fake_encoder import FakeEncoder, write_numbered_sound
+
+from vlsa.base.errors import ManifestError
+from vlsa.retrieve.encode import encoders
+from vlsa.retrieve.index import watch
+from vlsa.retrieve.index.index import Index
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "QUIET_MS", 50)
+    folder = tmp_path / "footage"
+    folder.mkdir()
+    for number in (1, 2, 3):
+        write_numbered_sound(folder / f"sound-{number}.wav", number)
+    return folder
+
+
+def test_changes_are_followed_until_it_is_stopped_and_a_table_that_is_malformed_is_waited_for(folder, caplog):
+    stop, out = threading.Event(), folder / ".index"  # within the folder: its own files are no change of it
+    summaries = watch.watch_index(FakeEncoder(), folder, out, num_workers=0, stop=stop)
+    assert next(summaries).num_files == 3
+    (folder / "sound-1.wav").rename(folder / "moved-1.wav")
+    summary = next(summaries)
+    assert (summary.num_files_moved, summary.num_files) == (1, 3)
+    (folder / "metadata.csv").write_text("no\npath\n")
+
+    def mend() -> None:
+        if any("metadata.csv" in message for message in caplog.messages):
+            (folder / "metadata.csv").unlink()
+            write_numbered_sound(folder / "sound-4.wav", 4)
+        else:
+            threading.Timer(0.1, mend).start()
+
+    with caplog.at_level(logging.WARNING):
+        mend()
+        assert next(summaries).num_files == 4
+    assert Index.open(out, encoder=FakeEncoder()).search("number 4", k=1)[0].path == str(folder / "sound-4.wav")
+    stop.set()
+    assert list(summaries) == []
+
+
+def test_a_folder_that_cannot_be_indexed_at_first_is_an_error(folder, tmp_path):
+    for path in folder.iterdir():
+        path.unlink()
+    with pytest.raises(ManifestError, match="no media files"):
+        next(watch.watch_index(FakeEncoder(), folder, tmp_path / "index", num_workers=0))
+
+
+def test_ctrl_c_ends_the_command_with_one_line(folder, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(encoders, "load", lambda path: FakeEncoder())
+
+    def interrupt_when_indexed() -> None:
+        if (tmp_path / "index" / "index_report.jsonl").exists():
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            threading.Timer(0.1, interrupt_when_indexed).start()
+
+    interrupt_when_indexed()
+    result = call(f"vlsa index {tmp_path / 'run'} {folder} --out {tmp_path / 'index'} --watch --workers 0")
+    assert result.exit_code == 130
+    assert "3 files, 3 windows" in result.stdout
+    assert "stopped; the same command resumes" in result.stderr

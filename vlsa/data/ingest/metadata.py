@@ -1,0 +1,56 @@
+"""FOLDER/metadata.csv: what its owner knows of each file, in columns of any names. Feeds an index's table of files.
+
+path,camera,place
+2024/ferry.mp4,A7,harbour
+"""
+
+import csv
+import io
+from pathlib import Path
+
+from vlsa.base.errors import CaptionError
+from vlsa.data.ingest.listing import relative_name
+from vlsa.data.media.subtitles import read_text
+
+METADATA_NAME = "metadata.csv"
+
+
+def read_metadata(folder: Path) -> dict[str, dict[str, str]]:
+    """The columns of each file by its name, blank ones left out; empty without the table. Raises CaptionError."""
+    path = folder / METADATA_NAME
+    if not path.exists():
+        return {}
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    found: dict[str, dict[str, str]] = {}
+    header: list[str] = []
+    try:
+        for cells in reader:
+            if not header:
+                header = _checked_header(path, [name.strip() for name in cells])
+            elif any(cell.strip() for cell in cells):
+                values = _values(f"{path}:{reader.line_num}", header, cells)
+                name = relative_name(folder, values.pop("path"))
+                found[name] = found.get(name, {}) | values
+    except csv.Error as error:
+        message = f"{path}:{reader.line_num}: not readable as CSV ({error}). Check the quotes of this line."
+        raise CaptionError(message) from error
+    return found
+
+
+def _checked_header(path: Path, header: list[str]) -> list[str]:
+    if "path" not in header or len(set(header)) < len(header) or not all(header):
+        raise CaptionError(
+            f"{path}: its columns are {', '.join(header) or 'none'}; one named path is needed to match rows to files, "
+            "and each name once. Fix the first line, or remove the file."
+        )
+    return header
+
+
+def _values(where: str, header: list[str], cells: list[str]) -> dict[str, str]:
+    values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
+    if len(cells) != len(header) or "path" not in values:
+        raise CaptionError(
+            f"{where}: {len(cells)} values for {len(header)} columns, or no path; they would land in the wrong column. "
+            'Put "quotes" around a value with commas.'
+        )
+    return values

@@ -1,0 +1,113 @@
+"""Windows of media files or of a store to vectors, in batches that run across files; feeds writer.py.
+
+Decodes media in worker processes (encode/sampling.py), encodes in this one.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from vlsa.base.errors import SearchIndexError
+from vlsa.config import num_shared
+from vlsa.data.clip import Clip
+from vlsa.data.engine.workers import Done, Heartbeat, Lost, WorkerPool
+from vlsa.data.ingest.manifest import ClipRow, Rejection
+from vlsa.data.store.reader import ClipStore
+from vlsa.retrieve.encode.embed import embed_clips, embed_rows
+from vlsa.retrieve.encode.protocol import Encoder
+from vlsa.retrieve.encode.sampling import WindowSpec
+from vlsa.retrieve.index.rows import window_rows
+from vlsa.retrieve.index.writer import Writer
+
+ROWS_PER_TASK = 16
+"""Windows that a worker decodes before it hands them over."""
+CLIPS_PER_BATCH = 32
+"""Windows that are encoded together."""
+SMALLEST_SPREAD = 1e-4
+"""Vectors of different media whose numbers differ by less are all alike."""
+
+Decode = Callable[[WindowSpec, Sequence[ClipRow], Heartbeat], tuple[list[Clip], list[Rejection]]]
+
+
+def encode_media(
+    writer: Writer,
+    encoder: Encoder,
+    decode: Callable[[Sequence[ClipRow], Heartbeat], tuple[list[Clip], list[Rejection]]],
+    num_workers: int | None,
+) -> None:
+    """Decode in workers, encode here; a clip that kills or holds its worker is left out and the rest is tried again."""
+    rows = {row.id: row for row in writer.windows}
+    pool = WorkerPool(decode, _tasks(writer.windows), os.cpu_count() or 1 if num_workers is None else num_workers)
+    waiting: list[Clip] = []
+
+    def encode(num_clips: int) -> None:
+        clips = [waiting.pop(0) for _ in range(num_clips)]
+        writer.add(*window_rows([rows[clip.id] for clip in clips], writer.paths, embed_clips(encoder, clips)))
+
+    for event in pool.events():
+        if isinstance(event, Done):
+            clips, rejections = event.value
+            waiting += clips
+            writer.add(*rejections)
+            while len(waiting) >= CLIPS_PER_BATCH:
+                encode(CLIPS_PER_BATCH)
+        elif isinstance(event, Lost):
+            blamed = [row for row in event.task if event.label in (row.id, row.path)]
+            message = f"{event.task[0].path}: {event.message}. Convert the file, or leave it out."
+            writer.add(*(row.rejected(event.reason, message) for row in blamed))
+            if rest := tuple(row for row in event.task if row not in blamed):
+                pool.submit(rest)
+    encode(len(waiting))
+
+
+def _tasks(rows: Sequence[ClipRow]) -> list[tuple[ClipRow, ...]]:
+    """Rows of one file each, few enough that workers share a long file."""
+    by_file = [list(group) for _, group in itertools.groupby(rows, key=lambda row: row.path)]
+    return [tuple(group[k : k + ROWS_PER_TASK]) for group in by_file for k in range(0, len(group), ROWS_PER_TASK)]
+
+
+def encode_stored(writer: Writer, encoder: Encoder, store: ClipStore) -> None:
+    """Encode the clips of a store."""
+    for k in range(0, len(writer.windows), CLIPS_PER_BATCH):
+        rows = writer.windows[k : k + CLIPS_PER_BATCH]
+        writer.add(*window_rows(rows, writer.paths, embed_rows(encoder, store, [store[row.id] for row in rows])))
+
+
+def check_usable(encoder: Encoder) -> None:
+    """Raises SearchIndexError for a model whose vectors are not finite, or alike for media that are not."""
+    clips = [_noise(encoder.window, number) for number in range(4)]
+    encode = {"video": encoder.encode_video, "audio": encoder.encode_audio}
+    for modality in encode:
+        if not num_shared(modality, modality, encoder.spaces):
+            continue
+        vectors = encode[modality](clips)
+        if not np.isfinite(vectors).all():
+            raise _unusable(encoder, f"its vectors of {modality} are not finite", "a training that diverged")
+        if np.ptp(vectors, axis=0).max() < SMALLEST_SPREAD:
+            raise _unusable(encoder, f"its vectors of {modality} are all alike", "a training that collapsed")
+
+
+def _unusable(encoder: Encoder, what: str, why: str) -> SearchIndexError:
+    return SearchIndexError(
+        f"{encoder.about.get('run', encoder.fingerprint)}: {what}, as after {why}; any answer would be chance, so "
+        "nothing was written. Check the run (vlsa evaluate, vlsa doctor RUN), or use another."
+    )
+
+
+def _noise(window: WindowSpec, number: int) -> Clip:
+    """A window of random frames and audio of a brightness and loudness of its own."""
+    rng, side_px = np.random.default_rng(number), window.short_side_px
+    frames = rng.integers(50 * number, 50 * number + 60, (window.num_frames, side_px, side_px, 3), dtype=np.uint8)
+    num_samples = round(window.window_seconds * window.sample_rate_hz)
+    return Clip(
+        id=f"noise-{number}",
+        source="noise",
+        start_seconds=0.0,
+        stop_seconds=window.window_seconds,
+        frames=frames,
+        frame_seconds=(np.arange(window.num_frames) + 0.5) * window.window_seconds / window.num_frames,
+        sound=rng.uniform(0.1, 0.2 * (number + 1), num_samples).astype(np.float32),
+        sample_rate_hz=window.sample_rate_hz,
+    )

@@ -1,0 +1,85 @@
+"""One row of the table of files of an index: what filters and pages want to know of a media file.
+
+Made by survey.py; written and read by lance.py. Imports no media library.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Literal
+
+from vlsa.retrieve.index.source import SourceFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFacts:
+    """A media file that can be found. What is not known, as of a clip store, is None."""
+
+    path: str
+    """Relative to the source, with forward slashes; absolute for a file elsewhere."""
+    file_id: str
+    """16 hex digits that follow from the path; ids of rows start with them."""
+    content: str = ""
+    """Digest of the bytes; equal for copies."""
+    size_bytes: int | None = None
+    modified_at: str | None = None
+    """ISO 8601 in UTC."""
+    recorded_at: str | None = None
+    """ISO 8601 in UTC, from what `recorded_from` says."""
+    recorded_from: Literal["container", "file"] | None = None
+    """The container's creation time, else the time of the last change of the file."""
+    duration_seconds: float = 0.0
+    """To the end of the longer of video and audio."""
+    width_px: int | None = None
+    height_px: int | None = None
+    frames_per_second: float | None = None
+    sample_rate_hz: int | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    has_video: bool = False
+    has_audio: bool = False
+    has_text: bool = False
+    has_subtitles: bool = False
+    """Whether a subtitle stream holds text, which is used where nothing else has the file's text."""
+    text_from: Literal["table", "sidecar", "subtitles"] | None = None
+    subtitle_language: str | None = None
+    tags: tuple[str, ...] = ()
+    """The folders that it lies in."""
+    metadata: str = "{}"
+    """Its row of metadata.csv as a JSON object of texts."""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Its row of metadata.csv."""
+        return json.loads(self.metadata)
+
+    def of(self, file: SourceFile) -> "FileFacts":
+        """The same media under the name, times and labels of this file."""
+        from_file = self.recorded_from != "container"
+        return replace(
+            self,
+            path=file.path,
+            file_id=file_id(file.path),
+            size_bytes=file.size_bytes,
+            modified_at=_utc(file.modified_seconds),
+            recorded_at=_utc(file.modified_seconds) if from_file else self.recorded_at,
+            recorded_from=("file" if file.modified_seconds is not None else None) if from_file else "container",
+            tags=PurePosixPath(file.path).parts[:-1] if not file.path.startswith("/") else (),
+            metadata=_as_json(file.metadata),
+        )
+
+
+def file_id(path: str) -> str:
+    """16 hex digits for the path of a file."""
+    return hashlib.blake2b(path.encode(errors="surrogateescape"), digest_size=8).hexdigest()
+
+
+def _utc(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _as_json(metadata: Mapping[str, str]) -> str:
+    return json.dumps(dict(sorted(metadata.items())), ensure_ascii=False)

@@ -1,0 +1,99 @@
+"""The two tables of an index as Arrow: which columns there are, and rows to columns and back.
+
+Used by lance.py. A text row has the vector of its text, a window those of its video, its audio, and both fused.
+Axes: D width of the matching space.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from vlsa.retrieve.index.facts import NAME_KEY
+from vlsa.retrieve.index.file_facts import FileFacts
+from vlsa.retrieve.index.query import VECTORS
+from vlsa.retrieve.index.rows import IndexRow
+
+FACTS = ("id", "path", "kind", "start_seconds", "stop_seconds", "language")
+WHOLE_NUMBERS = ("size_bytes", "width_px", "height_px", "sample_rate_hz")
+NUMBERS = ("duration_seconds", "frames_per_second")
+
+
+def presence(column: str) -> str:
+    """The column that says whether a vector is there."""
+    return f"has_{column.removesuffix('_vector')}"
+
+
+def clip_schema(width: int, name: str) -> Any:
+    """Columns of the table of windows and texts; `name` is that of the index it belongs to."""
+    import pyarrow
+
+    texts = [(column, pyarrow.string()) for column in ("id", "path", "kind")]
+    times = [(column, pyarrow.float64()) for column in ("start_seconds", "stop_seconds")]
+    words = [("language", pyarrow.string()), ("text", pyarrow.string())]
+    present = [(presence(column), pyarrow.bool_()) for column in VECTORS]
+    vectors = [(column, pyarrow.list_(pyarrow.float32(), width)) for column in VECTORS]
+    return pyarrow.schema([*texts, *times, *words, *present, *vectors], metadata={NAME_KEY: name})
+
+
+def clip_columns(rows: Sequence[IndexRow], width: int) -> Any:
+    """Rows as an Arrow table."""
+    import pyarrow
+
+    schema = clip_schema(width, "")
+    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in FACTS}
+    columns["text"] = ["\n".join(row.texts) for row in rows]
+    for name in VECTORS:
+        vectors = [getattr(row, name) for row in rows]
+        columns[presence(name)] = [vector is not None for vector in vectors]
+        columns[name] = pyarrow.array(vectors, type=schema.field(name).type)
+    return pyarrow.table(columns, schema=schema)
+
+
+def clip_rows(batch: Any, spaces: tuple[str, ...]) -> Iterator[IndexRow]:
+    """The rows of an Arrow batch; the fused vector is made again from the others."""
+    found = {name: _vectors(batch, name) for name in VECTORS if name != "media"}
+    texts = batch.column("text").to_pylist()
+    for number, row in enumerate(batch.select(list(FACTS)).to_pylist()):
+        vectors = {name: column[number] for name, column in found.items()}
+        whole = [texts[number]] if row["kind"] == "text" else texts[number].split("\n")
+        words = tuple(whole) if texts[number] else ()
+        yield IndexRow(**row, **vectors, texts=words, spaces=spaces)
+
+
+def _vectors(batch: Any, name: str) -> list[np.ndarray | None]:
+    column, present = batch.column(name), batch.column(presence(name)).to_pylist()
+    values = column.values.to_numpy(zero_copy_only=False)  # those of absent vectors too
+    width = column.type.list_size
+    values = values[column.offset * width : (column.offset + len(column)) * width].reshape(len(column), width)
+    return [values[number] if there else None for number, there in enumerate(present)]
+
+
+def file_schema(name: str) -> Any:
+    """Columns of the table of files: the fields of FileFacts."""
+    import pyarrow
+
+    kinds = dict.fromkeys(WHOLE_NUMBERS, pyarrow.int64()) | dict.fromkeys(NUMBERS, pyarrow.float64())
+    kinds |= {"tags": pyarrow.list_(pyarrow.string())}
+    named = [field.name for field in fields(FileFacts)]
+    columns = [
+        (column, kinds.get(column, pyarrow.bool_() if column.startswith("has_") else pyarrow.string()))
+        for column in named
+    ]
+    return pyarrow.schema(columns, metadata={NAME_KEY: name})
+
+
+def file_columns(files: Sequence[FileFacts]) -> Any:
+    """Facts of files as an Arrow table."""
+    import pyarrow
+
+    schema = file_schema("")
+    columns = {name: [getattr(file, name) for file in files] for name in schema.names}
+    columns["tags"] = [list(file.tags) for file in files]
+    return pyarrow.table(columns, schema=schema)
+
+
+def file_rows(table: Any) -> list[FileFacts]:
+    """The facts in an Arrow table."""
+    return [FileFacts(**{**row, "tags": tuple(row["tags"] or ())}) for row in table.to_pylist()]

@@ -1,0 +1,146 @@
+"""What an index is to be made of: the files of a folder with the state of each, or the clips of a store by file.
+
+Looks at names, sizes and times only, so that a folder in which nothing changed is dealt with in a moment; imports
+neither PyTorch nor a decoder. Feeds changes.py and update.py.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from vlsa.base.errors import ManifestError
+from vlsa.data.ingest.captions import CaptionRow
+from vlsa.data.ingest.listing import list_media, read_tables, sidecar_of
+from vlsa.data.ingest.manifest import ClipRow, Rejection
+from vlsa.data.ingest.metadata import read_metadata
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES
+
+if TYPE_CHECKING:
+    from vlsa.data.store.reader import ClipStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """A file and the state it is in; equal states, and there is nothing to do."""
+
+    path: str
+    """Relative to the source, with forward slashes; absolute for a file elsewhere."""
+    media: str
+    words: str = ""
+    labels: str = ""
+    size_bytes: int | None = None
+    modified_seconds: float | None = None
+    sidecar: str | None = None
+    """Absolute path of the subtitle file next to it."""
+    captions: tuple[CaptionRow, ...] = ()
+    """Its rows of the caption tables; with any, its subtitles are not read."""
+    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    clips: tuple[ClipRow, ...] = ()
+    """Of a store: clips with absolute paths."""
+
+    @property
+    def states(self) -> tuple[str, str, str]:
+        return self.media, self.words, self.labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """All files of a folder or a store, and those that cannot be named."""
+
+    root: Path
+    files: Mapping[str, SourceFile]
+    rejections: tuple[Rejection, ...] = ()
+    store: "ClipStore | None" = None
+
+    def absolute(self, path: str) -> str:
+        """Where a file lies."""
+        return os.path.join(self.root, path)
+
+
+def list_source(root: Path) -> Source:
+    """The files of a folder of media, or of a clip store. Raises ManifestError, CaptionError, StoreError."""
+    if (root / "store.json").exists():
+        return _list_store(root)
+    tables, metadata = (read_tables(root), read_metadata(root)) if root.is_dir() else ({}, {})
+    names = sorted({*list_media(root), *tables})
+    good = [name for name in names if _is_unicode(name)]
+    files = {name: _file(root, name, tables.get(name, ()), metadata.get(name, {})) for name in good}
+    return Source(root=root, files=files, rejections=tuple(_bad_name(root, n) for n in names if not _is_unicode(n)))
+
+
+def check_not_empty(source: Source) -> None:
+    """Raises ManifestError when there is nothing to index."""
+    if not source.files and not source.rejections:
+        raise ManifestError(
+            f"{source.root}: no media files in it; nothing could be found. "
+            f"Known endings: {', '.join(sorted(MEDIA_SUFFIXES))}."
+        )
+
+
+def _file(root: Path, name: str, captions: Sequence[CaptionRow], metadata: Mapping[str, str]) -> SourceFile:
+    path = root / name
+    sidecar = None if captions else sidecar_of(path)
+    media, size_bytes, modified_seconds = _on_disk(path)
+    spoken = [(row.start_seconds, row.stop_seconds, row.text) for row in captions]
+    return SourceFile(
+        path=name,
+        media=media,
+        words=_digest(spoken, sidecar and (sidecar.suffix, _on_disk(sidecar)[0])) if spoken or sidecar else "",
+        labels=_digest(sorted(metadata.items())) if metadata else "",
+        size_bytes=size_bytes,
+        modified_seconds=modified_seconds,
+        sidecar=None if sidecar is None else str(sidecar),
+        captions=tuple(captions),
+        metadata=metadata,
+    )
+
+
+def _on_disk(path: Path) -> tuple[str, int | None, float | None]:
+    """The state of a file, its size in bytes, and when it was last changed."""
+    try:
+        facts = os.stat(path)
+    except (OSError, ValueError):
+        return "missing", None, None
+    readable = "" if os.access(path, os.R_OK) else " unreadable"
+    return f"{facts.st_size} {facts.st_mtime_ns}{readable}", facts.st_size, facts.st_mtime
+
+
+def _list_store(root: Path) -> Source:
+    from vlsa.data.store.reader import ClipStore
+
+    store = ClipStore.open(root)
+    by_path: dict[str, list[ClipRow]] = {}
+    for clip in store.rows():
+        path = store.media_path(clip)
+        by_path.setdefault(path, []).append(
+            ClipRow(clip.id, path, clip.start_seconds, clip.stop_seconds, clip.texts, clip.split)
+        )
+    good = {path: rows for path, rows in by_path.items() if _is_unicode(path)}
+    files = {path: _stored_file(path, rows, store) for path, rows in good.items()}
+    bad = tuple(_bad_name(root, path) for path in by_path if path not in good)
+    return Source(root=root, files=files, rejections=bad, store=store)
+
+
+def _stored_file(path: str, rows: Sequence[ClipRow], store: "ClipStore") -> SourceFile:
+    content = [store[row.id].content_digest for row in rows]
+    media = _on_disk(Path(path))[0] if None in content else content
+    made = [(row.id, row.start_seconds, row.stop_seconds, row.texts) for row in rows]  # the split does not matter here
+    return SourceFile(path=path, media=_digest(media, made), clips=tuple(rows))
+
+
+def _digest(*values: object) -> str:
+    return hashlib.blake2b(repr(values).encode(errors="surrogateescape"), digest_size=12).hexdigest()
+
+
+def _is_unicode(name: str) -> bool:
+    return name.encode(errors="ignore").decode() == name
+
+
+def _bad_name(root: Path, name: str) -> Rejection:
+    path = os.path.join(root, name)
+    message = f"{path}: its name is not UTF-8, which the index cannot keep. Rename the file."
+    return Rejection(name, path, None, None, reason="file_name", message=message)

@@ -1,0 +1,106 @@
+"""What is in a media file that is to be indexed: its facts and its text, or why it cannot be used.
+
+Runs in worker processes (data/engine/workers.py), as decoders may crash on unknown files. Reads media and subtitle
+files; feeds update.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlsa.base.errors import CaptionError, MediaError
+from vlsa.base.files import Progress
+from vlsa.data.engine.workers import Done, Heartbeat, Lost, WorkerPool, patience_seconds
+from vlsa.data.ingest.manifest import Rejection
+from vlsa.data.media.decode import iter_subtitles
+from vlsa.data.media.probe import LONGEST_FILE_SECONDS, MediaFacts, probe
+from vlsa.data.media.subtitles import TimedText, read_subtitles
+from vlsa.retrieve.index.file_facts import FileFacts, file_id
+
+
+@dataclass(frozen=True)
+class SurveyTask:
+    """A file to look at."""
+
+    path: str
+    """As in the ledger."""
+    absolute: str
+    sidecar: str | None
+    has_captions: bool
+    """Its text is in a caption table: subtitles are not read."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found in a file. Without facts it cannot be used."""
+
+    facts: FileFacts | None = None
+    cues: tuple[TimedText, ...] = ()
+    language: str | None = None
+    rejections: tuple[Rejection, ...] = ()
+
+
+def survey(tasks: Sequence[SurveyTask], num_workers: int, progress: Progress | None) -> dict[str, Survey]:
+    """Look at files in processes that may die of them; what killed or held one is reported as any other fault."""
+    found: dict[str, Survey] = {}
+    for event in WorkerPool(survey_file, tasks, num_workers).events():
+        if isinstance(event, Lost):
+            message = f"{event.task.absolute}: {event.message} while scanning the file. Convert it or leave it out."
+            found[event.task.path] = Survey(rejections=(_rejection(event.task, event.reason, message),))
+        elif isinstance(event, Done):
+            found[event.task.path] = event.value
+        else:
+            continue
+        if progress:
+            progress(len(found), len(tasks), f"scanning {event.task.path}")
+    return found
+
+
+def survey_file(task: SurveyTask, beat: Heartbeat) -> Survey:
+    """Look at one file. Text that cannot be read costs the text, not the file."""
+    beat(task.path, patience_seconds(task.absolute))
+    try:
+        media = probe(task.absolute)
+    except MediaError as error:
+        return Survey(rejections=(_rejection(task, error.reason, str(error)),))
+    cues: tuple[TimedText, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    try:
+        cues = tuple(_cues(task, media))
+    except (CaptionError, MediaError) as error:
+        rejections = (_rejection(task, reason="captions", message=str(error)),)
+    from_stream = task.sidecar is None and bool(cues)
+    return Survey(_facts(task, media), cues, media.subtitle_language if from_stream else None, rejections)
+
+
+def _cues(task: SurveyTask, media: MediaFacts) -> Sequence[TimedText]:
+    if task.has_captions:
+        return ()
+    if task.sidecar is not None:
+        return read_subtitles(task.sidecar)
+    return iter_subtitles(task.absolute) if media.has_subtitles else ()
+
+
+def _facts(task: SurveyTask, media: MediaFacts) -> FileFacts:
+    ends = [end for end in (media.video_end_seconds, media.audio_end_seconds) if end]
+    longest = max(ends, default=media.duration_seconds)
+    return FileFacts(
+        path=task.path,
+        file_id=file_id(task.path),
+        duration_seconds=longest if longest <= LONGEST_FILE_SECONDS else media.duration_seconds,
+        width_px=media.width_px,
+        height_px=media.height_px,
+        frames_per_second=media.frames_per_second,
+        sample_rate_hz=media.sample_rate_hz,
+        video_codec=media.video_codec,
+        audio_codec=media.audio_codec,
+        has_video=media.has_video,
+        has_audio=media.has_sound,
+        has_subtitles=media.has_subtitles,
+        subtitle_language=media.subtitle_language,
+        recorded_at=media.recorded_at,
+        recorded_from="container" if media.recorded_at else None,
+    )
+
+
+def _rejection(task: SurveyTask, reason: str, message: str) -> Rejection:
+    return Rejection(task.path, task.path, None, None, reason, message)
