@@ -21,7 +21,7 @@ SUBROOMS = {
     "config": ("", "recipes"),
     "data": ("", "media", "engine", "ingest", "benchmarks", "world", "store", "loading"),
     "model": ("", "warm_start"),
-    "retrieve": ("encode", "evaluate", "index"),
+    "retrieve": ("encode", "evaluate", "index", "search"),
     "show": ("compute", "plots", ""),
 }
 """Folders of a room in the order that imports follow; "" is the files of the room itself."""

@@ -16,12 +16,12 @@ from av.video.reformatter import VideoReformatter
 from vlsa.base.errors import MediaError
 from vlsa.data.media.container import HOLE_SECONDS, Source, TimedFrame, check_file
 from vlsa.data.media.probe import MediaFacts, upright_size
+from vlsa.data.media.suffixes import IMAGE_SUFFIXES
 
 ROUNDING_SECONDS = 1e-4
 """Time stamps are rounded (the container's start to a microsecond, some frames to a millisecond's tenth)."""
 SKIPPABLE_CODECS = frozenset({"h264", "hevc", "mpeg4"})
 """Where leaving out frames that no other frame needs was measured to be exact. (It is not for AV1.)"""
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass

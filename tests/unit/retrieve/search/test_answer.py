@@ -1,0 +1,155 @@
+"""The way from a question to moments, with an encoder that reads numbers and vectors that stand for them."""
+
+import numpy as np
+import pytest
+from fake_encoder import FakeEncoder, concept, write_numbered_sound
+
+from vlsa.base.errors import MediaError, VlsaError
+from vlsa.retrieve.search.answer import Searched, answer
+from vlsa.retrieve.search.asked import asked_vectors
+from vlsa.retrieve.search.moments import Windows
+from vlsa.retrieve.search.pieces import question_of
+from vlsa.retrieve.search.question import Part, Question
+
+NUM_FILES, PER_FILE = 40, 4
+"""File f shows f and sounds as 100 + f; its third window shows f + 1 of the next file; texts say so."""
+
+
+def made():
+    file = np.repeat(np.arange(NUM_FILES), PER_FILE)
+    start = np.tile(np.arange(PER_FILE) * 2.0, NUM_FILES)
+    windows = Windows(file, start, start + 2)
+    shown = [number + (place == 4.0) for number, place in zip(file, start, strict=True)]
+    video = np.stack([concept(int(number)) for number in shown])
+    audio = np.stack([concept(100 + int(number)) for number in file])
+    audio[::PER_FILE] = 0  # the first window of a file is silent
+    media = video + audio
+    media /= np.linalg.norm(media, axis=1, keepdims=True)
+    texts = tuple(f"this is number {number}" for number in range(NUM_FILES))
+    places = Windows(np.arange(NUM_FILES), np.full(NUM_FILES, 6.5), np.full(NUM_FILES, 7.5))
+    vectors = {"media": media.astype(np.float32), "video": video, "audio": audio}
+    text_vectors = np.stack([concept(200 + number) for number in range(NUM_FILES)])
+    return Searched(tuple(f"{n}.mp4" for n in range(NUM_FILES)), windows, vectors, places, texts, text_vectors)
+
+
+SEARCHED = made()
+
+
+def stored(span):
+    (number,) = (n for n, path in enumerate(SEARCHED.paths) if path == span.path)
+    row = number * PER_FILE + 1
+    return {"video": SEARCHED.vectors["video"][row], "audio": SEARCHED.vectors["audio"][row]}
+
+
+def ask(question, **options):
+    return answer(SEARCHED, question, asked_vectors(question, FakeEncoder(), stored), **options)
+
+
+def place(moment):
+    return moment.path, moment.start_seconds, moment.stop_seconds
+
+
+def test_words_find_what_is_shown_as_one_moment_and_say_why():
+    found = ask(question_of("number 7", target="video"))
+    assert found.stands_out and found.num_windows == NUM_FILES * PER_FILE
+    assert {place(moment) for moment in found.moments[:3]} == {("7.mp4", 0, 4), ("7.mp4", 6, 8), ("6.mp4", 4, 6)}
+    assert [reason.modality for reason in found.moments[0].why] == ["video"]
+    assert found.moments[0].why[0].score == pytest.approx(1, abs=1e-5) and found.moments[0].why[0].rank == 1
+    last = next(moment for moment in found.moments if place(moment) == ("7.mp4", 6, 8))
+    assert last.texts == ("this is number 7",)
+
+
+def test_the_sum_of_words_and_a_sound_is_where_both_are(tmp_path):
+    write_numbered_sound(tmp_path / "107.wav", 107)
+    best = ask(question_of("number 8", like_sound=[str(tmp_path / "107.wav")], target="media")).moments[0]
+    assert (best.path, best.best_start_seconds) == ("7.mp4", 4) and {reason.modality for reason in best.why} == {
+        "video",
+        "audio",
+    }
+
+
+def test_what_the_answer_should_be_unlike_is_not_first(tmp_path):
+    write_numbered_sound(tmp_path / "107.wav", 107)
+    question = question_of("number 7", like_sound=[f"{tmp_path / '107.wav'}^-1"])
+    first = {(moment.path, moment.best_start_seconds) for moment in ask(question).moments[:2]}
+    assert first == {("7.mp4", 0), ("6.mp4", 4)}  # silent, or with the sound of another file
+
+
+def test_nothing_stands_out_where_nothing_is_like_the_question():
+    unknown = ask(question_of("number 777", target="video"))
+    assert not unknown.stands_out and len(unknown.moments) == 10
+    assert not ask(question_of("number 7", target="video"), least_stand_out=1000.0).stands_out
+
+
+def test_a_quoted_phrase_keeps_the_windows_in_which_it_occurs():
+    found = ask(question_of('"number 7"', k=5))
+    assert [place(moment) for moment in found.moments] == [("7.mp4", 6, 8)] and found.stands_out
+    assert [reason.modality for reason in found.moments[0].why if reason.modality == "words"] == ["words"]
+    assert ask(question_of('number 3 "number 777"')).moments == ()
+    assert not ask(question_of('number 3 "number 777"')).stands_out
+
+
+def test_phrases_alone_need_no_vectors():
+    found = answer(SEARCHED, Question(phrases=("number 7",)), [])
+    assert [moment.path for moment in found.moments] == ["7.mp4"]
+
+
+def test_windows_where_the_words_occur_come_first_even_where_the_meaning_is_far():
+    words = np.full(NUM_FILES, np.nan)
+    words[30] = 5.0
+    found = ask(question_of("number 7"), words=words)
+    assert place(found.moments[0]) == ("30.mp4", 6, 8) and found.stands_out
+    assert ("words", 1, 5.0) in [(reason.modality, reason.rank, reason.score) for reason in found.moments[0].why]
+    assert "7.mp4" in {moment.path for moment in found.moments[1:4]}
+    assert place(ask(question_of("number 7", target="video"), words=words).moments[0]) != ("30.mp4", 6, 8)
+
+
+def test_the_meaning_of_texts_is_compared_with_the_texts():
+    (best,) = ask(question_of("number 207", target="text", k=1)).moments
+    assert place(best) == ("7.mp4", 6, 8) and best.why[0].modality == "text"
+
+
+def test_a_filter_keeps_rows_and_does_not_change_how_far_they_stand_out():
+    kept = SEARCHED.windows.file == 6
+    every, some = (ask(question_of("number 7", target="video"), kept=mask) for mask in (None, kept))
+    assert place(some.moments[0]) == ("6.mp4", 4, 6) and {moment.path for moment in some.moments} == {"6.mp4"}
+    (same,) = (moment for moment in every.moments if place(moment) == ("6.mp4", 4, 6))
+    assert some.moments[0].stand_out == same.stand_out
+    assert ask(question_of("number 7"), kept=np.zeros(NUM_FILES * PER_FILE, bool)).moments == ()
+
+
+def test_a_stretch_of_the_index_finds_its_like():
+    found = ask(question_of(like_moment=["7.mp4@2-4"], k=1)).moments
+    assert found[0].path == "7.mp4"
+
+
+def test_a_clip_asks_with_what_it_has(tmp_path):
+    write_numbered_sound(tmp_path / "107.wav", 107)
+    (asked,) = asked_vectors(Question(parts=(Part("audio", str(tmp_path / "107.wav@0-1")),)), FakeEncoder(), stored)
+    np.testing.assert_allclose(asked.vector, concept(107), atol=1e-6)
+    assert (asked.modality, asked.column, asked.num_spaces, asked.weight) == ("audio", "audio", 1, 1)
+    both = asked_vectors(Question(parts=(Part("moment", "7.mp4@2-4", 3.0),)), FakeEncoder(), stored)
+    assert [(one.modality, one.column, one.weight) for one in both] == [
+        ("video", "video", 1.5),
+        ("audio", "audio", 1.5),
+    ]
+
+
+class PairEncoder(FakeEncoder):
+    """Compares sound with words, and nothing with video."""
+
+    spaces = ("audio-text",)
+
+
+def test_what_an_encoder_has_no_space_for_is_one_line():
+    with pytest.raises(VlsaError, match="compares audio-text, not text with video"):
+        asked_vectors(question_of("number 7", target="video"), PairEncoder(), stored)
+    (only,) = asked_vectors(question_of(like_moment=["7.mp4@2-4"]), PairEncoder(), stored)
+    assert (only.modality, only.column) == ("audio", "audio")
+    with pytest.raises(VlsaError, match="has no word that this model knows"):
+        asked_vectors(question_of("zebra"), FakeEncoder(), stored)
+
+
+def test_a_stretch_that_the_index_does_not_hold_is_one_line():
+    with pytest.raises(MediaError, match=r"nothing at 0:00:01-0:00:02 that can be compared"):
+        asked_vectors(question_of(like_moment=["x.mp4@1-2"]), FakeEncoder(), lambda span: {})

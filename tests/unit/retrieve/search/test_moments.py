@@ -1,0 +1,119 @@
+"""Windows that answer together are one moment, and no file fills the list."""
+
+import numpy as np
+import pytest
+
+from vlsa.retrieve.search.moments import Found, Reason, Windows, extent, find_moments, make_moment
+
+
+def overlapping(*lengths, window=4.0, step=2.0):
+    """Windows of files of so many windows each, half a window apart."""
+    file = np.repeat(np.arange(len(lengths)), lengths)
+    start = np.concatenate([np.arange(count) * step for count in lengths])
+    return Windows(file, start, start + window)
+
+
+def spans(windows, found):
+    return [(int(windows.file[one.best]), *extent(windows, one)) for one in found]
+
+
+def test_neighbours_that_answer_together_are_one_moment_with_the_best_inside():
+    windows = overlapping(8)
+    scores = np.array([0, 0, 3, 5, 4, 0, 0, 0.5])
+    first, second, *_ = find_moments(windows, scores, 10)
+    assert first == Found(best=3, windows=(2, 3, 4)) and extent(windows, first) == (4, 12)
+    assert second == Found(best=7, windows=(7,))
+
+
+def test_a_weaker_neighbour_is_not_in_the_moment_nor_an_answer_of_its_own():
+    windows = overlapping(5)
+    found = find_moments(windows, np.array([0.1, 1.0, 5.0, 2.9, 0.2]), 10)
+    assert found[0] == Found(2, (2,))  # 2.9 is under six tenths of 5
+    assert [one.best for one in found] == [2, 4, 0]  # 1 and 3 share half of their length with the first
+
+
+def test_moments_of_one_file_never_share_more_than_half_of_a_window():
+    generator = np.random.default_rng(0)
+    windows = overlapping(40, 1, 25)
+    found = find_moments(windows, generator.normal(size=66) * 3, 66)
+    for one, (file, start, stop) in zip(found, spans(windows, found), strict=True):
+        for other_file, other_start, other_stop in spans(windows, found):
+            shared = min(stop, other_stop) - max(start, other_start)
+            assert file != other_file or shared <= 2 or (start, stop) == (other_start, other_stop), one
+    scores = [one.best for one in found]
+    assert len(set(scores)) == len(scores)
+
+
+def test_the_best_comes_first_and_equal_scores_by_file_and_time():
+    windows = overlapping(1, 1, 1, 1)
+    assert [one.best for one in find_moments(windows, np.array([1.0, 2.0, 2.0, np.nan]), 10)] == [1, 2, 0]
+    assert find_moments(windows, np.full(4, np.nan), 10) == []
+    none = Windows(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    assert find_moments(none, np.zeros(0), 10) == []
+
+
+def test_windows_of_two_files_never_join():
+    windows = Windows(np.array([0, 1]), np.array([0.0, 2.0]), np.array([4.0, 6.0]))
+    assert len(find_moments(windows, np.array([5.0, 5.0]), 10)) == 2
+
+
+def test_windows_that_touch_join_and_those_apart_do_not():
+    touching = Windows(np.array([0, 0]), np.array([0.0, 4.001]), np.array([4.0, 8.0]))
+    apart = Windows(np.array([0, 0]), np.array([0.0, 4.2]), np.array([4.0, 8.0]))
+    assert [len(find_moments(windows, np.array([5.0, 5.0]), 10)) for windows in (touching, apart)] == [1, 2]
+
+
+def test_scores_below_a_typical_window_join_nothing():
+    assert len(find_moments(overlapping(3, step=4.0), np.array([-1.0, -1.0, -1.0]), 10)) == 3
+
+
+def test_no_file_has_more_answers_than_asked():
+    windows = overlapping(3, 3, step=10.0)
+    scores = np.array([9, 8, 7, 3, 2, 1.0])
+    assert spans(windows, find_moments(windows, scores, 3, max_per_file=1)) == [(0, 0, 4), (1, 0, 4)]
+    assert [one.best for one in find_moments(windows, scores, 3, max_per_file=2)] == [0, 1, 3]
+
+
+def test_grouped_by_file_the_answers_of_a_file_stand_together():
+    windows = overlapping(3, 3, 1, step=10.0)
+    scores = np.array([9, 2, 1, 5, 4, 3, 1.0])
+    found = find_moments(windows, scores, 2, group_by="file")
+    assert [one.best for one in found] == [0, 1, 2, 3, 4, 5]
+    assert [one.best for one in find_moments(windows, scores, 3, group_by="file", max_per_file=1)] == [0, 3, 6]
+
+
+def test_near_duplicates_are_folded_into_the_better_one_only_when_asked():
+    windows = overlapping(1, 1, 1, 1)
+    scores = np.array([4.0, 3.0, 2.0, 1.0])
+    vectors = np.array([[1, 0], [0, 1], [0.999, 0.01], [0, 0]], np.float32)
+    folded = find_moments(windows, scores, 10, fold_above=0.99, vectors=vectors)
+    assert [(one.best, one.num_folded) for one in folded] == [(0, 1), (1, 0), (3, 0)]
+    assert len(find_moments(windows, scores, 10, vectors=vectors)) == 4
+    assert len(find_moments(windows, scores, 1, fold_above=0.99, vectors=vectors)) == 1
+
+
+def test_an_answer_says_where_and_why():
+    windows = overlapping(3)
+    found = find_moments(windows, np.array([3.0, 4.0, 0.0]), 1)[0]
+    why = [Reason("audio", 1, 0.5)]
+    moment = make_moment(windows, found, rank=1, path="a.mp4", score=4.0, stand_out=4.0, why=why, texts=["dog"])
+    assert moment.as_dict() == {
+        "rank": 1,
+        "path": "a.mp4",
+        "start_seconds": 0.0,
+        "stop_seconds": 6.0,
+        "best_start_seconds": 2.0,
+        "best_stop_seconds": 6.0,
+        "score": 4.0,
+        "stand_out": 4.0,
+        "why": [{"modality": "audio", "rank": 1, "score": 0.5}],
+        "texts": ["dog"],
+        "num_folded": 0,
+    }
+
+
+@pytest.mark.parametrize("group_by", ["moment", "file"])
+def test_a_long_index_is_laid_out_at_once(group_by):
+    windows = overlapping(*[100] * 300)
+    scores = np.random.default_rng(0).normal(size=30_000)
+    assert len(find_moments(windows, scores, 10, group_by=group_by, max_per_file=1)) == 10

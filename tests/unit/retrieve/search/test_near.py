@@ -1,0 +1,92 @@
+"""Moments like a moment, and groups of near-duplicates, against their definitions."""
+
+import numpy as np
+import pytest
+
+from vlsa.base.errors import VlsaError
+from vlsa.retrieve.search import near
+from vlsa.retrieve.search.moments import Windows
+from vlsa.retrieve.search.near import duplicate_groups, shown_in, similar
+
+
+def separate(count):
+    """Windows of as many files."""
+    return Windows(np.arange(count), np.zeros(count), np.full(count, 2.0))
+
+
+def unit(rows):
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def linked(vectors, at_least):
+    """Groups by walking the whole matrix of cosines."""
+    alike = unit(vectors) @ unit(vectors).T >= at_least
+    left, groups = set(range(len(vectors))), []
+    while left:
+        todo, group = [left.pop()], set()
+        while todo:
+            group.add(one := todo.pop())
+            todo += (new := {int(other) for other in np.flatnonzero(alike[one])} & left)
+            left -= new
+        groups.append(tuple(sorted(group)))
+    return {group for group in groups if len(group) > 1}
+
+
+@pytest.mark.parametrize("block_rows", [7, 64, 2048])
+def test_groups_are_those_of_the_whole_matrix_whatever_the_blocks(monkeypatch, block_rows):
+    monkeypatch.setattr(near, "BLOCK_ROWS", block_rows)
+    generator = np.random.default_rng(0)
+    vectors = unit(np.repeat(generator.normal(size=(30, 8)), 5, axis=0) + generator.normal(size=(150, 8)) * 0.25)
+    found = duplicate_groups(separate(150), vectors, 0.95)
+    assert {*found} == linked(vectors, 0.95) and len(found) > 5
+    assert [len(group) for group in found] == sorted(map(len, found), reverse=True)
+
+
+def test_a_chain_of_pairs_is_one_group_and_equal_vectors_are_duplicates():
+    angles = np.array([0.0, 0.1, 0.2, 2.0, 2.0])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    assert duplicate_groups(separate(5), vectors, np.cos(0.11)) == [(0, 1, 2), (3, 4)]
+    assert duplicate_groups(separate(5), vectors, 1.0) == [(3, 4)]
+
+
+def test_windows_of_the_same_time_are_no_duplicates_but_other_times_of_the_file_are():
+    windows = Windows(np.zeros(3, np.int64), np.array([0.0, 1.0, 10.0]), np.array([2.0, 3.0, 12.0]))
+    assert duplicate_groups(windows, np.ones((3, 2), np.float32), 0.9) == [(0, 1, 2)]  # both are like the third
+    assert (
+        duplicate_groups(Windows(*(axis[:2] for axis in vars(windows).values())), np.ones((2, 2), np.float32), 0.9)
+        == []
+    )
+
+
+def test_what_has_no_vector_is_like_nothing():
+    assert duplicate_groups(separate(3), np.zeros((3, 2), np.float32), 0.5) == []
+    assert duplicate_groups(separate(0), np.zeros((0, 2), np.float32), 0.5) == []
+    with pytest.raises(VlsaError, match="not a cosine above 0"):
+        duplicate_groups(separate(0), np.zeros((0, 2), np.float32), 0)
+
+
+def test_many_equal_windows_are_one_group_in_little_time():
+    assert [len(group) for group in duplicate_groups(separate(3000), np.ones((3000, 2), np.float32), 0.9)] == [3000]
+
+
+def test_the_most_similar_window_is_the_made_copy_and_never_the_stretch_itself():
+    generator = np.random.default_rng(0)
+    video, audio = (unit(generator.normal(size=(100, 16))) for _ in range(2))
+    video[70], audio[70] = video[3], audio[3]
+    video[71] = video[3]
+    scores = similar(separate(100), {"video": video, "audio": audio}, shown_in(separate(100), 3, 0.5, 1.0))
+    assert np.isnan(scores[3]) and np.argsort(-scores)[:2].tolist() == [70, 71]
+
+
+def test_a_stretch_is_the_windows_that_share_its_time():
+    windows = Windows(np.array([0, 0, 0, 1]), np.array([0.0, 2.0, 4.0, 2.0]), np.array([2.0, 4.0, 6.0, 4.0]))
+    assert shown_in(windows, 0, 2.0, 4.5).tolist() == [False, True, True, False]
+
+
+def test_windows_without_a_modality_are_compared_by_the_other():
+    video = np.array([[1, 0], [1, 0], [0, 0], [0, 1]], np.float32)
+    audio = np.array([[0, 0], [1, 0], [1, 0], [0, 0]], np.float32)
+    scores = similar(separate(4), {"video": video, "audio": audio}, np.array([True, False, False, False]))
+    assert np.isnan(scores).tolist() == [True, False, True, False] and scores[1] > scores[3]
+    with pytest.raises(VlsaError, match="nothing of that stretch"):
+        similar(separate(4), {"audio": audio}, np.array([True, False, False, False]))

@@ -1,0 +1,56 @@
+"""FILE@START-STOP, and times."""
+
+import pytest
+
+from vlsa.base.errors import VlsaError
+from vlsa.retrieve.search.spans import Span, clock, parse_span, parse_time, require_span
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("clip.mp4", Span("clip.mp4")),
+        ("clip.mp4@12-15", Span("clip.mp4", 12, 15)),
+        ("a/b c.mp4@1:02-1:03:04.5", Span("a/b c.mp4", 62, 3784.5)),
+        ("me@home.mp4", Span("me@home.mp4")),
+        ("me@home.mp4@0-0.25", Span("me@home.mp4", 0, 0.25)),
+        ("odd@1-2@3-4", Span("odd@1-2", 3, 4)),
+        ("@1-2", Span("@1-2")),
+        ("clip.mp4@-3", Span("clip.mp4@-3")),
+    ],
+)
+def test_a_stretch_is_read_from_the_end_of_the_text(text, span):
+    assert parse_span(text) == span
+
+
+def test_a_file_whose_whole_name_looks_like_a_stretch_is_that_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert parse_span("take@1-2") == Span("take", 1, 2)
+    (tmp_path / "take@1-2").touch()
+    assert parse_span("take@1-2") == Span("take@1-2")
+    assert parse_span("take@1-2@5-6") == Span("take@1-2", 5, 6)
+
+
+@pytest.mark.parametrize("text", ["clip.mp4@5-5", "clip.mp4@15-12", "clip.mp4@0:75-2:00"])
+def test_a_stretch_that_cannot_be_is_refused(text):
+    with pytest.raises(VlsaError, match=r"not after its start|more than 59"):
+        parse_span(text)
+
+
+def test_where_a_stretch_is_needed_a_file_is_refused():
+    assert require_span("clip.mp4@1-2") == Span("clip.mp4", 1, 2)
+    with pytest.raises(VlsaError, match="names no stretch of a file"):
+        require_span("clip.mp4")
+
+
+def test_times_survive_being_written_and_read():
+    assert [clock(seconds) for seconds in (0, 75.5, 3599.9996, 36000.001)] == [
+        "0:00:00",
+        "0:01:15.5",
+        "1:00:00",
+        "10:00:00.001",
+    ]
+    assert all(parse_time(clock(n / 8)) == n / 8 for n in range(0, 100_000, 77))
+    assert str(Span("a.mp4", 12, 75.5)) == "a.mp4@0:00:12-0:01:15.5" and str(Span("a.mp4")) == "a.mp4"
+    with pytest.raises(VlsaError, match="not a time"):
+        parse_time("1.5.2")

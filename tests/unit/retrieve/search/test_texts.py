@@ -1,0 +1,149 @@
+"""Words that occur are found, whole and in order where they are quoted."""
+
+import numpy as np
+import pytest
+
+from vlsa.base.errors import SearchIndexError
+from vlsa.retrieve.search.moments import Windows
+from vlsa.retrieve.search.texts import normalised, occurs, of_windows, rows_with
+from vlsa.retrieve.search.words import COLUMN, find_words, index_words
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text"),
+    [
+        ("dog", "A Dog."),
+        ("white ship", "the horn of a WHITE\n ship, twice"),
+        ("cafe", "am Café vorbei"),
+        ("café", "cafe"),
+        ("café", "cafe\u0301"),
+        ("strasse", "Die Straße"),
+        ("ﬁre", "fire!"),
+        ("ship's horn", "a ship’s horn"),
+        ("re-entry", "the re-entry of it"),
+        ("re entry", "the re-entry of it"),
+        ("狗在", "一只狗在叫"),
+        ("чайка", "Чайка кричит"),
+        ("100", "100%"),
+    ],
+)
+def test_a_phrase_occurs_whatever_the_case_accents_and_punctuation(phrase, text):
+    assert occurs(phrase, text)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text"),
+    [
+        ("dog", "dogma"),
+        ("dog", "hotdog"),
+        ("white ship", "ship white"),
+        ("white ship", "white old ship"),
+        ("и", "й"),
+        ("100", "1000"),
+        ("...", "anything..."),
+        ("a.c", "abc"),
+        ("dog", ""),
+    ],
+)
+def test_a_phrase_is_whole_words_in_their_order(phrase, text):
+    assert not occurs(phrase, text)
+
+
+def test_letters_of_other_scripts_keep_their_marks():
+    assert normalised("Йод が हिन्दी") == normalised("йод が हिन्दी") and "が" in normalised("が")
+
+
+def test_every_phrase_has_to_occur():
+    texts = ["a dog barks", "a dog", "barks", "the dog never barks"]
+    assert rows_with(["dog", "barks"], texts).tolist() == [True, False, False, True]
+    assert rows_with(["dog barks"], texts).tolist() == [True, False, False, False]
+    assert rows_with(["dog"], []).tolist() == []
+
+
+def test_a_text_counts_for_the_windows_during_which_it_is_shown():
+    windows = Windows(np.array([1, 0, 0, 0]), np.array([0.0, 4.0, 0.0, 2.0]), np.array([4.0, 8.0, 4.0, 6.0]))
+    texts = Windows(np.array([0, 0, 0, 2]), np.array([4.0, 5.0, 0.0, 0.0]), np.array([5.0, 5.5, 9.0, 9.0]))
+    scores = of_windows(texts, np.array([1.0, 3.0, np.nan, 7.0]), windows)
+    np.testing.assert_array_equal(scores, [np.nan, 3, np.nan, 3])
+    np.testing.assert_array_equal(of_windows(texts, np.array([np.nan, np.nan, 2.0, 7.0]), windows), [np.nan, 2, 2, 2])
+
+
+def test_the_best_text_of_a_window_is_that_of_all_pairs():
+    generator = np.random.default_rng(0)
+
+    def spans(count):
+        start = generator.uniform(0, 50, count).round(1)
+        return Windows(generator.integers(0, 5, count), start, start + generator.uniform(0.1, 9, count).round(1))
+
+    windows, texts, scores = spans(60), spans(40), generator.normal(size=40)
+    shown = (
+        (texts.file[None] == windows.file[:, None])
+        & (texts.start_seconds[None] < windows.stop_seconds[:, None])
+        & (texts.stop_seconds[None] > windows.start_seconds[:, None])
+    )
+    expected = [scores[row].max() if row.any() else np.nan for row in shown]
+    np.testing.assert_array_equal(of_windows(texts, scores, windows), expected)
+
+
+SENTENCES = [
+    "A dog barks at the postman",
+    "Two dogs are barking loudly",
+    "The café on the corner is open",
+    "Der Zug fährt über die Brücke",
+    "the horn of a white ship, twice",
+    "he runs every day",
+    "a dogma is not a barking matter",
+    "number 42 is the answer",
+    "一只狗在叫",
+    "l'été à la plage",
+]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    import lancedb
+
+    rows = [{"id": number, COLUMN: normalised(text), "even": number % 2 == 0} for number, text in enumerate(SENTENCES)]
+    table = lancedb.connect(str(tmp_path_factory.mktemp("words"))).create_table("texts", rows)
+    index_words(table)
+    return table
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("dog", {0, 1}),
+        ("a barking dog", {0, 1}),
+        ("DOGS barks", {0, 1}),
+        ("cafe", {2}),
+        ("CAFÉ", {2}),
+        ("fahrt brucke", {3}),
+        ("run", {5}),
+        ("42", {7}),
+        ("狗", {8}),
+        ("ete", {9}),
+        ("die brücke", {3}),
+        ("ship dog", set()),
+        ("zebra", set()),
+        ("the", set()),
+        ("';drop table texts", set()),
+        ("dog OR ship", set()),
+        ('"dog', {0, 1}),
+    ],
+)
+def test_all_words_of_a_question_are_found_in_their_forms(table, words, found):
+    assert {row for row, _ in find_words(table, words, 10)} == found
+
+
+def test_words_are_found_among_the_rows_of_a_filter_and_the_best_come_first(table):
+    assert [row for row, _ in find_words(table, "dog", 10, where="`even`")] == [0]
+    scores = [score for _, score in find_words(table, "dog", 10)]
+    assert scores == sorted(scores, reverse=True) and len(find_words(table, "dog", 1)) == 1
+
+
+def test_a_table_without_a_full_text_index_is_one_line(tmp_path):
+    import lancedb
+
+    table = lancedb.connect(str(tmp_path)).create_table("texts", [{"id": 1, "text": "dog", "number": 2}])
+    with pytest.raises(SearchIndexError, match="cannot be searched"):
+        find_words(table, "dog", 1, column="number")

@@ -1,0 +1,198 @@
+"""A filter is read whole, or refused; Python and the database keep the same rows."""
+
+from datetime import date, datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vlsa.base.errors import VlsaError
+from vlsa.retrieve.search.where.evaluate import matches, passes
+from vlsa.retrieve.search.where.expression import All, Any, Comparison, Days, Like, Missing, Not
+from vlsa.retrieve.search.where.parse import parse
+from vlsa.retrieve.search.where.sql import to_sql
+
+COLUMNS = {"duration": "number", "name": "text", "folder": "text", "recorded": "date", "has_text": "boolean"}
+
+
+def test_the_example_is_the_tree_that_it_says():
+    read = parse("duration > 60 and folder = 'field/2025' and not has_text or name like '*.mp4'", COLUMNS)
+    has_text = Comparison("has_text", "boolean", "=", True)
+    long, field = Comparison("duration", "number", ">", 60.0), Comparison("folder", "text", "=", "field/2025")
+    assert read == Any((All((long, field, Not(has_text))), Like("name", "*.mp4")))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("duration > 60", ["long"]),
+        ("duration >= 60 and duration<=60.0", ["short"]),
+        ("not duration > 60", ["short"]),
+        ("duration is null", ["unknown"]),
+        ("duration is not null", ["long", "short"]),
+        ("name in ('SHORT.MP4', 'x')", ["short"]),
+        ("name not in ('SHORT.MP4', 'x')", ["long", "unknown"]),
+        ("name like '*.mp4'", ["long", "short"]),
+        ("name not like '*.mp4'", ["unknown"]),
+        ("name like '????.mp4'", ["long"]),
+        ("has_text", ["long"]),
+        ("not has_text", ["short"]),
+        ("has_text != true", ["short"]),
+        ("recorded = 2025-03-01", ["long"]),
+        ("recorded = 2025-03", ["long", "short"]),
+        ("recorded != 2025-03-01", ["short"]),
+        ("recorded > 2025-03-01", ["short"]),
+        ("recorded >= '2025-03-01' and recorded < 2026", ["long", "short"]),
+        ("recorded <= 2025-03-01 or has_text = false", ["long", "short"]),
+        ("(duration > 60 or duration is null) and not name = ''", ["long", "unknown"]),
+        ('name = "it\'s"', []),
+    ],
+)
+def test_rows_are_kept_where_the_filter_is_true(text, kept):
+    rows = {
+        "long": {"duration": 90.5, "name": "long.mp4", "has_text": True, "recorded": datetime(2025, 3, 1, 23, 59)},
+        "short": {"duration": 60, "name": "SHORT.MP4", "has_text": False, "recorded": "2025-03-02T10:00:00"},
+        "unknown": {"duration": None, "name": "sound.wav", "recorded": None},
+    }
+    assert [name for name, row in rows.items() if passes(parse(text, COLUMNS), row)] == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "'the end' where the name of a column belongs"),
+        ("duraton > 60", "Did you mean duration?"),
+        ("zzzz > 60", "Known are duration, folder, has_text, name, recorded."),
+        ("duration > '60'", "duration is a number, '60' is none"),
+        ("duration > 1e999", "is a number"),
+        ("name = 5", "name is a text"),
+        ("name = 'a", "a quotation mark that is never closed"),
+        ("duration", "duration is compared with nothing"),
+        ("recorded = 2025-13-01", "recorded is a date"),
+        ("recorded = 2025-02-30", "recorded is a date"),
+        ("has_text > true", "has no order"),
+        ("duration like '6*'", "like compares texts"),
+        ("duration > 60)", "')' cannot be read"),
+        ("(duration > 60", "')' is missing"),
+        ("duration in ()", "duration is a number"),
+        ("duration > 60; drop table clips", "'; drop table clips' cannot be read"),
+        ("duration > 60 -- all", "cannot be read"),
+        ("1 = 1", "where the name of a column belongs"),
+        ("not " * 60 + "has_text", "more than 50"),
+        ("(" * 3000 + "has_text" + ")" * 900, "more than 50"),
+        ("duration > 60 and" * 400, "4000 are read"),
+        ("name = 'a\0b'", "name is a text"),
+        ("duration > 60 union select 1", "cannot be read"),
+    ],
+)
+def test_what_is_no_filter_is_one_line(text, said):
+    with pytest.raises(VlsaError) as caught:
+        parse(text, COLUMNS)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_names_in_the_table_may_differ():
+    assert to_sql(parse("duration > 60", COLUMNS), {"duration": "duration_seconds"}) == "`duration_seconds` > 60.0"
+
+
+def test_a_pattern_means_its_other_signs_as_they_are():
+    assert matches("100%_[a].*", "100%_[A].mp4") and not matches("100%", "100x") and not matches("a_b", "axb")
+
+
+letters = st.text(alphabet="aB'\"%_\\*?é/.-; \n", max_size=6)
+numbers = st.integers(-3, 3).map(float) | st.sampled_from([0.5, 1e-7, 123456789.25])
+days = st.dates(date(2024, 12, 30), date(2025, 3, 3))
+signs = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
+
+
+def quoted(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+conditions = st.one_of(
+    st.builds("duration {} {}".format, signs, numbers),
+    st.builds("name {} {}".format, signs, letters.map(quoted)),
+    st.builds("name like {}".format, letters.map(quoted)),
+    st.builds("folder not like {}".format, letters.map(quoted)),
+    st.builds("recorded {} {}".format, signs, days | st.sampled_from(["2025", "2025-02", "2024-12"])),
+    st.builds("duration not in ({}, {})".format, numbers, numbers),
+    st.sampled_from(["has_text", "has_text = false", "duration is null", "name is not null"]),
+)
+filters = st.recursive(
+    conditions,
+    lambda part: st.one_of(
+        st.builds("({} and {})".format, part, part),
+        st.builds("({} or {})".format, part, part),
+        st.builds("not ({})".format, part),
+    ),
+    max_leaves=6,
+)
+
+
+SCHEMA = {"number": "float64", "text": "string", "boolean": "bool_", "date": "date32"}
+
+
+def made_row(random):
+    """A row of short texts of odd signs, near numbers and near days; a quarter of the values are missing."""
+    values = {
+        "duration": random.choice([-2.0, -1.0, 0.0, 0.5, 1e-7, 3.0, 123456789.25]),
+        "name": "".join(random.choices("aB'\"%_\\*?é/.-; \n", k=random.randrange(4))),
+        "folder": "".join(random.choices("aB'%_\\", k=random.randrange(3))),
+        "recorded": date(2024, 12, 30) + timedelta(days=random.randrange(64)),
+        "has_text": random.random() < 0.5,
+    }
+    return {name: None if random.random() < 0.25 else value for name, value in values.items()}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    import lancedb
+    import pyarrow
+
+    schema = pyarrow.schema(
+        [("row", pyarrow.int64()), *((name, getattr(pyarrow, SCHEMA[kind])()) for name, kind in COLUMNS.items())]
+    )
+    random = Random(0)
+    rows = pyarrow.Table.from_pylist([{"row": number, **made_row(random)} for number in range(250)], schema)
+    return lancedb.connect(str(tmp_path_factory.mktemp("where"))).create_table("rows", rows)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(filters)
+def test_python_and_the_database_keep_the_same_rows(table, text):
+    expression = parse(text, COLUMNS)
+    found = table.search().where(to_sql(expression)).select(["row"]).limit(1000).to_list()
+    rows = table.to_arrow().to_pylist()
+    assert sorted(row["row"] for row in found) == [row["row"] for row in rows if passes(expression, row)]
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.text(max_size=40) | st.text(alphabet="durationame <>='\"()*andorlike-;12", max_size=40))
+def test_whatever_is_typed_is_a_filter_or_an_error(text):
+    try:
+        read = parse(text, COLUMNS)
+    except VlsaError as error:
+        assert "\n" not in str(error)
+    else:
+        assert to_sql(read)
+
+
+@given(st.text(max_size=20))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_a_text_in_a_filter_is_that_text_and_nothing_else(value):
+    try:
+        read = parse(f"name = {quoted(value)}", COLUMNS)
+    except VlsaError:
+        assert "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
+    else:
+        assert read == Comparison("name", "text", "=", value)
+        assert to_sql(read) == f"`name` = {quoted(value)}"
+
+
+def test_a_day_has_an_end_and_so_have_a_month_and_a_year():
+    spans = {text: parse(f"recorded = {text}", COLUMNS).value for text in ("2024-02-29", "2024-02", "2024")}
+    assert spans["2024-02-29"] == Days(date(2024, 2, 29), date(2024, 3, 1))
+    assert spans["2024-02"] == Days(date(2024, 2, 1), date(2024, 3, 1))
+    assert spans["2024"] == Days(date(2024, 1, 1), date(2025, 1, 1))
+    assert parse("duration is null", COLUMNS) == Missing("duration")

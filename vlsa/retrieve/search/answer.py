@@ -1,0 +1,178 @@
+"""The answer to a question from the vectors and texts of an index in memory: moments, best first, each with why.
+
+Reads what asked.py, words.py and the tables of an index give; feeds the commands. The way through it: cosines of every
+part with every window -> one score a window (combine.py) -> fused by rank with the windows in which the words occur ->
+filter and quoted phrases -> moments (moments.py). Stand-outs are among all windows of the index, whatever the filter.
+Axes: N windows, M texts, D width of a vector.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64
+
+from vlsa.config import num_shared
+from vlsa.retrieve.search.asked import Asked
+from vlsa.retrieve.search.combine import Term, combine, fuse_by_rank
+from vlsa.retrieve.search.moments import Found, Moment, Reason, Windows, extent, find_moments, make_moment
+from vlsa.retrieve.search.question import Question
+from vlsa.retrieve.search.stand_out import LEAST_STAND_OUT, Typical, nothing_stands_out
+from vlsa.retrieve.search.texts import of_windows, rows_with
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What a search reads of an index, as arrays. A row of zeros is a modality that a window does not have."""
+
+    paths: tuple[str, ...]
+    """By the number of the file."""
+    windows: Windows
+    vectors: Mapping[str, Float32[np.ndarray, "N D"]]
+    """Columns media, video and audio."""
+    text_places: Windows
+    texts: tuple[str, ...]
+    text_vectors: Float32[np.ndarray, "M D"]
+    spaces: tuple[str, ...] = ("all",)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Moments, best first, and whether any of them stands out."""
+
+    moments: tuple[Moment, ...]
+    stands_out: bool
+    """False: "nothing here stands out"; the moments are the least unlikely."""
+    num_windows: int
+
+
+def answer(
+    searched: Searched,
+    question: Question,
+    asked: Sequence[Asked],
+    *,
+    words: Float[np.ndarray, " M"] | None = None,
+    kept: Bool[np.ndarray, " N"] | None = None,
+    least_stand_out: float = LEAST_STAND_OUT,
+) -> Answer:
+    """The k best moments. `words`: the full-text score of each text, nan = they do not occur; `kept`: the filter."""
+    literal = _literal(searched, question, words)
+    meaning = _meaning(searched, asked)
+    typical = Typical.of(meaning)
+    stand_out = typical.stand_out(meaning)
+    rankings = [(1.0, scores) for scores in (meaning, literal) if not np.isnan(scores).all()]
+    order = fuse_by_rank(rankings) if len(rankings) == 2 else rankings[0][1] if rankings else meaning
+    allowed = _allowed(searched, question, kept)
+    found = find_moments(
+        searched.windows,
+        np.where(allowed, order, np.nan),
+        question.k,
+        group_by=question.group_by,
+        max_per_file=question.max_per_file,
+        fold_above=question.fold_above,
+        vectors=_fold_vectors(searched),
+        strength=np.where(np.isnan(literal), stand_out, np.fmax(stand_out, 0)),
+    )
+    reasons = {**_by_modality(searched, asked), "words": literal}
+    moments = tuple(_moment(searched, one, rank, order, stand_out, reasons) for rank, one in enumerate(found, 1))
+    best = max((moment.stand_out for moment in moments), default=np.nan)
+    is_literal = any(not np.isnan(literal[one.best]) for one in found)
+    stands_out = is_literal or not nothing_stands_out(best, typical.num_windows, least_stand_out)
+    return Answer(moments, bool(moments) and stands_out, len(searched.windows))
+
+
+def _meaning(searched: Searched, asked: Sequence[Asked]) -> Float64[np.ndarray, " N"]:
+    """The sum of all parts; nan everywhere when words alone are asked for."""
+    if not asked:
+        return np.full(len(searched.windows), np.nan)
+    return combine([Term(one.weight, _cosines(searched, one.column, one)) for one in asked])
+
+
+def _cosines(searched: Searched, column: str, asked: Asked) -> Float64[np.ndarray, " N"]:
+    """Of one part with each window; a window has the best of the texts during it."""
+    rows = searched.text_vectors if column == "text" else searched.vectors[column]
+    cosines = (rows @ asked.vector).astype(np.float64) / asked.num_spaces
+    cosines[~rows.any(axis=1)] = np.nan
+    return of_windows(searched.text_places, cosines, searched.windows) if column == "text" else cosines
+
+
+def _by_modality(searched: Searched, asked: Sequence[Asked]) -> dict[str, Float64[np.ndarray, " N"]]:
+    """Cosines with what the answer should be like, by what they are compared with; of several parts their mean."""
+    found = {}
+    for column in ("video", "audio", "text"):
+        liked = [one for one in asked if one.weight > 0 and column in _shown(one, searched)]
+        if liked:
+            total = sum(one.weight for one in liked)
+            found[column] = sum(one.weight / total * _cosines(searched, column, one) for one in liked)
+    return found
+
+
+def _shown(asked: Asked, searched: Searched) -> tuple[str, ...]:
+    """The columns that say why: the one compared with, and for video and audio together each of them that can be."""
+    if asked.column != "media":
+        return (asked.column,)
+    return tuple(column for column in ("video", "audio") if num_shared(asked.modality, column, searched.spaces))
+
+
+def _literal(
+    searched: Searched, question: Question, words: Float[np.ndarray, " M"] | None
+) -> Float64[np.ndarray, " N"]:
+    """The score of the words that occur in each window; with phrases alone 1 where they do."""
+    none = np.full(len(searched.texts), np.nan)
+    scores = none if words is None else words
+    if question.phrases:
+        occurs = rows_with(question.phrases, searched.texts)
+        scores = np.where(occurs, np.fmax(scores, 1.0), np.nan)
+    if question.target in ("video", "audio") and not question.phrases:
+        scores = none
+    return of_windows(searched.text_places, scores, searched.windows)
+
+
+def _allowed(searched: Searched, question: Question, kept: Bool[np.ndarray, " N"] | None) -> Bool[np.ndarray, " N"]:
+    allowed = np.ones(len(searched.windows), bool) if kept is None else kept.copy()
+    if question.phrases:
+        occurs = np.where(rows_with(question.phrases, searched.texts), 1.0, np.nan)
+        allowed &= ~np.isnan(of_windows(searched.text_places, occurs, searched.windows))
+    return allowed
+
+
+def _fold_vectors(searched: Searched) -> Float32[np.ndarray, "N D"]:
+    """What near-duplicates are compared by: their frames and sound together, where there are any."""
+    return np.concatenate([searched.vectors["video"], searched.vectors["audio"]], axis=1)
+
+
+def _moment(
+    searched: Searched,
+    found: Found,
+    rank: int,
+    order: Float[np.ndarray, " N"],
+    stand_out: Float[np.ndarray, " N"],
+    reasons: Mapping[str, Float[np.ndarray, " N"]],
+) -> Moment:
+    place, best = searched.windows, found.best
+    why = [
+        Reason(name, int(1 + np.sum(scores > scores[best])), float(scores[best]))
+        for name, scores in reasons.items()
+        if not np.isnan(scores[best])
+    ]
+    above = stand_out[best]
+    return make_moment(
+        place,
+        found,
+        rank=rank,
+        path=searched.paths[int(place.file[best])],
+        score=float(order[best]),
+        stand_out=0.0 if np.isnan(above) else float(above),
+        why=why,
+        texts=_texts(searched, found),
+    )
+
+
+def _texts(searched: Searched, found: Found) -> list[str]:
+    """What is said or written during a moment."""
+    start, stop = extent(searched.windows, found)
+    file = searched.windows.file[found.best]
+    shown = (searched.text_places.start_seconds < stop) & (searched.text_places.stop_seconds > start)
+    rows = np.flatnonzero(shown & (searched.text_places.file == file))
+    rows = rows[np.argsort(searched.text_places.start_seconds[rows], kind="stable")]
+    return [*dict.fromkeys(searched.texts[row] for row in rows)]

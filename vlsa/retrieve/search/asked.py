@@ -1,0 +1,147 @@
+"""From the parts of a question to vectors, and what each is compared with.
+
+Reads a question and an encoder; feeds answer.py. Words are compared with the target: with video and audio together
+(`media`), or with one of the three alone. An example is compared with its own kind: the sound of a file with sound, its
+frames with video; a clip has both, each with half of the weight. Where one target is named, an example is compared with
+that. An encoder without a space for it says so. Axes: D width of a vector in all its spaces.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32
+
+from vlsa.base.errors import MediaError, VlsaError
+from vlsa.retrieve.index import query
+from vlsa.retrieve.search.question import Part, Question
+from vlsa.retrieve.search.spans import Span, clock
+
+if TYPE_CHECKING:
+    from vlsa.data.clip import Clip
+    from vlsa.retrieve.encode.protocol import Encoder, Media
+
+Stored = Callable[[Span], Mapping[str, Float32[np.ndarray, " D"]]]
+"""The vectors, by modality, of a stretch that the index holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A vector that windows are compared with: cosine = dot product / num_spaces."""
+
+    weight: float
+    modality: str
+    """Of the question: text, audio or video."""
+    column: str
+    """What it is compared with: media, video, audio or text."""
+    vector: Float32[np.ndarray, " D"]
+    num_spaces: int
+
+
+def asked_vectors(question: Question, encoder: "Encoder", stored: Stored) -> list[Asked]:
+    """All parts encoded. Raises VlsaError for a part that cannot be asked, MediaError for an unreadable file."""
+    found = []
+    for part in question.parts:
+        compared = _compared(part, question.target, encoder.spaces)
+        vectors = _vectors(part, tuple(compared), encoder, stored)
+        for modality, vector in vectors.items():
+            column, num_spaces = compared[modality]
+            found.append(Asked(part.weight / len(vectors), modality, column, vector, num_spaces))
+    return found
+
+
+MODALITIES: Mapping[str, tuple[str, ...]] = {
+    "text": ("text",),
+    "audio": ("audio",),
+    "video": ("video",),
+    "image": ("video",),
+    "clip": ("video", "audio"),
+    "moment": ("video", "audio"),
+}
+"""What each kind of part asks with."""
+
+
+def _compared(part: Part, target: str, spaces: tuple[str, ...]) -> dict[str, tuple[str, int]]:
+    """For each modality of a part the column, and how many spaces they share. Raises VlsaError when there is none."""
+    found: dict[str, tuple[str, int]] = {}
+    refused = None
+    for modality in MODALITIES[part.kind]:
+        column = modality if target == "media" and modality != "text" else target
+        try:
+            found[modality] = query.compared_with(modality, column, spaces)
+        except VlsaError as error:
+            refused = error
+    if refused is not None and not found:
+        raise refused
+    return found
+
+
+def _vectors(
+    part: Part, modalities: tuple[str, ...], encoder: "Encoder", stored: Stored
+) -> Mapping[str, Float32[np.ndarray, " D"]]:
+    """The vectors of a part in those modalities that it has."""
+    if part.kind == "text":
+        return {"text": query.Question(text=part.value).vector(encoder)}
+    if part.kind == "image":
+        return {"video": _encoded(part.value, "video", encoder)}
+    if part.kind == "moment":
+        vectors = stored(part.span)
+        return {modality: vectors[modality] for modality in modalities if modality in vectors} or _nothing(part)
+    return _of_file(part, modalities, encoder)
+
+
+def _of_file(part: Part, modalities: tuple[str, ...], encoder: "Encoder") -> dict[str, Float32[np.ndarray, " D"]]:
+    """A file, or a stretch of it; of several modalities those that it has. Raises MediaError when it has none."""
+    found: dict[str, Float32[np.ndarray, " D"]] = {}
+    missing = None
+    windows = None if part.span.start_seconds is None else _decoded(part.span, encoder)
+    for modality in modalities:
+        try:
+            vector = _encoded(part.value, modality, encoder) if windows is None else _mean(windows, modality, encoder)
+        except MediaError as error:
+            if error.reason not in ("no_video", "no_sound"):
+                raise
+            missing = error
+        else:
+            found |= {modality: vector} if vector.any() else {}
+    if missing is not None and not found:
+        raise missing
+    return found or _nothing(part)
+
+
+def _encoded(media: "Media", modality: str, encoder: "Encoder") -> Float32[np.ndarray, " D"]:
+    encode = encoder.encode_video if modality == "video" else encoder.encode_audio
+    return encode([media])[0]
+
+
+def _decoded(span: Span, encoder: "Encoder") -> "list[Clip]":
+    """The windows of a stretch of a file. Raises MediaError."""
+    from vlsa.data.ingest.manifest import ClipRow
+    from vlsa.retrieve.encode.sampling import decode_windows
+
+    assert span.start_seconds is not None and span.stop_seconds is not None
+    return decode_windows(
+        encoder.window, ClipRow("question", span.path, span.start_seconds, span.stop_seconds, (), "test")
+    )
+
+
+def _mean(windows: "list[Clip]", modality: str, encoder: "Encoder") -> Float32[np.ndarray, " D"]:
+    """Of the windows that have a modality, of unit length in each space; zeros where none has."""
+    from vlsa.retrieve.encode.embed import unit_length
+
+    has = [window for window in windows if (window.frames if modality == "video" else window.sound) is not None]
+    total = np.zeros((1, encoder.width), np.float32)
+    for window in has:
+        total[0] += _encoded(window, modality, encoder)
+    return unit_length(total, len(encoder.spaces))[0]
+
+
+def _nothing(part: Part) -> dict[str, Float32[np.ndarray, " D"]]:
+    span = part.span
+    times = "" if span.start_seconds is None else f" at {clock(span.start_seconds)}-{clock(span.stop_seconds or 0)}"
+    raise MediaError(
+        f"{span.path}: nothing{times} that can be compared with {part.kind}; any answer would be chance. "
+        "Choose another stretch or another file.",
+        reason="nothing",
+    )

@@ -1,0 +1,91 @@
+"""What an editor has to know of each file behind the moments: its frame rate, streams, and first timecode.
+
+Reads media files; feeds edl.py and timeline.py.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from vlsa.base.errors import VlsaError
+from vlsa.retrieve.search.export.timecode import frame_at, nearest_rate, parse_timecode
+from vlsa.retrieve.search.moments import Moment
+
+RATE_OF_SOUND = Fraction(25)
+"""In which a file without video is counted."""
+
+
+@dataclass(frozen=True)
+class EditedFile:
+    """A media file as an editor sees it."""
+
+    path: Path
+    rate: Fraction
+    """Frames a second."""
+    first_frame: int
+    """What its own timecode calls its first frame; 0 without one."""
+    num_frames: int
+    has_video: bool
+    has_sound: bool
+
+
+@dataclass(frozen=True)
+class Event:
+    """A moment cut out of a file, in frames: from `start` up to `stop`, counted as the file's timecode does."""
+
+    moment: Moment
+    file: EditedFile
+    start_frame: int
+    stop_frame: int
+
+    @property
+    def num_frames(self) -> int:
+        return self.stop_frame - self.start_frame
+
+
+def read_edited_file(path: Path) -> EditedFile:
+    """Facts of a media file. Raises MediaError."""
+    from vlsa.data.media.container import open_media
+    from vlsa.data.media.probe import probe
+
+    facts = probe(path)
+    with open_media(path) as source:
+        video = source.stream("video")
+        rate = (
+            RATE_OF_SOUND if video is None else nearest_rate(float(video.average_rate or facts.frames_per_second or 25))
+        )
+        labels = [source.container.metadata, *(stream.metadata for stream in source.container.streams)]
+    label = next((label["timecode"] for label in labels if "timecode" in label), None)
+    ends = [end for end in (facts.video_end_seconds, facts.audio_end_seconds) if end]
+    return EditedFile(
+        path=path,
+        rate=rate,
+        first_frame=_first_frame(label, rate),
+        num_frames=frame_at(max(ends), rate),
+        has_video=facts.has_video,
+        has_sound=facts.has_sound,
+    )
+
+
+def _first_frame(label: str | None, rate: Fraction) -> int:
+    """Of the file's own timecode; 0 where it has none that can be read."""
+    try:
+        return parse_timecode(label, rate) if label is not None else 0
+    except VlsaError:
+        return 0
+
+
+def events(moments: Iterable[Moment], source: str | os.PathLike[str]) -> list[Event]:
+    """The cuts for these moments, in their order; their paths are relative to `source`. Raises MediaError."""
+    files: dict[str, EditedFile] = {}
+    found = []
+    for moment in moments:
+        if moment.path not in files:
+            files[moment.path] = read_edited_file(Path(os.path.abspath(Path(source) / moment.path)))
+        file = files[moment.path]
+        start = min(frame_at(moment.start_seconds, file.rate), max(file.num_frames - 1, 0))
+        stop = max(min(frame_at(moment.stop_seconds, file.rate), file.num_frames), start + 1)
+        found.append(Event(moment, file, file.first_frame + start, file.first_frame + stop))
+    return found

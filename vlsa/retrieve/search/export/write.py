@@ -1,0 +1,74 @@
+"""Moments written in the form that the name of a file asks for: .csv, .jsonl, .srt, .edl or .otio.
+
+Reads moments; calls tables.py, edl.py and timeline.py. A subtitle file belongs to one media file, and an edit decision
+list has one frame rate: where there are several, each has a file of its own, with the media file or the rate in its
+name.
+"""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from vlsa.base.errors import VlsaError
+from vlsa.base.files import write_atomically
+from vlsa.retrieve.search.export import edl, tables, timeline
+from vlsa.retrieve.search.export.clips import events
+from vlsa.retrieve.search.moments import Moment
+
+Text = dict[str, str]
+"""What is written, by the part of the name that distinguishes the files; "" where there is one."""
+
+
+def write_moments(moments: Sequence[Moment], out: Path, source: str | os.PathLike[str], title: str = "") -> list[Path]:
+    """Write moments and return the files. Their paths are relative to `source`.
+
+    Raises VlsaError for an ending that is not known, MediaError for a file that an edit list needs and that is not
+    readable.
+    """
+    check_name(out)
+    texts = FORMS[out.suffix.lower()](moments, source, title or out.stem)
+    alone = len(texts) == 1
+    paths = []
+    for name, text in texts.items():
+        paths.append(out if alone else out.with_name(f"{out.stem}.{name}{out.suffix}"))
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(paths[-1], text.encode("utf-8", errors="backslashreplace"))
+    return paths
+
+
+def check_name(out: Path) -> None:
+    """Raises VlsaError for a name whose ending says no form."""
+    if out.suffix.lower() not in FORMS:
+        raise VlsaError(
+            f"{out}: {out.suffix or 'no ending'!r} is no form of results; nothing was written. "
+            f"End the name in one of {', '.join(FORMS)}."
+        )
+
+
+def _subtitles(moments: Sequence[Moment], source: str | os.PathLike[str], title: str) -> Text:
+    paths = [*dict.fromkeys(moment.path for moment in moments)]
+    names = {path: re.sub(r"[^\w.-]", "_", path) for path in paths}
+    if len({*names.values()}) < len(paths):
+        names = {path: f"{number}_{name}" for number, (path, name) in enumerate(names.items(), 1)}
+    return {names[path]: tables.subtitles([one for one in moments if one.path == path]) for path in paths} or {"": ""}
+
+
+def _edit_lists(moments: Sequence[Moment], source: str | os.PathLike[str], title: str) -> Text:
+    lists = edl.edit_lists(events(moments, source), title)
+    return {_rate_name(rate): text for rate, text in lists.items()} or {"": f"TITLE: {title}\r\n"}
+
+
+def _rate_name(rate: Fraction) -> str:
+    return f"{float(rate):.2f}".rstrip("0").rstrip(".") + "fps"
+
+
+FORMS: dict[str, Callable[[Sequence[Moment], str | os.PathLike[str], str], Text]] = {
+    ".csv": lambda moments, source, title: {"": tables.csv_text(moments)},
+    ".jsonl": lambda moments, source, title: {"": tables.json_lines(moments)},
+    ".srt": _subtitles,
+    ".edl": _edit_lists,
+    ".otio": lambda moments, source, title: {"": timeline.timeline_json(events(moments, source), title)},
+}
+"""What writes each form, by the ending of the name."""

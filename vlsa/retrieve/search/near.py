@@ -1,0 +1,93 @@
+"""What is near what inside an index: moments like a moment, and groups of near-duplicates.
+
+Reads vectors of windows; feeds `vlsa similar` and `vlsa duplicates`. Exact, in blocks, so that memory stays bounded.
+Axes: N windows, D width of a vector, n m rows of a block.
+"""
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from vlsa.base.errors import VlsaError
+from vlsa.retrieve.search.combine import Term, combine
+from vlsa.retrieve.search.moments import Windows
+
+BLOCK_ROWS = 2048
+"""A block of cosines is at most this many rows square: 16 MiB."""
+
+
+def shown_in(
+    windows: Windows,
+    file: int,
+    start_seconds: float,
+    stop_seconds: float,
+    numbers: Int64[np.ndarray, " n"] | slice = slice(None),
+) -> Bool[np.ndarray, " n"]:
+    """Which windows, of those with these numbers, share time with a stretch of a file."""
+    inside = (windows.start_seconds[numbers] < stop_seconds) & (windows.stop_seconds[numbers] > start_seconds)
+    return inside & (windows.file[numbers] == file)
+
+
+def similar(
+    windows: Windows, vectors: Mapping[str, Float32[np.ndarray, "N D"]], stretch: Bool[np.ndarray, " N"]
+) -> Float64[np.ndarray, " N"]:
+    """How like a stretch each window is: the sum of video with video and audio with audio, in spreads (combine.py).
+
+    `vectors` are those of each modality, zeros where it is absent; the stretch is the mean of its windows. Its own
+    windows are no answers (nan). Raises VlsaError when it has no vector.
+    """
+    terms = []
+    for rows in vectors.values():
+        asked = rows[stretch].sum(axis=0)
+        if asked.any():
+            cosines = rows @ (asked / np.linalg.norm(asked))
+            terms.append(Term(1.0, np.where(rows.any(axis=1) & ~stretch, cosines, np.nan)))
+    if not terms:
+        raise VlsaError(
+            "similar: the index holds nothing of that stretch; nothing can be compared with it. "
+            "Give a file as the index names it, and a time within it."
+        )
+    return combine(terms)
+
+
+def duplicate_groups(windows: Windows, vectors: Float32[np.ndarray, "N D"], at_least: float) -> list[tuple[int, ...]]:
+    """Groups of windows that are near-duplicates, the largest first; each by file and time.
+
+    Two windows are near-duplicates when their cosine is at least so high and they are not of the same time of one file;
+    a group is whatever is joined by such pairs, so its ends may be less alike. A row of zeros is like nothing.
+    """
+    if not 0 < at_least <= 1:
+        raise VlsaError(
+            f"duplicates: {at_least:g} is not a cosine above 0; everything, or nothing, would be alike. Try 0.98."
+        )
+    rows, groups = _unit(vectors), np.arange(len(windows))
+    starts = range(0, len(rows), BLOCK_ROWS)
+    for first, second in itertools.combinations_with_replacement(starts, 2):
+        alike = rows[first : first + BLOCK_ROWS] @ rows[second : second + BLOCK_ROWS].T >= at_least - 1e-6
+        for row in np.flatnonzero(alike.any(axis=1)):
+            _join(windows, groups, int(first + row), second + np.flatnonzero(alike[row]))
+    return _members(windows, groups)
+
+
+def _unit(vectors: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D"]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)
+
+
+def _join(windows: Windows, groups: Int64[np.ndarray, " N"], one: int, others: Int64[np.ndarray, " n"]) -> None:
+    """Put a window and those that are alike into one group, which is called by the lowest number in it."""
+    others = others[groups[others] != groups[one]]
+    start, stop = float(windows.start_seconds[one]), float(windows.stop_seconds[one])
+    others = others[~shown_in(windows, int(windows.file[one]), start, stop, others)]
+    if len(others):
+        names = np.unique(np.append(groups[others], groups[one]))
+        groups[np.isin(groups, names)] = names[0]
+
+
+def _members(windows: Windows, groups: Int64[np.ndarray, " N"]) -> list[tuple[int, ...]]:
+    order = np.lexsort((windows.start_seconds, windows.file, groups))
+    _, starts = np.unique(groups[order], return_index=True)
+    found = [tuple(map(int, members)) for members in np.split(order, starts[1:]) if len(members) > 1]
+    return sorted(found, key=lambda members: -len(members))

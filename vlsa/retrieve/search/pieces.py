@@ -1,0 +1,79 @@
+"""The question from the pieces of a command line: `"a dog barks" --like-sound bark.wav --unlike music`.
+
+Feeds the commands; makes a `Question`. What stands in quotation marks inside the text has to occur. `^` gives a weight:
+`--like-sound bark.wav^0.5`, `--like-sound music.wav^-1`.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from vlsa.base.errors import VlsaError
+from vlsa.data.media.suffixes import IMAGE_SUFFIXES
+from vlsa.retrieve.search.question import Part, PartKind, Question
+from vlsa.retrieve.search.spans import parse_span
+
+_WEIGHT = re.compile(r"(?P<value>.+)\^(?P<weight>[-+]?(?:\d+\.?\d*|\.\d+))", re.DOTALL | re.ASCII)
+_QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
+
+
+def question_of(
+    text: str | None = None,
+    *,
+    like: Sequence[str] = (),
+    like_sound: Sequence[str] = (),
+    like_video: Sequence[str] = (),
+    like_moment: Sequence[str] = (),
+    unlike: Sequence[str] = (),
+    **settings: Any,
+) -> Question:
+    """The question that these pieces make; the settings are those of `Question`. Raises VlsaError."""
+    words, phrases = split_phrases(text or "")
+    parts = [Part("text", words)] if words else []
+    parts += [_example(piece, None) for piece in like]
+    examples: tuple[tuple[PartKind, Sequence[str]], ...]
+    examples = ("audio", like_sound), ("video", like_video), ("moment", like_moment)
+    parts += [_example(piece, kind) for kind, pieces in examples for piece in pieces]
+    parts += [_unlike(piece) for piece in unlike]
+    if text is not None and not text.strip():
+        parts.insert(0, Part("text", text))  # raises: an empty text is a slip, not a part to leave out
+    return Question(parts=tuple(parts), phrases=phrases, **settings)
+
+
+def split_phrases(text: str) -> tuple[str, tuple[str, ...]]:
+    """A text without its quotation marks, and the phrases that stood in them. Raises VlsaError for a lone mark."""
+    phrases = tuple(_inside(found).strip() for found in _QUOTED.finditer(text))
+    plain = _QUOTED.sub(_inside, text)
+    if '"' in plain:
+        raise VlsaError(
+            f"search: a quotation mark without its other half in {text[:80]!r}; what has to occur is not clear. "
+            'Write "..." around the phrase, or leave the mark out.'
+        )
+    return " ".join(plain.split()), phrases
+
+
+def _inside(found: re.Match[str]) -> str:
+    return next(filter(None, found.groups()), "")
+
+
+def split_weight(text: str) -> tuple[str, float]:
+    """`bark.wav^0.5` as its value and its weight; 1 where none is given. A file of just that name comes first."""
+    found = None if os.path.lexists(text) else _WEIGHT.fullmatch(text)
+    return (found["value"], float(found["weight"])) if found else (text, 1.0)
+
+
+def _example(piece: str, kind: PartKind | None) -> Part:
+    """A part of a kind; None = by its name."""
+    value, weight = split_weight(piece)
+    return Part(kind or _kind_of(value), value, weight)
+
+
+def _kind_of(value: str) -> PartKind:
+    """An image by its name; all else is a clip, with what it has of frames and sound."""
+    return "image" if os.path.splitext(parse_span(value).path)[1].lower() in IMAGE_SUFFIXES else "clip"
+
+
+def _unlike(piece: str) -> Part:
+    value, weight = split_weight(piece)
+    return Part("text", value, -abs(weight))

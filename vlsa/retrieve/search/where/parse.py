@@ -1,0 +1,191 @@
+"""A filter's text to its syntax tree: `duration > 60 and (name like '*.mp4' or not has_sound)`.
+
+    filter     = both {"or" both}                     column by column: = != < <= > >=, like, in (..), is [not] null
+    both       = one {"and" one}                      a boolean column may stand alone
+    one        = "not" one | "(" filter ")" | column [comparison]
+
+Reads tokens.py; feeds evaluate.py and sql.py. Every name is one of the known columns, and every value is of the kind of
+its column, or the filter is refused.
+"""
+
+from calendar import monthrange
+from collections.abc import Callable
+from datetime import date, timedelta
+from difflib import get_close_matches
+from typing import NoReturn, cast
+
+from vlsa.base.errors import VlsaError
+from vlsa.retrieve.search.where.expression import (
+    All,
+    Any,
+    Columns,
+    Comparison,
+    Days,
+    Expression,
+    Kind,
+    Like,
+    Missing,
+    Not,
+    Operator,
+    Value,
+)
+from vlsa.retrieve.search.where.tokens import Token, tokens, unreadable
+
+DEEPEST = 50
+"""Brackets and nots within one another."""
+COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
+EXAMPLES = {"number": "60", "text": "'field/2025'", "date": "2025-03-01", "boolean": "true"}
+
+
+def parse(text: str, columns: Columns) -> Expression:
+    """The filter in a text. Raises VlsaError for one that cannot be read, or that names what is not there."""
+    parser = _Parser(text, columns)
+    expression = parser.either()
+    if parser.next.kind != "end":
+        unreadable(text, parser.next.position)
+    return expression
+
+
+class _Parser:
+    """Recursive descent: a method for each line of the grammar."""
+
+    def __init__(self, text: str, columns: Columns) -> None:
+        self._text, self._columns = text, columns
+        self._tokens, self._place, self._depth = tokens(text), 0, 0
+
+    @property
+    def next(self) -> Token:
+        return self._tokens[self._place]
+
+    def _take(self) -> Token:
+        token = self.next
+        self._place += token.kind != "end"
+        return token
+
+    def _accept(self, kind: str, text: str) -> bool:
+        fits = (self.next.kind, self.next.text) == (kind, text)
+        self._place += fits
+        return fits
+
+    def _expect(self, kind: str, text: str) -> None:
+        if not self._accept(kind, text):
+            self._fail(f"{text!r} is missing")
+
+    def _fail(self, what: str, advice: str = "Check the brackets, quotation marks and names") -> NoReturn:
+        raise VlsaError(f"where: {what} in {self._text[:200]!r}; nothing was searched. {advice}.")
+
+    def either(self) -> Expression:
+        """Parts joined by "or"."""
+        parts = self._joined("or", lambda: self._both())
+        return parts[0] if len(parts) == 1 else Any(parts)
+
+    def _both(self) -> Expression:
+        parts = self._joined("and", self._one)
+        return parts[0] if len(parts) == 1 else All(parts)
+
+    def _joined(self, word: str, part: Callable[[], Expression]) -> tuple[Expression, ...]:
+        parts = [part()]
+        while self._accept("keyword", word):
+            parts.append(part())
+        return tuple(parts)
+
+    def _one(self) -> Expression:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            self._fail(f"more than {DEEPEST} brackets or nots within one another")
+        if self._accept("keyword", "not"):
+            expression: Expression = Not(self._one())
+        elif self._accept("operator", "("):
+            expression = self.either()
+            self._expect("operator", ")")
+        else:
+            expression = self._condition()
+        self._depth -= 1
+        return expression
+
+    def _condition(self) -> Expression:
+        column = self._column()
+        kind = self._columns[column]
+        if self.next.kind == "operator" and self.next.text in COMPARISONS:
+            return Comparison(column, kind, *self._compared(column, kind))
+        if self._accept("keyword", "is"):
+            negated = self._accept("keyword", "not")
+            self._expect("keyword", "null")
+            return Not(Missing(column)) if negated else Missing(column)
+        negated = self._accept("keyword", "not")
+        if self._accept("keyword", "like"):
+            return _negated(negated, Like(column, self._pattern(column, kind)))
+        if self._accept("keyword", "in"):
+            return _negated(negated, self._members(column, kind))
+        if negated or kind != "boolean":
+            self._fail(f"{column} is compared with nothing", f"Write for example {column} = {EXAMPLES[kind]}")
+        return Comparison(column, kind, "=", True)
+
+    def _column(self) -> str:
+        token = self._take()
+        if token.kind != "word":
+            self._fail(f"{token.text or 'the end'!r} where the name of a column belongs")
+        if token.text not in self._columns:
+            near = get_close_matches(token.text, self._columns, 1, 0.5)
+            known = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(self._columns))}."
+            raise VlsaError(f"where: there is no column {token.text!r}; nothing was searched. {known}")
+        return token.text
+
+    def _compared(self, column: str, kind: Kind) -> tuple[Operator, Value]:
+        operator = cast(Operator, self._take().text)
+        if kind == "boolean" and operator not in ("=", "!="):
+            self._fail(f"{column} is true or false, and has no order", f"Write {column} or not {column}")
+        return operator, self._value(column, kind)
+
+    def _pattern(self, column: str, kind: Kind) -> str:
+        if kind != "text":
+            self._fail(f"{column} is a {kind}; like compares texts", f"Write for example {column} = {EXAMPLES[kind]}")
+        return str(self._value(column, kind))
+
+    def _members(self, column: str, kind: Kind) -> Expression:
+        self._expect("operator", "(")
+        values = [self._value(column, kind)]
+        while self._accept("operator", ","):
+            values.append(self._value(column, kind))
+        self._expect("operator", ")")
+        parts = tuple(Comparison(column, kind, "=", value) for value in values)
+        return parts[0] if len(parts) == 1 else Any(parts)
+
+    def _value(self, column: str, kind: Kind) -> Value:
+        token = self._take()
+        value = _read_value(token, kind)
+        if value is None:
+            what = f"{column} is a {kind}, {token.text[:40] or 'the end'!r} is none"
+            self._fail(what, f"Write for example {column} = {EXAMPLES[kind]}")
+        return value
+
+
+def _negated(negated: bool, expression: Expression) -> Expression:
+    return Not(expression) if negated else expression
+
+
+def _read_value(token: Token, kind: Kind) -> Value | None:
+    """The value of a kind that a token is; None where it is none."""
+    if kind == "number" and token.kind == "number":
+        number = float(token.text)
+        return number if abs(number) < 1e300 else None
+    if kind == "text" and token.kind == "text":
+        return None if any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in token.text) else token.text
+    if kind == "boolean" and token.kind == "keyword" and token.text in ("true", "false"):
+        return token.text == "true"
+    if kind == "date" and token.kind in ("date", "text", "number"):
+        return _days(token.text)
+    return None
+
+
+def _days(text: str) -> Days | None:
+    """The days of 2025-03-01, of the month 2025-03 or of the year 2025; None for what is no date."""
+    parts = text.split("-")
+    if not (all(part.isascii() and part.isdigit() for part in parts) and [*map(len, parts)] == [4, 2, 2][: len(parts)]):
+        return None
+    year, month, day = (*map(int, parts), None, None)[:3]
+    try:
+        last = date(year, month or 12, day or (monthrange(year, month)[1] if month else 31))
+        return Days(date(year, month or 1, day or 1), last + timedelta(days=1))
+    except (ValueError, OverflowError):
+        return None

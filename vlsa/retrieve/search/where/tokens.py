@@ -1,0 +1,64 @@
+"""A filter's text cut into words, numbers, dates, quoted texts and operators. Feeds parse.py."""
+
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+from vlsa.base.errors import VlsaError
+
+LONGEST = 4000
+"""Characters of a filter."""
+KEYWORDS = frozenset({"and", "or", "not", "like", "in", "is", "null", "true", "false"})
+_PATTERN = re.compile(
+    r"""\s*(?:
+        (?P<date>\d{4}-\d{2}(?:-\d{2})?(?![\w.]))
+      | (?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
+      | (?P<text>'(?:[^']|'')*'|"(?:[^"]|"")*")
+      | (?P<word>[^\W\d]\w*)
+      | (?P<operator><=|>=|!=|<>|==|[=<>(),])
+    )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of a filter: its kind, its text (of a quoted text what is inside), and where it starts."""
+
+    kind: str
+    text: str
+    position: int
+
+
+def tokens(text: str) -> list[Token]:
+    """The pieces of a filter, and one of kind "end". Raises VlsaError for what is none."""
+    if len(text) > LONGEST:
+        raise VlsaError(f"where: {len(text)} characters; {LONGEST} are read. Write a shorter filter.")
+    found, position, end = [], 0, len(text.rstrip())
+    while position < end:
+        match = _PATTERN.match(text, position)
+        if match is None:
+            unreadable(text, position)
+        found.append(_token(match))
+        position = match.end()
+    return [*found, Token("end", "", end)]
+
+
+def unreadable(text: str, position: int) -> NoReturn:
+    """Raises the error for a place where nothing fits."""
+    rest = text[position:].lstrip()
+    what = "a quotation mark that is never closed" if rest[:1] in "'\"" else f"{rest[:20]!r} cannot be read"
+    raise VlsaError(
+        f"where: {what} in {text[:200]!r}; nothing was searched. Write as in "
+        "\"duration > 60 and folder = 'field/2025' and not has_text\"."
+    )
+
+
+def _token(match: re.Match[str]) -> Token:
+    kind = str(match.lastgroup)
+    text, position = match[kind], match.start(kind)
+    if kind == "text":
+        return Token(kind, text[1:-1].replace(text[0] * 2, text[0]), position)
+    if kind == "word" and text.lower() in KEYWORDS:
+        return Token("keyword", text.lower(), position)
+    return Token(kind, {"<>": "!=", "==": "="}.get(text, text), position)
