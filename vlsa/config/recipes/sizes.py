@@ -118,7 +118,7 @@ def tiny() -> Config:
     """A model that two CPU cores train in minutes, each pair of modalities matched in a space of its own.
 
     Command: `vlsa pretrain --recipe tiny --data STORE --out RUN`. Cost: about 0.5 s per step on two cores (1.6 M
-    parameters). Expected: `make demo` ends with R@10 above 70% in each direction on 200 held-out clips of the made
+    parameters). Expected: `make demo` ends with R@10 above 80% in each direction on 200 held-out clips of the made
     world (docs/results.md).
 
     `tiny/paper-objective` has the paper's objective. In addition to its size and objective it differs from the paper in
