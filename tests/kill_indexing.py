@@ -14,7 +14,8 @@ from pathlib import Path
 
 from fake_encoder import FakeEncoder, write_numbered_sound
 
-from vlsa.retrieve.index import build, table_process, writer
+from vlsa.retrieve.index import build, writer
+from vlsa.retrieve.search import tables_process
 
 writer.ROWS_PER_WRITE = 2  # a write and its acknowledgement every two rows
 
@@ -50,7 +51,7 @@ def run(footage: Path, out: Path, kill_after_seconds: float | None) -> bool:
 def main() -> None:
     """A run that shows how long one takes; then rounds of kills, each finished in peace."""
     footage, out, seed, num_tries = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    sys.meta_path.insert(0, table_process._Placeholders())
+    sys.meta_path.insert(0, tables_process._Placeholders())
     rng, num_killed = random.Random(seed), 0
     started = time.monotonic()
     run(footage, out / "unbroken", None)

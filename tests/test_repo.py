@@ -150,7 +150,7 @@ def test_the_training_core_imports_few_libraries():
 
 
 def test_a_question_is_checked_and_its_index_opened_before_pytorch_or_lance_is_imported():
-    found = reachable("vlsa.cli.search") | reachable("vlsa.retrieve.index.index")
+    found = reachable("vlsa.cli.search") | reachable("vlsa.retrieve.search.library")
     assert {"torch", "lancedb", "pyarrow", "tokenizers"} & {name.split(".")[0] for name in found} == set()
 
 

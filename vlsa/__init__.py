@@ -9,10 +9,10 @@ __version__ = "0.6.0"
 __all__ = ["VLSA", "Index", "VlsaError", "__version__", "load"]
 
 _HOMES = {
-    "VLSA": "vlsa.model.vlsa",
-    "Index": "vlsa.retrieve.index.index",
-    "VlsaError": "vlsa.base.errors",
-    "load": "vlsa.retrieve.encode.encoders",
+    "VLSA": ("vlsa.model.vlsa", "VLSA"),
+    "Index": ("vlsa.retrieve.search.library", "Library"),
+    "VlsaError": ("vlsa.base.errors", "VlsaError"),
+    "load": ("vlsa.retrieve.encode.encoders", "load"),
 }
 
 
@@ -21,7 +21,8 @@ def __getattr__(name: str) -> Any:
 
     if name not in _HOMES:
         raise AttributeError(f"module 'vlsa' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

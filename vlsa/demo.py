@@ -7,12 +7,11 @@ Reads nothing; writes a folder. The same call resumes an interrupted one.
     OUT/run/             checkpoints and metrics of the training
     OUT/index/           the search index of the held-out files
     OUT/questions/       the queries that are files: an audio file and an image
+    OUT/found.edl        what a query of two parts found, as an edit list
     OUT/results.json  OUT/curves.png  OUT/report.html  OUT/demo.json
 """
 
-import csv
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,12 +26,10 @@ from vlsa.config.recipes import settings_of
 
 if TYPE_CHECKING:
     from vlsa.retrieve.evaluate.evaluate import Evaluation
-    from vlsa.retrieve.index.query import Hit
     from vlsa.show.report import SearchShown
 
 NUM_MEASUREMENTS = 5
 """Evaluations on held-out clips during training, for the curves."""
-NUM_HITS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +133,7 @@ def _check_same(path: Path, held: dict[str, Any], wanted: dict[str, Any]) -> Non
 
 def run_demo(out: Path, settings: DemoSettings, num_workers: int) -> DemoResult:
     """Run all stages, or those that are missing. Raises VlsaError; KeyboardInterrupt after a Ctrl-C."""
+    from vlsa.demo_search import search_each_kind
     from vlsa.pretrain.start import pretrain
     from vlsa.retrieve.evaluate.evaluate import evaluate_run, held_out_evaluator
     from vlsa.retrieve.index.build import build_index
@@ -186,82 +184,6 @@ def _prepare(folder: Path, store_path: Path, config: Config, num_workers: int) -
         prepare(rows, store_path, settings, num_workers=num_workers, rejections=rejections, progress=bar.update)
 
 
-def search_each_kind(out: Path) -> list["SearchShown"]:
-    """One query of each kind from the first held-out clips; the query files are written to OUT/questions."""
-    from vlsa.retrieve.index.index import Index
-    from vlsa.show.report import SearchShown
-
-    clips = _held_out(out / "world")
-    captions = {os.path.abspath(path): text for path, text in clips}
-    (text_of, text), (audio_of, _), (video_of, _), (image_of, _) = (clips[number % len(clips)] for number in range(4))
-    audio, image = write_questions(out / "questions", audio_of, image_of)
-    index = Index.open(out / "index", run_path=out / "run")
-    asked = [
-        ("text", text, {"text": text}, "media", "video and audio", text_of),
-        ("audio", str(audio), {"audio": audio}, "video", "video only", audio_of),
-        ("video", str(video_of), {"video": video_of}, "audio", "audio only", video_of),
-        ("image", str(image), {"image": image}, "video", "video only", image_of),
-    ]
-    return [
-        SearchShown(
-            kind,
-            question,
-            [_captioned(hit, captions) for hit in index.search(k=NUM_HITS, in_=target, **given)],
-            f"taken from {origin.name}, searched in {where}",
-            str(origin),
-        )
-        for kind, question, given, target, where, origin in asked
-    ]
-
-
-def _captioned(hit: "Hit", captions: dict[str, str]) -> "Hit":
-    """The hit with its caption, for comparison; the index was made without captions, so they did not help it."""
-    return replace(hit, text=captions.get(os.path.abspath(hit.path), hit.text))
-
-
-def _held_out(world: Path) -> list[tuple[Path, str]]:
-    """File and first caption of each held-out clip."""
-    texts: dict[str, str] = {}
-    with (world / "captions.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["split"] == "test":
-                texts.setdefault(row["path"], row["text"])
-    return [(world / path, text) for path, text in texts.items()]
-
-
-def write_questions(folder: Path, audio_of: Path, image_of: Path) -> tuple[Path, Path]:
-    """The audio of one clip as .wav, and the middle frame of another as .png."""
-    from PIL import Image
-
-    from vlsa.base.files import write_atomically
-    from vlsa.data.media import decode
-    from vlsa.data.store import codecs
-
-    folder.mkdir(exist_ok=True)
-    audio = decode.decode(
-        audio_of,
-        0.0,
-        decode.probe(audio_of).duration_seconds,
-        frame_times_seconds=None,
-        short_side_px=None,
-        sample_rate_hz=22_050,
-    )
-    assert audio.sound is not None, audio_of
-    write_atomically(folder / "sound.wav", codecs.encode_wav(audio.sound, 22_050))
-    length_seconds = decode.probe(image_of).duration_seconds
-    video = decode.decode(
-        image_of,
-        0.0,
-        length_seconds,
-        frame_times_seconds=[length_seconds / 2],
-        short_side_px=None,
-        sample_rate_hz=None,
-    )
-    assert video.frames is not None, image_of
-    Image.fromarray(video.frames[0]).save(folder / "image.png")
-    return folder / "sound.wav", folder / "image.png"
-
-
 def _files(out: Path) -> tuple[tuple[str, Path], ...]:
     from vlsa.pretrain.checkpoint import MODEL_FILE, checkpoints
 
@@ -271,6 +193,7 @@ def _files(out: Path) -> tuple[tuple[str, Path], ...]:
         ("training curves", out / "curves.png"),
         ("page with results and searches", out / "report.html"),
         ("search index", out / "index"),
+        ("moments found by words and a sound, as an edit list", out / "found.edl"),
     )
 
 

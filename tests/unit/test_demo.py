@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from vlsa import demo
+from vlsa import demo, demo_search
 from vlsa.base.errors import ConfigError
 from vlsa.demo import DemoRecord, DemoSettings
-from vlsa.retrieve.index.query import Hit
+from vlsa.retrieve.search.moments import Moment
 
 
 def test_the_seed_and_the_steps_reach_the_recipe():
@@ -32,9 +32,10 @@ def test_fewer_clips_than_a_batch_are_refused_before_anything_is_made(tmp_path):
 
 
 def test_an_answer_shows_what_the_world_says_of_it_or_else_its_own_words(tmp_path):
-    hit = Hit(str(tmp_path / "0.mp4"), 0.0, 1.0, 0.5, "own", "x")
-    assert demo._captioned(hit, {str(tmp_path / "0.mp4"): "a red ball"}).text == "a red ball"
-    assert demo._captioned(hit, {}).text == "own"
+    times = {"start_seconds": 0.0, "stop_seconds": 1.0, "best_start_seconds": 0.0, "best_stop_seconds": 1.0}
+    hit = Moment(rank=1, path=str(tmp_path / "0.mp4"), score=0.5, stand_out=2.0, texts=("own",), **times)
+    assert demo_search._captioned(hit, {str(tmp_path / "0.mp4"): "a red ball"}).texts == ("a red ball",)
+    assert demo_search._captioned(hit, {}).texts == ("own",)
 
 
 @pytest.fixture
@@ -84,4 +85,4 @@ def test_held_out_clips_come_with_their_first_caption(tmp_path):
     lines = ["path,start_seconds,stop_seconds,text,split", "train/0.mp4,,,a,train"]
     lines += ["test/0.mp4,,,first,test", "test/0.mp4,,,second,test", "test/1.mp4,,,third,test"]
     (tmp_path / "captions.csv").write_text("\n".join(lines), encoding="utf-8")
-    assert demo._held_out(tmp_path) == [(tmp_path / "test/0.mp4", "first"), (tmp_path / "test/1.mp4", "third")]
+    assert demo_search._held_out(tmp_path) == [(tmp_path / "test/0.mp4", "first"), (tmp_path / "test/1.mp4", "third")]

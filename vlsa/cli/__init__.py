@@ -26,6 +26,7 @@ from vlsa.cli import (
     reproduce,
     search,
     show,
+    similar,
 )
 from vlsa.cli.app import app
 
@@ -46,6 +47,7 @@ for _module in (
     reproduce,
     index,
     search,
+    similar,
     export,
 ):
     _module.register(app)

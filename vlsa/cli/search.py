@@ -2,18 +2,20 @@
 
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vlsa.base.console import say
+from vlsa.base.errors import VlsaError
 from vlsa.cli.app import examples
-from vlsa.cli.output import print_json, print_table, short_path
+from vlsa.cli.found import print_answer, print_lines
 
 if TYPE_CHECKING:
-    from vlsa.retrieve.index.query import Hit
+    from vlsa.retrieve.search.answer import Answer
+    from vlsa.retrieve.search.question import Question
 
 FROM_STDIN = ["-"]
 """Instead of a text: one query per line is read from stdin."""
@@ -23,12 +25,13 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "search",
-        short_help="Find moments by text, audio, video or image.",
+        short_help="Find moments by words, sounds, videos and images.",
         epilog=examples(
             'vlsa search index "a bell rings twice"',
-            "vlsa search index --audio ring.wav -k 3",
-            "vlsa search index --video clip.mp4 --in audio",
-            "vlsa search index --image frame.png --json",
+            "vlsa search index --like-sound ring.wav -k 3",
+            'vlsa search index a ball --like clip.mp4@0-2 --unlike "a bell"',
+            "vlsa search index --like frame.png --where 'duration > 2 and has_audio' --json",
+            "vlsa search index a ball --export found.csv --cut clips",
             "vlsa search index - --json < questions.txt",
         ),
     )(search)
@@ -38,20 +41,51 @@ def search(
     index: Annotated[Path, typer.Argument(help="An index made by vlsa index.", metavar="INDEX")],
     text: Annotated[
         list[str] | None,
-        typer.Argument(help="What to find; - reads one query per line from stdin.", metavar="TEXT"),
+        typer.Argument(
+            help='What to find; what is in "double quotes" inside it has to occur in the text; - reads one query per '
+            "line from stdin.",
+            metavar="TEXT",
+        ),
     ] = None,
-    audio: Annotated[Path | None, typer.Option(help="Search by an audio file.")] = None,
-    video: Annotated[Path | None, typer.Option(help="Search by a video file.")] = None,
-    image: Annotated[Path | None, typer.Option(help="Search by an image file.")] = None,
-    k: Annotated[int, typer.Option("-k", help="Number of results.")] = 10,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(help="Like the video and audio of FILE or FILE@START-STOP, or like an image.", metavar="FILE"),
+    ] = None,
+    like_sound: Annotated[list[str] | None, typer.Option(help="Like the audio of a file.", metavar="FILE")] = None,
+    like_video: Annotated[list[str] | None, typer.Option(help="Like the video of a file.", metavar="FILE")] = None,
+    like_moment: Annotated[
+        list[str] | None,
+        typer.Option(help="Like FILE@START-STOP as the index holds it; nothing is decoded.", metavar="MOMENT"),
+    ] = None,
+    unlike: Annotated[list[str] | None, typer.Option(help="Words that it should be unlike.", metavar="TEXT")] = None,
     target: Annotated[
         str,
         typer.Option(
             "--in",
-            help="What to compare with: media (words with video and audio together, a file with its own kind), video, "
-            "audio or text.",
+            help="What to compare with: media (words with video and audio together, an example with its own kind), "
+            "video, audio or text.",
         ),
     ] = "media",
+    where: Annotated[
+        str | None, typer.Option(help="Only files that this keeps, such as: duration > 60 and folder = '2025'.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Number of results.")] = 10,
+    group_by: Annotated[str, typer.Option(help="moment, or file: the moments of a file stand together.")] = "moment",
+    max_per_file: Annotated[int | None, typer.Option(help="Most results of one file.")] = None,
+    fold: Annotated[
+        float | None, typer.Option(help="Show results of at least this cosine with a better one once (0.98).")
+    ] = None,
+    question: Annotated[
+        str | None,
+        typer.Option(help="The whole question as JSON; - reads one per line from stdin.", metavar="FILE.json"),
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write the results as .csv, .jsonl, .srt, .edl or .otio.", metavar="FILE")
+    ] = None,
+    cut: Annotated[Path | None, typer.Option(help="Cut the results into clips in this folder.", metavar="DIR")] = None,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Cut without encoding anew: quick, from the key frame before the start.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
     run: Annotated[
         Path | None,
@@ -61,50 +95,89 @@ def search(
         Path | None, typer.Option(help="The folder of the footage, if it was moved.", show_default=False)
     ] = None,
 ) -> None:
-    """Find moments by text, audio, video or image: file, start, stop and score, best first.
+    """Find moments by words, sounds, videos and images, added up: file, time, and why, best first.
 
-    Only the rank is meaningful: a score can be compared within one list, not between queries.
+    FILE^0.5 gives a part another weight. The rank is what counts; stand-out says how far a result lies above a typical
+    window of the index, and can be compared between queries.
     """
-    from vlsa.retrieve.index.query import Question, check_request
-
-    check_request(target, k)
-    # A question needs no quotation marks; the first is checked before the index and the model are loaded.
-    texts = _lines() if text == FROM_STDIN else iter([" ".join(text) if text else None])
-    media = {"audio": audio, "video": video, "image": image}
-    asked = (Question(text=one, **media) for one in texts)
-    questions = [*itertools.islice(asked, 1)]
+    settings: dict[str, Any] = {"target": target, "where": where, "k": k, "group_by": group_by}
+    settings |= {"max_per_file": max_per_file, "fold_above": fold}
+    examples_given = {"like": like, "like_sound": like_sound, "like_video": like_video, "like_moment": like_moment}
+    pieces = {name: value or () for name, value in ({**examples_given, "unlike": unlike}).items()}
+    if question and (text or any(pieces.values())):
+        raise VlsaError("search: words or examples next to --question; what is asked is not clear. Put all into one.")
+    asked = _from_json(question) if question else _from_words(text, pieces | settings)
+    _check_files(export, cut, copy, one=text != FROM_STDIN and question != "-")
+    after = _after(export, cut, exact=not copy)
+    questions = [*itertools.islice(asked, 1)]  # the first is checked before the index and the model are loaded
     if not questions:
         return
-    from vlsa.retrieve.index.index import Index
+    from vlsa.retrieve.search.library import Library
 
-    opened = Index.open(index, run_path=run, source=source, parallel=True)
-    for question in itertools.chain(questions, asked):
-        hits = opened.search(question.text, k, **media, in_=target)
-        shown = question.text if text == FROM_STDIN else None
-        if json:
-            _print_lines(hits, shown)
-        elif hits:
-            _print_hits(hits, shown)
-        else:
-            say(f"nothing found: no clip of {index} has what --in {target} compares; try another --in")
+    library = Library.open(index, run_path=run, source=source, parallel=True)
+    for title, one in itertools.chain(questions, asked):
+        answer = library.ask(one)
+        _print(answer, library.source, one, title, json)
+        after(answer, library.source)
 
 
-def _lines() -> Iterator[str]:
-    """Questions on stdin, without blank lines."""
-    return (line.strip() for line in sys.stdin if line.strip())
+def _from_words(text: list[str] | None, pieces: dict[str, Any]) -> "Iterator[tuple[str, Question]]":
+    """The question of the command line, or one for each line of stdin, which is then its title."""
+    from vlsa.retrieve.search.pieces import question_of
+
+    if text == FROM_STDIN:
+        yield from ((line, question_of(line, **pieces)) for line in _lines(sys.stdin))
+    else:
+        yield "", question_of(" ".join(text) if text else None, **pieces)  # a question needs no quotation marks
 
 
-def _print_lines(hits: Sequence["Hit"], question: str | None) -> None:
-    about = {} if question is None else {"question": question}
-    print_json({**about, "rank": rank, **hit.as_dict()} for rank, hit in enumerate(hits, 1))
+def _from_json(path: str) -> "Iterator[tuple[str, Question]]":
+    from vlsa.retrieve.search.question import Question
+
+    if path == "-":
+        yield from ((line, Question.from_json(line)) for line in _lines(sys.stdin))
+    else:
+        yield "", Question.from_json(Path(path).read_bytes())
 
 
-def _print_hits(hits: Sequence["Hit"], question: str | None) -> None:
-    header = ("rank", "file", "start s", "stop s", "score", "text")
-    rows = [_row(rank, hit) for rank, hit in enumerate(hits, 1)]
-    print_table(header, rows, title=question or "", right="rank|start s|stop s|score")
+def _lines(lines: Iterable[str]) -> Iterator[str]:
+    """Without blank lines."""
+    return (line.strip() for line in lines if line.strip())
 
 
-def _row(rank: int, hit: "Hit") -> tuple[str, ...]:
-    times = (f"{hit.start_seconds:.2f}", f"{hit.stop_seconds:.2f}")
-    return (str(rank), short_path(hit.path), *times, f"{hit.score:.3f}", hit.text.partition("\n")[0])
+def _print(answer: "Answer", source: str, question: "Question", title: str, json: bool) -> None:
+    if json:
+        print_lines(answer, source, **({"question": title} if title else {}))
+    elif answer.moments:
+        print_answer(answer, source, title)
+    else:
+        say(f"nothing found: no window has what --in {question.target} compares, or none is kept; try another --in")
+
+
+def _check_files(export: Path | None, cut: Path | None, copy: bool, *, one: bool) -> None:
+    """Raises VlsaError for files that cannot be written so, before anything is searched."""
+    from vlsa.retrieve.search.export.write import check_name
+
+    if export is not None:
+        check_name(export)
+    if not one and (export is not None or cut is not None):
+        raise VlsaError(
+            "search: --export or --cut with queries from stdin; each would overwrite the last. Ask one at a time."
+        )
+    if copy and cut is None:
+        raise VlsaError("search: --copy without --cut; nothing would be cut. Add --cut DIR.")
+
+
+def _after(export: Path | None, cut: Path | None, *, exact: bool) -> "Callable[[Answer, str], None]":
+    """What is done with an answer."""
+
+    def write(answer: "Answer", source: str) -> None:
+        from vlsa.retrieve.search.export.cut import cut_moments
+        from vlsa.retrieve.search.export.write import write_moments
+
+        for path in write_moments(answer.moments, export, source) if export is not None else ():
+            say(f"wrote {path}")
+        for clip in cut_moments(answer.moments, source, cut, exact=exact) if cut is not None else ():
+            say(f"cut {clip.path}")
+
+    return write

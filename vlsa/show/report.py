@@ -1,6 +1,6 @@
 """One page with the results of a model: its scores, its training curves, and searches whose results can be played.
 
-Reads evaluations (retrieve/evaluate), hits (retrieve/index) and curves (plots/curves.py); the template is
+Reads evaluations (retrieve/evaluate), moments (retrieve/search) and curves (plots/curves.py); the template is
 templates/report.html. Media files are linked relative to the page, so that page and media can be moved together.
 """
 
@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from vlsa.retrieve.evaluate.results import TABLE_RECALL_AT, Evaluation
-from vlsa.retrieve.index.query import Hit
+from vlsa.retrieve.search.moments import Moment
 from vlsa.show.pages import data_uri, write_page
 
 AUDIO_SUFFIXES = frozenset((".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".opus"))
@@ -26,13 +26,17 @@ class SearchShown:
     kind: Literal["text", "audio", "video", "image"]
     question: str
     """The text of the query, or the path of its file."""
-    hits: Sequence[Hit]
+    hits: Sequence[Moment]
     note: str = ""
     """A line below the query, such as what was searched."""
     answer: str = ""
     """The file that the query was made from, if any: marked among the hits, or reported as missing."""
+    like: str = ""
+    """A second part of the query: the path of a file whose sound it should be like."""
+    export: str = ""
+    """A file that the hits were written to."""
 
-    def is_expected(self, hit: Hit) -> bool:
+    def is_expected(self, hit: Moment) -> bool:
         """Whether the query was made from the file of this hit."""
         return bool(self.answer) and os.path.abspath(hit.path) == os.path.abspath(self.answer)
 

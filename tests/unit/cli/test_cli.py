@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from vlsa import __version__
 from vlsa.base.errors import ConfigError, MediaError
-from vlsa.cli import app
+from vlsa.cli import app, found
 from vlsa.cli.evaluate import print_evaluation
 from vlsa.cli.output import next_step, print_json, print_table, print_text, short_path
 from vlsa.config import recipes
@@ -26,8 +26,11 @@ from vlsa.data.store.prepare import store_settings
 from vlsa.pretrain import start as training
 from vlsa.pretrain.preflight import summarise
 from vlsa.retrieve.encode.sampling import Sampling
-from vlsa.retrieve.index.index import Index
-from vlsa.retrieve.index.query import Hit
+from vlsa.retrieve.search.answer import Answer
+from vlsa.retrieve.search.library import Library
+from vlsa.retrieve.search.moments import Moment, Reason
+from vlsa.retrieve.search.pieces import question_of
+from vlsa.retrieve.search.question import Question
 
 
 def one_line(result) -> str:
@@ -41,7 +44,7 @@ def one_line(result) -> str:
 def test_help_lists_the_commands_in_the_order_of_the_pipeline():
     order = (
         "demo doctor import make-world prepare pretrain finetune encoders evaluate compare show reproduce index search "
-        "export"
+        "similar duplicates export"
     )
     names = order.split()
     assert names == COMMANDS
@@ -115,7 +118,7 @@ def failing_search(monkeypatch, error: BaseException):
     def search(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(Index, "open", search)
+    monkeypatch.setattr(Library, "open", search)
     return call("vlsa search index words")
 
 
@@ -155,46 +158,92 @@ def test_a_pipe_that_nobody_reads_is_no_error_to_talk_about(tmp_path):
     process.stderr.close()
 
 
-HITS = [
-    Hit("/footage/[red] ball.mp4", 2.0, 4.5, 0.91234, "a ball\nand more", "x"),
-    Hit("b.mp4", 0.0, 1.0, -0.5, "", "y"),
-]
+MOMENTS = tuple(
+    Moment(rank=rank, path=path, start_seconds=start, stop_seconds=start + 2.5, best_start_seconds=start,
+           best_stop_seconds=start + 2, score=0.9, stand_out=4.25, why=(Reason("video", 1, 0.5),), texts=texts)
+    for rank, path, start, texts in ((1, "[red] ball.mp4", 3725.25, ("a ball", "and more")), (2, "b.mp4", 0.0, ()))
+)  # fmt: skip
 
 
-class FakeIndex:
+class FakeLibrary:
     """Remembers what was asked."""
 
-    def __init__(self) -> None:
-        self.hits = HITS
+    source = "/footage"
 
-    def search(self, *arguments: object, **named: object) -> list[Hit]:
-        self.asked = arguments, named
-        return self.hits
+    def __init__(self) -> None:
+        self.answer, self.asked = Answer(MOMENTS, True, 20), []
+
+    def ask(self, question: Question) -> Answer:
+        self.asked.append(question)
+        return self.answer
 
 
 @pytest.fixture
-def index(monkeypatch) -> FakeIndex:
-    fake = FakeIndex()
-    monkeypatch.setattr(Index, "open", lambda path, run_path=None, source=None, parallel=False: fake)
+def library(monkeypatch) -> FakeLibrary:
+    fake = FakeLibrary()
+    monkeypatch.setattr(Library, "open", lambda path, run_path=None, source=None, parallel=False: fake)
     return fake
 
 
-def test_a_search_prints_file_start_stop_and_score_with_brackets_in_names_intact(index):
-    lines = call('vlsa search index "red ball" -k 3 --in video').stdout.splitlines()
-    first = next(line for line in lines if "ball.mp4" in line)
-    assert first.split() == ["1", "/footage/[red]", "ball.mp4", "2.00", "4.50", "0.912", "a", "ball"]
-    assert index.asked == (("red ball", 3), {"audio": None, "video": None, "image": None, "in_": "video"})
+def test_a_search_prints_file_time_and_why_with_brackets_in_names_intact(library):
+    out = call('vlsa search index "red ball" -k 3 --in video').stdout
+    first = next(line for line in out.splitlines() if "ball.mp4" in line)
+    assert first.split() == [
+        "1", "/footage/[red]", "ball.mp4", "1:02:05.2", "2.5", "4.2", "video", "1", "a", "ball", "/", "and", "more",
+    ]  # fmt: skip
+    assert "stands out" not in out
+    assert library.asked == [question_of("red ball", k=3, target="video")]
 
 
-def test_a_search_with_json_prints_one_object_a_line(index):
-    lines = call("vlsa search index --audio ring.wav --json").stdout.splitlines()
-    assert [json.loads(line) for line in lines] == [{"rank": rank, **hit.as_dict()} for rank, hit in enumerate(HITS, 1)]
-    assert index.asked[1]["audio"] == Path("ring.wav")
+def test_nothing_stands_out_is_said_above_the_table_and_in_json(library):
+    library.answer = Answer(MOMENTS, False, 20)
+    assert call("vlsa search index cat").stdout.startswith("nothing here stands out; these are the least unlikely:\n")
+    assert not json.loads(call("vlsa search index cat --json").stdout.splitlines()[0])["stands_out"]
 
 
-def test_a_question_needs_no_quotation_marks(index):
+def test_a_search_with_json_prints_one_object_a_line_with_the_path_on_disk(library):
+    lines = call("vlsa search index --like-sound ring.wav --json").stdout.splitlines()
+    expected = [one.as_dict() | {"path": f"/footage/{one.path}", "stands_out": True} for one in MOMENTS]
+    assert [json.loads(line) for line in lines] == expected
+    assert library.asked == [question_of(like_sound=["ring.wav"])]
+
+
+def test_a_table_gives_its_text_for_what_the_path_needs_and_fits_80_columns():
+    rows = [
+        (str(n), f"{'x' * n}.mp4", "0:00:01.0", "3.0", "12.5", "words 1, video 2", "some words " * 9) for n in (9, 12)
+    ]
+    short = found.fitted(rows, 80)
+    assert all(row[-1].endswith("…") and row[1:-1] == whole[1:-1] for row, whole in zip(short, rows, strict=True))
+    widths = [max(len(name), *(len(row[n]) for row in short)) for n, name in enumerate(found.HEADER)]
+    assert sum(widths) + len(widths) - 1 <= 80
+    assert [len(row) for row in found.fitted([(*rows[0][:1], "y" * 60, *rows[0][2:])], 80)] == [6]
+
+
+def test_a_sum_is_asked_by_options_and_the_same_as_json(library, tmp_path):
+    line = "vlsa search index a dog barks --like-sound a.wav^0.5 --unlike music --like b.mp4@12-15 --where 'size > 1'"
+    call(f"{line} --group-by file --max-per-file 2 --fold 0.98")
+    (tmp_path / "q.json").write_text(json.dumps(library.asked[0].as_dict()), encoding="utf-8")
+    call(f"vlsa search index --question {tmp_path / 'q.json'}")
+    asked, again = library.asked
+    assert asked == again and len(asked.parts) == 4
+    assert (asked.where, asked.group_by, asked.max_per_file, asked.fold_above) == ("size > 1", "file", 2, 0.98)
+    result = CliRunner().invoke(app, ["search", "index", "--question", "-"], input=json.dumps(asked.as_dict()) + "\n\n")
+    assert result.exit_code == 0 and library.asked[2] == asked
+
+
+def test_what_is_found_is_exported_and_an_unknown_ending_is_refused_first(library, tmp_path):
+    result = call(f"vlsa search index cat --export {tmp_path / 'found.csv'}")
+    assert result.exit_code == 0 and "found.csv" in result.stderr
+    assert (tmp_path / "found.csv").read_text().count("ball.mp4") == 1
+    assert "is no form of results" in one_line(call("vlsa search no-index cat --export found.doc"))
+    assert "each would overwrite" in one_line(call("vlsa search no-index - --export found.csv"))
+    assert "nothing would be cut" in one_line(call("vlsa search no-index cat --copy"))
+    assert "words or examples next to --question" in one_line(call("vlsa search no-index cat --question q.json"))
+
+
+def test_a_question_needs_no_quotation_marks(library):
     call("vlsa search index a bell rings twice -k 3")
-    assert index.asked[0] == ("a bell rings twice", 3)
+    assert library.asked == [question_of("a bell rings twice", k=3)]
 
 
 @pytest.mark.parametrize("asked", ["''", "' '", "--in smell cat", "-k 0 cat", ""])
@@ -202,15 +251,15 @@ def test_a_question_that_cannot_be_asked_is_refused_before_the_index_is_opened(a
     assert "vlsa: search: " in one_line(call(f"vlsa search no-index {asked}"))
 
 
-def test_each_line_of_stdin_is_a_question(index):
+def test_each_line_of_stdin_is_a_question(library):
     result = CliRunner().invoke(app, ["search", "index", "-", "--json"], input="red ball\n\n a bell \n")
     questions = [json.loads(line)["question"] for line in result.stdout.splitlines()]
     assert questions == ["red ball", "red ball", "a bell", "a bell"]  # two answers each
     assert CliRunner().invoke(app, ["search", "index", "-"], input="\n").stdout == ""
 
 
-def test_a_search_without_answers_says_so_and_prints_no_empty_table(index):
-    index.hits = []
+def test_a_search_without_answers_says_so_and_prints_no_empty_table(library):
+    library.answer = Answer((), False, 20)
     result = call("vlsa search index cat --in text")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "nothing found" in result.stderr

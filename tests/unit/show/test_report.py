@@ -11,12 +11,19 @@ from pages import Page
 
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.retrieve.evaluate.evaluate import Evaluation, evaluate_store
-from vlsa.retrieve.index.query import Hit
+from vlsa.retrieve.search.moments import Moment
 from vlsa.show.report import SearchShown, write_report
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+
+
+def hit(path: Path, start_seconds: float, stop_seconds: float, stand_out: float, *texts: str) -> Moment:
+    """A moment of one window."""
+    times = {"start_seconds": start_seconds, "stop_seconds": stop_seconds}
+    best = {f"best_{name}": seconds for name, seconds in times.items()}
+    return Moment(rank=1, path=str(path), score=0.9, stand_out=stand_out, texts=texts, **times, **best)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +40,8 @@ def page(tmp_path, evaluation) -> Page:
         (media / name).write_bytes(b"x")
     (tmp_path / "curves.png").write_bytes(PIXEL)
     hits = [
-        Hit(str(media / "a cat & #1.mp4"), 62.5, 65.0, 0.9, "a <b>cat</b>\nsecond text", "one"),
-        Hit(str(media / "ring.wav"), 0.0, 2.0, 0.5, "", "two"),
+        hit(media / "a cat & #1.mp4", 62.5, 65.0, 4.5, "a <b>cat</b>", "second text"),
+        hit(media / "ring.wav", 0.0, 2.0, 0.5),
     ]
     searches = [
         SearchShown("text", '<script>alert("x")</script>', hits, note="in sound & picture"),
@@ -80,7 +87,7 @@ def test_hits_play_their_own_stretch_and_audio_files_get_an_audio_player(page, t
 
 
 def test_the_clip_that_a_question_was_taken_from_is_marked_or_said_to_be_missing(tmp_path, evaluation):
-    hits = [Hit(str(tmp_path / f"{n}.mp4"), 0.0, 1.0, 0.9, "", str(n)) for n in range(2)]
+    hits = [hit(tmp_path / f"{n}.mp4", 0.0, 1.0, 0.9) for n in range(2)]
     found = SearchShown("text", "a ball", hits, answer=str(tmp_path / "x" / ".." / "1.mp4"))
     missing = SearchShown("text", "a bell", hits, answer=str(tmp_path / "7.mp4"))
     path = write_report(tmp_path / "report.html", [("tiny", evaluation)], searches=[found, missing])

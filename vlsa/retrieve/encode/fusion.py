@@ -1,11 +1,11 @@
 """Scores of several comparisons as one order: reciprocal rank fusion, for cosines that do not share a scale.
 
-Used by evaluate/ and index/ for an encoder that asks for it (`Encoder.fusion`): the cosines of two models, or of two
+Used by evaluate/ and search/ for an encoder that asks for it (`Encoder.fusion`): the cosines of two models, or of two
 pairs with a temperature each, cannot be added. Imports NumPy alone.
 Axes: N items.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -29,11 +29,3 @@ def ranks_of(scores: Float[np.ndarray, " N"]) -> Float64[np.ndarray, " N"]:
 def fuse_ranks(ranks: Sequence[Float[np.ndarray, " N"]]) -> Float64[np.ndarray, " N"]:
     """One score for each item from its rank in several lists: 1 for the first of all lists, 0 for an item in none."""
     return np.sum([(RANK_OFFSET + 1) / (RANK_OFFSET + rank) for rank in ranks], axis=0) / len(ranks)
-
-
-def fuse_lists(lists: Sequence[Iterable[str]]) -> list[tuple[str, float]]:
-    """Items of several lists, each best first, as one list with scores, best first; ties go by name."""
-    ranks = [{item: float(rank) for rank, item in enumerate(one, 1)} for one in lists]
-    items = sorted(set().union(*ranks))
-    scores = fuse_ranks([np.array([rank.get(item, np.inf) for item in items]) for rank in ranks])
-    return [(items[number], float(scores[number])) for number in np.argsort(-scores, kind="stable")]

@@ -173,7 +173,12 @@ def _is_current(
     """Whether there is nothing to do, but for files that are gone and stay."""
     changes = compare(source, known)
     stay = not changes.gone or (too_many(len(changes.gone), len(known)) and not options.prune)
-    return not changes.todo and stay and facts.get("state") == folder_state(path / facts["data"] / TABLES_NAME)
+    return (
+        not changes.todo
+        and stay
+        and facts.get("tidy")
+        and facts.get("state") == folder_state(path / facts["data"] / TABLES_NAME)
+    )
 
 
 def _check_windows(path: Path, facts: Mapping[str, Any], options: BuildOptions) -> None:
@@ -207,7 +212,7 @@ def _update(
         decode=options.decode,
     )
     known = ledger.read(index.data)
-    if index.facts["state"] != before:
+    if index.facts["state"] != before or not index.facts.get("tidy"):
         index.compact()
     if ledger.num_lines(index.data) > len(known):
         ledger.rewrite(index.data, known.values())

@@ -32,7 +32,8 @@ NEEDED = {"model": dict, "source": str, "width": int, "spaces": list, "num_rows"
 DATA_NAME = DATA_PREFIX + "[0-9a-f]{32}"
 LONGEST_PATH = 4096
 """Characters; no file system has longer ones."""
-OPTIONAL = {"num_bytes": int, "state": str, "windows": dict, "model_files": str}
+OPTIONAL = {"num_bytes": int, "state": str, "windows": dict, "model_files": str, "tidy": bool}
+"""`tidy`: pieces are merged and the full-text index is complete."""
 WINDOWS = {"window_seconds", "step_seconds"}
 EARLIER_DATA = ("lance", "files.jsonl")
 """Where versions before 2 had their data."""

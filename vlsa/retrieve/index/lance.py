@@ -1,28 +1,25 @@
 """The one adapter to LanceDB: a table of windows and texts with their vectors, and a table of their files.
 
-Feeds index.py. Measured rules kept here: exact search (right up to about 100,000 rows), deterministic ids with
-merge_insert, import only when used (it takes over a second), and never used across a fork.
-Axes: D width of the matching space.
+Feeds index.py and search/. Measured rules kept here: deterministic ids with merge_insert, import only when used (it
+takes over a second), and never used across a fork. Vectors are compared in memory (search/tables.py).
 """
 
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from jaxtyping import Float32
-
 from vlsa.base.errors import SearchIndexError
 from vlsa.retrieve.index.facts import NAME_KEY
-from vlsa.retrieve.index.query import VECTORS, Hit
+from vlsa.retrieve.index.query import VECTORS
+from vlsa.retrieve.index.words import COLUMN, find_words, has_word_index, index_words
 
 if TYPE_CHECKING:
     from vlsa.retrieve.index.file_facts import FileFacts
-    from vlsa.retrieve.index.rows import IndexRow
+    from vlsa.retrieve.index.lance_schema import RowArrays
+    from vlsa.retrieve.index.rows import IndexRow, Kind
 
 TABLE, FILES_TABLE = "clips", "files"
 KEEP_SECONDS = 10.0
@@ -35,6 +32,7 @@ class VectorTable:
     def __init__(self, folder: Path, facts: dict[str, Any], clips: Any, files: Any) -> None:
         self._folder, self._table, self._files = folder, clips, files
         self._width, self._spaces = facts["width"], tuple(facts["spaces"])
+        self._words: Any = None
 
     @classmethod
     def create(cls, folder: Path, facts: dict[str, Any]) -> "VectorTable":
@@ -47,6 +45,7 @@ class VectorTable:
         with _writing(folder):
             database = lancedb.connect(str(folder))
             clips = database.create_table(TABLE, schema=clip_schema(facts["width"], facts["table"]))
+            index_words(clips)
             return cls(folder, facts, clips, database.create_table(FILES_TABLE, schema=file_schema(facts["table"])))
 
     @classmethod
@@ -61,6 +60,7 @@ class VectorTable:
             database = lancedb.connect(str(folder))
             clips, files = database.open_table(TABLE), database.open_table(FILES_TABLE)
             fits = [clips.schema.field(name).type.list_size == facts["width"] for name in VECTORS]
+            clips.schema.field(COLUMN)
         except (ValueError, KeyError, RuntimeError, OSError, AttributeError) as error:
             raise _damaged(folder, error) from error
         if not all(fits):
@@ -71,10 +71,6 @@ class VectorTable:
         if opened.num_bytes() < facts.get("num_bytes", 0):
             raise _damaged(folder, f"{facts['num_bytes']:,} bytes were written, {opened.num_bytes():,} are left")
         return opened
-
-    def reopened(self, folder: Path, facts: dict[str, Any]) -> "VectorTable":
-        """The tables as they are now, or those that have taken their place."""
-        return VectorTable.open(folder, facts)
 
     def num_bytes(self) -> int:
         """Size of the files that hold rows; it falls in `compact` only."""
@@ -122,8 +118,11 @@ class VectorTable:
                 table.delete(_in("path", paths))
 
     def compact(self) -> None:
-        """Merge small pieces, drop deleted rows and versions from before now. For the one process that writes."""
+        """Merge small pieces, bring the full-text index up to date (or make it, if it is gone), drop deleted rows and
+        versions from before now. For the one process that writes."""
         with _writing(self._folder):
+            if not has_word_index(self._table):
+                index_words(self._table)
             for table in (self._table, self._files):
                 table.optimize(cleanup_older_than=timedelta(seconds=KEEP_SECONDS), delete_unverified=True)
 
@@ -136,34 +135,44 @@ class VectorTable:
             for batch in (query if paths is None else query.where(_in("path", paths))).to_batches():
                 yield from clip_rows(batch, self._spaces)
 
+    def arrays(self, kind: "Kind") -> "RowArrays":
+        """All rows of a kind as arrays, in the order of paths and times."""
+        from vlsa.retrieve.index.lance_schema import columns_of, row_arrays
+
+        with self._reading():
+            found = self._table.search().where(f"kind = '{kind}'").select(columns_of(kind)).to_arrow()
+        return row_arrays(found, kind)
+
+    def find_words(self, words: str) -> dict[str, float]:
+        """The id and the score of all texts in which these words occur (words.py).
+
+        Rows that the full-text index does not have yet are searched too. One that is missing or damaged is made in
+        memory, from the texts, so that the answer is the same.
+        """
+        most = max(len(self), 1)
+        if self._words is None:
+            try:
+                self._words = self._table if has_word_index(self._table) else self._words_in_memory()
+                return dict(find_words(self._words, words, most))
+            except (SearchIndexError, OSError, RuntimeError, ValueError):
+                self._words = self._words_in_memory()
+        return dict(find_words(self._words, words, most))
+
+    def _words_in_memory(self) -> Any:
+        import lancedb
+
+        with self._reading():
+            texts = self._table.search().where("kind = 'text'").select(["id", COLUMN]).to_arrow()
+            table = lancedb.connect("memory://").create_table("texts", texts)
+            index_words(table)
+        return table
+
     def files(self) -> "list[FileFacts]":
         """Facts of all files, in the order of their paths."""
         from vlsa.retrieve.index.lance_schema import file_rows
 
         with self._reading():
             return sorted(file_rows(self._files.search().to_arrow()), key=lambda file: file.path)
-
-    def search(self, vector: Float32[np.ndarray, " D"], column: str, k: int) -> list[Hit]:
-        """The k rows nearest by cosine, exactly; rows without the vector are not considered. Ties go by id.
-
-        A window's text is that of the text rows that overlap it.
-        """
-        names = ["id", "path", "start_seconds", "stop_seconds", "text", "_distance"]
-        query = self._table.search(vector, vector_column_name=column).distance_type("dot").bypass_vector_index()
-        query = query.where(f"has_{column.removesuffix('_vector')}").limit(k).select(names)
-        with self._reading():
-            found = query.to_list()
-            hits = [Hit(score=1 - row.pop("_distance"), **row) for row in found]
-            ordered = self._with_texts(sorted(hits, key=lambda hit: (-hit.score, hit.id)))
-        return [replace(hit, score=float(np.clip(hit.score, -1, 1))) for hit in ordered]  # beyond by rounding alone
-
-    def _with_texts(self, hits: Sequence[Hit]) -> list[Hit]:
-        paths = sorted({hit.path for hit in hits if not hit.text})
-        query = self._table.search().where(f"kind = 'text' AND {_in('path', paths)}")
-        texts: dict[str, list[dict[str, Any]]] = {}
-        for row in query.select(["path", "start_seconds", "stop_seconds", "text"]).to_list() if paths else ():
-            texts.setdefault(row["path"], []).append(row)
-        return [hit if hit.text else replace(hit, text=_overlapping(hit, texts.get(hit.path, ()))) for hit in hits]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -172,14 +181,6 @@ class VectorTable:
             yield
         except (OSError, RuntimeError, ValueError) as error:
             raise _damaged(self._folder, error) from error
-
-
-def _overlapping(hit: Hit, texts: Sequence[dict[str, Any]]) -> str:
-    """The texts within the time of a hit, one a line, in order of time."""
-    start, stop = hit.start_seconds, hit.stop_seconds
-    inside = [row for row in texts if row["start_seconds"] < stop and row["stop_seconds"] > start]
-    inside.sort(key=lambda row: (row["start_seconds"], row["stop_seconds"], row["text"]))
-    return "\n".join(row["text"] for row in inside)
 
 
 def _in(column: str, values: Sequence[str]) -> str:

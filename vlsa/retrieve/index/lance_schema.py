@@ -1,19 +1,21 @@
-"""The two tables of an index as Arrow: which columns there are, and rows to columns and back.
+"""The two tables of an index as Arrow: which columns there are, rows to columns and back, and columns to arrays.
 
 Used by lance.py. A text row has the vector of its text, a window those of its video, its audio, and both fused.
-Axes: D width of the matching space.
+Axes: N rows, D width of the matching space.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32, Float64
 
 from vlsa.retrieve.index.facts import NAME_KEY
 from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.retrieve.index.query import VECTORS
-from vlsa.retrieve.index.rows import IndexRow
+from vlsa.retrieve.index.rows import IndexRow, Kind
+from vlsa.retrieve.index.words import COLUMN, normalised
 
 FACTS = ("id", "path", "kind", "start_seconds", "stop_seconds", "language")
 WHOLE_NUMBERS = ("size_bytes", "width_px", "height_px", "sample_rate_hz")
@@ -31,7 +33,7 @@ def clip_schema(width: int, name: str) -> Any:
 
     texts = [(column, pyarrow.string()) for column in ("id", "path", "kind")]
     times = [(column, pyarrow.float64()) for column in ("start_seconds", "stop_seconds")]
-    words = [("language", pyarrow.string()), ("text", pyarrow.string())]
+    words = [(column, pyarrow.string()) for column in ("language", "text", COLUMN)]
     present = [(presence(column), pyarrow.bool_()) for column in VECTORS]
     vectors = [(column, pyarrow.list_(pyarrow.float32(), width)) for column in VECTORS]
     return pyarrow.schema([*texts, *times, *words, *present, *vectors], metadata={NAME_KEY: name})
@@ -44,6 +46,7 @@ def clip_columns(rows: Sequence[IndexRow], width: int) -> Any:
     schema = clip_schema(width, "")
     columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in FACTS}
     columns["text"] = ["\n".join(row.texts) for row in rows]
+    columns[COLUMN] = [normalised(text) or None for text in columns["text"]]
     for name in VECTORS:
         vectors = [getattr(row, name) for row in rows]
         columns[presence(name)] = [vector is not None for vector in vectors]
@@ -68,6 +71,55 @@ def _vectors(batch: Any, name: str) -> list[np.ndarray | None]:
     width = column.type.list_size
     values = values[column.offset * width : (column.offset + len(column)) * width].reshape(len(column), width)
     return [values[number] if there else None for number, there in enumerate(present)]
+
+
+@dataclass(frozen=True, eq=False)
+class RowArrays:
+    """Rows of one kind as arrays, in the order of paths and times."""
+
+    ids: tuple[str, ...]
+    paths: tuple[str, ...]
+    texts: tuple[str, ...]
+    start_seconds: Float64[np.ndarray, " N"]
+    stop_seconds: Float64[np.ndarray, " N"]
+    vectors: Mapping[str, Float32[np.ndarray, "N D"]]
+    """By column; zeros where there is none."""
+
+
+ORDER = ("path", "start_seconds", "stop_seconds", "id")
+VECTORS_OF: Mapping[Kind, tuple[str, ...]] = {"window": ("media", "video", "audio"), "text": ("text_vector",)}
+"""The vectors that rows of a kind have."""
+
+
+def columns_of(kind: Kind) -> list[str]:
+    """What `row_arrays` needs."""
+    return [*ORDER, "text", *(name for column in VECTORS_OF[kind] for name in (presence(column), column))]
+
+
+def row_arrays(table: Any, kind: Kind) -> RowArrays:
+    """The rows of an Arrow table of one kind, without a Python object for each number."""
+    from pyarrow import compute
+
+    keys = compute.sort_indices(table.select(ORDER), sort_keys=[(name, "ascending") for name in ORDER])
+    facts, order = table.select([*ORDER, "text"]).take(keys), keys.to_numpy()
+    return RowArrays(
+        ids=tuple(facts.column("id").to_pylist()),
+        paths=tuple(facts.column("path").to_pylist()),
+        texts=tuple(facts.column("text").to_pylist()),
+        start_seconds=facts.column("start_seconds").to_numpy(),
+        stop_seconds=facts.column("stop_seconds").to_numpy(),
+        vectors={name: _matrix(table, name, order) for name in VECTORS_OF[kind]},
+    )
+
+
+def _matrix(table: Any, name: str, order: np.ndarray) -> Float32[np.ndarray, "N D"]:
+    """A column of vectors in this order; zeros where there is none."""
+    column, present = table.column(name).combine_chunks(), table.column(presence(name)).to_numpy()
+    width = column.type.list_size
+    values = column.values.to_numpy(zero_copy_only=False)[column.offset * width :][: len(column) * width]
+    rows = values.reshape(len(column), width)[order]
+    rows[~present.astype(bool)[order]] = 0
+    return rows
 
 
 def file_schema(name: str) -> Any:

@@ -1,22 +1,18 @@
-"""From a question to ranked segments of media: what is asked (text, audio, video, image) and what comes back.
+"""What a question of a modality is compared with, in which spaces, and whether its words are known.
 
-Reads an encoder; feeds index.py and the command line; imports neither PyTorch nor the model, so that a question that
-cannot be asked is refused at once. Rank is the contract: a score may be compared within one list of hits only, never
-between two questions or two models. Axes: D width of the matching space.
+Reads an encoder; feeds search/; imports neither PyTorch nor the model, so that a question that cannot be asked is
+refused at once. Axes: D width of the matching space.
 """
 
 import logging
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from jaxtyping import Float32
-from numpy import ndarray, zeros_like
+from numpy import ndarray
 
 from vlsa.base.errors import VlsaError
 from vlsa.config import is_in, num_shared
-from vlsa.retrieve.encode.fusion import fuse_lists
 
 if TYPE_CHECKING:
     from vlsa.data.loading.tokenizer import TextCoverage
@@ -28,86 +24,26 @@ TARGETS = {"media": "media", "video": "video", "audio": "audio", "text": "text_v
 """What can be searched in, and the column that holds it: video and audio fused, or one of the three alone."""
 VECTORS = tuple(TARGETS.values())
 """Columns of vectors."""
-FUSED_DEPTH = 1000
-"""A row further down a list adds less than 6% of what the first one does."""
 
 
-@dataclass(frozen=True)
-class Hit:
-    """A segment of a file that answers a question; hits come best first."""
-
-    path: str
-    start_seconds: float
-    stop_seconds: float
-    score: float
-    """Cosine with the question (a mean of cosines where it is compared in several spaces), in [-1, 1]; where ranks are
-    fused, 1 for the first of all lists. Comparable within one list only."""
-    text: str
-    """Captions and subtitles within its time, one a line; empty when there are none."""
-    id: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
+class UnknownWordsError(VlsaError):
+    """A text of which the model knows no word."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is asked: exactly one of a text, an audio file, a video file or an image file. Raises VlsaError."""
+def text_vector(text: str, encoder: "Encoder") -> Float32[ndarray, " D"]:
+    """Words in the matching space. Raises UnknownWordsError for a text without a known word.
 
-    text: str | None = None
-    audio: str | os.PathLike[str] | None = None
-    video: str | os.PathLike[str] | None = None
-    image: str | os.PathLike[str] | None = None
-
-    def __post_init__(self) -> None:
-        given = [name for name, value in vars(self).items() if value is not None]
-        if len(given) != 1:
-            raise VlsaError(
-                f"search: {' and '.join(given) or 'nothing'} given; one question at a time can be ranked. "
-                "Give exactly one of text, audio, video, image."
-            )
-        if self.text is not None:
-            _check_text(self.text)
-
-    @property
-    def modality(self) -> str:
-        """Of the question: text, audio or video; an image is a video of one frame."""
-        return "text" if self.text is not None else "audio" if self.audio is not None else "video"
-
-    def vector(self, encoder: "Encoder") -> Float32[ndarray, " D"]:
-        """The question in the matching space. Raises MediaError, or VlsaError for text without a known word.
-
-        Words that the model does not know, or that do not fit into it, are logged.
-        """
-        if self.text is not None:
-            _check_coverage(self.text, encoder.coverage(self.text))
-            return encoder.encode_text([self.text])[0]
-        if self.audio is not None:
-            return encoder.encode_audio([self.audio])[0]
-        frames = self.video if self.video is not None else self.image
-        assert frames is not None
-        return encoder.encode_video([frames])[0]
-
-
-def _check_text(text: str) -> None:
-    if not text.strip():
-        raise VlsaError(
-            'search: the question is empty; nothing can be ranked. Ask for something: "a bell rings twice".'
-        )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise VlsaError(
-            f"search: {text[:80]!r} is not UTF-8; it cannot be read. Type it in a terminal set to UTF-8."
-        ) from error
+    Words that the model does not know, or that do not fit into it, are logged.
+    """
+    _check_coverage(text, encoder.coverage(text))
+    return encoder.encode_text([text])[0]
 
 
 def _check_coverage(text: str, coverage: "TextCoverage") -> None:
     unknown = ", ".join(dict.fromkeys(coverage.unknown))[:200]
     if not coverage.known:
         what = f"the model has never seen {unknown}" if unknown else "there is no word in it"
-        raise VlsaError(
+        raise UnknownWordsError(
             f"search: {text[:80]!r} has no word that this model knows ({what}), so any answer would be chance. "
             "Use words like those of the captions that the model was trained on."
         )
@@ -151,47 +87,3 @@ def comparisons(asked: str, target: str, spaces: Sequence[str]) -> list[tuple[st
         for number, space in enumerate(spaces)
         if is_in(asked, space) and is_in(part, space)
     ]
-
-
-def search_by_rank(
-    search: Callable[[Float32[ndarray, " D"], str, int], list[Hit]],
-    asked: str,
-    target: str,
-    vector: Float32[ndarray, " D"],
-    spaces: Sequence[str],
-    k: int,
-) -> list[Hit]:
-    """One list for each space that can answer, fused by reciprocal rank; the score is 1 for the first of all lists.
-
-    `search` returns the best rows for a vector, a column and a number; each list is as long as FUSED_DEPTH, or 10 k.
-    """
-    lists = []
-    for part, number in comparisons(asked, target, spaces):
-        width = len(vector) // len(spaces)
-        alone = zeros_like(vector)
-        alone[number * width : (number + 1) * width] = vector[number * width : (number + 1) * width]
-        lists.append(search(alone, column_of(part), max(FUSED_DEPTH, 10 * k)))
-    return fused_hits(lists, k)
-
-
-def fused_hits(lists: Sequence[Sequence[Hit]], k: int) -> list[Hit]:
-    """The k best of several lists by reciprocal rank fusion."""
-    hits = {hit.id: hit for one in lists for hit in one}
-    fused = fuse_lists([[hit.id for hit in one] for one in lists])
-    return [replace(hits[name], score=score) for name, score in fused[:k]]
-
-
-def column_of(target: str) -> str:
-    """The column behind `in_`. Raises VlsaError for an unknown one."""
-    if target not in TARGETS:
-        raise VlsaError(
-            f"search: cannot search in {target!r}; no such vectors are kept. Use one of {', '.join(TARGETS)}."
-        )
-    return TARGETS[target]
-
-
-def check_request(target: str, k: int) -> None:
-    """Raises VlsaError for an unknown target, or fewer answers than one."""
-    if k < 1:
-        raise VlsaError(f"search: k={k}; at least one answer has to be asked for. Try k=10.")
-    column_of(target)

@@ -57,11 +57,10 @@ def answer(
 ) -> Answer:
     """The k best moments. `words`: the full-text score of each text, nan = they do not occur; `kept`: the filter."""
     literal = _literal(searched, question, words)
-    meaning = _meaning(searched, asked)
-    typical = Typical.of(meaning)
-    stand_out = typical.stand_out(meaning)
-    rankings = [(1.0, scores) for scores in (meaning, literal) if not np.isnan(scores).all()]
-    order = fuse_by_rank(rankings) if len(rankings) == 2 else rankings[0][1] if rankings else meaning
+    meanings = _meanings(searched, asked)
+    stand_out = _stand_out(searched, meanings)
+    rankings = [scores for scores in (*meanings, literal) if not np.isnan(scores).all()]
+    order = fuse_by_rank(rankings) if len(rankings) > 1 else rankings[0] if rankings else literal
     allowed = _allowed(searched, question, kept)
     found = find_moments(
         searched.windows,
@@ -71,21 +70,43 @@ def answer(
         max_per_file=question.max_per_file,
         fold_above=question.fold_above,
         vectors=_fold_vectors(searched),
-        strength=np.where(np.isnan(literal), stand_out, np.fmax(stand_out, 0)),
+        strength=np.where(np.isnan(literal), stand_out, np.fmax(stand_out, 0)) if meanings else literal,
     )
     reasons = {**_by_modality(searched, asked), "words": literal}
     moments = tuple(_moment(searched, one, rank, order, stand_out, reasons) for rank, one in enumerate(found, 1))
     best = max((moment.stand_out for moment in moments), default=np.nan)
     is_literal = any(not np.isnan(literal[one.best]) for one in found)
-    stands_out = is_literal or not nothing_stands_out(best, typical.num_windows, least_stand_out)
+    stands_out = is_literal or not nothing_stands_out(best, int(np.sum(~np.isnan(stand_out))), least_stand_out)
     return Answer(moments, bool(moments) and stands_out, len(searched.windows))
 
 
-def _meaning(searched: Searched, asked: Sequence[Asked]) -> Float64[np.ndarray, " N"]:
-    """The sum of all parts; nan everywhere when words alone are asked for."""
-    if not asked:
-        return np.full(len(searched.windows), np.nan)
-    return combine([Term(one.weight, _cosines(searched, one.column, one)) for one in asked])
+def answer_of_scores(
+    searched: Searched, scores: Float[np.ndarray, " N"], k: int, kept: Bool[np.ndarray, " N"] | None = None
+) -> Answer:
+    """The k best moments by scores that are given; nan is no answer."""
+    stand_out = Typical.of(scores).stand_out(scores)
+    found = find_moments(searched.windows, scores if kept is None else np.where(kept, scores, np.nan), k)
+    moments = tuple(_moment(searched, one, rank, scores, stand_out, {}) for rank, one in enumerate(found, 1))
+    best = max((moment.stand_out for moment in moments), default=np.nan)
+    stands_out = not nothing_stands_out(best, int(np.sum(~np.isnan(scores))))
+    return Answer(moments, bool(moments) and stands_out, len(searched.windows))
+
+
+def _meanings(searched: Searched, asked: Sequence[Asked]) -> list[Float64[np.ndarray, " N"]]:
+    """The sum of all parts; where spaces share no scale, that in each of them. None when words alone are asked for."""
+    groups: dict[tuple[int | None, str], list[Asked]] = {}
+    for one in asked:
+        groups.setdefault((one.space, "" if one.space is None else one.column), []).append(one)
+    liked = [group for group in groups.values() if any(one.weight > 0 for one in group)]
+    apart = [one for group in groups.values() if group not in liked for one in group]  # unlike, in a space of its own
+    sums = [[*group, *apart] for group in liked] or ([apart] if apart else [])
+    return [combine([Term(one.weight, _cosines(searched, one.column, one)) for one in group]) for group in sums]
+
+
+def _stand_out(searched: Searched, meanings: Sequence[Float[np.ndarray, " N"]]) -> Float64[np.ndarray, " N"]:
+    """Of each window, in the space where it stands out most."""
+    each = [Typical.of(scores).stand_out(scores) for scores in meanings]
+    return np.fmax.reduce(each) if each else np.full(len(searched.windows), np.nan)
 
 
 def _cosines(searched: Searched, column: str, asked: Asked) -> Float64[np.ndarray, " N"]:

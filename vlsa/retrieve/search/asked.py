@@ -6,6 +6,7 @@ frames with video; a clip has both, each with half of the weight. Where one targ
 that. An encoder without a space for it says so. Axes: D width of a vector in all its spaces.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vlsa.data.clip import Clip
     from vlsa.retrieve.encode.protocol import Encoder, Media
 
+_LOG = logging.getLogger(__name__)
 Stored = Callable[[Span], Mapping[str, Float32[np.ndarray, " D"]]]
 """The vectors, by modality, of a stretch that the index holds."""
 
@@ -37,17 +39,48 @@ class Asked:
     """What it is compared with: media, video, audio or text."""
     vector: Float32[np.ndarray, " D"]
     num_spaces: int
+    space: int | None = None
+    """Where the encoder's spaces share no scale: the one that this is compared in, and ranked alone."""
 
 
-def asked_vectors(question: Question, encoder: "Encoder", stored: Stored) -> list[Asked]:
-    """All parts encoded. Raises VlsaError for a part that cannot be asked, MediaError for an unreadable file."""
+def asked_vectors(
+    question: Question, encoder: "Encoder", stored: Stored, occurs: Callable[[str], bool] = lambda words: False
+) -> list[Asked]:
+    """All parts encoded. Raises VlsaError for a part that cannot be asked, MediaError for an unreadable file.
+
+    Words that the encoder does not know are left out, with a warning, if they occur in the texts of the index.
+    """
     found = []
     for part in question.parts:
         compared = _compared(part, question.target, encoder.spaces)
-        vectors = _vectors(part, tuple(compared), encoder, stored)
+        try:
+            vectors = _vectors(part, tuple(compared), encoder, stored)
+        except query.UnknownWordsError:
+            if part.weight < 0 or question.target not in ("media", "text") or not occurs(part.value):
+                raise
+            _LOG.warning("the model knows no word of %r; found are texts in which they occur", part.value[:80])
+            continue
         for modality, vector in vectors.items():
-            column, num_spaces = compared[modality]
-            found.append(Asked(part.weight / len(vectors), modality, column, vector, num_spaces))
+            found += _asked(part.weight / len(vectors), modality, *compared[modality], vector, encoder)
+    return found
+
+
+def _asked(
+    weight: float,
+    modality: str,
+    column: str,
+    num_spaces: int,
+    vector: Float32[np.ndarray, " D"],
+    encoder: "Encoder",
+) -> list[Asked]:
+    """One vector; of an encoder whose spaces share no scale one for each space, and zeros elsewhere."""
+    if encoder.fusion != "rank":
+        return [Asked(weight, modality, column, vector, num_spaces)]
+    found = []
+    for part, number in query.comparisons(modality, column, encoder.spaces):
+        alone = np.zeros((len(encoder.spaces), len(vector) // len(encoder.spaces)), np.float32)
+        alone[number] = vector.reshape(alone.shape)[number]
+        found.append(Asked(weight, modality, part, alone.reshape(-1), 1, number))
     return found
 
 
@@ -82,7 +115,7 @@ def _vectors(
 ) -> Mapping[str, Float32[np.ndarray, " D"]]:
     """The vectors of a part in those modalities that it has."""
     if part.kind == "text":
-        return {"text": query.Question(text=part.value).vector(encoder)}
+        return {"text": query.text_vector(part.value, encoder)}
     if part.kind == "image":
         return {"video": _encoded(part.value, "video", encoder)}
     if part.kind == "moment":

@@ -18,12 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64
 
+from vlsa.retrieve.encode.fusion import fuse_ranks, ranks_of
 from vlsa.retrieve.search.stand_out import Typical
-
-RANK_OFFSET = 60
-"""Of reciprocal rank fusion: the usual value; how little the first ranks differ from the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,35 +34,23 @@ class Term:
 
 
 def combine(terms: Sequence[Term]) -> Float64[np.ndarray, " N"]:
-    """The score of each window; nan where it has nothing that any part to be like can be compared with."""
+    """The score of each window; nan where it has nothing that any part to be like can be compared with.
+
+    Without such a part (the words that have to occur are elsewhere in the question) only what is unlike counts.
+    """
     liked = [term for term in terms if term.weight > 0]
-    assert liked, "Question asks for one"
-    scores = np.zeros(len(liked[0].cosines))
+    scores = np.zeros(len(terms[0].cosines))
     for term in terms:
         above = np.nan_to_num(Typical.of(term.cosines).stand_out(term.cosines))
         scores += term.weight * (above if term.weight > 0 else np.maximum(above, 0))
-    scores /= sum(term.weight for term in liked)
-    scores[np.all([np.isnan(term.cosines) for term in liked], axis=0)] = np.nan
+    if liked:
+        scores /= sum(term.weight for term in liked)
+        scores[np.all([np.isnan(term.cosines) for term in liked], axis=0)] = np.nan
     return scores
 
 
-def ranks(scores: Float[np.ndarray, " N"]) -> Int64[np.ndarray, " N"]:
-    """1 for the best; equal scores in their order; 0 where there is no score (nan)."""
-    order = np.argsort(-scores, kind="stable")  # nan last
-    places = np.empty(len(scores), np.int64)
-    places[order] = np.arange(1, len(scores) + 1)
-    return np.where(np.isnan(scores), 0, places)
-
-
-def fuse_by_rank(rankings: Sequence[tuple[float, Float[np.ndarray, " N"]]]) -> Float64[np.ndarray, " N"]:
-    """Weighted reciprocal rank fusion of (weight, scores): 1 for a window that is first in all; nan where in none."""
-    fused = np.zeros(len(rankings[0][1]))
-    in_none = np.ones(len(fused), bool)
-    for weight, scores in rankings:
-        assert weight > 0, weight
-        place = ranks(scores)
-        fused += np.where(place > 0, weight / (RANK_OFFSET + place), 0)
-        in_none &= place == 0
-    fused *= (RANK_OFFSET + 1) / sum(weight for weight, _ in rankings)
-    fused[in_none] = np.nan
+def fuse_by_rank(rankings: Sequence[Float[np.ndarray, " N"]]) -> Float64[np.ndarray, " N"]:
+    """Reciprocal rank fusion of scores (encode/fusion.py): 1 for a window that is first in all; nan where in none."""
+    fused = fuse_ranks([ranks_of(scores) for scores in rankings])
+    fused[np.all([np.isnan(scores) for scores in rankings], axis=0)] = np.nan
     return fused

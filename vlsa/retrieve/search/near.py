@@ -5,14 +5,14 @@ Axes: N windows, D width of a vector, n m rows of a block.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.search.combine import Term, combine
-from vlsa.retrieve.search.moments import Windows
+from vlsa.retrieve.search.moments import TOUCHING_SECONDS, Windows
 
 BLOCK_ROWS = 2048
 """A block of cosines is at most this many rows square: 16 MiB."""
@@ -69,6 +69,40 @@ def duplicate_groups(windows: Windows, vectors: Float32[np.ndarray, "N D"], at_l
         for row in np.flatnonzero(alike.any(axis=1)):
             _join(windows, groups, int(first + row), second + np.flatnonzero(alike[row]))
     return _members(windows, groups)
+
+
+def stretches(windows: Windows, groups: Sequence[tuple[int, ...]]) -> list[list[list[int]]]:
+    """Groups of windows as groups of stretches, the longest first: each stretch the windows that touch, by time.
+
+    Groups that follow each other in the same files are one, so that a copied file is one group.
+    """
+    found: dict[tuple[int, ...], list[list[list[int]]]] = {}
+    for group in sorted(groups, key=lambda members: (windows.file[members[0]], windows.start_seconds[members[0]])):
+        apart = _apart(windows, group)
+        if len(apart) == 1:  # something that stays alike for a while
+            continue
+        earlier = found.setdefault(tuple(int(windows.file[rows[0]]) for rows in apart), [])
+        if earlier and all(_touches(windows, *pair) for pair in zip(earlier[-1], apart, strict=True)):
+            earlier[-1] = [[*before, *rows] for before, rows in zip(earlier[-1], apart, strict=True)]
+        else:
+            earlier.append(apart)
+    return sorted((group for one in found.values() for group in one), key=lambda group: -sum(map(len, group)))
+
+
+def _apart(windows: Windows, members: Sequence[int]) -> list[list[int]]:
+    """Windows by file and time, cut where they do not touch."""
+    apart: list[list[int]] = []
+    for row in members:
+        if apart and windows.file[apart[-1][-1]] == windows.file[row] and _touches(windows, apart[-1], [row]):
+            apart[-1].append(row)
+        else:
+            apart.append([row])
+    return apart
+
+
+def _touches(windows: Windows, before: Sequence[int], after: Sequence[int]) -> bool:
+    gap = windows.start_seconds[after[0]] - windows.stop_seconds[before[-1]]
+    return bool(windows.start_seconds[after[0]] >= windows.start_seconds[before[-1]] and gap <= TOUCHING_SECONDS)
 
 
 def _unit(vectors: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D"]:

@@ -42,6 +42,10 @@ class Part:
                 f"search: an empty {self.kind}; nothing can be compared with it. Give "
                 f"{'some words' if self.kind == 'text' else 'a file'}, or leave it out."
             )
+        if self.kind == "text" and any("\ud800" <= letter <= "\udfff" for letter in self.value):
+            raise VlsaError(
+                f"search: {self.value[:80]!r} is not UTF-8; it cannot be read. Type it in a terminal set to UTF-8."
+            )
         if len(self.value) > LONGEST_TEXT or "\0" in self.value:
             raise VlsaError(
                 f"search: {self.value[:40]!r}... cannot be a {self.kind}; write at most {LONGEST_TEXT} letters."

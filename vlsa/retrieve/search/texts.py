@@ -5,25 +5,17 @@ are one ranking and those that are alike in meaning another. Axes: N windows, M 
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
+from vlsa.retrieve.index.words import normalised
 from vlsa.retrieve.search.moments import Windows
 
-_MARKED = re.compile("([a-z])[\u0300-\u036f]+")
-_BREAK = re.compile(r"[\W_]+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Scripts that do not set spaces between words: Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
-
-
-def normalised(text: str) -> str:
-    """A text as it is compared: lower case, one form of each letter, no accents on Latin letters, one space a gap."""
-    plain = _MARKED.sub(r"\1", unicodedata.normalize("NFKD", text.casefold()))
-    return _BREAK.sub(" ", unicodedata.normalize("NFKC", plain)).strip()
 
 
 def occurs(phrase: str, text: str) -> bool:

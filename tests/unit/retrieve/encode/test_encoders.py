@@ -22,7 +22,7 @@ from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.encode.batch_encoder import text_batch
 from vlsa.retrieve.encode.encoders import VlsaEncoder
 from vlsa.retrieve.index.build import build_index
-from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.search.library import Library
 
 WORDS = ["a bell rings twice", "a dog barks", "rain on a roof"]
 
@@ -223,11 +223,10 @@ def test_footage_indexed_with_a_run_is_found_by_itself(run_path, tmp_path):
             tmp_path / "footage" / f"{name}.mp4", pictures=pictures, sound=tone(0.6, hz=rng.integers(200, 3000))
         )
     build_index(run_path, tmp_path / "footage", tmp_path / "index", num_workers=0)
-    index = Index.open(tmp_path / "index")
-    assert index.search("a dog barks", k=2)[0].score <= 1
-    for in_, question in (("video", "video"), ("audio", "audio"), ("media", "video")):
-        hit = index.search(**{question: tmp_path / "footage" / "two.mp4"}, k=1, in_=in_)[0]
-        assert hit.path.endswith("two.mp4")
+    library, file = Library.open(tmp_path / "index"), str(tmp_path / "footage" / "two.mp4")
+    assert library.search("a dog barks", k=2)[0].why[0].score <= 1
+    for target, kind in (("video", "like_video"), ("audio", "like_sound"), ("media", "like")):
+        assert library.search(**{kind: [file]}, k=1, target=target)[0].path == file
 
 
 def test_a_lone_string_is_refused_and_not_read_letter_by_letter(tokenizer, config):

@@ -5,11 +5,11 @@ import pytest
 from fake_encoder import PairEncoder, numbered_clip
 
 from vlsa.retrieve.encode.embed import embed_clips
-from vlsa.retrieve.encode.fusion import fuse_lists, fuse_ranks, ranks_of
+from vlsa.retrieve.encode.fusion import fuse_ranks, ranks_of
 from vlsa.retrieve.evaluate.directions import evaluate_embeddings
 from vlsa.retrieve.evaluate.rank_fusion import ranks_of_fusion
 from vlsa.retrieve.evaluate.ranks import Positives, ranks_of_embeddings
-from vlsa.retrieve.index.query import Hit, comparisons, fused_hits
+from vlsa.retrieve.index.query import comparisons
 
 
 def test_equal_scores_share_their_mean_rank_and_what_is_not_compared_has_none():
@@ -19,12 +19,6 @@ def test_equal_scores_share_their_mean_rank_and_what_is_not_compared_has_none():
 def test_the_first_of_all_lists_scores_one_and_an_item_in_none_of_them_zero():
     ranks = [np.array([1.0, 2.0, np.inf]), np.array([1.0, np.inf, np.inf])]
     np.testing.assert_allclose(fuse_ranks(ranks), [1.0, 61 / 62 / 2, 0.0])
-
-
-def test_two_lists_are_fused_by_rank_and_ties_go_by_name():
-    fused = fuse_lists([["b", "a", "c"], ["a", "b"]])
-    assert [name for name, _ in fused] == ["a", "b", "c"]
-    assert fused[0][1] == fused[1][1] == pytest.approx((1 + 61 / 62) / 2)
 
 
 def test_ranks_of_fused_scores_follow_the_definition_item_by_item():
@@ -72,11 +66,3 @@ def test_a_question_is_asked_once_for_each_space_that_holds_it_and_the_target():
     assert comparisons("text", "text", spaces) == [("text", 0), ("text", 1)]
     assert comparisons("audio", "audio", spaces) == [("audio", 1)]
     assert comparisons("audio", "video", spaces) == []
-
-
-def test_hits_of_several_lists_become_one_list_with_each_row_once():
-    one, two = (Hit(f"{name}.mp4", 0, 1, 0.9, "", name) for name in "ab")
-    fused = fused_hits([[one, two], [two]], k=5)
-    assert [hit.id for hit in fused] == ["b", "a"]
-    assert [hit.score for hit in fused] == pytest.approx([(61 / 62 + 1) / 2, 1 / 2])
-    assert len(fused_hits([[one, two], [two]], k=1)) == 1

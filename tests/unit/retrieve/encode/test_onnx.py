@@ -29,7 +29,7 @@ from vlsa.retrieve.encode.onnx.encoder import OnnxEncoder
 from vlsa.retrieve.encode.onnx.folder import INPUTS, OUTPUT
 from vlsa.retrieve.evaluate.evaluate import evaluate_store
 from vlsa.retrieve.index.build import build_index
-from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.search.library import Library
 
 pytest.importorskip("onnxruntime")
 
@@ -242,9 +242,9 @@ def test_an_index_of_the_run_is_searched_with_the_export(run_path, exported, tmp
         pictures = [rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)] * 25
         write_media(tmp_path / "footage" / f"{name}.mp4", pictures=pictures, sound=tone(1.0))
     build_index(run_path, tmp_path / "footage", tmp_path / "index", num_workers=0)
-    index = Index.open(tmp_path / "index", run_path=exported)
-    assert index.search(video=tmp_path / "footage" / "two.mp4", k=1, in_="video")[0].path.endswith("two.mp4")
-    assert index.search("a red ball", k=2)[0].text == ""
+    library, file = Library.open(tmp_path / "index", run_path=exported), str(tmp_path / "footage" / "two.mp4")
+    assert library.search(like_video=[file], k=1, target="video")[0].path == file
+    assert library.search("a red ball", k=2)[0].texts == ()
 
 
 def test_a_run_that_is_not_there_is_one_line(tmp_path):

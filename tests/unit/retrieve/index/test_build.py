@@ -10,6 +10,7 @@ import sys
 import pytest
 from command_lines import ROOT
 from fake_encoder import CollapsedEncoder, FakeEncoder, decode_or_die, write_numbered_sound
+from nearest import nearest
 
 from vlsa.base.errors import ConfigError, ManifestError, SearchIndexError
 from vlsa.data.ingest.scan import scan
@@ -50,7 +51,7 @@ def test_a_folder_becomes_windows_that_are_found_by_their_sound(folder, tmp_path
     assert (summary.num_rows, summary.num_files_added, summary.num_rejected) == (12, 6, 2)
     assert (summary.num_files, summary.num_windows, summary.num_texts) == (4, 12, 0)
     assert (summary.covered_seconds, summary.seconds) == (16.0, 16.0)
-    hits = Index.open(tmp_path / "index", encoder=FakeEncoder()).search("number 3", k=3)
+    hits = nearest(Index.open(tmp_path / "index", encoder=FakeEncoder()), "number 3", k=3)
     assert {(hit.path, hit.start_seconds, hit.stop_seconds) for hit in hits} == {
         (str(folder / "sound-3.wav"), start, start + 2.0) for start in (0.0, 1.0, 2.0)
     }
@@ -80,9 +81,9 @@ def test_new_and_changed_files_and_captions_are_taken_up(folder, tmp_path):
     again = index_folder(folder, tmp_path / "index")
     assert (again.num_files_added, again.num_files_skipped, again.num_rows) == (3, 4, 1 + (3 + 1) + 3 + 3 + 1)
     index = Index.open(tmp_path / "index", encoder=FakeEncoder())
-    assert index.search("number 9", k=1)[0].path.endswith("sound-1.wav")
-    assert [hit.text for hit in index.search("number 2", k=3)] == ["the number 2"] * 3
-    (text,) = index.search("number 2", k=1, in_="text")
+    assert nearest(index, "number 9", k=1)[0].path.endswith("sound-1.wav")
+    assert [hit.text for hit in nearest(index, "number 2", k=3)] == ["the number 2"] * 3
+    (text,) = nearest(index, "number 2", k=1, in_="text")
     assert (text.start_seconds, text.stop_seconds, text.text) == (0.5, 2.5, "the number 2")
 
 
@@ -160,7 +161,7 @@ def test_a_clip_store_is_indexed_without_its_media(folder, tmp_path):
         build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index", step_seconds=1.0)
     summary = build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index")
     assert summary.num_rows == len(ClipStore.open(tmp_path / "store")) == 8
-    hit = Index.open(tmp_path / "index", encoder=FakeEncoder()).search(audio="4.wav", k=1)[0]
+    hit = nearest(Index.open(tmp_path / "index", encoder=FakeEncoder()), audio="4.wav", k=1)[0]
     assert hit.path == str(folder / "sound-4.wav")
 
 
@@ -185,7 +186,7 @@ def test_a_store_of_relative_paths_names_the_same_files_wherever_it_is_indexed(f
         monkeypatch.chdir(place)
         summary = build_index(FakeEncoder(), tmp_path / "store", tmp_path / "index")
         assert (summary.num_files_added, summary.num_rows) == (num_added, 8)
-        hit = Index.open(tmp_path / "index", encoder=FakeEncoder()).search(audio="4.wav", k=1)[0]
+        hit = nearest(Index.open(tmp_path / "index", encoder=FakeEncoder()), audio="4.wav", k=1)[0]
         assert hit.path == str(folder / "sound-4.wav")
 
 
@@ -224,7 +225,7 @@ def test_clips_of_many_files_are_encoded_in_whole_batches(folder, tmp_path, monk
     build_index(Counting(), folder, tmp_path / "index", num_workers=0)  # four files of three windows
     assert sizes == [4, 5, 5, 2]  # the first to see that the model is usable
     index = Index.open(tmp_path / "index", encoder=FakeEncoder())
-    assert [os.path.basename(index.search(f"number {n}", k=1)[0].path) for n in range(1, 5)] == [
+    assert [os.path.basename(nearest(index, f"number {n}", k=1)[0].path) for n in range(1, 5)] == [
         f"sound-{n}.wav" for n in range(1, 5)
     ]
     store, sizes[:] = tmp_path / "store", []
@@ -242,7 +243,7 @@ def test_windows_cover_the_whole_file_by_the_rule_of_stores_and_a_short_remainde
 
     def times(path, **options) -> list[tuple[float, float]]:
         build_index(Odd(), folder, tmp_path / path, num_workers=0, **options)
-        hits = Index.open(tmp_path / path, encoder=Odd()).search("number 7", k=99)
+        hits = nearest(Index.open(tmp_path / path, encoder=Odd()), "number 7", k=99)
         return sorted((hit.start_seconds, hit.stop_seconds) for hit in hits if hit.path.endswith("7.wav"))
 
     assert times("default") == [(0.0, 1.5), (0.75, 2.25), (1.5, 3.2)]
@@ -313,4 +314,4 @@ def rows_of(path) -> list[dict]:
     """All that an index holds, in order."""
     index = Index.open(path)
     assert sum(file.num_rows for file in index.files().values()) == len(index)
-    return sorted(index._table._table.to_arrow().to_pylist(), key=lambda row: row["id"])
+    return sorted(index.table._table.to_arrow().to_pylist(), key=lambda row: row["id"])

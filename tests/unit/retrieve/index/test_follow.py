@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fake_encoder import FakeEncoder, write_numbered_sound
 from media_files import write_media
+from nearest import nearest
 
 from vlsa.base.errors import CaptionError, ManifestError, SearchIndexError
 from vlsa.data.engine import workers
@@ -79,7 +80,7 @@ def test_a_renamed_file_goes_along_with_its_rows_and_nothing_is_encoded(folder, 
     assert (summary.num_files_moved, summary.num_files_added, summary.num_files_skipped) == (2, 2, 1)
     assert encoder.num_encoded == 0
     assert content(out) == as_new(folder, tmp_path / "new")
-    hits = Index.open(out, encoder=FakeEncoder()).search("number 1", k=10)
+    hits = nearest(Index.open(out, encoder=FakeEncoder()), "number 1", k=10)
     assert {hit.path for hit in hits[:2]} == {str(folder / "field" / "sound-1.wav")}
     assert str(folder / "sound-1.wav") not in {hit.path for hit in hits}
 
@@ -92,7 +93,7 @@ def test_a_removed_emptied_or_damaged_file_answers_no_more(folder, tmp_path):
     os.truncate(folder / "sound-4.wav", 20)
     summary = follow(folder, out)
     assert (summary.num_files_removed, summary.num_files, summary.num_rejected) == (1, 2, 2)
-    found = {os.path.basename(hit.path) for hit in Index.open(out, encoder=FakeEncoder()).search("number 2", k=99)}
+    found = {os.path.basename(hit.path) for hit in nearest(Index.open(out, encoder=FakeEncoder()), "number 2", k=99)}
     assert found == {"sound-1.wav", "sound-5.wav"}
     assert content(out) == as_new(folder, tmp_path / "new")
 
@@ -108,7 +109,7 @@ def test_changed_subtitles_captions_and_metadata_are_taken_up_without_encoding(f
     summary = follow(folder, out, encoder)
     assert (summary.num_files_added, encoder.num_encoded, summary.reasons) == (4, 0, {"captions": 1, "outside": 1})
     index = Index.open(out, encoder=FakeEncoder())
-    (text,) = index.search("number 7", k=1, in_="text")
+    (text,) = nearest(index, "number 7", k=1, in_="text")
     assert (text.start_seconds, text.text) == (1.0, "the number 7")
     facts = {one.path: one for one in index.file_facts()}
     assert facts["sound-4.wav"].columns == {"place": "harbour", "camera": "A7"}
@@ -188,7 +189,7 @@ def test_a_moved_folder_is_followed_where_its_files_are_and_another_folder_is_re
     shutil.copytree(folder, tmp_path / "new place")  # all times are new
     shutil.rmtree(folder)
     moved = Index.open(out, encoder=FakeEncoder(), source=tmp_path / "new place")
-    assert moved.search("number 3", k=1)[0].path == str(tmp_path / "new place" / "sound-3.wav")
+    assert nearest(moved, "number 3", k=1)[0].path == str(tmp_path / "new place" / "sound-3.wav")
     summary = follow(tmp_path / "new place", out, encoder)
     assert (summary.num_files, encoder.num_encoded, summary.num_files_removed) == (5, 0, 0)
     assert content(out) == as_new(tmp_path / "new place", tmp_path / "new")
@@ -259,11 +260,11 @@ def test_the_old_index_answers_until_the_new_one_is_finished_and_readers_go_over
     answers = []
 
     def ask(done: int, total: int, message: str) -> None:
-        answers.append(reader.search("number 3", k=1)[0].score)
+        answers.append(nearest(reader, "number 3", k=1)[0].score)
 
     follow(folder, out, restart=True, progress=ask)
     assert min(answers) == pytest.approx(1)
-    assert reader.search("number 3", k=1)[0].score < 0.99
+    assert nearest(reader, "number 3", k=1)[0].score < 0.99
     assert len([path for path in out.iterdir() if path.name.startswith("data-")]) == 1
 
 
@@ -304,7 +305,7 @@ def test_many_rounds_of_changes_take_no_more_room_than_a_new_index(folder, tmp_p
         os.utime(folder / "sound-1.wav", (number, number))
         write_numbered_sound(folder / "sound-2.wav", 10 + number, seconds=3.0)
         follow(folder, out)
-        assert reader.search(f"number {10 + number}", k=1)[0].path.endswith("sound-2.wav")
+        assert nearest(reader, f"number {10 + number}", k=1)[0].path.endswith("sound-2.wav")
     as_new(folder, tmp_path / "new")
     taken, needed = (sum(path.stat().st_size for path in place.rglob("*.*")) for place in (out, tmp_path / "new"))
     assert taken < 2 * needed

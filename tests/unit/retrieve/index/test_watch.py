@@ -8,6 +8,7 @@ import threading
 import pytest
 from command_lines import call
 from fake_encoder import FakeEncoder, write_numbered_sound
+from nearest import nearest
 
 from vlsa.base.errors import ManifestError
 from vlsa.retrieve.encode import encoders
@@ -44,7 +45,7 @@ def test_changes_are_followed_until_it_is_stopped_and_a_table_that_is_malformed_
     with caplog.at_level(logging.WARNING):
         mend()
         assert next(summaries).num_files == 4
-    assert Index.open(out, encoder=FakeEncoder()).search("number 4", k=1)[0].path == str(folder / "sound-4.wav")
+    assert nearest(Index.open(out, encoder=FakeEncoder()), "number 4", k=1)[0].path == str(folder / "sound-4.wav")
     stop.set()
     assert list(summaries) == []
 

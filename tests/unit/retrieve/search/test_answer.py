@@ -1,8 +1,10 @@
 """The way from a question to moments, with an encoder that reads numbers and vectors that stand for them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from fake_encoder import FakeEncoder, concept, write_numbered_sound
+from fake_encoder import FakeEncoder, concept, number_in, write_numbered_sound
 
 from vlsa.base.errors import MediaError, VlsaError
 from vlsa.retrieve.search.answer import Searched, answer
@@ -89,6 +91,11 @@ def test_a_quoted_phrase_keeps_the_windows_in_which_it_occurs():
     assert not ask(question_of('number 3 "number 777"')).stands_out
 
 
+def test_a_phrase_and_what_it_should_be_unlike_are_a_question():
+    found = ask(Question(parts=(Part("text", "number 7", -1.0),), phrases=("number 7",)))
+    assert [moment.path for moment in found.moments] == ["7.mp4"]
+
+
 def test_phrases_alone_need_no_vectors():
     found = answer(SEARCHED, Question(phrases=("number 7",)), [])
     assert [moment.path for moment in found.moments] == ["7.mp4"]
@@ -133,6 +140,36 @@ def test_a_clip_asks_with_what_it_has(tmp_path):
         ("video", "video", 1.5),
         ("audio", "audio", 1.5),
     ]
+
+
+class RankEncoder(FakeEncoder):
+    """Sees 16 columns and hears 16 others, whose cosines share no scale."""
+
+    spaces, width, fusion = ("video-text", "audio-text"), 32, "rank"
+
+    def encode_text(self, texts):
+        numbers = [number_in(text) for text in texts]
+        return np.stack([np.concatenate([concept(number), concept(100 + number)]) for number in numbers])
+
+
+def apart():
+    """As SEARCHED, each modality in a space of its own, and what is heard ten times as near together."""
+    seen, heard = SEARCHED.vectors["video"], SEARCHED.vectors["audio"]
+    vectors = {"video": np.hstack([seen, 0 * seen]), "audio": np.hstack([0 * heard, heard / 10])}
+    vectors["media"] = vectors["video"]
+    texts = np.hstack([SEARCHED.text_vectors] * 2)
+    return replace(SEARCHED, vectors=vectors, text_vectors=texts, spaces=RankEncoder.spaces)
+
+
+def test_spaces_without_a_common_scale_are_ranked_alone_and_fused_by_rank():
+    searched, question = apart(), question_of("number 7", k=3)
+    asked = asked_vectors(question, RankEncoder(), stored)
+    assert [(one.column, one.space, one.num_spaces) for one in asked] == [("video", 0, 1), ("audio", 1, 1)]
+    assert not asked[0].vector[16:].any() and not asked[1].vector[:16].any()
+    best = answer(searched, question, asked).moments[0]
+    ranks = {reason.modality: reason.rank for reason in best.why}
+    assert best.score == pytest.approx(np.mean([61 / (60 + rank) for rank in ranks.values()]), rel=0.05)
+    assert best.path == "7.mp4" and best.stand_out > 3
 
 
 class PairEncoder(FakeEncoder):

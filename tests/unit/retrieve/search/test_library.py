@@ -1,17 +1,28 @@
 """A question asked of a real index on disk, with an encoder that reads numbers."""
 
+import json
+import os
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from fake_encoder import FakeEncoder, concept
 
 from vlsa.base.errors import SearchIndexError, VlsaError
+from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.index.file_facts import FileFacts, file_id
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.rows import IndexRow
-from vlsa.retrieve.search.library import COLUMNS, Library, row_of
+from vlsa.retrieve.search.file_filter import COLUMNS, row_of
+from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
+from vlsa.retrieve.search.spans import parse_span
+from vlsa.retrieve.search.tables_process import TablesProcess
 
 NUM_FILES = 30
+WORDS = {20: "The ferry leaves.", 21: "two ferries in the fog", 22: "fog again", 23: "Ein Café am Hafen"}
+"""What is said in some of the files, beside numbers."""
 
 
 def facts(number):
@@ -31,21 +42,22 @@ def rows(file, number):
     yield IndexRow(
         id=f"{file.file_id}-1", start_seconds=2.0, stop_seconds=4.0, video=shown, audio=concept(100 + number), **at
     )
-    text = {"texts": (f"this is number {number}",), "text_vector": concept(200 + number)}
+    words = WORDS.get(number, f"this is number {number}")
+    text = {"texts": (words,), "text_vector": concept(200 + number)}
     yield IndexRow(id=f"{file.file_id}-t", kind="text", start_seconds=2.5, stop_seconds=3.0, **text, **at)
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    index = Index.create(tmp_path_factory.mktemp("library") / "index", FakeEncoder())
+    index = Index.create(tmp_path_factory.mktemp("library") / "index", FakeEncoder(), source="/footage")
     files = [facts(number) for number in range(NUM_FILES)]
     all_rows = [row for number, file in enumerate(files) for row in rows(file, number)]
     index.add(all_rows, facts=files)
-    return Library(index)
+    return Library.open(index.path, encoder=FakeEncoder())
 
 
 def test_the_arrays_are_the_rows_of_the_index(library):
-    searched = library.searched
+    searched = library.tables.searched
     assert (len(searched.windows), len(searched.texts), len(searched.paths)) == (60, 30, 30)
     number = searched.paths.index("2025/film 7.mp4")
     first, second = np.flatnonzero(searched.windows.file == number)
@@ -74,14 +86,14 @@ def test_a_question_finds_the_moment_and_its_words(library):
     ],
 )
 def test_a_filter_keeps_the_files_that_it_says(library, where, numbers):
-    kept = library.kept(where)
-    paths = {library.searched.paths[file] for file in library.searched.windows.file[kept]}
+    kept = library.tables.kept(where)
+    paths = {library.tables.searched.paths[file] for file in library.tables.searched.windows.file[kept]}
     assert paths == {facts(number).path for number in numbers}
     assert {moment.path for moment in library.ask(question_of("number 7", where=where, k=60)).moments} == paths
 
 
 def test_a_moment_of_the_index_is_a_question(library):
-    found = library.ask(question_of("number 3", like_moment=["2025/film 7.mp4@2-4^5"], k=1))
+    found = library.ask(question_of("number 300", like_moment=["2025/film 7.mp4@2-4^5"], k=1))
     assert found.moments[0].path == "2025/film 7.mp4"
     with pytest.raises(VlsaError, match="nothing at"):
         library.ask(question_of(like_moment=["2025/film 7.mp4@50-60"]))
@@ -90,12 +102,141 @@ def test_a_moment_of_the_index_is_a_question(library):
 
 
 def test_every_column_that_can_be_named_is_in_every_row(library):
-    assert row_of(library.files[0]).keys() == COLUMNS.keys() | {"crew"}
+    assert row_of(library.tables.files[0]).keys() == COLUMNS.keys() | {"crew"}
     with pytest.raises(VlsaError, match="Did you mean crew"):
-        library.kept("crw = '1'")
+        library.tables.kept("crw = '1'")
 
 
 def test_an_empty_index_is_one_line(tmp_path):
-    library = Library(Index.create(tmp_path / "index", FakeEncoder()))
+    library = Library.open(Index.create(tmp_path / "index", FakeEncoder()).path, encoder=FakeEncoder())
     with pytest.raises(SearchIndexError, match="the index is empty"):
         library.ask(question_of("number 7"))
+
+
+@pytest.mark.parametrize(("words", "numbers"), [("ferry", {20, 21}), ("FOG", {21, 22}), ("cafe", {23})])
+def test_words_that_stand_in_subtitles_are_found_alone_and_with_an_example(library, words, numbers):
+    paths = {facts(number).path for number in numbers}
+    moments = library.ask(question_of(words, k=5)).moments
+    assert {moment.path for moment in moments if "words" in {reason.modality for reason in moment.why}} == paths
+    moments = library.ask(question_of(words, like_moment=["2024/film 4.mp4@0-4"], k=5)).moments
+    assert paths & {moment.path for moment in moments}
+
+
+def test_a_word_that_is_nowhere_is_refused_and_one_that_is_written_is_found_with_a_warning(library, caplog):
+    with pytest.raises(VlsaError, match="has no word that this model knows"):
+        library.ask(question_of("zebra"))
+    with pytest.raises(VlsaError, match="has no word that this model knows"):
+        library.ask(question_of("ferry", target="video"))
+    found = library.search("ferry")
+    assert caplog.messages == ["the model knows no word of 'ferry'; found are texts in which they occur"]
+    assert found[0].path == os.path.join(library.source, found[0].path) and found[0].why[0].modality == "words"
+
+
+def test_each_number_in_a_subtitle_is_found_by_its_word_within_the_first_five(library):
+    for number in set(range(NUM_FILES)) - set(WORDS):
+        assert facts(number).path in {one.path for one in library.ask(question_of(f"number {number}", k=5)).moments}
+
+
+def test_what_another_process_writes_is_found_without_opening_again(tmp_path):
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    index.add([*rows(facts(1), 1)], facts=[facts(1)])
+    library = Library.open(index.path, encoder=FakeEncoder())
+    assert {one.path for one in library.ask(question_of("number 2", target="video")).moments} == {facts(1).path}
+    index.add([*rows(facts(2), 2)], facts=[facts(2)])
+    index.compact()
+    assert library.ask(question_of("number 2", target="video")).moments[0].path == facts(2).path
+
+
+def test_many_questions_open_no_more_files_and_keep_no_more_memory(library):
+    def used():
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return len(os.listdir("/proc/self/fd")), resident
+
+    questions = [question_of(f"number {number}", k=3) for number in range(20)]
+    for _ in range(2):
+        before = used()
+        for question in questions * 3:
+            library.ask(question)
+    assert used()[0] <= before[0] and used()[1] - before[1] < 8 * 2**20
+
+
+def test_a_moment_of_the_index_finds_its_like_without_a_model(library):
+    tables = library.tables
+    span = parse_span("2025/film 7.mp4@0-2")
+    assert tables.similar(span, 1).moments[0].path == "2025/film 7.mp4"
+    assert tables.similar(parse_span(f"{library.source}/{span}"), 1) == tables.similar(span, 1)
+    with pytest.raises(VlsaError, match="holds nothing of that stretch"):
+        tables.similar(span, by="audio")
+    with pytest.raises(VlsaError, match="use one of both, video, audio"):
+        tables.similar(span, by="smell")
+
+
+def test_a_copied_file_is_one_group_of_duplicates_and_a_still_one_is_none(tmp_path):
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    shown = {"a.mp4": (1, 2, 3), "copy.mp4": (1, 2, 3), "still.mp4": (9, 9, 9)}
+    index.add([
+        IndexRow(id=f"{path}-{place}", path=path, spaces=("all",), start_seconds=2.0 * place,
+                 stop_seconds=2.0 * place + 2, video=concept(number))
+        for path, numbers in shown.items() for place, number in enumerate(numbers)
+    ])  # fmt: skip
+    (group,) = Library.open(index.path, encoder=FakeEncoder()).tables.duplicates(0.98, by="video")
+    assert [(one.path, one.start_seconds, one.stop_seconds) for one in group] == [("a.mp4", 0, 6), ("copy.mp4", 0, 6)]
+
+
+def recorded(library, monkeypatch) -> Path:
+    """The folder of the index, which names a run that loads as the stand-in."""
+    monkeypatch.setattr(encoders, "load", lambda path: FakeEncoder())
+    path = library.tables.index.path
+    facts = json.loads((path / "index.json").read_text())
+    facts["model"]["run"] = "run"
+    (path / "index.json").write_text(json.dumps(facts))
+    return path
+
+
+def test_tables_in_another_process_answer_as_in_this_and_say_when_they_are_lost(library, monkeypatch, tmp_path):
+    path = recorded(library, monkeypatch)
+    parallel = Library.open(path, parallel=True)
+    for question in (question_of("number 11", k=5), question_of("ferry", like_moment=["2025/film 7.mp4@0-4"])):
+        assert parallel.ask(question) == library.ask(question)
+    with pytest.raises(VlsaError, match="no column 'lngth'"):
+        parallel.ask(question_of("number 1", where="lngth > 1"))
+    parallel.tables._pipe.close()
+    with pytest.raises(SearchIndexError, match="the process that reads the tables ended early"):
+        parallel.ask(question_of("number 1"))
+
+
+def test_a_question_runs_no_python_file_of_the_folder_it_is_asked_in(tmp_path, monkeypatch):
+    (tmp_path / "queue.py").write_text("raise SystemExit('a file of the footage was run')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])  # as under `python -c`
+    with pytest.raises(SearchIndexError, match="no such folder"):
+        TablesProcess("gone", "").occurs("dog")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "message"),
+    [
+        ({}, "the question is empty"),
+        ({"text": "seven"}, "no word that this model knows .the model has never seen seven"),
+        ({"text": "?!"}, "no word that this model knows"),
+        ({"text": " \t"}, "an empty text"),
+        ({"text": ""}, "an empty text"),
+        ({"text": "number 1", "k": 0}, "k=0"),
+        ({"text": "number 1", "target": "smell"}, "in='smell' is not there"),
+        ({"text": "red \udcff ball"}, "is not UTF-8"),
+    ],
+)
+def test_questions_that_cannot_be_asked_get_one_line(library, pieces, message):
+    with pytest.raises(VlsaError, match=message) as caught:
+        library.search(**pieces)
+    assert "\n" not in str(caught.value)
+
+
+def test_words_that_the_model_does_not_know_or_read_are_logged(library, caplog):
+    library.search("number 4")
+    assert caplog.messages == []
+    library.search("the number 4 rotor and number 5 helicopter")
+    assert caplog.messages == [
+        "the model has never seen: the, rotor, and; the answers follow the other words",
+        "the question has 8 words; only the first 5 fit into the model",
+    ]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vlsa.base.errors import SearchIndexError
+from vlsa.retrieve.index.words import COLUMN, find_words, index_words, normalised
 from vlsa.retrieve.search.moments import Windows
-from vlsa.retrieve.search.texts import normalised, occurs, of_windows, rows_with
-from vlsa.retrieve.search.words import COLUMN, find_words, index_words
+from vlsa.retrieve.search.texts import occurs, of_windows, rows_with
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,18 @@
 """Full-text search over the texts of a table, by LanceDB's own index.
 
-Feeds combine.py through texts.py. What is indexed is a column of normalised texts (texts.py), and the question is
-normalised the same way, so that case, accents and ß are the same on both sides. All words of the question have to
+Used by lance.py; feeds search/. What is indexed is a column of normalised texts, and the question is normalised the
+same way, so that case, accents and ß are the same on both sides. All words of the question have to
 occur, in any order and in any inflection of English (barks = barking); words such as "the" do not count. Scores are
 BM25's. ICU's dictionary cuts Chinese, Japanese and Thai into words; its list of words to leave out is that of all
-languages at once (dog is one, in Swedish), so the words to leave out are named here. Quoted phrases: texts.py.
+languages at once (dog is one, in Swedish), so the words to leave out are named here. Quoted phrases:
+search/texts.py.
 """
 
+import re
+import unicodedata
 from typing import Any
 
 from vlsa.base.errors import SearchIndexError
-from vlsa.retrieve.search.texts import normalised
 
 COLUMN = "text_normalised"
 _TEXT = """
@@ -19,6 +21,14 @@ _TEXT = """
 """
 LEFT_OUT = frozenset(_TEXT.split())
 """English words that nearly every text has; of a question they do not have to occur."""
+_MARKED = re.compile("([a-z])[\u0300-\u036f]+")
+_BREAK = re.compile(r"[\W_]+")
+
+
+def normalised(text: str) -> str:
+    """A text as it is compared: lower case, one form of each letter, no accents on Latin letters, one space a gap."""
+    plain = _MARKED.sub(r"\1", unicodedata.normalize("NFKD", text.casefold()))
+    return _BREAK.sub(" ", unicodedata.normalize("NFKC", plain)).strip()
 
 
 def index_words(table: Any, column: str = COLUMN) -> None:
@@ -27,6 +37,11 @@ def index_words(table: Any, column: str = COLUMN) -> None:
 
     config = FTS(base_tokenizer="icu", language="English", stem=True, remove_stop_words=False, ascii_folding=False)
     table.create_index(column, config=config, replace=True)
+
+
+def has_word_index(table: Any) -> bool:
+    """Whether a table has its full-text index. Without it Lance searches too, but by other rules."""
+    return any(COLUMN in index.columns for index in table.list_indices())
 
 
 def find_words(
@@ -45,7 +60,7 @@ def find_words(
     query = table.search(asked, query_type="fts").select([key, "_score"]).limit(k)
     try:
         rows = (query.where(where) if where else query).to_list()
-    except (RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         cause = " ".join(str(error).split())[:120]
         raise SearchIndexError(
             f"the words of the index cannot be searched ({cause}); texts would not be found. "

@@ -1,0 +1,62 @@
+"""What was found, printed: a table that fits the terminal for people, or one object a line for programs.
+
+Used by search.py and similar.py. Paths are never broken; the text gives way.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from vlsa.cli.output import NARROWEST, PIPE_WIDTH, print_json, print_table, print_text, short_path
+
+if TYPE_CHECKING:
+    from vlsa.retrieve.search.answer import Answer
+    from vlsa.retrieve.search.moments import Moment
+
+HEADER = ("#", "file", "time", "seconds", "stand-out", "why", "text")
+NOTHING = "nothing here stands out; these are the least unlikely:"
+
+
+def print_answer(answer: "Answer", source: str, title: str = "") -> None:
+    """Print moments as a table, best first, with "nothing here stands out" above it when so."""
+    if not answer.stands_out:
+        print_text(NOTHING)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+    rows = fitted([_row(moment, source) for moment in answer.moments], width)
+    header = HEADER[: len(rows[0])]
+    print_table(header, rows, title=title, right="#|time|seconds|stand-out", whole="file|why|text")
+
+
+def print_lines(answer: "Answer", source: str, **about: Any) -> None:
+    """Print one object for each moment; its path is where the file is."""
+    print_json(
+        {**about, **moment.as_dict(), "path": os.path.join(source, moment.path), "stands_out": answer.stands_out}
+        for moment in answer.moments
+    )
+
+
+def fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
+    """Rows whose last column, the text, is cut to what the others leave of a width; without it where that is little."""
+    others = [max(len(name), *(len(row[column]) for row in rows)) + 1 for column, name in enumerate(HEADER[:-1])]
+    room = width - sum(others)
+    if room < NARROWEST:
+        return [row[:-1] for row in rows]
+    return [(*row[:-1], row[-1] if len(row[-1]) <= room else f"{row[-1][: room - 1]}…") for row in rows]
+
+
+def short_clock(seconds: float) -> str:
+    """A time as h:mm:ss.s."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 36000}:{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def _row(moment: "Moment", source: str) -> tuple[str, ...]:
+    length = f"{moment.stop_seconds - moment.start_seconds:.1f}"
+    best = sorted(moment.why, key=lambda reason: reason.rank)[:2]
+    why = ", ".join(f"{reason.modality} {reason.rank}" for reason in best)
+    folded = f"(+{moment.num_folded} alike) " if moment.num_folded else ""
+    text = folded + " / ".join(" ".join(text.split()) for text in moment.texts)
+    path = short_path(os.path.join(source, moment.path))
+    return str(moment.rank), path, short_clock(moment.start_seconds), length, f"{moment.stand_out:.1f}", why, text

@@ -1,0 +1,59 @@
+"""The model of an index, for whoever asks questions or adds rows: loaded when it is first needed, refused if another.
+
+Reads the facts of an index (facts.py) and a run; feeds index.py and search/. The model and PyTorch are imported when
+it is loaded.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlsa.base.errors import ConfigError, SearchIndexError, VlsaError
+from vlsa.retrieve.index.facts import damaged
+
+if TYPE_CHECKING:
+    from vlsa.retrieve.encode.encoders import Encoder
+
+
+class IndexModel:
+    """What made the vectors of an index: the model of `run_path`, or that of the run recorded in the index."""
+
+    def __init__(self, path: Path, facts: dict[str, Any], run_path: str | None = None) -> None:
+        self._path, self._made, self._run_path = path, facts["model"], run_path
+        self._encoder: Encoder | None = None
+
+    @property
+    def encoder(self) -> "Encoder":
+        """Raises SearchIndexError when it cannot be loaded or is another one."""
+        if self._encoder is None:
+            run_path = self._run_path or self._made.get("run")
+            if run_path is None:
+                raise SearchIndexError(
+                    f"{self._path}: names no run of a model; questions cannot be encoded. "
+                    "Name the run with --run (run_path=)."
+                )
+            from vlsa.retrieve.encode import encoders
+
+            try:
+                loaded = encoders.load(run_path)
+            except VlsaError as error:
+                raise SearchIndexError(
+                    f"{self._path}: its model cannot be loaded ({error}) Name the run with --run (run_path=)."
+                ) from error
+            self.accept(loaded)
+        assert self._encoder is not None
+        return self._encoder
+
+    def accept(self, encoder: "Encoder") -> None:
+        """Use this one, with the sampling of the index. Raises SearchIndexError for another model."""
+        if encoder.fingerprint != self._made["fingerprint"]:
+            raise SearchIndexError(
+                f"{self._path}: made by model {self._made['fingerprint']} (run {self._made.get('run')}), "
+                f"this is {encoder.fingerprint}; "
+                "vectors of two models cannot be compared. Use that run, or index again into another folder."
+            )
+        from vlsa.retrieve.encode.sampling import Sampling
+
+        try:
+            self._encoder = encoder.with_sampling(Sampling.of(self._made))
+        except (TypeError, ConfigError) as error:
+            raise damaged(self._path) from error

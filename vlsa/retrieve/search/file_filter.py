@@ -1,0 +1,64 @@
+"""Filters on the files of an index: the columns as people name them, and which files a filter keeps.
+
+Reads facts of files; feeds tables.py.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vlsa.retrieve.search.where.evaluate import passes
+from vlsa.retrieve.search.where.expression import Kind
+from vlsa.retrieve.search.where.parse import parse
+
+if TYPE_CHECKING:
+    from vlsa.retrieve.index.file_facts import FileFacts
+
+COLUMNS: dict[str, Kind] = {
+    "path": "text",
+    "folder": "text",
+    "name": "text",
+    "duration": "number",
+    "size": "number",
+    "width": "number",
+    "height": "number",
+    "fps": "number",
+    "recorded": "date",
+    "modified": "date",
+    "video_codec": "text",
+    "audio_codec": "text",
+    "has_video": "boolean",
+    "has_audio": "boolean",
+    "has_text": "boolean",
+    "language": "text",
+}
+"""What a filter can name of every file; columns of a metadata.csv come in addition, as texts."""
+
+
+def kept_paths(where: str, files: "Sequence[FileFacts]") -> set[str]:
+    """Of the files that a filter keeps. Raises VlsaError for one that cannot be read."""
+    columns = COLUMNS | {name: "text" for file in files for name in file.columns if name not in COLUMNS}
+    expression = parse(where, columns)
+    return {file.path for file in files if passes(expression, row_of(file))}
+
+
+def row_of(file: "FileFacts") -> dict[str, object]:
+    """A file as a filter sees it."""
+    folder, _, name = file.path.rpartition("/")
+    return file.columns | {
+        "path": file.path,
+        "folder": folder,
+        "name": name,
+        "duration": file.duration_seconds,
+        "size": file.size_bytes,
+        "width": file.width_px,
+        "height": file.height_px,
+        "fps": file.frames_per_second,
+        "recorded": file.recorded_at,
+        "modified": file.modified_at,
+        "video_codec": file.video_codec,
+        "audio_codec": file.audio_codec,
+        "has_video": file.has_video,
+        "has_audio": file.has_audio,
+        "has_text": file.has_text,
+        "language": file.subtitle_language,
+    }

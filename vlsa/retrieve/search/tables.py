@@ -1,0 +1,146 @@
+"""The tables of an index as arrays in memory, and what is found in them: the answer to an encoded question.
+
+Reads an open index; feeds library.py, in this process or from another one (tables_process.py). No model is needed.
+Every vector is compared, which suits up to about 100,000 windows; with more it is right, and slower in proportion.
+Axes: N windows, M texts, D width of a vector.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64
+
+from vlsa.base.errors import SearchIndexError, VlsaError
+from vlsa.retrieve.encode.embed import unit_length
+from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.index.lance_schema import RowArrays
+from vlsa.retrieve.search.answer import Answer, Searched, answer, answer_of_scores
+from vlsa.retrieve.search.asked import Asked
+from vlsa.retrieve.search.file_filter import kept_paths
+from vlsa.retrieve.search.moments import Moment, Windows
+from vlsa.retrieve.search.near import duplicate_groups, shown_in, similar, stretches
+from vlsa.retrieve.search.question import Question
+from vlsa.retrieve.search.spans import Span
+
+LIKENESS = {"both": ("video", "audio"), "video": ("video",), "audio": ("audio",)}
+"""By what a stretch of an index may be compared with others."""
+
+
+class SearchTables:
+    """What a search reads of an index. It is read again when another process has written the index."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self._read()
+
+    @classmethod
+    def open(cls, path: str | Path, source: str | Path | None = None) -> "SearchTables":
+        """Of an index on disk, without its model. Raises SearchIndexError."""
+        return cls(Index.open(path, source=source or None))
+
+    def _read(self) -> None:
+        self.files = self.index.table.files()
+        self.searched, self._text_ids = read_searched(self.index)
+
+    def refresh(self) -> None:
+        """Raises SearchIndexError for an index without windows."""
+        if self.index.refresh():
+            self._read()
+        if not len(self.searched.windows):
+            raise SearchIndexError(
+                f"{self.index.path}: the index is empty; nothing can be found. Add footage with `vlsa index`."
+            )
+
+    def answer(self, question: Question, asked: Sequence[Asked]) -> Answer:
+        """The moments that answer. `asked`: its parts as vectors. Raises VlsaError."""
+        self.refresh()
+        kept = self.kept(question.where) if question.where else None
+        return answer(self.searched, question, asked, words=self._words(question), kept=kept)
+
+    def _words(self, question: Question) -> Float64[np.ndarray, " M"]:
+        """The score of the words of a question in each text; of several parts the best. nan where they do not occur."""
+        scores = np.full(len(self._text_ids), np.nan)
+        for part in question.parts:
+            if part.kind == "text" and part.weight > 0 and question.target in ("media", "text"):
+                for id, score in self.index.table.find_words(part.value).items():
+                    if (row := self._text_ids.get(id)) is not None:  # else it was written since
+                        scores[row] = np.fmax(scores[row], score)
+        return scores
+
+    def occurs(self, words: str) -> bool:
+        """Whether there is a text with these words."""
+        self.refresh()
+        return bool(self.index.table.find_words(words))
+
+    def kept(self, where: str) -> Bool[np.ndarray, " N"]:
+        """Which windows are of files that a filter keeps. Raises VlsaError for one that cannot be read."""
+        paths = kept_paths(where, self.files)
+        is_kept = np.array([path in paths for path in self.searched.paths], bool)
+        return is_kept[self.searched.windows.file]
+
+    def stored(self, span: Span) -> Mapping[str, Float32[np.ndarray, " D"]]:
+        """The mean vectors, by modality, of the windows of a stretch; none for one that the index does not hold."""
+        self.refresh()
+        rows = self._stretch(span)
+        return {
+            modality: unit_length(vectors[rows].sum(axis=0, keepdims=True), len(self.searched.spaces))[0]
+            for modality in ("video", "audio")
+            if (vectors := self.searched.vectors[modality])[rows].any()
+        }
+
+    def _stretch(self, span: Span) -> Bool[np.ndarray, " N"]:
+        """The windows of a stretch of a file, which is named as in the index or by where it is on the disk."""
+        names = os.path.normpath(span.path), os.path.relpath(os.path.abspath(span.path), self.index.source)
+        number = next((self.searched.paths.index(name) for name in names if name in self.searched.paths), None)
+        if number is None or span.start_seconds is None or span.stop_seconds is None:
+            return np.zeros(len(self.searched.windows), bool)
+        return shown_in(self.searched.windows, number, span.start_seconds, span.stop_seconds)
+
+    def similar(self, span: Span, k: int = 10, *, by: str = "both", where: str | None = None) -> Answer:
+        """The k moments that are most like a stretch of the index, by its video, its audio, or both."""
+        self.refresh()
+        vectors = self._by(by)
+        kept = self.kept(where) if where else None
+        return answer_of_scores(self.searched, similar(self.searched.windows, vectors, self._stretch(span)), k, kept)
+
+    def duplicates(self, at_least: float, *, by: str = "both") -> list[tuple[Moment, ...]]:
+        """Groups of stretches that are near-duplicates: the cosine of their windows is at least so high."""
+        self.refresh()
+        vectors = np.concatenate([*self._by(by).values()], axis=1)
+        groups = stretches(self.searched.windows, duplicate_groups(self.searched.windows, vectors, at_least))
+        return [tuple(self._place(rank, rows) for rows in group) for rank, group in enumerate(groups, 1)]
+
+    def _by(self, by: str) -> dict[str, Float32[np.ndarray, "N D"]]:
+        if by not in LIKENESS:
+            raise VlsaError(f"search: by={by!r} is not there; use one of {', '.join(LIKENESS)}.")
+        return {name: self.searched.vectors[name] for name in LIKENESS[by]}
+
+    def _place(self, rank: int, rows: Sequence[int]) -> Moment:
+        windows = self.searched.windows
+        start, stop = float(windows.start_seconds[rows[0]]), float(windows.stop_seconds[rows[-1]])
+        times = {"start_seconds": start, "stop_seconds": stop, "best_start_seconds": start, "best_stop_seconds": stop}
+        path = self.searched.paths[int(windows.file[rows[0]])]
+        return Moment(rank=rank, path=path, score=0.0, stand_out=0.0, **times)
+
+
+def read_searched(index: Index) -> tuple[Searched, dict[str, int]]:
+    """Windows, texts and vectors of an index, in the order of paths and times; and the row of each text by its id."""
+    windows, texts = index.table.arrays("window"), index.table.arrays("text")
+    paths = tuple(sorted({*windows.paths, *texts.paths}))
+    numbers = {path: number for number, path in enumerate(paths)}
+    searched = Searched(
+        paths=paths,
+        windows=_places(windows, numbers),
+        vectors=windows.vectors,
+        text_places=_places(texts, numbers),
+        texts=texts.texts,
+        text_vectors=texts.vectors["text_vector"],
+        spaces=tuple(index.facts["spaces"]),
+    )
+    return searched, {id: row for row, id in enumerate(texts.ids)}
+
+
+def _places(rows: RowArrays, numbers: Mapping[str, int]) -> Windows:
+    return Windows(np.array([numbers[path] for path in rows.paths], np.int64), rows.start_seconds, rows.stop_seconds)
