@@ -1,7 +1,11 @@
 """Words that occur are found, whole and in order where they are quoted."""
 
+import unicodedata
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vlsa.base.errors import SearchIndexError
 from vlsa.retrieve.search.moments import Windows
@@ -49,8 +53,69 @@ def test_a_phrase_is_whole_words_in_their_order(phrase, text):
     assert not occurs(phrase, text)
 
 
-def test_letters_of_other_scripts_keep_their_marks():
-    assert normalised("Йод が हिन्दी") == normalised("йод が हिन्दी") and "が" in normalised("が")
+@pytest.mark.parametrize(
+    ("text", "compared"),
+    [
+        ("हिन्दी में", "हिन्दी में"),
+        ("தமிழ் மொழி!", "தமிழ் மொழி"),
+        ("ภาษาไทย", "ภาษาไทย"),
+        ("ជំរាបសួរ", "ជំរាបសួរ"),
+        ("שָׁלוֹם", "שָׁלוֹם"),
+        ("Йод, ёлка, за\u0301мок", "йод елка замок"),
+        ("Ґанок і їжа", "ґанок і їжа"),
+        ("Ευρώπη ΰ Σίσυφος", "ευρωπη υ σισυφοσ"),
+        ("Việt Nam, Ærø", "viet nam ærø"),
+        ("ｶﾞ が", "ガ が"),
+        ("한국어", "한국어"),
+        ("snake_case’s 100%", "snake case s 100"),
+        ("1\ufe0f\u20e3 \u2764\ufe0f dog", "1 dog"),
+        ("so\u00adft \u0645\u06cc\u200c\u062e\u0648", "soft \u0645\u06cc\u062e\u0648"),
+    ],
+)
+def test_a_text_keeps_its_letters_marks_and_numbers_and_loses_the_accents_of_latin_greek_and_cyrillic(text, compared):
+    assert unicodedata.normalize("NFC", normalised(text)) == unicodedata.normalize("NFC", compared)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(max_size=30) | st.text(alphabet="aåе\u0308\u0301กा\u200d \u0323.１", max_size=12))
+def test_a_text_that_is_compared_is_compared_as_it_is(text):
+    assert normalised(normalised(text)) == normalised(text)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text"),
+    [
+        ("पानी", "यह पानी है"),
+        ("狗在叫", "一只狗，在叫。"),
+        ("狗 在叫", "一只狗在叫"),
+        ("犬が", "大きな犬が吠える"),
+        ("ภาษา", "คนพูดภาษาไทย"),
+        ("ภาษา ไทย", "คนพูดภาษาไทย"),
+        ("ពិភព", "សួស្តីពិភពលោក"),
+        ("iphone", "我的iPhone手机"),
+        ("3", "第3章"),
+    ],
+)
+def test_a_phrase_is_found_in_scripts_with_vowel_signs_and_in_those_without_spaces(phrase, text):
+    assert occurs(phrase, text)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text"),
+    [
+        ("की", "का"),
+        ("क", "की"),
+        ("का", "काम"),
+        ("ก", "กา"),
+        ("กา", "เกา"),
+        ("น", "น้ำ"),
+        ("か", "が"),
+        ("狗叫", "一只狗在叫"),
+        ("phone", "我的iPhone手机"),
+    ],
+)
+def test_a_phrase_tears_no_letter_from_its_vowel_signs(phrase, text):
+    assert not occurs(phrase, text)
 
 
 def test_every_phrase_has_to_occur():
