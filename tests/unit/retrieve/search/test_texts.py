@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vlsa.base.errors import SearchIndexError
 from vlsa.retrieve.search.moments import Windows
-from vlsa.retrieve.search.texts import normalised, occurs, of_windows, rows_with
+from vlsa.retrieve.search.texts import WindowTexts, normalised, occurs, of_windows, rows_with
 from vlsa.retrieve.search.words import COLUMN, find_words, index_words
 
 
@@ -148,6 +148,81 @@ def test_the_best_text_of_a_window_is_that_of_all_pairs():
     )
     expected = [scores[row].max() if row.any() else np.nan for row in shown]
     np.testing.assert_array_equal(of_windows(texts, scores, windows), expected)
+
+
+def laid_out(cues, windows, languages=None):
+    """Texts of (file, start, stop, text) in windows of (file, start, stop)."""
+
+    def places(rows):
+        return Windows(*(np.array(column) for column in zip(*(row[:3] for row in rows), strict=True)))
+
+    return WindowTexts.of([normalised(cue[3]) for cue in cues], places(cues), places(windows), languages)
+
+
+FOUR_WINDOWS = [(0, 0.0, 4.0), (0, 4.0, 8.0), (0, 8.0, 12.0), (1, 0.0, 4.0)]
+TALK = [
+    (0, 1.0, 3.9, "She said: Open the"),
+    (0, 0.0, 12.0, "two people talk"),  # a caption of it all
+    (0, 4.1, 6.0, "♪"),
+    (0, 4.6, 7.0, "door, and come in!"),
+    (0, 9.0, 10.0, "He stays"),
+    (1, 0.0, 3.0, "door and come"),
+]
+
+
+@pytest.mark.parametrize(
+    ("phrases", "found"),
+    [
+        (["open the door"], [True, True, False, False]),
+        (["said open the door and come in"], [True, True, False, False]),
+        (["open the", "come in"], [False, False, False, False]),
+        (["open the door", "come in"], [False, True, False, False]),
+        (["come in he stays"], [False, False, False, False]),  # two seconds apart
+        (["he stays door"], [False, False, False, False]),  # of two files
+        (["two people talk", "stays"], [False, False, True, False]),
+        (["the", "door"], [False, False, False, False]),
+        (["door"], [False, True, False, True]),
+        ([], [True, True, True, True]),
+        (["..."], [False, False, False, False]),
+    ],
+)
+def test_a_phrase_goes_on_from_cue_to_cue_and_occurs_where_a_part_of_it_is_shown(phrases, found):
+    texts = laid_out(TALK, FOUR_WINDOWS)
+    assert texts.windows_with(phrases).tolist() == found
+    words = np.array([np.nan, 0.5, np.nan, 3.0, np.nan, np.nan])
+    scores = [1.0, 3.0, 1.0, 1.0] if phrases else [0.5, 3.0, 0.5, np.nan]
+    expected = [score if there else np.nan for score, there in zip(scores, found, strict=True)]
+    np.testing.assert_array_equal(texts.scores(words, phrases), expected)
+
+
+def test_two_phrases_in_two_cues_of_one_window_are_both_in_it():
+    texts = laid_out([(0, 0.0, 1.0, "a dog"), (0, 3.0, 4.0, "a bell")], [(0, 0.0, 4.0), (0, 2.0, 6.0)])
+    assert texts.windows_with(["dog", "bell"]).tolist() == [True, False]
+
+
+def test_two_languages_at_one_time_are_two_texts():
+    cues = [(0, t, t + 2.0, word) for t, pair in [(0.0, ("open", "ouvre")), (2.0, ("the", "la"))] for word in pair]
+    texts = laid_out(cues, [(0, 0.0, 4.0)], ["en", "fr", "en", "fr"])
+    found = [texts.windows_with([phrase]).tolist() for phrase in ("open the", "ouvre la", "open la", "ouvre the")]
+    assert found == [[True], [True], [False], [False]]
+
+
+def test_cues_that_overlap_and_chinese_ones_are_read_in_their_order():
+    rolling = [(0, 0.0, 3.0, "ha"), (0, 2.0, 5.0, "ha"), (0, 4.0, 7.0, "ha")]
+    windows = [(0, float(start), start + 1.0) for start in range(8)]
+    assert laid_out(rolling, windows).windows_with(["ha ha"]).tolist() == [True] * 7 + [False]
+    assert laid_out(rolling, windows).windows_with(["ha ha ha ha"]).tolist() == [False] * 8
+    assert laid_out([(0, 0.0, 1.0, "一只狗"), (0, 1.0, 2.0, "在叫")], windows[:2]).windows_with(["狗在"]).tolist() == [
+        True,
+        True,
+    ]
+
+
+def test_an_index_without_texts_has_no_phrases():
+    none = Windows(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    texts = WindowTexts.of([], none, Windows(np.array([0]), np.array([0.0]), np.array([4.0])))
+    assert texts.windows_with(["dog"]).tolist() == [False] and texts.windows_with([]).tolist() == [True]
+    np.testing.assert_array_equal(texts.scores(None), [np.nan])
 
 
 SENTENCES = [
