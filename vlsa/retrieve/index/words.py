@@ -21,14 +21,41 @@ _TEXT = """
 """
 LEFT_OUT = frozenset(_TEXT.split())
 """English words that nearly every text has; of a question they do not have to occur."""
-_MARKED = re.compile("([a-z])[\u0300-\u036f]+")
-_BREAK = re.compile(r"[\W_]+")
+_LATIN_GREEK = "a-z\u00df-\u024f\u0250-\u02af\u0370-\u03ff\u1d00-\u1d7f\u1e00-\u1eff\u2c60-\u2c7f\ua720-\ua7ff"
+_MARKED = re.compile(rf"([{_LATIN_GREEK}])[^\w\s]+")
+_STRESSED = re.compile("(е)[\u0300\u0301\u0308]+|([аиоуыэюяєіѵ]\u0308?)[\u0300\u0301]+")
+"""In Cyrillic the marks of stress, and the two dots of ё; other marks make other letters there, as in й and ї."""
+_STRAY = re.compile(r"(?<!\S)[^\w\s]+")
+"""Marks that stand on no letter."""
+_INVISIBLE = re.compile("[\u034f\u180b-\u180f\u20d0-\u20ff\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Marks that choose a drawing of the sign before them, and those that enclose it."""
+
+
+class _Kept(dict[int, int | str | None]):
+    """What becomes of a character: letters, marks and numbers stay, what has no width goes, all else is a gap."""
+
+    def __missing__(self, code: int) -> int | str | None:
+        category = unicodedata.category(chr(code))
+        if category == "Cf" or _INVISIBLE.match(chr(code)):
+            kept: int | str | None = None
+        else:
+            kept = code if category[0] in "LMN" else " "
+        self[code] = kept
+        return kept
+
+
+_KEPT = _Kept()
 
 
 def normalised(text: str) -> str:
-    """A text as it is compared: lower case, one form of each letter, no accents on Latin letters, one space a gap."""
-    plain = _MARKED.sub(r"\1", unicodedata.normalize("NFKD", text.casefold()))
-    return _BREAK.sub(" ", unicodedata.normalize("NFKC", plain)).strip()
+    """A text as it is compared: lower case, one form of each letter, one space a gap.
+
+    Latin and Greek letters have no accents, Cyrillic ones no stress, and ё is е. Marks of all other scripts are
+    letters of their words and stay: the vowels of Hindi, Tamil and Thai, the points of Arabic and Hebrew.
+    """
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_KEPT)
+    plain = _STRESSED.sub(r"\1\2", _MARKED.sub(r"\1", _STRAY.sub("", apart)))
+    return " ".join(unicodedata.normalize("NFKC", plain).split())
 
 
 def index_words(table: Any, column: str = COLUMN) -> None:

@@ -8,17 +8,19 @@ Axes: N windows, M texts, D width of a vector.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
 
 from vlsa.config import num_shared
+from vlsa.retrieve.index.words import normalised
 from vlsa.retrieve.search.asked import Asked
 from vlsa.retrieve.search.combine import Term, combine, fuse_by_rank
 from vlsa.retrieve.search.moments import Found, Moment, Reason, Windows, extent, find_moments, make_moment
 from vlsa.retrieve.search.question import Question
 from vlsa.retrieve.search.stand_out import LEAST_STAND_OUT, Typical, nothing_stands_out
-from vlsa.retrieve.search.texts import of_windows, rows_with
+from vlsa.retrieve.search.texts import WindowTexts, of_windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,11 @@ class Searched:
     texts: tuple[str, ...]
     text_vectors: Float32[np.ndarray, "M D"]
     spaces: tuple[str, ...] = ("all",)
+
+    @cached_property
+    def read(self) -> WindowTexts:
+        """The texts as they are read during the windows, made once."""
+        return WindowTexts.of([normalised(text) for text in self.texts], self.text_places, self.windows)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ def answer(
         max_per_file=question.max_per_file,
         fold_above=question.fold_above,
         vectors=_fold_vectors(searched),
-        strength=np.where(np.isnan(literal), stand_out, np.fmax(stand_out, 0)) if meanings else literal,
+        strength=stand_out,
+        words=literal,
     )
     reasons = {**_by_modality(searched, asked), "words": literal}
     moments = tuple(_moment(searched, one, rank, order, stand_out, reasons) for rank, one in enumerate(found, 1))
@@ -139,22 +147,14 @@ def _literal(
     searched: Searched, question: Question, words: Float[np.ndarray, " M"] | None
 ) -> Float64[np.ndarray, " N"]:
     """The score of the words that occur in each window; with phrases alone 1 where they do."""
-    none = np.full(len(searched.texts), np.nan)
-    scores = none if words is None else words
-    if question.phrases:
-        occurs = rows_with(question.phrases, searched.texts)
-        scores = np.where(occurs, np.fmax(scores, 1.0), np.nan)
     if question.target in ("video", "audio") and not question.phrases:
-        scores = none
-    return of_windows(searched.text_places, scores, searched.windows)
+        return np.full(len(searched.windows), np.nan)
+    return searched.read.scores(words, question.phrases)
 
 
 def _allowed(searched: Searched, question: Question, kept: Bool[np.ndarray, " N"] | None) -> Bool[np.ndarray, " N"]:
     allowed = np.ones(len(searched.windows), bool) if kept is None else kept.copy()
-    if question.phrases:
-        occurs = np.where(rows_with(question.phrases, searched.texts), 1.0, np.nan)
-        allowed &= ~np.isnan(of_windows(searched.text_places, occurs, searched.windows))
-    return allowed
+    return allowed & searched.read.windows_with(question.phrases)
 
 
 def _fold_vectors(searched: Searched) -> Float32[np.ndarray, "N D"]:

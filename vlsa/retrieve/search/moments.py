@@ -2,8 +2,9 @@
 
 Reads scores that are 0 for a typical window of the index (combine.py); feeds the commands and export/. A moment starts
 as the best window that no moment has taken yet. It grows, window by window, over those of the same file that overlap or
-touch it, as long as they score at least JOINED_ABOVE of its best one. A window of which half or more lies in a better
-moment of its file never becomes one of its own, so moments of a file do not repeat each other.
+touch it, as long as they score at least JOINED_ABOVE of its best one, in meaning or by the words that occur in them. A
+window of which half or more lies in a better moment of its file never becomes one of its own, so moments of a file do
+not repeat each other. Grouped by file, a file's moments are those that reach JOINED_ABOVE of its best window.
 Axes: N windows of the index.
 """
 
@@ -14,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 
 JOINED_ABOVE = 0.6
 """Share of the best window's score from which a neighbour belongs to the moment."""
@@ -94,15 +95,19 @@ def find_moments(
     fold_above: float | None = None,
     vectors: Float32[np.ndarray, "N D"] | None = None,
     strength: Float[np.ndarray, " N"] | None = None,
+    words: Float[np.ndarray, " N"] | None = None,
 ) -> list[Found]:
     """The k best moments, best first; nan = the window is no answer.
 
     Grouped by file these are the moments of the k best files: the file with the best one first, and the moments of a
-    file together. `fold_above` needs vectors: a moment whose best window has at least that cosine with the best
-    window of a better moment is counted there, and takes no place. `strength` is what decides whether neighbours
-    join, where scores are ranks; as the scores it is 0 for a typical window.
+    file together, as far as they answer. `fold_above` needs vectors: a moment whose best window has at least that
+    cosine with the best window of a better moment is counted there, and takes no place. `strength` is what decides
+    whether neighbours join, where scores are ranks; as the scores it is 0 for a typical window. So do `words`, the
+    score of the words that occur in a window; nan = none do.
     """
-    found = _all_moments(windows, scores, scores if strength is None else strength)
+    reasons = [scores if strength is None else strength, *([] if words is None else [words])]
+    starts = _answering(windows, scores, reasons) if group_by == "file" else ~np.isnan(scores)
+    found = _all_moments(windows, scores, reasons, starts)
     if fold_above is not None:
         assert vectors is not None, "folding compares vectors"
         return _laid_out(windows, _folded(found, vectors, fold_above), k, group_by, max_per_file)
@@ -133,37 +138,58 @@ def _by_file(windows: Windows, found: Iterator[Found], k: int, max_per_file: int
     return [moment for moments in files.values() for moment in moments[:max_per_file]]
 
 
+def _answering(
+    windows: Windows, scores: Float[np.ndarray, " N"], reasons: Sequence[Float[np.ndarray, " N"]]
+) -> Bool[np.ndarray, " N"]:
+    """The best window of each file, and those that for one of the reasons come near to its best there."""
+    there = np.flatnonzero(~np.isnan(scores))
+    number = np.unique(windows.file[there], return_inverse=True)[1]
+    order = np.lexsort((windows.start_seconds[there], -scores[there], number))
+    answering = np.zeros(len(windows), bool)
+    answering[there[order[np.unique(number[order], return_index=True)[1]]]] = True
+    for reason in reasons:
+        best = np.full(len(there), -np.inf)
+        np.fmax.at(best, number, reason[there])
+        least = np.where(best > 0, best * JOINED_ABOVE, np.inf)
+        answering[there] |= reason[there] >= least[number]
+    return answering
+
+
 def _all_moments(
-    windows: Windows, scores: Float[np.ndarray, " N"], strength: Float[np.ndarray, " N"]
+    windows: Windows,
+    scores: Float[np.ndarray, " N"],
+    reasons: Sequence[Float[np.ndarray, " N"]],
+    starts: Bool[np.ndarray, " N"],
 ) -> Iterator[Found]:
-    """Every moment, best first, made as they are asked for."""
+    """Every moment whose best window is among `starts`, best first, made as they are asked for."""
     by_time = np.lexsort((windows.stop_seconds, windows.start_seconds, windows.file))
     place = np.empty(len(windows), np.int64)
     place[by_time] = np.arange(len(windows))
     taken = np.isnan(scores)
     order = np.lexsort((place, -scores))  # equal scores by file and time
-    for best in order[: len(windows) - int(taken.sum())]:
+    for best in order[starts[order]]:
         if not taken[best]:
-            moment = _grown(windows, strength, by_time, int(place[best]), taken)
+            moment = _grown(windows, reasons, by_time, int(place[best]), taken)
             taken[list(_covered(windows, by_time, place, moment))] = True
             yield moment
 
 
 def _grown(
     windows: Windows,
-    strength: Float[np.ndarray, " N"],
+    reasons: Sequence[Float[np.ndarray, " N"]],
     by_time: Int64[np.ndarray, " N"],
     at: int,
     taken: np.ndarray,
 ) -> Found:
     """The moment around a window, which is `at` this place by time."""
     best = int(by_time[at])
-    least = strength[best] * JOINED_ABOVE if strength[best] > 0 else np.inf
+    least = [reason[best] * JOINED_ABOVE if reason[best] > 0 else np.inf for reason in reasons]
     members = [best]
     for step in (-1, 1):
         start, stop = windows.start_seconds[best], windows.stop_seconds[best]
         for other in _neighbours(windows, by_time, at, step):
-            if taken[other] or not strength[other] >= least or not _touches(windows, other, start, stop):
+            answers = any(reason[other] >= enough for reason, enough in zip(reasons, least, strict=True))
+            if taken[other] or not answers or not _touches(windows, other, start, stop):
                 break
             members.append(other)
             start, stop = min(start, windows.start_seconds[other]), max(stop, windows.stop_seconds[other])

@@ -1,11 +1,17 @@
 """Words that occur: quoted phrases as they stand, and which windows a text belongs to.
 
-Reads subtitles, transcripts and captions with their own times; feeds combine.py, in which the windows where words occur
-are one ranking and those that are alike in meaning another. Axes: N windows, M texts.
+Reads subtitles, transcripts and captions with their own times; feeds answer.py, in which the windows where words occur
+are one ranking and those that are alike in meaning another.
+
+A phrase may go on from one cue into the next. Cues of one file and one language are read as running text where each
+starts and ends after the one before it, and comes at most JOINED_SECONDS after its end. A phrase occurs in a window
+when at least one of the cues that hold a part of it is shown during that window; several phrases may stand in different
+cues of a window. Axes: N windows, M texts, P texts that have words, in the order in which they are read.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -14,14 +20,25 @@ from jaxtyping import Bool, Float, Float64, Int64
 from vlsa.retrieve.index.words import normalised
 from vlsa.retrieve.search.moments import Windows
 
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+JOINED_SECONDS = 1.0
+"""Longest pause between two cues that are read as one text."""
+
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
 """Scripts that do not set spaces between words: Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
+_GAP = re.compile(f"(?<=[{_UNSPACED}]) ?(?=[{_UNSPACED}])")
+_HOLDS_NEXT = "\u0e40-\u0e44\u0ec0-\u0ec4\u1039\u17d2"
+"""Vowels written before their consonant (Thai, Lao), and signs that put the next consonant below (Burmese, Khmer)."""
+_HELD_BY_LAST = "\u0e30\u0e32\u0e45\u0eb0\u0eb2"
+"""Vowels written after their consonant that are letters to Unicode; the others are marks."""
 
 
 def occurs(phrase: str, text: str) -> bool:
     """Whether the words of a phrase stand in a text, one after the other, whatever the case, accents and punctuation.
 
-    A phrase starts and ends where words do, but in scripts without spaces.
+    A phrase starts and ends where words do. In scripts without spaces no mark says where that is: there a phrase
+    starts and ends at any letter, but never between a letter and its vowel signs, and spaces do not count.
     """
     return _pattern(phrase).search(normalised(text)) is not None
 
@@ -31,16 +48,89 @@ def _pattern(phrase: str) -> re.Pattern[str]:
     words = normalised(phrase)
     if not words:
         return re.compile("(?!)")  # nothing
-    before = "" if _UNSPACED.match(words[0]) else r"(?<!\w)"
-    after = "" if _UNSPACED.match(words[-1]) else r"(?!\w)"
-    return re.compile(before + re.escape(words) + after)
+    unspaced = re.compile(f"[{_UNSPACED}]")
+    before = f"(?<![{_HOLDS_NEXT}])" if unspaced.match(words[0]) else rf"(?<![^\s{_UNSPACED}])"
+    after = rf"(?![^\w\s]|[{_HELD_BY_LAST}])" if unspaced.match(words[-1]) else rf"(?![^\s{_UNSPACED}])"
+    return re.compile(before + " ?".join(map(re.escape, _GAP.split(words))) + after)
 
 
-def rows_with(phrases: Sequence[str], texts: Sequence[str]) -> Bool[np.ndarray, " M"]:
-    """Which texts have every phrase in them."""
-    patterns = [_pattern(phrase) for phrase in phrases]
-    found = (normalised(text) for text in texts)
-    return np.array([all(pattern.search(text) for pattern in patterns) for text in found], bool)
+@dataclass(frozen=True, eq=False)
+class WindowTexts:
+    """The texts of an index as they are read, made once, and the windows during which they are shown."""
+
+    windows: Windows
+    places: Windows
+    """Where the M texts are."""
+    running: str
+    """All texts; those read as one have a space between them, the others a line break."""
+    starts: Int64[np.ndarray, " P"]
+    """Where each text starts in that."""
+    rows: Int64[np.ndarray, " P"]
+
+    @classmethod
+    def of(
+        cls, texts: Sequence[str], places: Windows, windows: Windows, languages: Sequence[str | None] | None = None
+    ) -> "WindowTexts":
+        """From texts as `normalised` makes them."""
+        runs = _runs(texts, places, languages or [None] * len(texts))
+        lines = [" ".join(texts[row] for row in run) for run in runs]
+        rows = np.array([row for run in runs for row in run], np.int64)
+        lengths = np.array([len(texts[row]) + 1 for row in rows], np.int64)  # each with the space or break behind it
+        return cls(windows, places, "\n".join(lines), np.cumsum(lengths) - lengths, rows)
+
+    def windows_with(self, phrases: Sequence[str]) -> Bool[np.ndarray, " N"]:
+        """The windows in which every phrase occurs."""
+        found = np.ones(len(self.windows), bool)
+        for phrase in phrases:
+            holds = np.full(len(self.places), np.nan)
+            for start, stop in _occurrences(_pattern(phrase), self.running):
+                first, last = np.searchsorted(self.starts, [start, stop - 1], "right") - 1
+                holds[self.rows[first : last + 1]] = 1.0
+            found &= ~np.isnan(of_windows(self.places, holds, self.windows))
+        return found
+
+    def scores(self, words: Float[np.ndarray, " M"] | None, phrases: Sequence[str] = ()) -> Float64[np.ndarray, " N"]:
+        """The score of the words in each window, that of its best text; nan where they do not occur.
+
+        With phrases: at least 1 in windows where every phrase occurs, nan in all others.
+        """
+        none = np.full(len(self.windows), np.nan)
+        best = none if words is None else of_windows(self.places, words, self.windows)
+        return np.where(self.windows_with(phrases), np.fmax(best, 1.0), np.nan) if phrases else best
+
+
+def _runs(texts: Sequence[str], places: Windows, languages: Sequence[str | None]) -> list[list[int]]:
+    """The rows that are read one after the other, by file, language and time; those without words are left out."""
+    runs: list[list[int]] = []
+    open_runs: dict[tuple[int, str | None], list[list[int]]] = {}
+    for row in map(int, np.lexsort((places.stop_seconds, places.start_seconds, places.file))):
+        if texts[row]:
+            near = open_runs.setdefault((int(places.file[row]), languages[row]), [])
+            near[:] = [
+                run for run in near if places.start_seconds[row] <= places.stop_seconds[run[-1]] + JOINED_SECONDS
+            ]
+            before = [run for run in near if _follows(places, row, run[-1])]
+            if before:
+                max(before, key=lambda run: places.start_seconds[run[-1]]).append(row)
+            else:
+                near.append([row])
+                runs.append(near[-1])
+    return runs
+
+
+def _follows(places: Windows, row: int, last: int) -> bool:
+    """Whether a text starts and ends after another."""
+    return bool(
+        places.start_seconds[row] > places.start_seconds[last] and places.stop_seconds[row] > places.stop_seconds[last]
+    )
+
+
+def _occurrences(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    """Start and stop of every match, overlapping ones too."""
+    found = pattern.search(text)
+    while found:
+        yield found.span()
+        found = pattern.search(text, found.start() + 1)
 
 
 def of_windows(texts: Windows, scores: Float[np.ndarray, " M"], windows: Windows) -> Float64[np.ndarray, " N"]:

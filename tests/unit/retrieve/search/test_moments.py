@@ -5,6 +5,8 @@ import pytest
 
 from vlsa.retrieve.search.moments import Found, Reason, Windows, extent, find_moments, make_moment
 
+NAN = np.nan
+
 
 def overlapping(*lengths, window=4.0, step=2.0):
     """Windows of files of so many windows each, half a window apart."""
@@ -78,8 +80,42 @@ def test_grouped_by_file_the_answers_of_a_file_stand_together():
     windows = overlapping(3, 3, 1, step=10.0)
     scores = np.array([9, 2, 1, 5, 4, 3, 1.0])
     found = find_moments(windows, scores, 2, group_by="file")
-    assert [one.best for one in found] == [0, 1, 2, 3, 4, 5]
+    assert [one.best for one in found] == [0, 3, 4, 5]  # 2 and 1 are under six tenths of 9
     assert [one.best for one in find_moments(windows, scores, 3, group_by="file", max_per_file=1)] == [0, 3, 6]
+
+
+def test_windows_found_by_their_words_alone_are_one_moment():
+    windows = overlapping(12, step=3.0, window=3.0)
+    words = np.where(np.arange(12) < 10, 2.5, NAN)  # a caption over 30 s
+    ranks = np.where(np.isnan(words), NAN, 1 / (60 + np.arange(12)))
+    nothing = np.full(12, NAN)
+    (found,) = find_moments(windows, ranks, 10, strength=nothing, words=words)
+    assert extent(windows, found) == (0, 30)
+    assert find_moments(windows, ranks, 10, strength=nothing, words=words, group_by="file") == [found]
+
+
+def test_a_window_that_is_alike_by_words_or_by_meaning_belongs_and_one_that_is_neither_does_not():
+    windows = overlapping(6, step=4.0)
+    strength, words = np.array([-1.0, 4, 3, 0.5, 0.2, 3.5]), np.array([2.0, 2, NAN, NAN, NAN, NAN])
+    first, *_ = find_moments(windows, np.array([0.1, 1, 0.2, 0.3, 0.2, 0.1]), 10, strength=strength, words=words)
+    assert first == Found(1, (0, 1, 2))
+
+
+def test_grouped_by_file_an_hour_of_noise_is_a_few_moments_and_not_thousands():
+    windows = overlapping(1440, 1440, window=5.0, step=2.5)
+    scores = np.random.default_rng(0).normal(size=2880)
+    scores[[100, 500, 1000]] = [9.0, 6.0, 5.0]
+    found = find_moments(windows, scores, 2, group_by="file")
+    first = [one.best for one in found if windows.file[one.best] == 0]
+    assert first == [100, 500] and 1 <= len(found) - len(first) < 60
+
+
+def test_grouped_by_file_one_that_answers_nothing_has_its_best_window_alone():
+    windows = overlapping(4, 3, step=10.0)
+    scores = np.array([-3.0, -1, -1, -2, NAN, -4, 0])
+    assert [one.best for one in find_moments(windows, scores, 2, group_by="file")] == [6, 1]
+    words = np.array([NAN, NAN, NAN, 1.0, NAN, NAN, NAN])
+    assert [one.best for one in find_moments(windows, scores, 2, group_by="file", words=words)] == [6, 1, 3]
 
 
 def test_near_duplicates_are_folded_into_the_better_one_only_when_asked():
