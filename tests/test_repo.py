@@ -154,6 +154,10 @@ def test_a_question_is_checked_and_its_index_opened_before_pytorch_or_lance_is_i
     assert {"torch", "lancedb", "pyarrow", "tokenizers"} & {name.split(".")[0] for name in found} == set()
 
 
+def test_the_process_that_searches_the_tables_never_imports_pytorch():
+    assert "torch" not in {name.split(".")[0] for name in reachable("vlsa.retrieve.search.tables")}
+
+
 def test_an_index_is_compared_with_its_folder_before_pytorch_lance_or_a_decoder_is_imported():
     found = reachable("vlsa.cli.index") | reachable("vlsa.retrieve.index.build")
     assert {"torch", "lancedb", "pyarrow", "av", "pysubs2"} & {name.split(".")[0] for name in found} == set()

@@ -156,9 +156,9 @@ def _print(answer: "Answer", source: str, question: "Question", title: str, json
 
 def _check_files(export: Path | None, cut: Path | None, copy: bool, *, one: bool) -> None:
     """Raises VlsaError for files that cannot be written so, before anything is searched."""
-    from vlsa.retrieve.search.export.write import check_name
-
     if export is not None:
+        from vlsa.retrieve.search.export.write import check_name
+
         check_name(export)
     if not one and (export is not None or cut is not None):
         raise VlsaError(
@@ -172,12 +172,13 @@ def _after(export: Path | None, cut: Path | None, *, exact: bool) -> "Callable[[
     """What is done with an answer."""
 
     def write(answer: "Answer", source: str) -> None:
-        from vlsa.retrieve.search.export.cut import cut_moments
-        from vlsa.retrieve.search.export.write import write_moments
+        if export is not None:
+            from vlsa.retrieve.search.export.write import write_moments
 
-        for path in write_moments(answer.moments, export, source) if export is not None else ():
-            say(f"wrote {path}")
-        for clip in cut_moments(answer.moments, source, cut, exact=exact) if cut is not None else ():
-            say(f"cut {clip.path}")
+            say(f"wrote {', '.join(map(str, write_moments(answer.moments, export, source)))}")
+        if cut is not None:
+            from vlsa.retrieve.search.export.cut import cut_moments
+
+            say(f"cut {len(cut_moments(answer.moments, source, cut, exact=exact))} clips into {cut}")
 
     return write

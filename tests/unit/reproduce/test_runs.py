@@ -11,8 +11,9 @@ from vlsa.reproduce.runs import _all, _check_results, carry_out
 from vlsa.reproduce.sources import Sources
 from vlsa.reproduce.tables import make_table
 from vlsa.reproduce.targets import TARGETS
-from vlsa.retrieve.encode.embed import ClipEmbeddings, unit_length
+from vlsa.retrieve.encode.embed import ClipEmbeddings
 from vlsa.retrieve.encode.sampling import COVERING, MIDDLE, Sampling
+from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.evaluate.directions import evaluate_embeddings
 from vlsa.retrieve.evaluate.evaluate import Evaluation
 

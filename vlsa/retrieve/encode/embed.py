@@ -4,7 +4,7 @@ Reads clips and an encoder (protocol.py); feeds evaluate/ and index/.
 Axes: N clips, M texts (a clip may have none or several), D width of a vector in all its spaces.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from vlsa.config import MODALITIES, is_in, num_shared
 from vlsa.data.clip import Clip, Dataset
 from vlsa.retrieve.encode.fusion import Fusion
 from vlsa.retrieve.encode.protocol import Encoder
+from vlsa.retrieve.encode.unit_vectors import fuse, unit_length
 
 Item = TypeVar("Item")
 
@@ -77,29 +78,6 @@ class ClipEmbeddings:
         total = np.zeros_like(self.video)
         np.add.at(total, self.text_clip, self.text)
         return unit_length(total, len(self.spaces))
-
-
-def unit_length(vectors: Float32[np.ndarray, "N D"], num_spaces: int = 1) -> Float32[np.ndarray, "N D"]:
-    """Rows scaled to length 1 in each space; zeros stay zeros."""
-    in_spaces = vectors.reshape(len(vectors), num_spaces, vectors.shape[1] // num_spaces)
-    length = np.linalg.norm(in_spaces.astype(np.float64), axis=2, keepdims=True)
-    return (in_spaces / np.maximum(length, 1e-12)).astype(np.float32).reshape(vectors.shape)
-
-
-def fuse(parts: Mapping[str, Float32[np.ndarray, "N D"]], spaces: Sequence[str]) -> Float32[np.ndarray, "N D"]:
-    """Two modalities as one vector, to be compared with the third; a row of zeros is absent.
-
-    In one space the renormalised mean of those that are present. With a space for each pair the mean itself, so that
-    the score with the third modality is the mean of its cosines with those that are present and compared with it.
-    """
-    if tuple(spaces) == ("all",):
-        return unit_length(np.sum(list(parts.values()), axis=0))
-    (third,) = set(MODALITIES) - set(parts)
-    compared = [part for name, part in parts.items() if num_shared(name, third, spaces)]
-    if not compared:
-        return np.zeros_like(next(iter(parts.values())))
-    num_present = np.sum([part.any(axis=1) for part in compared], axis=0)
-    return (np.sum(compared, axis=0) / np.maximum(num_present, 1)[:, None]).astype(np.float32)
 
 
 class Means:

@@ -21,10 +21,11 @@ from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.ingest.segments import floor_ms
 from vlsa.data.loading.tokenizer import TextCoverage
-from vlsa.retrieve.encode.embed import Means, batches, unit_length
+from vlsa.retrieve.encode.embed import Means, batches
 from vlsa.retrieve.encode.fusion import Fusion
 from vlsa.retrieve.encode.protocol import Media
 from vlsa.retrieve.encode.sampling import COVERING, Sampling, WindowSpec, decode_windows
+from vlsa.retrieve.encode.unit_vectors import unit_length
 
 
 class MediaEncoder(ABC):

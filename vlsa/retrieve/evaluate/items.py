@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from vlsa.retrieve.encode.embed import ClipEmbeddings, fuse
+from vlsa.retrieve.encode.embed import ClipEmbeddings
+from vlsa.retrieve.encode.unit_vectors import fuse
 
 
 @dataclass(frozen=True, eq=False)

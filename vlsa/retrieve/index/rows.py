@@ -7,14 +7,17 @@ matching space.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float32
 
 from vlsa.base.errors import SearchIndexError
 from vlsa.data.ingest.manifest import ClipRow
-from vlsa.retrieve.encode.embed import ClipEmbeddings, fuse
+from vlsa.retrieve.encode.unit_vectors import fuse
+
+if TYPE_CHECKING:
+    from vlsa.retrieve.encode.embed import ClipEmbeddings
 
 Kind = Literal["window", "text"]
 VECTORS = ("video", "audio", "text_vector")
@@ -65,7 +68,7 @@ def rows_digest(rows: Iterable[IndexRow]) -> str:
     return hashlib.blake2b(b"".join(sorted(row.digest() for row in rows)), digest_size=16).hexdigest()
 
 
-def window_rows(rows: Sequence[ClipRow], paths: Mapping[str, str], embeddings: ClipEmbeddings) -> list[IndexRow]:
+def window_rows(rows: Sequence[ClipRow], paths: Mapping[str, str], embeddings: "ClipEmbeddings") -> list[IndexRow]:
     """Rows of the table from clips and their vectors, in the same order; `paths` has the path to record by clip id.
 
     Raises SearchIndexError for a vector that is not finite.

@@ -161,7 +161,7 @@ def _decoded(span: Span, encoder: "Encoder") -> "list[Clip]":
 
 def _mean(windows: "list[Clip]", modality: str, encoder: "Encoder") -> Float32[np.ndarray, " D"]:
     """Of the windows that have a modality, of unit length in each space; zeros where none has."""
-    from vlsa.retrieve.encode.embed import unit_length
+    from vlsa.retrieve.encode.unit_vectors import unit_length
 
     has = [window for window in windows if (window.frames if modality == "video" else window.sound) is not None]
     total = np.zeros((1, encoder.width), np.float32)

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from vlsa.base.errors import SearchIndexError, VlsaError
-from vlsa.retrieve.encode.embed import unit_length
+from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.lance_schema import RowArrays
 from vlsa.retrieve.search.answer import Answer, Searched, answer, answer_of_scores
@@ -126,20 +126,33 @@ class SearchTables:
 
 
 def read_searched(index: Index) -> tuple[Searched, dict[str, int]]:
-    """Windows, texts and vectors of an index, in the order of paths and times; and the row of each text by its id."""
+    """Windows, texts and vectors of an index, in the order of paths and times; and the row of each text by its id.
+
+    A file with text and without windows (it is silent, say) has a window without vectors at each text.
+    """
     windows, texts = index.table.arrays("window"), index.table.arrays("text")
     paths = tuple(sorted({*windows.paths, *texts.paths}))
     numbers = {path: number for number, path in enumerate(paths)}
+    places, text_places = _places(windows, numbers), _places(texts, numbers)
+    alone = np.flatnonzero(~np.isin(text_places.file, places.file))
     searched = Searched(
         paths=paths,
-        windows=_places(windows, numbers),
-        vectors=windows.vectors,
-        text_places=_places(texts, numbers),
+        windows=_joined(places, text_places, alone),
+        vectors={name: np.pad(rows, ((0, len(alone)), (0, 0))) for name, rows in windows.vectors.items()}
+        if len(alone)
+        else windows.vectors,
+        text_places=text_places,
         texts=texts.texts,
         text_vectors=texts.vectors["text_vector"],
         spaces=tuple(index.facts["spaces"]),
     )
     return searched, {id: row for row, id in enumerate(texts.ids)}
+
+
+def _joined(windows: Windows, texts: Windows, rows: Int64[np.ndarray, " n"]) -> Windows:
+    """Windows, and the places of these texts."""
+    pairs = ((getattr(windows, name), getattr(texts, name)[rows]) for name in ("file", "start_seconds", "stop_seconds"))
+    return Windows(*map(np.concatenate, pairs))
 
 
 def _places(rows: RowArrays, numbers: Mapping[str, int]) -> Windows:

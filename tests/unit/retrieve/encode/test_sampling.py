@@ -16,10 +16,11 @@ from vlsa.data.engine.workers import Heartbeat
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.loading.loader import MemoryClips, read_tensors
 from vlsa.data.loading.transform import covering_starts
-from vlsa.retrieve.encode.embed import embed_clips, embed_rows, embed_store, unit_length
+from vlsa.retrieve.encode.embed import embed_clips, embed_rows, embed_store
 from vlsa.retrieve.encode.encoders import VlsaEncoder
 from vlsa.retrieve.encode.protocol import Encoder
 from vlsa.retrieve.encode.sampling import COVERING, MIDDLE, Sampling, WindowSpec, decode_rows
+from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.index.index import Index
 
 WINDOW_SECONDS = tiny_config().audio.window_seconds  # 3.07

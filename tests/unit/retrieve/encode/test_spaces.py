@@ -10,8 +10,9 @@ from tiny import make_model, tiny_clips, tiny_config
 
 from vlsa.base.errors import VlsaError
 from vlsa.config import MODALITIES
-from vlsa.retrieve.encode.embed import embed_clips, fuse, unit_length
+from vlsa.retrieve.encode.embed import embed_clips
 from vlsa.retrieve.encode.encoders import VlsaEncoder
+from vlsa.retrieve.encode.unit_vectors import fuse, unit_length
 from vlsa.retrieve.evaluate.directions import evaluate_embeddings, measured
 from vlsa.retrieve.evaluate.results import DIRECTIONS, direction_label
 from vlsa.retrieve.index.index import Index

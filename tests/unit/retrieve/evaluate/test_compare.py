@@ -11,7 +11,8 @@ from command_lines import call
 from scipy.stats import norm, t
 
 from vlsa.base.errors import ResultsError
-from vlsa.retrieve.encode.embed import ClipEmbeddings, unit_length
+from vlsa.retrieve.encode.embed import ClipEmbeddings
+from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.evaluate.bootstrap import resamples
 from vlsa.retrieve.evaluate.compare import TABLE_HEADER, _Pair, compare
 from vlsa.retrieve.evaluate.directions import data_digest, evaluate_embeddings

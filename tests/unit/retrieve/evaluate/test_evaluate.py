@@ -10,7 +10,8 @@ from fake_encoder import CollapsedEncoder, FakeEncoder, numbered_clip
 from vlsa.base.errors import VlsaError
 from vlsa.data.clip import Clip
 from vlsa.data.loading.loader import MemoryClips, MemoryRow
-from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_clips, unit_length
+from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_clips
+from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.evaluate import directions, evaluate
 from vlsa.retrieve.evaluate.evaluate import DIRECTIONS, Evaluation, Evaluator, evaluate_embeddings, evaluate_store
 from vlsa.retrieve.evaluate.items import items_of

@@ -8,36 +8,15 @@ from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
 
 SAID = [
-    "ferry",
-    "harbour",
-    "anchor",
-    "lighthouse",
-    "seagull",
-    "rope",
-    "captain",
-    "compass",
-    "storm",
-    "barrel",
-    "island",
-    "whistle",
-    "tractor",
-    "barn",
-    "haystack",
-    "rooster",
-    "plough",
-    "orchard",
-    "meadow",
-    "windmill",
-    "shepherd",
-    "scarecrow",
-    "beehive",
-    "stable",
-]
+    "ferry", "harbour", "anchor", "lighthouse", "seagull", "rope", "captain", "compass",
+    "storm", "barrel", "island", "whistle", "tractor", "barn", "haystack", "rooster",
+    "plough", "orchard", "meadow", "windmill", "shepherd", "scarecrow", "beehive", "stable",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    """File n says the number n and a word, and sounds as the number of the file after the next."""
+    """File n says the number n and a word, and sounds as the number of the file after the next; one is silent."""
     folder = tmp_path_factory.mktemp("subtitles")
     (folder / "footage").mkdir()
     for number, word in enumerate(SAID):
@@ -63,4 +42,4 @@ def test_each_word_is_among_the_first_five_next_to_what_sounds_as_the_question(l
     for number, word in enumerate(SAID):
         found = paths_and_words(library, f"{number} {word}")
         assert (f"{word}.wav", True) in found
-        assert SAID[number - 2] + ".wav" in {path for path, _ in found}
+        assert number == 0 or f"{SAID[number - 2]}.wav" in {path for path, _ in found}

@@ -7,7 +7,8 @@ import pytest
 from fake_encoder import CollapsedEncoder, FakeEncoder, numbered_clip
 
 from vlsa.base.errors import VlsaError
-from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_clips, unit_length
+from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_clips
+from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.show.compute.pair_map import PAIRS, alignment, lay_out, pair_map, separation, uniformity
 
 

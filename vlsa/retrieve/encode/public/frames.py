@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float32
 
 from vlsa.base.errors import ConfigError
-from vlsa.retrieve.encode.embed import unit_length
 from vlsa.retrieve.encode.public.encoder import WINDOW_SECONDS, PublicEncoder
 from vlsa.retrieve.encode.public.files import PublicCheckpoint
 from vlsa.retrieve.encode.public.library import model_of, on, part_of, pooled, transformers
 from vlsa.retrieve.encode.public.names import SPACES
 from vlsa.retrieve.encode.sampling import WindowSpec
+from vlsa.retrieve.encode.unit_vectors import unit_length
 
 NUM_FRAMES = 8
 """Frames of a window, evenly spread: one every 1.25 s."""
