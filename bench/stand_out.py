@@ -3,17 +3,20 @@
 Why: a search always has a best answer. Whoever asks for what is not there should be told so, and whoever asks for what
 is there should not be. From held-out clips of the made world an index is made without one value of one fact (no star,
 no green, nothing that swings). Questions with an answer are the captions of clips that are in it; questions without are
-those of the clips left out, which differ from what is there in one fact or more. Every value is left out once. Four
-rules are compared by the area under the curve (the share of pairs, one question of each kind, that they put in the
-right order) and by the equal error rate: the cosine of the best window, its stand-out, its distance from the tenth in
-spreads, and its stand-out above what chance gives for so many windows. Then the errors of the stand-out at thresholds.
+those of the clips left out, which differ from what is there in one fact or more. Every value is left out once.
 
-Run: python bench/stand_out.py RUN [--clips 400] [--in media] [--out bench/results/stand_out.jsonl]
+One table, for indexes of several sizes: the errors of the rule at a range of margins above chance, as "questions with
+an answer that are told nothing / questions without one that are not told", in percent. Below them four numbers that a
+rule could go by, compared by their equal error rate: the cosine of the best window, its stand-out, its distance from
+the tenth in spreads, and its stand-out above what chance gives for so many windows.
+
+Run: python bench/stand_out.py RUN [--sizes 100 200 400] [--in media] [--out bench/results/stand_out.jsonl]
 RUN may be `untrained`, whose numbers are those of chance. Minutes with `tiny`. The last line is one JSON record.
 """
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ from records import above_zero, circumstances, exit_status, finish
 from vlsa.data.world.clips import made_clips, world_log
 from vlsa.data.world.events import COMBINATION
 from vlsa.retrieve.encode.embed import embed_clips
-from vlsa.retrieve.search.stand_out import LEAST_STAND_OUT, Typical, best_by_chance
+from vlsa.retrieve.search.stand_out import LEAST_ABOVE_CHANCE, Typical, best_by_chance, nothing_stands_out
 
 FACTS = {
     "media": ("shape", "colour", "motion"),
@@ -33,7 +36,9 @@ FACTS = {
     "audio": ("material", "motion"),
 }
 """What can be left out, by what is compared with the question."""
-THRESHOLDS = (2.0, 2.5, LEAST_STAND_OUT, 3.5, 4.0)
+MARGINS = (-0.5, 0.0, 0.25, 0.5, 0.75, LEAST_ABOVE_CHANCE, 1.25, 1.5, 2.0, 3.0)
+FEWEST_CLIPS = 50
+"""With fewer, an index without one value may have fewer windows than the rule needs."""
 
 
 def encoder_of(run: str) -> Any:
@@ -50,8 +55,18 @@ def encoder_of(run: str) -> Any:
     return VlsaEncoder(build_model(config, tokenizer).eval(), tokenizer)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A question that was asked: whether its answer was there, and what a rule could go by."""
+
+    is_there: bool
+    num_windows: int
+    rules: dict[str, float]
+    """Higher = rather an answer."""
+
+
 def rules(scores: np.ndarray) -> dict[str, float]:
-    """What each rule says of one question, from the scores of all windows: higher = rather an answer."""
+    """What each rule says of one question, from the scores of all windows."""
     typical = Typical.of(scores)
     first, tenth = np.sort(scores)[[-1, -10]]
     best = float(typical.stand_out(np.array([first]))[0])
@@ -63,18 +78,25 @@ def rules(scores: np.ndarray) -> dict[str, float]:
     }
 
 
-def asked(texts: np.ndarray, windows: np.ndarray, facts: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]:
-    """For each rule the numbers of questions with an answer and of those without, over all values left out."""
-    found: dict[str, list[Any]] = {}
+def asked(texts: np.ndarray, windows: np.ndarray, facts: list[Any], names: tuple[str, ...]) -> list[Asked]:
+    """Every question asked of every index that lacks one value."""
+    found = []
     for name in names:
         values = np.array([str(getattr(fact, name)) for fact in facts])
         for value in map(str, COMBINATION[name]):
             there = values != value
             scores = texts @ windows[there].T
-            for row, is_there in zip(scores, there, strict=True):
-                for rule, number in rules(row).items():
-                    found.setdefault(rule, [[], []])[0 if is_there else 1].append(number)
+            found += [
+                Asked(bool(is_there), int(there.sum()), rules(row)) for row, is_there in zip(scores, there, strict=True)
+            ]
     return found
+
+
+def errors(questions: list[Asked], margin: float) -> dict[str, float]:
+    """Shares of questions with an answer that are told "nothing", and of those without one that are not."""
+    told = np.array([nothing_stands_out(one.rules["stand-out"], one.num_windows, margin) for one in questions])
+    is_there = np.array([one.is_there for one in questions])
+    return {"answer_missed": float(told[is_there].mean()), "not_told": float((~told[~is_there]).mean())}
 
 
 def curve(there: np.ndarray, absent: np.ndarray) -> dict[str, float]:
@@ -89,31 +111,50 @@ def curve(there: np.ndarray, absent: np.ndarray) -> dict[str, float]:
     return {"area": area, "equal_error": float((missed[at] + false[at]) / 2), "threshold": float(thresholds[at])}
 
 
+def measured(questions: list[Asked]) -> dict[str, Any]:
+    """Of one size of index: the errors at each margin, and how well each rule tells the two kinds apart."""
+    is_there = np.array([one.is_there for one in questions])
+    curves = {}
+    for rule in questions[0].rules:
+        numbers = np.array([one.rules[rule] for one in questions])
+        curves[rule] = curve(numbers[is_there], numbers[~is_there])
+    counts = {"num_with_answer": int(is_there.sum()), "num_without": int((~is_there).sum())}
+    return counts | {"margins": {str(margin): errors(questions, margin) for margin in MARGINS}, "rules": curves}
+
+
+def print_table(results: dict[str, Any]) -> None:
+    """Sizes side by side."""
+    print(f"{'clips':<36}", *(f"{size:>14}" for size in results))
+    for margin in map(str, MARGINS):
+        pairs = [results[size]["margins"][margin] for size in results]
+        cells = [f"{100 * pair['answer_missed']:.1f} / {100 * pair['not_told']:.1f}" for pair in pairs]
+        print(f"{'margin ' + margin:<36}", *(f"{cell:>14}" for cell in cells))
+    for rule in next(iter(results.values()))["rules"]:
+        cells = [f"{100 * results[size]['rules'][rule]['equal_error']:.1f}" for size in results]
+        print(f"{rule + ', equal error':<36}", *(f"{cell:>14}" for cell in cells))
+
+
 def main() -> int:
     """Measure, print a table and the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="a run of vlsa pretrain, or `untrained`")
-    parser.add_argument("--clips", type=above_zero(int), default=400, help="held-out clips")
+    parser.add_argument("--sizes", type=above_zero(int), nargs="+", default=[100, 200, 400], help="held-out clips")
     parser.add_argument("--seed", type=int, default=0, help="of the world")
     parser.add_argument("--in", dest="target", choices=FACTS, default="media", help="what questions are compared with")
     parser.add_argument("--out", type=Path, help="results file")
     options = parser.parse_args()
-    embeddings = embed_clips(encoder_of(options.run), made_clips(options.seed, range(options.clips), split="test"))
-    facts = [world_log(options.seed, "test", number)[0].facts for number in range(options.clips)]
-    texts = embeddings.clip_text()
-    found = asked(texts, getattr(embeddings, options.target), facts, FACTS[options.target])
-    results: dict[str, Any] = {}
-    for rule, numbers in found.items():
-        there, absent = map(np.array, numbers)
-        results[rule] = curve(there, absent) | {"num_with_answer": len(there), "num_without": len(absent)}
-        print(f"{rule:<24} area {results[rule]['area']:.3f}, equal error {results[rule]['equal_error']:.3f}")
-    there, absent = map(np.array, found["stand-out"])
-    results["at"] = {
-        str(at): {"answer missed": float(np.mean(there < at)), "false answer": float(np.mean(absent >= at))}
-        for at in THRESHOLDS
+    if min(options.sizes) < FEWEST_CLIPS:
+        parser.error(f"--sizes: at least {FEWEST_CLIPS} clips")
+    num_clips = max(options.sizes)
+    embeddings = embed_clips(encoder_of(options.run), made_clips(options.seed, range(num_clips), split="test"))
+    facts = [world_log(options.seed, "test", number)[0].facts for number in range(num_clips)]
+    texts, windows = embeddings.clip_text(), getattr(embeddings, options.target)
+    results = {
+        str(size): measured(asked(texts[:size], windows[:size], facts[:size], FACTS[options.target]))
+        for size in sorted({*options.sizes})
     }
-    print(*(f"stand-out {at}: {errors}" for at, errors in results["at"].items()), sep="\n")
-    record = {"bench": "stand_out", "run": options.run, "in": options.target, "num_clips": options.clips}
+    print_table(results)
+    record = {"bench": "stand_out", "run": options.run, "in": options.target}
     return finish(record | circumstances() | {"results": results}, options.out)
 
 

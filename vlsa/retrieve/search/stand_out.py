@@ -7,8 +7,9 @@ Computed from the scores of all windows of an index for one question, or of a sa
 The median window of an archive does not answer the question, so 0 is "as any other window"; the unit is the spread of
 the windows that do not answer (for normal scores their standard deviation). It does not change when all cosines of a
 model are higher, or of a question are nearer together, so that, unlike a cosine, it can be compared between questions.
-It is no probability: of 1,000 windows of noise the best reaches about 3.1 by chance, and what is in half of an archive
-stands out little. Feeds combine.py. Axes: N windows.
+It is no probability, and what is in half of an archive stands out little. Of more windows the best reaches more by
+chance: of 1,000 windows of normal noise about 3.1, of 100,000 about 4.3. So "nothing here stands out" is the answer
+where the best window is less than a margin above what chance gives for so many. Feeds combine.py. Axes: N windows.
 """
 
 from dataclasses import dataclass
@@ -17,8 +18,11 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Float, Float64
 
-LEAST_STAND_OUT = 3.0
-"""Where the best answer stands out less, nothing does."""
+LEAST_ABOVE_CHANCE = 1.0
+"""Where the best answer stands out less than this above the best of noise, nothing does. Of normal noise the best of
+1,000 windows is above it in one question of 47, that of 100,000 in one of 143."""
+LEAST_STAND_OUT = LEAST_ABOVE_CHANCE
+"""Its name in answer.py."""
 FEWEST_WINDOWS = 20
 """With fewer the spread is a guess, and the rule says nothing."""
 _NORMAL = 1.4826
@@ -51,9 +55,9 @@ class Typical:
         return away / self.spread if self.spread else np.where(np.isnan(away), np.nan, 0.0)
 
 
-def nothing_stands_out(best: float, num_windows: int, least: float = LEAST_STAND_OUT) -> bool:
-    """Whether the answer is "nothing here stands out": the best of enough windows stands out less than asked."""
-    return num_windows >= FEWEST_WINDOWS and not best >= least
+def nothing_stands_out(best: float, num_windows: int, margin: float = LEAST_ABOVE_CHANCE) -> bool:
+    """Whether the answer is "nothing here stands out": the best of enough windows is not that far above chance."""
+    return num_windows >= FEWEST_WINDOWS and not best >= best_by_chance(num_windows) + margin
 
 
 def best_by_chance(num_windows: int) -> float:

@@ -15,9 +15,17 @@ from media_files import numbered, tone, write_media
 
 from vlsa.base.errors import MediaError, VlsaError
 from vlsa.retrieve.search.export.clips import EditedFile, Event, events, read_edited_file
-from vlsa.retrieve.search.export.edl import edit_lists, num_left_out, reel_names
+from vlsa.retrieve.search.export.edl import edit_lists, reel_names
 from vlsa.retrieve.search.export.tables import csv_text, json_lines, subtitles
-from vlsa.retrieve.search.export.timecode import RATES, frame_at, nearest_rate, parse_timecode, timecode
+from vlsa.retrieve.search.export.timecode import (
+    DROPPING,
+    RATES,
+    frame_at,
+    nearest_rate,
+    parse_timecode,
+    says_drop_frame,
+    timecode,
+)
 from vlsa.retrieve.search.export.timeline import timeline_json
 from vlsa.retrieve.search.export.write import write_moments
 from vlsa.retrieve.search.moments import Moment, Reason
@@ -33,23 +41,25 @@ def moment(rank, path, start, stop, **changed):
 
 @pytest.mark.parametrize("rate", RATES, ids=float)
 def test_timecodes_are_those_of_opentimelineio(rate):
-    for frame in FRAMES:
-        written = timecode(frame, rate)
-        exact = opentimelineio.opentime.RationalTime(frame, float(rate))
-        assert written == exact.to_timecode(float(rate), ";" in written), frame
-        assert parse_timecode(written, rate) == frame
+    for drop_frame in {False, rate in DROPPING}:
+        for frame in FRAMES:
+            written = timecode(frame, rate, drop_frame=drop_frame)
+            exact = opentimelineio.opentime.RationalTime(frame, float(rate))
+            assert written == exact.to_timecode(float(rate), drop_frame), frame
+            assert parse_timecode(written, rate) == frame and says_drop_frame(written, rate) == drop_frame
 
 
 def test_drop_frame_leaves_out_two_names_a_minute_but_every_tenth_and_follows_the_clock():
-    assert [timecode(frame, NTSC) for frame in (1799, 1800, 17_981, 17_982)] == [
+    assert [timecode(frame, NTSC, drop_frame=True) for frame in (1799, 1800, 17_981, 17_982)] == [
         "00:00:59;29",
         "00:01:00;02",
         "00:09:59;29",
         "00:10:00;00",
     ]
-    assert timecode(frame_at(3600, NTSC), NTSC) == "01:00:00;00"
-    assert timecode(frame_at(3600, Fraction(30)), Fraction(30)) == "01:00:00:00"
-    assert timecode(24 * 3600 * 25 + 1, Fraction(25)) == "00:00:00:01"
+    assert timecode(frame_at(3600, NTSC), NTSC, drop_frame=True) == "01:00:00;00"
+    assert timecode(frame_at(3600, Fraction(30)), Fraction(30), drop_frame=False) == "01:00:00:00"
+    assert timecode(frame_at(3600, NTSC), NTSC, drop_frame=False) == "00:59:56:12"  # 3.6 s behind the clock
+    assert timecode(24 * 3600 * 25 + 1, Fraction(25), drop_frame=False) == "00:00:00:01"
 
 
 def test_rates_are_those_of_editors():
@@ -60,13 +70,21 @@ def test_rates_are_those_of_editors():
         25,
         RATES[0],
     ]
-    with pytest.raises(VlsaError, match="not a timecode at 25"):
+    with pytest.raises(VlsaError, match="no frame has this timecode at 25"):
         parse_timecode("00:00:00:25", Fraction(25))
+
+
+def test_a_name_that_drop_frame_leaves_out_is_no_frame():
     assert parse_timecode("00:01:00:00", NTSC) == 1800  # without drop-frame
+    assert parse_timecode("00:01:00;02", NTSC) == parse_timecode("00:01:00.02", NTSC) == 1800
+    assert parse_timecode("00:10:00;00", NTSC) == 17_982
+    for name, rate in (("00:01:00;00", NTSC), ("00:01:00;01", NTSC), ("00:59:00;03", 2 * NTSC), ("1:2:3", NTSC)):
+        with pytest.raises(VlsaError, match="no frame has this timecode"):
+            parse_timecode(name, rate)
 
 
 def edited(name, rate, first_frame=0, **changed):
-    facts = {"num_frames": 100_000, "has_video": True, "has_sound": True} | changed
+    facts = {"num_frames": 100_000, "has_video": True, "has_sound": True, "drop_frame": rate in DROPPING} | changed
     return EditedFile(Path("/footage") / name, Fraction(rate), first_frame, **facts)
 
 
@@ -77,7 +95,7 @@ def event(rank, file, start_frame, stop_frame, **changed):
 def test_an_edit_list_is_what_the_standard_says():
     file = edited("Ferry 1.mp4", 25, 90_000)
     text = edit_lists([event(1, file, 90_300, 90_375, texts=("a\nhorn",)), event(2, file, 90_000, 90_001)], "found")
-    assert text[Fraction(25)].split("\r\n") == [
+    assert text[Fraction(25)][0].split("\r\n") == [
         "TITLE: found",
         "FCM: NON-DROP FRAME",
         "",
@@ -98,7 +116,7 @@ def test_another_reader_finds_the_same_cuts_in_an_edit_list(rate):
     files = [edited(f"clip {n}.mp4", rate, has_sound=n != 1) for n in range(3)]
     spans = [(300, 375), (1790, 1810), (17_980, 17_990), (107_890, 107_893)]
     cuts = [event(n + 1, files[n % 3], *span) for n, span in enumerate(spans)]
-    text = edit_lists(cuts, "found")[rate]
+    (text,) = edit_lists(cuts, "found")[rate]
     timeline = opentimelineio.adapters.read_from_string(text, "cmx_3600", rate=float(rate))
     clips = list(next(track for track in timeline.tracks if track.kind == "Video"))
     found = [(clip.source_range.start_time.value, clip.source_range.duration.value) for clip in clips]
@@ -107,10 +125,33 @@ def test_another_reader_finds_the_same_cuts_in_an_edit_list(rate):
     assert timeline.name == "found"
 
 
-def test_every_rate_has_a_list_and_a_list_has_at_most_999_cuts():
+def test_a_source_keeps_its_kind_of_timecode_and_a_line_says_where_it_changes():
+    plain, dropping = edited("plain.mov", NTSC, drop_frame=False), edited("dropping.mov", NTSC)
+    hour = 3600 * 30
+    cuts = [event(1, plain, hour, hour + 30), event(2, dropping, 1800, 1830), event(3, dropping, 1798, 1800)]
+    (text,) = edit_lists([*cuts, event(4, plain, 1800, 1801)], "found")[NTSC]
+    assert [line for line in text.split("\r\n") if line[:3] == "FCM" or line[:3].isdigit()] == [
+        "FCM: NON-DROP FRAME",
+        "001  PLAIN    B     C        01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00",
+        "FCM: DROP FRAME",
+        "002  DROPPING B     C        00:01:00;02 00:01:01;02 01:00:01:00 01:00:02:00",
+        "003  DROPPING B     C        00:00:59;28 00:01:00;02 01:00:02:00 01:00:02:02",
+        "FCM: NON-DROP FRAME",
+        "004  PLAIN    B     C        00:01:00:00 00:01:00:01 01:00:02:02 01:00:02:03",
+    ]
+    timeline = opentimelineio.adapters.read_from_string(text, "cmx_3600", rate=float(NTSC))
+    clips = list(next(track for track in timeline.tracks if track.kind == "Video"))
+    assert [round(clip.source_range.start_time.value) for clip in clips] == [hour, 1800, 1798, 1800]
+
+
+def test_every_rate_has_a_list_and_more_than_999_cuts_have_several():
     cuts = [event(n, edited("a.mp4", 25), n, n + 1) for n in range(1, 1003)] + [event(1, edited("b.mp4", 30), 0, 5)]
     lists = edit_lists(cuts, "x")
-    assert [*lists] == [25, 30] and lists[Fraction(25)].count("FROM CLIP NAME") == 999 and num_left_out(cuts) == 3
+    assert [*lists] == [25, 30]
+    assert [text.count("FROM CLIP NAME") for text in lists[Fraction(25)]] == [999, 3]
+    assert [text.split("\r\n")[0] for text in lists[Fraction(25)]] == ["TITLE: 1 of 2: x", "TITLE: 2 of 2: x"]
+    second = lists[Fraction(25)][1].split("\r\n")
+    assert second[3] == "001  A        B     C        00:00:40:00 00:00:40:01 01:00:00:00 01:00:00:01"
 
 
 def test_reel_names_are_short_and_differ():
@@ -172,6 +213,12 @@ def footage(tmp_path_factory):
         sound=tone(2),
         set_up=lambda stream: stream.metadata.update(timecode="10:00:00:00"),
     )
+    write_media(
+        folder / "d.mov",
+        pictures=numbered(60),
+        frames_per_second=30000 / 1001,
+        set_up=lambda stream: stream.metadata.update(timecode="01:00:00:00"),
+    )
     write_media(folder / "c.wav", sound=tone(3), audio_codec="pcm_s16le")
     return folder
 
@@ -179,7 +226,9 @@ def footage(tmp_path_factory):
 def test_files_are_counted_in_their_own_frames_from_their_own_timecode(footage):
     ntsc, labelled, sound = (read_edited_file(footage / name) for name in ("a.mov", "b.mov", "c.wav"))
     assert (ntsc.rate, ntsc.first_frame, ntsc.num_frames) == (NTSC, 0, 60)
-    assert (labelled.rate, labelled.first_frame) == (25, 900_000)
+    assert (labelled.rate, labelled.first_frame, labelled.drop_frame) == (25, 900_000, False)
+    not_dropping = read_edited_file(footage / "d.mov")
+    assert ntsc.drop_frame and (not_dropping.first_frame, not_dropping.drop_frame) == (108_000, False)
     assert (sound.rate, sound.num_frames, sound.has_video, sound.has_sound) == (25, 75, False, True)
     found = events(
         [moment(1, "b.mov", 0.5, 1.0), moment(2, "a.mov", 1.0, 99.0), moment(3, "b.mov", 99.0, 99.5)], footage
@@ -199,6 +248,13 @@ def test_the_name_of_the_file_says_the_form_and_what_needs_several_files_has_the
     timeline = opentimelineio.adapters.read_from_file(str(written["otio"][0]))
     assert [clip.name for clip in timeline.find_clips()] == ["a.mov", "b.mov", "a.mov"] * 2
     assert "DROP FRAME" in written["edl"][0].read_text() and len(pysubs2.load(str(written["srt"][0]))) == 2
+
+
+def test_moments_that_do_not_fit_into_one_edit_list_have_a_second_file(footage, tmp_path):
+    found = [moment(number, "b.mov", 0.0, 1.0) for number in range(1, 1002)]
+    paths = write_moments(found, tmp_path / "out.edl", footage)
+    assert [path.name for path in paths] == ["out.25fps.1.edl", "out.25fps.2.edl"]
+    assert "RANK 1001," in paths[1].read_text() and "RANK 999," in paths[0].read_text()
 
 
 def test_nothing_found_is_an_empty_file_of_each_form(tmp_path):

@@ -8,6 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vlsa.base.errors import VlsaError
+from vlsa.retrieve.index.file_facts import FileFacts
+from vlsa.retrieve.index.lance_schema import file_columns, file_schema
+from vlsa.retrieve.search.where.columns import FilterColumns, column_kinds, is_number
 from vlsa.retrieve.search.where.evaluate import matches, passes
 from vlsa.retrieve.search.where.expression import All, Any, Comparison, Days, Like, Missing, Not
 from vlsa.retrieve.search.where.parse import parse
@@ -46,7 +49,8 @@ def test_the_example_is_the_tree_that_it_says():
         ("recorded >= '2025-03-01' and recorded < 2026", ["long", "short"]),
         ("recorded <= 2025-03-01 or has_text = false", ["long", "short"]),
         ("(duration > 60 or duration is null) and not name = ''", ["long", "unknown"]),
-        ('name = "it\'s"', []),
+        ("name = 'it''s'", []),
+        ('"name" = \'long.mp4\' and "duration" > 60', ["long"]),
     ],
 )
 def test_rows_are_kept_where_the_filter_is_true(text, kept):
@@ -84,6 +88,10 @@ def test_rows_are_kept_where_the_filter_is_true(text, kept):
         ("duration > 60 and" * 400, "4000 are read"),
         ("name = 'a\0b'", "name is a text"),
         ("duration > 60 union select 1", "cannot be read"),
+        ('name = "a.mp4"', "Names of columns stand in double quotation marks; write a text in single ones."),
+        ("'name' = 'a'", "where the name of a column belongs"),
+        ('"nam" = 5', "Did you mean name?"),
+        ('"" = 5', "there is no column ''"),
     ],
 )
 def test_what_is_no_filter_is_one_line(text, said):
@@ -130,16 +138,18 @@ filters = st.recursive(
 )
 
 
-SCHEMA = {"number": "float64", "text": "string", "boolean": "bool_", "date": "date32"}
+IN_TABLE = {"duration": "duration_seconds", "name": "path", "folder": "subtitle_language", "recorded": "recorded_at"}
+"""Columns of the table of files; texts of it stand for name and folder."""
 
 
 def made_row(random):
-    """A row of short texts of odd signs, near numbers and near days; a quarter of the values are missing."""
+    """A row of short texts of odd signs, near numbers and near times; a quarter of the values are missing."""
+    time = datetime(2024, 12, 30) + timedelta(random.randrange(64), random.choice([0, 1, 43_200, 86_399]))
     values = {
-        "duration": random.choice([-2.0, -1.0, 0.0, 0.5, 1e-7, 3.0, 123456789.25]),
-        "name": "".join(random.choices("aB'\"%_\\*?é/.-; \n", k=random.randrange(4))),
-        "folder": "".join(random.choices("aB'%_\\", k=random.randrange(3))),
-        "recorded": date(2024, 12, 30) + timedelta(days=random.randrange(64)),
+        "duration_seconds": random.choice([-2.0, -1.0, 0.0, 0.5, 1e-7, 3.0, 123456789.25]),
+        "path": "".join(random.choices("aB'\"%_\\*?é/.-; \n", k=random.randrange(4))),
+        "subtitle_language": "".join(random.choices("aB'%_\\", k=random.randrange(3))),
+        "recorded_at": f"{time:%Y-%m-%dT%H:%M:%SZ}",
         "has_text": random.random() < 0.5,
     }
     return {name: None if random.random() < 0.25 else value for name, value in values.items()}
@@ -150,21 +160,104 @@ def table(tmp_path_factory):
     import lancedb
     import pyarrow
 
-    schema = pyarrow.schema(
-        [("row", pyarrow.int64()), *((name, getattr(pyarrow, SCHEMA[kind])()) for name, kind in COLUMNS.items())]
-    )
     random = Random(0)
-    rows = pyarrow.Table.from_pylist([{"row": number, **made_row(random)} for number in range(250)], schema)
-    return lancedb.connect(str(tmp_path_factory.mktemp("where"))).create_table("rows", rows)
+    rows = [{"file_id": f"{number:016x}", **made_row(random)} for number in range(250)]
+    found = pyarrow.Table.from_pylist(rows, file_schema("index"))
+    return lancedb.connect(str(tmp_path_factory.mktemp("where"))).create_table("files", found)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(filters)
 def test_python_and_the_database_keep_the_same_rows(table, text):
     expression = parse(text, COLUMNS)
-    found = table.search().where(to_sql(expression)).select(["row"]).limit(1000).to_list()
-    rows = table.to_arrow().to_pylist()
-    assert sorted(row["row"] for row in found) == [row["row"] for row in rows if passes(expression, row)]
+    found = table.search().where(to_sql(expression, IN_TABLE)).select(["file_id"]).limit(1000).to_list()
+    rows = [row | {name: row[column] for name, column in IN_TABLE.items()} for row in table.to_arrow().to_pylist()]
+    assert sorted(row["file_id"] for row in found) == [row["file_id"] for row in rows if passes(expression, row)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("recorded = 2025-03-01", ["00:00", "23:59"]),
+        ("recorded != 2025-03-01", ["before", "after"]),
+        ("recorded < 2025-03-01", ["before"]),
+        ("recorded <= 2025-03", ["00:00", "23:59", "after", "before"]),
+        ("recorded > 2025-02", ["00:00", "23:59", "after"]),
+        ("recorded >= 2025-03-02", ["after"]),
+        ("recorded is null", ["unknown"]),
+    ],
+)
+def test_the_days_of_files_are_found_in_a_table_written_from_facts(recorded, text, kept):
+    found = recorded.search().where(to_sql(parse(text, COLUMNS), {"recorded": "recorded_at"})).to_list()
+    assert sorted(row["path"] for row in found) == sorted(kept)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    import lancedb
+
+    times = {
+        "before": "2025-02-28T23:59:59Z",
+        "00:00": "2025-03-01T00:00:00Z",
+        "23:59": "2025-03-01T23:59:59Z",
+        "after": "2025-03-02T00:00:00Z",
+        "unknown": None,
+    }
+    facts = [FileFacts(path=name, file_id=name, recorded_at=time) for name, time in times.items()]
+    return lancedb.connect(str(tmp_path_factory.mktemp("days"))).create_table("files", file_columns(facts))
+
+
+ROWS = [
+    {"camera model": "A7", "shot-date": "2025-03", "rating": "9", "reel": "007", "language": "de", "and": "x"},
+    {"camera model": "FX3", "rating": "10", "reel": "12", "score": " -1.5e1", 'a"b': "q"},
+    {"rating": ".5", "score": "n/a", "metadata.place": "pier"},
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("rating > 9", [1]),
+        ("rating <= 9", [0, 2]),
+        ("\"camera model\" = 'FX3'", [1]),
+        ("\"shot-date\" like '2025*'", [0]),
+        ("\"and\" = 'x'", [0]),
+        ('"a""b" = \'q\'', [1]),
+        ("reel = '007'", [0]),
+        ("score = 'n/a'", [2]),
+        ("metadata.place = 'pier'", [2]),
+        ("metadata.language = 'de'", [0]),
+        ("file.language = 'en'", [1]),
+        ("\"file.language\" = 'en' or metadata.language is not null", [0, 1]),
+        ("rating is null", []),
+        ("score is null and sound = 'x'", [0]),
+    ],
+)
+def test_columns_of_a_table_of_any_names_are_compared_as_what_they_hold(text, kept):
+    columns = FilterColumns.of({"language": "text", "sound": "text"}, ROWS)
+    facts = [{"language": language, "sound": "x"} for language in ("fr", "en", None)]
+    read = parse(text, columns.kinds)
+    rows = [columns.row(fact, row) for fact, row in zip(facts, ROWS, strict=True)]
+    assert [number for number, row in enumerate(rows) if passes(read, row)] == kept
+
+
+def test_a_name_that_is_a_fact_and_a_column_is_refused_with_both_names():
+    columns = FilterColumns.of({"language": "text"}, ROWS).kinds
+    with pytest.raises(VlsaError, match=r"'language' is both file\.language and metadata\.language in "):
+        parse("language = 'de'", columns)
+    with pytest.raises(VlsaError, match='Did you mean "camera model"'):
+        parse("camera_model = 'A7'", columns)
+    with pytest.raises(VlsaError, match='Write for example "camera model" = '):
+        parse('"camera model" = 7', columns)
+
+
+def test_a_column_is_a_number_where_every_value_is_written_as_one():
+    kinds = column_kinds(ROWS)
+    assert [name for name, kind in kinds.items() if kind == "number"] == ["rating"]
+    assert {*kinds} == {name for row in ROWS for name in row} and column_kinds([]) == {}
+    numbers = ["0", "10", "-3", "+2.50", ".5", "5.", "1e3", "2.5E-3", " 7 "]
+    others = ["", " ", "007", "1_000", "1,5", "nan", "inf", "0x1f", "1e999", "٣", "-", ".", "2025-03-01", "1 2"]
+    assert [text for text in numbers + others if is_number(text)] == numbers
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vlsa.base.errors import VlsaError
-from vlsa.retrieve.search.export.timecode import frame_at, nearest_rate, parse_timecode
+from vlsa.retrieve.search.export.timecode import DROPPING, frame_at, nearest_rate, parse_timecode, says_drop_frame
 from vlsa.retrieve.search.moments import Moment
 
 RATE_OF_SOUND = Fraction(25)
@@ -26,6 +26,8 @@ class EditedFile:
     """Frames a second."""
     first_frame: int
     """What its own timecode calls its first frame; 0 without one."""
+    drop_frame: bool
+    """Whether its timecode leaves out names; so it is, where it can be, in a file without one."""
     num_frames: int
     has_video: bool
     has_sound: bool
@@ -58,23 +60,27 @@ def read_edited_file(path: Path) -> EditedFile:
         )
         labels = [source.container.metadata, *(stream.metadata for stream in source.container.streams)]
     label = next((label["timecode"] for label in labels if "timecode" in label), None)
+    first_frame, drop_frame = _first_frame(label, rate)
     ends = [end for end in (facts.video_end_seconds, facts.audio_end_seconds) if end]
     return EditedFile(
         path=path,
         rate=rate,
-        first_frame=_first_frame(label, rate),
+        first_frame=first_frame,
+        drop_frame=drop_frame,
         num_frames=frame_at(max(ends), rate),
         has_video=facts.has_video,
         has_sound=facts.has_sound,
     )
 
 
-def _first_frame(label: str | None, rate: Fraction) -> int:
-    """Of the file's own timecode; 0 where it has none that can be read."""
-    try:
-        return parse_timecode(label, rate) if label is not None else 0
-    except VlsaError:
-        return 0
+def _first_frame(label: str | None, rate: Fraction) -> tuple[int, bool]:
+    """Of the file's own timecode, and whether it is drop-frame; from 0 where it has none that can be read."""
+    if label is not None:
+        try:
+            return parse_timecode(label, rate), says_drop_frame(label, rate)
+        except VlsaError:
+            pass
+    return 0, rate in DROPPING
 
 
 def events(moments: Iterable[Moment], source: str | os.PathLike[str]) -> list[Event]:

@@ -19,7 +19,7 @@ from vlsa.retrieve.search.spans import clock
 
 
 @dataclass(frozen=True)
-class Cut:
+class CutClip:
     """A clip that was cut, and what of its source is in it."""
 
     path: Path
@@ -28,7 +28,7 @@ class Cut:
     stop_seconds: float
 
 
-def cut_clip(source: Path, start_seconds: float, stop_seconds: float, out: Path, *, exact: bool = True) -> Cut:
+def cut_clip(source: Path, start_seconds: float, stop_seconds: float, out: Path, *, exact: bool = True) -> CutClip:
     """Cut a stretch of a media file into the file `out`. Raises MediaError for a file, or a stretch, without media.
 
     Raises VlsaError where `out` is the source itself. With `exact` the stretch to the frame, else from a key frame on.
@@ -52,7 +52,7 @@ def cut_clip(source: Path, start_seconds: float, stop_seconds: float, out: Path,
         ) from error
     finally:
         partial.unlink(missing_ok=True)
-    return Cut(out, source, start, stop)
+    return CutClip(out, source, start, stop)
 
 
 def _check_times(source: Path, start_seconds: float, stop_seconds: float) -> None:
@@ -71,7 +71,7 @@ def _check_times(source: Path, start_seconds: float, stop_seconds: float) -> Non
 
 def cut_moments(
     moments: Sequence[Moment], source: str | os.PathLike[str], folder: Path, *, exact: bool = True
-) -> list[Cut]:
+) -> list[CutClip]:
     """Cut every moment into a folder, named by rank, file and time; paths of moments are relative to `source`."""
     cuts = []
     for moment in moments:

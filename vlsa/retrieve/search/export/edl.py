@@ -1,8 +1,9 @@
 """Moments as an edit decision list (CMX 3600): the cuts one after the other, which every editor loads.
 
-Reads events of clips.py. A list has one frame rate, so moments of files with different rates make a list each. The
-sequence starts at 01:00:00:00, as is usual. Reel names have eight characters, so the file's name and its path are given
-as comments.
+Reads events of clips.py. A list has one frame rate, so moments of files with different rates make a list each; and it
+has at most MOST_EVENTS cuts, so that more make several. The sequence starts at 01:00:00:00, as is usual, in the kind of
+timecode (drop-frame or not) of the first cut. Each source keeps the kind of its own; an FCM line says where it changes.
+Reel names have eight characters, so the file's name and its path are given as comments.
 """
 
 import re
@@ -10,40 +11,54 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from vlsa.retrieve.search.export.clips import Event
-from vlsa.retrieve.search.export.timecode import DROPPING, parse_timecode, timecode
+from vlsa.retrieve.search.export.timecode import parse_timecode, timecode
 
 REEL_LETTERS = 8
 MOST_EVENTS = 999
 """Numbers that an event can have."""
 
 
-def edit_lists(events: Iterable[Event], title: str) -> dict[Fraction, str]:
-    """The text of a list for each frame rate; of more than 999 moments of a rate the first."""
+def edit_lists(events: Iterable[Event], title: str) -> dict[Fraction, list[str]]:
+    """The texts of the lists for each frame rate."""
     by_rate: dict[Fraction, list[Event]] = {}
     for event in events:
         by_rate.setdefault(event.file.rate, []).append(event)
-    return {rate: _edit_list(group[:MOST_EVENTS], rate, title) for rate, group in by_rate.items()}
+    found = {}
+    for rate, group in by_rate.items():
+        parts = [group[first : first + MOST_EVENTS] for first in range(0, len(group), MOST_EVENTS)]
+        numbered = [f"{number} of {len(parts)}: {title}" for number in range(1, len(parts) + 1)]
+        titles = numbered if len(parts) > 1 else [title]
+        found[rate] = [_edit_list(part, rate, name) for part, name in zip(parts, titles, strict=True)]
+    return found
 
 
 def _edit_list(events: Sequence[Event], rate: Fraction, title: str) -> str:
     reels = reel_names([event.moment.path for event in events])
-    lines = [f"TITLE: {_one_line(title)[:70]}", f"FCM: {'DROP FRAME' if rate in DROPPING else 'NON-DROP FRAME'}", ""]
-    place = parse_timecode("01:00:00;00" if rate in DROPPING else "01:00:00:00", rate)
+    drop_frame = in_drop_frame = events[0].file.drop_frame
+    lines = [f"TITLE: {_one_line(title)[:70]}", _frame_code(drop_frame), ""]
+    place = parse_timecode("01:00:00;00" if drop_frame else "01:00:00:00", rate)
     for number, event in enumerate(events, 1):
-        lines += _lines(number, event, reels[event.moment.path], place)
+        if event.file.drop_frame != in_drop_frame:
+            in_drop_frame = event.file.drop_frame
+            lines.append(_frame_code(in_drop_frame))
+        record = [timecode(frame, rate, drop_frame=drop_frame) for frame in (place, place + event.num_frames)]
+        lines += _lines(number, event, reels[event.moment.path], record)
         place += event.num_frames
     return "\r\n".join(lines) + "\r\n"
 
 
-def _lines(number: int, event: Event, reel: str, place: int) -> list[str]:
-    rate = event.file.rate
-    source = timecode(event.start_frame, rate), timecode(event.stop_frame, rate)
-    record = timecode(place, rate), timecode(place + event.num_frames, rate)
-    channel = "B" if event.file.has_video and event.file.has_sound else "V" if event.file.has_video else "A"
+def _frame_code(drop_frame: bool) -> str:
+    return f"FCM: {'DROP FRAME' if drop_frame else 'NON-DROP FRAME'}"
+
+
+def _lines(number: int, event: Event, reel: str, record: Sequence[str]) -> list[str]:
+    file = event.file
+    source = [timecode(frame, file.rate, drop_frame=file.drop_frame) for frame in (event.start_frame, event.stop_frame)]
+    channel = "B" if file.has_video and file.has_sound else "V" if file.has_video else "A"
     comment = f"RANK {event.moment.rank}, STAND-OUT {event.moment.stand_out:.2f}"
     return [
         f"{number:03d}  {reel:<8} {channel:<5} C        {' '.join((*source, *record))}",
-        f"* FROM CLIP NAME: {_one_line(event.file.path.name)}",
+        f"* FROM CLIP NAME: {_one_line(file.path.name)}",
         f"* SOURCE FILE: {_one_line(event.moment.path)}",
         f"* COMMENT: {_one_line(', '.join([comment, *event.moment.texts]))}",
     ]
@@ -69,9 +84,3 @@ def _unused(stem: str, used: set[str]) -> str:
         number += 1
         name = f"{stem[: REEL_LETTERS - len(str(number))]}{number}"
     return name
-
-
-def num_left_out(events: Sequence[Event]) -> int:
-    """Moments that do not fit into the lists."""
-    counts = [sum(event.file.rate == rate for event in events) for rate in {event.file.rate for event in events}]
-    return sum(max(count - MOST_EVENTS, 0) for count in counts)

@@ -2,7 +2,7 @@
 
 At 29.97 frames a second a clock that counts 30 frames as a second runs slow; drop-frame timecode leaves out the names
 ;00 and ;01 (at 59.94 ;00 to ;03) at the start of each minute but every tenth, so that it follows the clock. No frame is
-dropped, only names.
+dropped, only names. Material at these rates has either kind of names; `;` before the frames says drop-frame.
 """
 
 import re
@@ -16,7 +16,8 @@ RATES = tuple(
 )
 """Frames a second that editors count in."""
 DROPPING = frozenset({Fraction(30000, 1001), Fraction(60000, 1001)})
-_TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})[:;.](\d{2})", re.ASCII)
+"""Rates at which names may be left out."""
+_TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.])(\d{2})", re.ASCII)
 
 
 def nearest_rate(frames_per_second: float) -> Fraction:
@@ -29,9 +30,9 @@ def frame_at(seconds: float, rate: Fraction) -> int:
     return round(Fraction(seconds).limit_denominator(1_000_000) * rate)
 
 
-def timecode(frame: int, rate: Fraction) -> str:
+def timecode(frame: int, rate: Fraction, *, drop_frame: bool) -> str:
     """The name of a frame: 00:00:12:05, or with drop-frame 00:00:12;05. After 24 hours it starts again."""
-    base, dropped = _base(rate)
+    base, dropped = _base(rate, drop_frame)
     if dropped:
         tens, rest = divmod(frame, 600 * base - 9 * dropped)
         frame += 9 * dropped * tens + dropped * max((rest - dropped) // (60 * base - dropped), 0)
@@ -43,16 +44,26 @@ def timecode(frame: int, rate: Fraction) -> str:
 def parse_timecode(text: str, rate: Fraction) -> int:
     """The frame of a name. Raises VlsaError for what is no timecode, or names a frame that there is not."""
     found = _TIMECODE.fullmatch(text.strip())
-    hours, minutes, seconds, frames = map(int, found.groups()) if found else (0, 0, 0, 0)
-    base, dropped = _base(rate)
-    if found is None or minutes > 59 or seconds > 59 or frames >= base:
-        raise VlsaError(f"{text[:40]!r}: not a timecode at {float(rate):.2f} frames/s. Write hh:mm:ss:ff.")
-    dropped = dropped if ";" in text else 0
+    hours, minutes, seconds, frames = (int(found[group]) for group in (1, 2, 3, 5)) if found else (0, 0, 0, 0)
+    base, dropped = _base(rate, says_drop_frame(text, rate))
+    is_left_out = minutes % 10 and not seconds and frames < dropped
+    if found is None or minutes > 59 or seconds > 59 or frames >= base or is_left_out:
+        raise VlsaError(
+            f"{text[:40]!r}: no frame has this timecode at {float(rate):.2f} frames/s; it is no place in a file. "
+            "Write hh:mm:ss:ff, or hh:mm:ss;ff for drop-frame."
+        )
     total_minutes = 60 * hours + minutes
     return (60 * total_minutes + seconds) * base + frames - dropped * (total_minutes - total_minutes // 10)
 
 
-def _base(rate: Fraction) -> tuple[int, int]:
+def says_drop_frame(text: str, rate: Fraction) -> bool:
+    """Whether a timecode is in drop-frame: `;`, or `.` as some write it, stands before the frames."""
+    found = _TIMECODE.fullmatch(text.strip())
+    return rate in DROPPING and found is not None and found[4] != ":"
+
+
+def _base(rate: Fraction, drop_frame: bool) -> tuple[int, int]:
     """Frames that timecode counts as a second, and names left out at the start of a minute."""
+    assert rate in DROPPING or not drop_frame, rate
     base = round(rate)
-    return base, base // 15 if rate in DROPPING else 0
+    return base, base // 15 if drop_frame else 0

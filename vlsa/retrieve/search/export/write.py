@@ -1,8 +1,8 @@
 """Moments written in the form that the name of a file asks for: .csv, .jsonl, .srt, .edl or .otio.
 
 Reads moments; calls tables.py, edl.py and timeline.py. A subtitle file belongs to one media file, and an edit decision
-list has one frame rate: where there are several, each has a file of its own, with the media file or the rate in its
-name.
+list has one frame rate and at most 999 cuts: where there are several, each has a file of its own, with the media file,
+or the rate and a number, in its name.
 """
 
 import os
@@ -56,8 +56,11 @@ def _subtitles(moments: Sequence[Moment], source: str | os.PathLike[str], title:
 
 
 def _edit_lists(moments: Sequence[Moment], source: str | os.PathLike[str], title: str) -> Text:
-    lists = edl.edit_lists(events(moments, source), title)
-    return {_rate_name(rate): text for rate, text in lists.items()} or {"": f"TITLE: {title}\r\n"}
+    found = {}
+    for rate, lists in edl.edit_lists(events(moments, source), title).items():
+        for number, text in enumerate(lists, 1):
+            found[_rate_name(rate) + (f".{number}" if len(lists) > 1 else "")] = text
+    return found or {"": f"TITLE: {title}\r\n"}
 
 
 def _rate_name(rate: Fraction) -> str:

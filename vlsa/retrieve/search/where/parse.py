@@ -3,11 +3,13 @@
     filter     = both {"or" both}                     column by column: = != < <= > >=, like, in (..), is [not] null
     both       = one {"and" one}                      a boolean column may stand alone
     one        = "not" one | "(" filter ")" | column [comparison]
+    column     = a word, or a name in double quotation marks, as "camera model"
 
 Reads tokens.py; feeds evaluate.py and sql.py. Every name is one of the known columns, and every value is of the kind of
-its column, or the filter is refused.
+its column, or the filter is refused. Texts stand in single quotation marks.
 """
 
+import re
 from calendar import monthrange
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -29,7 +31,7 @@ from vlsa.retrieve.search.where.expression import (
     Operator,
     Value,
 )
-from vlsa.retrieve.search.where.tokens import Token, tokens, unreadable
+from vlsa.retrieve.search.where.tokens import KEYWORDS, Token, tokens, unreadable
 
 DEEPEST = 50
 """Brackets and nots within one another."""
@@ -118,18 +120,25 @@ class _Parser:
         if self._accept("keyword", "in"):
             return _negated(negated, self._members(column, kind))
         if negated or kind != "boolean":
-            self._fail(f"{column} is compared with nothing", f"Write for example {column} = {EXAMPLES[kind]}")
+            self._fail(f"{column} is compared with nothing", _example(column, kind))
         return Comparison(column, kind, "=", True)
 
     def _column(self) -> str:
         token = self._take()
-        if token.kind != "word":
+        if token.kind not in ("word", "name"):
             self._fail(f"{token.text or 'the end'!r} where the name of a column belongs")
         if token.text not in self._columns:
-            near = get_close_matches(token.text, self._columns, 1, 0.5)
-            known = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(self._columns))}."
-            raise VlsaError(f"where: there is no column {token.text!r}; nothing was searched. {known}")
+            self._unknown(token.text)
         return token.text
+
+    def _unknown(self, name: str) -> NoReturn:
+        both = [column for column in self._columns if column in (f"file.{name}", f"metadata.{name}")]
+        if both:
+            self._fail(f"{name!r} is both {' and '.join(map(_quoted, both))}", "Write one of these")
+        near = get_close_matches(name, self._columns, 1, 0.5)
+        known = f"Known are {', '.join(map(_quoted, sorted(self._columns)))}."
+        advice = f"Did you mean {_quoted(near[0])}?" if near else known
+        raise VlsaError(f"where: there is no column {name!r}; nothing was searched. {advice}")
 
     def _compared(self, column: str, kind: Kind) -> tuple[Operator, Value]:
         operator = cast(Operator, self._take().text)
@@ -139,7 +148,9 @@ class _Parser:
 
     def _pattern(self, column: str, kind: Kind) -> str:
         if kind != "text":
-            self._fail(f"{column} is a {kind}; like compares texts", f"Write for example {column} = {EXAMPLES[kind]}")
+            self._fail(
+                f"{column} is a {kind}; like compares texts", f"Write for example {_quoted(column)} = {EXAMPLES[kind]}"
+            )
         return str(self._value(column, kind))
 
     def _members(self, column: str, kind: Kind) -> Expression:
@@ -155,13 +166,26 @@ class _Parser:
         token = self._take()
         value = _read_value(token, kind)
         if value is None:
+            if token.kind == "name":
+                advice = "Names of columns stand in double quotation marks; write a text in single ones"
+                self._fail(f'"{token.text[:40]}" where a {kind} belongs', advice)
             what = f"{column} is a {kind}, {token.text[:40] or 'the end'!r} is none"
-            self._fail(what, f"Write for example {column} = {EXAMPLES[kind]}")
+            self._fail(what, _example(column, kind))
         return value
 
 
 def _negated(negated: bool, expression: Expression) -> Expression:
     return Not(expression) if negated else expression
+
+
+def _quoted(column: str) -> str:
+    """The name of a column as it has to be written."""
+    is_word = re.fullmatch(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*", column) and column.lower() not in KEYWORDS
+    return column if is_word else '"' + column.replace('"', '""') + '"'
+
+
+def _example(column: str, kind: Kind) -> str:
+    return f"Write for example {_quoted(column)} = {EXAMPLES[kind]}"
 
 
 def _read_value(token: Token, kind: Kind) -> Value | None:

@@ -1,7 +1,8 @@
 """A filter compiled for the database: every name and every value is written here from the tree.
 
 Reads trees of parse.py; feeds the table's `where`. What was typed never reaches the database: names come from the list
-of known columns, numbers are printed by Python, texts are quoted with quotation marks doubled, and a date is a date.
+of known columns, numbers are printed by Python, and texts are quoted with quotation marks doubled. Times are texts in
+the tables of an index (ISO 8601 in UTC), whose order is that of time, so days are compared as texts too.
 """
 
 from collections.abc import Mapping
@@ -41,7 +42,7 @@ def _comparison(name: str, operator: str, value: float | str | bool | Days) -> s
 
 
 def _compare_days(name: str, operator: str, days: Days) -> str:
-    first, after = f"date '{days.first.isoformat()}'", f"date '{days.after.isoformat()}'"
+    first, after = f"'{days.first.isoformat()}'", f"'{days.after.isoformat()}'"
     return {
         "=": f"({name} >= {first} AND {name} < {after})",
         "!=": f"({name} < {first} OR {name} >= {after})",

@@ -1,4 +1,7 @@
-"""A filter's text cut into words, numbers, dates, quoted texts and operators. Feeds parse.py."""
+"""A filter's text cut into words, numbers, dates, quoted texts, quoted names and operators. Feeds parse.py.
+
+As in SQL, single quotation marks are for texts and double ones for names of columns.
+"""
 
 import re
 from dataclasses import dataclass
@@ -13,8 +16,9 @@ _PATTERN = re.compile(
     r"""\s*(?:
         (?P<date>\d{4}-\d{2}(?:-\d{2})?(?![\w.]))
       | (?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
-      | (?P<text>'(?:[^']|'')*'|"(?:[^"]|"")*")
-      | (?P<word>[^\W\d]\w*)
+      | (?P<text>'(?:[^']|'')*')
+      | (?P<name>"(?:[^"]|"")*")
+      | (?P<word>[^\W\d]\w*(?:\.[^\W\d]\w*)*)
       | (?P<operator><=|>=|!=|<>|==|[=<>(),])
     )""",
     re.VERBOSE,
@@ -23,7 +27,7 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of a filter: its kind, its text (of a quoted text what is inside), and where it starts."""
+    """A piece of a filter: its kind, its text (of a quoted one what is inside), and where it starts."""
 
     kind: str
     text: str
@@ -57,7 +61,7 @@ def unreadable(text: str, position: int) -> NoReturn:
 def _token(match: re.Match[str]) -> Token:
     kind = str(match.lastgroup)
     text, position = match[kind], match.start(kind)
-    if kind == "text":
+    if kind in ("text", "name"):
         return Token(kind, text[1:-1].replace(text[0] * 2, text[0]), position)
     if kind == "word" and text.lower() in KEYWORDS:
         return Token("keyword", text.lower(), position)

@@ -1,0 +1,61 @@
+"""What a filter can name: the facts of a file, and the columns of a metadata.csv with the kind that their values have.
+
+A column of the table that has the name of a fact hides neither: they are then called `metadata.NAME` and `file.NAME`,
+and the plain name is refused by parse.py. Feeds parse.py with columns and evaluate.py with rows.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from vlsa.retrieve.search.where.expression import Columns, Kind
+
+FILE, METADATA = "file.", "metadata."
+"""Before a name that is both a fact and a column."""
+_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,2})?", re.ASCII)
+"""Not 007, which is a name."""
+
+
+@dataclass(frozen=True)
+class FilterColumns:
+    """The columns of an index that a filter can name."""
+
+    facts: Columns
+    metadata: Columns
+    """Columns of metadata.csv, as they are called there."""
+
+    @classmethod
+    def of(cls, facts: Columns, metadata: Iterable[Mapping[str, str]]) -> "FilterColumns":
+        """From what is known of every file, and the rows of metadata.csv."""
+        return cls(facts, column_kinds(metadata))
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Of every column, by the name that it has in a filter."""
+        return {self._name(name, FILE): kind for name, kind in self.facts.items()} | {
+            self._name(name, METADATA): kind for name, kind in self.metadata.items()
+        }
+
+    def row(self, facts: Mapping[str, object], metadata: Mapping[str, str]) -> dict[str, object]:
+        """A file as evaluate.py reads it."""
+        return {self._name(name, FILE): value for name, value in facts.items()} | {
+            self._name(name, METADATA): float(value) if self.metadata[name] == "number" else value
+            for name, value in metadata.items()
+        }
+
+    def _name(self, name: str, prefix: str) -> str:
+        return prefix + name if name in self.facts and name in self.metadata else name
+
+
+def column_kinds(rows: Iterable[Mapping[str, str]]) -> dict[str, Kind]:
+    """The columns of a table by name: a number where every value is one, else a text. A row may lack values."""
+    are_numbers: dict[str, bool] = {}
+    for row in rows:
+        for name, value in row.items():
+            are_numbers[name] = are_numbers.get(name, True) and is_number(value)
+    return {name: "number" if are_numbers[name] else "text" for name in sorted(are_numbers)}
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is written as a number; one with zeros before it, as 007, is a name."""
+    return _NUMBER.fullmatch(text.strip()) is not None
