@@ -19,7 +19,7 @@ from vlsa.retrieve.search.asked import Asked
 from vlsa.retrieve.search.combine import Term, combine, fuse_by_rank
 from vlsa.retrieve.search.moments import Found, Moment, Reason, Windows, extent, find_moments, make_moment
 from vlsa.retrieve.search.question import Question
-from vlsa.retrieve.search.stand_out import LEAST_STAND_OUT, Typical, nothing_stands_out
+from vlsa.retrieve.search.stand_out import LEAST_ABOVE_CHANCE, Typical, nothing_stands_out
 from vlsa.retrieve.search.texts import WindowTexts, of_windows
 
 
@@ -60,9 +60,12 @@ def answer(
     *,
     words: Float[np.ndarray, " M"] | None = None,
     kept: Bool[np.ndarray, " N"] | None = None,
-    least_stand_out: float = LEAST_STAND_OUT,
+    margin: float = LEAST_ABOVE_CHANCE,
 ) -> Answer:
-    """The k best moments. `words`: the full-text score of each text, nan = they do not occur; `kept`: the filter."""
+    """The k best moments. `words`: the full-text score of each text, nan = they do not occur; `kept`: the filter.
+
+    margin: of stand-out above chance, below which nothing stands out.
+    """
     literal = _literal(searched, question, words)
     meanings = _meanings(searched, asked)
     stand_out = _stand_out(searched, meanings)
@@ -84,7 +87,7 @@ def answer(
     moments = tuple(_moment(searched, one, rank, order, stand_out, reasons) for rank, one in enumerate(found, 1))
     best = max((moment.stand_out for moment in moments), default=np.nan)
     is_literal = any(not np.isnan(literal[one.best]) for one in found)
-    stands_out = is_literal or not nothing_stands_out(best, int(np.sum(~np.isnan(stand_out))), least_stand_out)
+    stands_out = is_literal or not nothing_stands_out(best, int(np.sum(~np.isnan(stand_out))), margin)
     return Answer(moments, bool(moments) and stands_out, len(searched.windows))
 
 

@@ -6,6 +6,7 @@ Reads facts of files; feeds tables.py.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from vlsa.retrieve.search.where.columns import FilterColumns
 from vlsa.retrieve.search.where.evaluate import passes
 from vlsa.retrieve.search.where.expression import Kind
 from vlsa.retrieve.search.where.parse import parse
@@ -31,20 +32,20 @@ COLUMNS: dict[str, Kind] = {
     "has_text": "boolean",
     "language": "text",
 }
-"""What a filter can name of every file; columns of a metadata.csv come in addition, as texts."""
+"""What a filter can name of every file; columns of a metadata.csv come in addition."""
 
 
 def kept_paths(where: str, files: "Sequence[FileFacts]") -> set[str]:
     """Of the files that a filter keeps. Raises VlsaError for one that cannot be read."""
-    columns = COLUMNS | {name: "text" for file in files for name in file.columns if name not in COLUMNS}
-    expression = parse(where, columns)
-    return {file.path for file in files if passes(expression, row_of(file))}
+    columns = FilterColumns.of(COLUMNS, [file.columns for file in files])
+    expression = parse(where, columns.kinds)
+    return {file.path for file in files if passes(expression, columns.row(facts_of(file), file.columns))}
 
 
-def row_of(file: "FileFacts") -> dict[str, object]:
-    """A file as a filter sees it."""
+def facts_of(file: "FileFacts") -> dict[str, object]:
+    """What a filter can name of a file."""
     folder, _, name = file.path.rpartition("/")
-    return file.columns | {
+    return {
         "path": file.path,
         "folder": folder,
         "name": name,

@@ -21,8 +21,6 @@ from jaxtyping import Float, Float64
 LEAST_ABOVE_CHANCE = 1.0
 """Where the best answer stands out less than this above the best of noise, nothing does. Of normal noise the best of
 1,000 windows is above it in one question of 47, that of 100,000 in one of 143."""
-LEAST_STAND_OUT = LEAST_ABOVE_CHANCE
-"""Its name in answer.py."""
 FEWEST_WINDOWS = 20
 """With fewer the spread is a guess, and the rule says nothing."""
 _NORMAL = 1.4826

@@ -80,7 +80,7 @@ def test_what_the_answer_should_be_unlike_is_not_first(tmp_path):
 def test_nothing_stands_out_where_nothing_is_like_the_question():
     unknown = ask(question_of("number 777", target="video"))
     assert not unknown.stands_out and len(unknown.moments) == 10
-    assert not ask(question_of("number 7", target="video"), least_stand_out=1000.0).stands_out
+    assert not ask(question_of("number 7", target="video"), margin=1000.0).stands_out
 
 
 def test_a_quoted_phrase_keeps_the_windows_in_which_it_occurs():

@@ -14,7 +14,7 @@ from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.index.file_facts import FileFacts, file_id
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.rows import IndexRow
-from vlsa.retrieve.search.file_filter import COLUMNS, row_of
+from vlsa.retrieve.search.file_filter import COLUMNS, facts_of
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
 from vlsa.retrieve.search.spans import parse_span
@@ -102,7 +102,7 @@ def test_a_moment_of_the_index_is_a_question(library):
 
 
 def test_every_column_that_can_be_named_is_in_every_row(library):
-    assert row_of(library.tables.files[0]).keys() == COLUMNS.keys() | {"crew"}
+    assert facts_of(library.tables.files[0]).keys() == COLUMNS.keys()
     with pytest.raises(VlsaError, match="Did you mean crew"):
         library.tables.kept("crw = '1'")
 
