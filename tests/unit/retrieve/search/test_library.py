@@ -81,7 +81,7 @@ def test_a_question_finds_the_moment_and_its_words(library):
         ("duration > 270", {28, 29}),
         ("folder = '2025' and name like 'film 1?.mp4'", {11, 13, 15, 17, 19}),
         ("recorded = 2025-03-03 or recorded >= 2025-03-30", {2, 29}),
-        ("has_text and crew = '4'", {9, 24}),
+        ("has_text and crew = 4", {9, 24}),
         ("width is not null", set()),
     ],
 )
