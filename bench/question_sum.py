@@ -18,7 +18,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from records import above_zero, circumstances, exit_status, finish
 
-from vlsa.retrieve.search.combine import RANK_OFFSET, Term, combine, ranks
+from vlsa.retrieve.encode.fusion import RANK_OFFSET, ranks_of
+from vlsa.retrieve.search.combine import Term, combine
 from vlsa.retrieve.search.stand_out import Typical
 
 WIDTH = 64
@@ -51,7 +52,7 @@ def made(
 
 def precision(scores: np.ndarray, wanted: np.ndarray) -> float:
     """Average precision of a ranking."""
-    places = np.sort(ranks(scores)[wanted])
+    places = np.sort(ranks_of(scores)[wanted])
     return float(np.mean(np.arange(1, len(places) + 1) / places))
 
 
@@ -62,7 +63,7 @@ def rules(one: np.ndarray, other: np.ndarray, sign: int) -> dict[str, np.ndarray
         "sum of cosines": one + sign * other,
         "sum of z": first + sign * second,
         "sum of z, unlike cut at 0": combine([Term(1, one), Term(sign, other)]),
-        "reciprocal rank": 1 / (RANK_OFFSET + ranks(one)) + sign / (RANK_OFFSET + ranks(other)),
+        "reciprocal rank": 1 / (RANK_OFFSET + ranks_of(one)) + sign / (RANK_OFFSET + ranks_of(other)),
     }
 
 

@@ -18,27 +18,34 @@ _WEIGHT = re.compile(r"(?P<value>.+)\^(?P<weight>[-+]?(?:\d+\.?\d*|\.\d+))", re.
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
 
 
+Pieces = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+"""One, or several."""
+
+
 def question_of(
     text: str | None = None,
     *,
-    like: Sequence[str] = (),
-    like_sound: Sequence[str] = (),
-    like_video: Sequence[str] = (),
-    like_moment: Sequence[str] = (),
-    unlike: Sequence[str] = (),
+    like: Pieces = (),
+    like_sound: Pieces = (),
+    like_video: Pieces = (),
+    like_moment: Pieces = (),
+    unlike: Pieces = (),
     **settings: Any,
 ) -> Question:
     """The question that these pieces make; the settings are those of `Question`. Raises VlsaError."""
     words, phrases = split_phrases(text or "")
     parts = [Part("text", words)] if words else []
-    parts += [_example(piece, None) for piece in like]
-    examples: tuple[tuple[PartKind, Sequence[str]], ...]
-    examples = ("audio", like_sound), ("video", like_video), ("moment", like_moment)
-    parts += [_example(piece, kind) for kind, pieces in examples for piece in pieces]
-    parts += [_unlike(piece) for piece in unlike]
+    examples: tuple[tuple[PartKind | None, Pieces], ...]
+    examples = (None, like), ("audio", like_sound), ("video", like_video), ("moment", like_moment)
+    parts += [_example(piece, kind) for kind, pieces in examples for piece in _listed(pieces)]
+    parts += [_unlike(piece) for piece in _listed(unlike)]
     if text is not None and not text.strip():
         parts.insert(0, Part("text", text))  # raises: an empty text is a slip, not a part to leave out
     return Question(parts=tuple(parts), phrases=phrases, **settings)
+
+
+def _listed(pieces: Pieces) -> list[str]:
+    return [os.fspath(piece) for piece in ([pieces] if isinstance(pieces, str | os.PathLike) else pieces)]
 
 
 def split_phrases(text: str) -> tuple[str, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """A question is a sum of parts, in Python, in JSON and on the command line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +110,8 @@ def test_an_empty_text_is_a_slip_and_no_text_is_none():
         question_of("  ", like=["a.wav"])
     with pytest.raises(VlsaError, match="the question is empty"):
         question_of()
+
+
+def test_one_piece_and_a_path_need_no_list():
+    asked = question_of("a dog", like_sound=Path("bark.wav"), unlike="music")
+    assert asked == question_of("a dog", like_sound=["bark.wav"], unlike=["music"])
