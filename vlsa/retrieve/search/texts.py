@@ -22,6 +22,8 @@ from vlsa.retrieve.search.moments import Windows
 
 JOINED_SECONDS = 1.0
 """Longest pause between two cues that are read as one text."""
+ROWS_AT_ONCE = 4096
+"""Texts that are laid beside windows at a time; it bounds the memory."""
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -82,10 +84,14 @@ class WindowTexts:
         """The windows in which every phrase occurs."""
         found = np.ones(len(self.windows), bool)
         for phrase in phrases:
+            spans = np.array([*_occurrences(_pattern(phrase), self.running)], np.int64).reshape(-1, 2)
+            first = np.searchsorted(self.starts, spans[:, 0], "right") - 1
+            stop = np.searchsorted(self.starts, spans[:, 1])
+            steps = np.zeros(len(self.rows) + 1, np.int64)
+            np.add.at(steps, first, 1)
+            np.add.at(steps, stop, -1)
             holds = np.full(len(self.places), np.nan)
-            for start, stop in _occurrences(_pattern(phrase), self.running):
-                first, last = np.searchsorted(self.starts, [start, stop - 1], "right") - 1
-                holds[self.rows[first : last + 1]] = 1.0
+            holds[self.rows[np.cumsum(steps[:-1]) > 0]] = 1.0
             found &= ~np.isnan(of_windows(self.places, holds, self.windows))
         return found
 
@@ -139,25 +145,27 @@ def of_windows(texts: Windows, scores: Float[np.ndarray, " M"], windows: Windows
     `texts` are where the M texts are; nan = no score. Times that only touch do not count.
     """
     best = np.full(len(windows), np.nan)
-    by_time = np.lexsort((windows.start_seconds, windows.file))
-    first = _bounds(windows, by_time)
-    longest = float((windows.stop_seconds - windows.start_seconds).max(initial=0))
-    for row in np.flatnonzero(~np.isnan(scores)):
-        members = first.get(int(texts.file[row]))
-        if members is not None:
-            start, stop = float(texts.start_seconds[row]), float(texts.stop_seconds[row])
-            near = _between(windows.start_seconds[members], start - longest, stop)
-            shown = members[near][windows.stop_seconds[members[near]] > start]
-            best[shown] = np.fmax(best[shown], scores[row])
+    rows = np.flatnonzero(~np.isnan(scores))
+    if len(windows):
+        by_time = np.lexsort((windows.start_seconds, windows.file))
+        for part in np.array_split(rows, 1 + len(rows) // ROWS_AT_ONCE):
+            row, window = _near(texts, part, windows, by_time)
+            shown = texts.file[row] == windows.file[window]
+            shown &= windows.start_seconds[window] < texts.stop_seconds[row]
+            shown &= windows.stop_seconds[window] > texts.start_seconds[row]
+            np.fmax.at(best, window[shown], scores[row[shown]])
     return best
 
 
-def _bounds(windows: Windows, by_time: Int64[np.ndarray, " N"]) -> dict[int, Int64[np.ndarray, " n"]]:
-    """The windows of each file, by time."""
-    files, starts = np.unique(windows.file[by_time], return_index=True)
-    return dict(zip(map(int, files), np.split(by_time, starts[1:]), strict=True))
-
-
-def _between(ascending: Float[np.ndarray, " n"], low: float, high: float) -> slice:
-    """Which of these are at least `low` and below `high`."""
-    return slice(*map(int, np.searchsorted(ascending, [low, high])))
+def _near(
+    texts: Windows, rows: Int64[np.ndarray, " m"], windows: Windows, by_time: Int64[np.ndarray, " N"]
+) -> tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
+    """Pairs of a text and a window, all that share time among them; files are laid one after the other in time."""
+    longest = (windows.stop_seconds - windows.start_seconds).max() + 1.0  # a second more than any rounding
+    period = max(windows.stop_seconds.max(), texts.stop_seconds.max(initial=0)) + longest
+    starts = windows.file[by_time] * period + windows.start_seconds[by_time]
+    low = np.searchsorted(starts, texts.file[rows] * period + texts.start_seconds[rows] - longest)
+    high = np.searchsorted(starts, texts.file[rows] * period + texts.stop_seconds[rows] + 1.0)
+    counts = high - low
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(rows, counts), by_time[np.repeat(low, counts) + within]
