@@ -36,7 +36,7 @@ FACTS = {
     "audio": ("material", "motion"),
 }
 """What can be left out, by what is compared with the question."""
-MARGINS = (-0.5, 0.0, 0.25, 0.5, 0.75, LEAST_ABOVE_CHANCE, 1.25, 1.5, 2.0, 3.0)
+MARGINS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 FEWEST_CLIPS = 50
 """With fewer, an index without one value may have fewer windows than the rule needs."""
 

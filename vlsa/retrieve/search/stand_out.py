@@ -9,7 +9,7 @@ the windows that do not answer (for normal scores their standard deviation). It 
 model are higher, or of a question are nearer together, so that, unlike a cosine, it can be compared between questions.
 It is no probability, and what is in half of an archive stands out little. Of more windows the best reaches more by
 chance: of 1,000 windows of normal noise about 3.1, of 100,000 about 4.3. So "nothing here stands out" is the answer
-where the best window is less than a margin above what chance gives for so many. Feeds combine.py. Axes: N windows.
+where the best window is not above what chance gives for so many. Feeds combine.py. Axes: N windows.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Float, Float64
 
-LEAST_ABOVE_CHANCE = 1.0
-"""Where the best answer stands out less than this above the best of noise, nothing does. Of normal noise the best of
-1,000 windows is above it in one question of 47, that of 100,000 in one of 143."""
+LEAST_ABOVE_CHANCE = 0.0
+"""Where the best answer stands out less than this above the best of noise, nothing does. Error rates of this and other
+margins: docs/search.md."""
 FEWEST_WINDOWS = 20
 """With fewer the spread is a guess, and the rule says nothing."""
 _NORMAL = 1.4826
