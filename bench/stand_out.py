@@ -28,7 +28,7 @@ from records import above_zero, circumstances, exit_status, finish
 from vlsa.data.world.clips import made_clips, world_log
 from vlsa.data.world.events import COMBINATION
 from vlsa.retrieve.encode.embed import embed_clips
-from vlsa.retrieve.search.stand_out import LEAST_ABOVE_CHANCE, Typical, best_by_chance, nothing_stands_out
+from vlsa.retrieve.search.stand_out import Typical, best_by_chance, nothing_stands_out
 
 FACTS = {
     "media": ("shape", "colour", "motion"),
