@@ -13,6 +13,44 @@ if TYPE_CHECKING:
     from vlsa.retrieve.index.report import IndexSummary
 
 
+Run = Annotated[
+    Path | None,
+    typer.Argument(
+        help="A run, an export of it, or a public encoder (vlsa encoders).", metavar="RUN", show_default=False
+    ),
+]
+Source = Annotated[
+    Path | None,
+    typer.Argument(
+        help="What to search: a folder of media, or a store.", metavar="FOLDER_OR_STORE", show_default=False
+    ),
+]
+Out = Annotated[Path | None, typer.Option(help="Folder of the index.", show_default=False)]
+Window = Annotated[
+    float | None, typer.Option(help="Seconds of a window; that of the model, rounded up to 0.5 s, by default.")
+]
+Step = Annotated[float | None, typer.Option(help="Seconds from one window to the next; half a window by default.")]
+Workers = Annotated[int | None, typer.Option(help="Decoding processes; one per core by default, 0 = none.")]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Make it anew; the old one answers until the new one is finished.")
+]
+Prune = Annotated[bool, typer.Option("--prune", help="Take out files that are gone, even if more than half are.")]
+Watch = Annotated[
+    bool,
+    typer.Option(
+        "--watch", help="Keep following the folder until Ctrl-C; --restart and --prune hold for the first time."
+    ),
+]
+Check = Annotated[
+    Path | None,
+    typer.Option(
+        help="Compare the vectors of this index, its list of files, and the disk; change none of them.",
+        metavar="INDEX",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
@@ -29,61 +67,35 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    run: Annotated[
-        Path | None,
-        typer.Argument(
-            help="A run, an export of it, or a public encoder (vlsa encoders).", metavar="RUN", show_default=False
-        ),
-    ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Argument(
-            help="What to search: a folder of media, or a store.", metavar="FOLDER_OR_STORE", show_default=False
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the index.", show_default=False)] = None,
-    window: Annotated[
-        float | None,
-        typer.Option(help="Seconds of a window; that of the model, rounded up to 0.5 s, by default."),
-    ] = None,
-    step: Annotated[
-        float | None,
-        typer.Option(help="Seconds from one window to the next; half a window by default."),
-    ] = None,
-    workers: Annotated[int | None, typer.Option(help="Decoding processes; one per core by default, 0 = none.")] = None,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Make it anew; the old one answers until the new one is finished.")
-    ] = False,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Take out files that are gone, even if more than half are.")
-    ] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Keep following the folder until Ctrl-C.")] = False,
-    check: Annotated[
-        Path | None,
-        typer.Option(
-            help="Compare the vectors of this index, its list of files, and the disk; change nothing.",
-            metavar="INDEX",
-            show_default=False,
-        ),
-    ] = None,
+    run: Run = None,
+    source: Source = None,
+    out: Out = None,
+    window: Window = None,
+    step: Step = None,
+    workers: Workers = None,
+    restart: Restart = False,
+    prune: Prune = False,
+    watch: Watch = False,
+    check: Check = None,
 ) -> None:
     """Make footage searchable. The same command again follows the folder: new, changed, moved and removed files.
 
     A moved or renamed file is not encoded again. A file that cannot be read is left out and listed in
-    INDEX/index_report.jsonl. If more than half of the files are gone, as without their drive, all stay until --prune.
-    A folder that was moved is given by its new place.
+    INDEX/index_report.jsonl; what lies in a folder that cannot be listed stays as it is. If more than half of the files
+    are gone, as without their drive, all stay until --prune. A folder that was moved is given by its new place.
     """
     if check is not None:
         _check(check)
         return
-    missing = [name for name, value in (("RUN", run), ("FOLDER_OR_STORE", source), ("--out", out)) if value is None]
-    if missing:
+    named = {"RUN": run, "FOLDER_OR_STORE": source, "--out": out}
+    if missing := [name for name, value in named.items() if value is None]:
         raise typer.BadParameter(f"{' and '.join(missing)} missing. Try: vlsa index run footage --out index")
-    options: dict[str, Any] = {"num_workers": workers, "window_seconds": window, "step_seconds": step}
-    options |= {"restart": restart, "prune": prune}
-    if watch:
-        _watch(run, source, out, options)
-        return
+    windows = {"window_seconds": window, "step_seconds": step}
+    options = {"num_workers": workers, "restart": restart, "prune": prune, **windows}
+    (_watch if watch else _build)(run, source, out, options)
+
+
+def _build(run: Path, source: Path, out: Path, options: dict[str, Any]) -> None:
     from vlsa.retrieve.index.build import build_index
 
     with Bar("indexing") as bar:
@@ -98,10 +110,9 @@ def _print(summary: "IndexSummary") -> None:
     print_text(summary)
 
 
-def _watch(run: Path | None, source: Path | None, out: Path | None, options: dict[str, Any]) -> None:
+def _watch(run: Path, source: Path, out: Path, options: dict[str, Any]) -> None:
     from vlsa.retrieve.index.watch import watch_index
 
-    assert run is not None and source is not None and out is not None
     for summary in watch_index(run, source, out, **options):
         _print(summary)
         say(f"watching {source}; Ctrl-C ends it")

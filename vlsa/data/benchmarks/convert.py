@@ -132,7 +132,7 @@ def place(clips: Sequence[AnnotatedClip], folder: Path) -> tuple[list[Placed], l
     """Find each clip's file. Raises ManifestError when the folder does not exist, or holds none of them."""
     from vlsa.data.ingest.scan import list_media  # brings media libraries
 
-    finder = MediaFinder(list_media(folder))
+    finder = MediaFinder(list_media(folder).names)
     placed, rejections = [], []
     for clip in clips:
         fault = _fault(clip)

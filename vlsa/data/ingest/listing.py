@@ -3,12 +3,16 @@
 Opens no media, so that it is fast, and imports no decoder. Feeds scan.py and the index.
 """
 
+import errno
 import os
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
+from vlsa.data.ingest.manifest import Rejection
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
@@ -16,17 +20,53 @@ SIDECAR_SUFFIXES = (".srt", ".vtt")
 """The first that exists has the text of the media file with the same name."""
 
 
-def list_media(folder: Path) -> list[str]:
-    """Names of the media files under a folder, sorted, without hidden ones. Raises ManifestError if it is no folder."""
+@dataclass(frozen=True)
+class Listing:
+    """What was found under a folder. Paths are relative to it, with forward slashes."""
+
+    names: tuple[str, ...]
+    """Media files, sorted, without hidden ones."""
+    unseen: Mapping[str, OSError]
+    """Folders that cannot be listed or entered, and why: what lies in them is not known."""
+
+    def sees(self, name: str) -> bool:
+        """Whether a file would have been found if it were there."""
+        return not any(name.startswith(f"{folder}/") for folder in self.unseen)
+
+    def rejections(self, folder: Path) -> tuple[Rejection, ...]:
+        """A line for each folder that could not be looked into."""
+        return tuple(_unseen(name, folder / name, error) for name, error in sorted(self.unseen.items()))
+
+
+def list_media(folder: Path) -> Listing:
+    """The media files under a folder. Raises ManifestError if it is none, or cannot be listed itself."""
     if not folder.is_dir():
         what = "not a folder" if folder.exists() else "no such folder"
         raise ManifestError(f"{folder}: {what}; a folder of media files is needed. Check the path.")
-    names = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    names: list[str] = []
+    errors: list[OSError] = []
+    for place, folders, files in os.walk(folder, onerror=errors.append):
         inside = Path(place).relative_to(folder)
-        names += [(inside / name).as_posix() for name in files if is_media(name)]
-    return sorted(names)
+        if os.access(place, os.X_OK, effective_ids=True):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            names += [(inside / name).as_posix() for name in files if is_media(name)]
+        else:
+            folders.clear()
+            errors.append(PermissionError(errno.EACCES, os.strerror(errno.EACCES), place))
+    unseen = {Path(error.filename).relative_to(folder).as_posix(): error for error in errors}
+    if "." in unseen:
+        raise ManifestError(
+            f"{folder}: cannot be listed ({unseen['.'].strerror}); what is in it is not known. Check the rights "
+            "(chmod u+rx), or the drive."
+        )
+    return Listing(tuple(sorted(names)), unseen)
+
+
+def _unseen(name: str, path: Path, error: OSError) -> Rejection:
+    message = f"{path}: this folder cannot be looked into ({error.strerror}); nothing in it is taken up. "
+    if isinstance(error, PermissionError):
+        return Rejection(name, str(path), None, None, reason="permission", message=f"{message}chmod u+rx it.")
+    return Rejection(name, str(path), None, None, reason="unreadable", message=f"{message}Check the disk.")
 
 
 def is_media(name: str) -> bool:

@@ -78,15 +78,15 @@ def scan(
     if not 0 <= test_share <= 1:
         raise ConfigError(f"test share {test_share:g}: a share lies between 0 and 1. Try 0.1.")
     folder = Path(folder)
-    names = list_media(folder)
-    table = read_tables(folder)
-    if not names and not table:
+    listed = list_media(folder)
+    table = {name: rows for name, rows in read_tables(folder).items() if listed.sees(name)}
+    if not listed.names and not table and not listed.unseen:
         raise ManifestError(
             f"{folder}: no media files in it; there is nothing to learn from. "
             f"Known endings: {', '.join(sorted(MEDIA_SUFFIXES))}."
         )
     # A row may name a file of another ending. One that does not exist is found out, and reported, like the rest.
-    tasks = [Task(folder, name, has_rows=name in table) for name in sorted({*names, *table})]
+    tasks = [Task(folder, name, has_rows=name in table) for name in sorted({*listed.names, *table})]
     scanned = scan_files(tasks, os.cpu_count() or 1 if num_workers is None else num_workers, progress)
     cuts: dict[str, list[Cut]] = {}
     for task in tasks:
@@ -102,7 +102,8 @@ def scan(
         for cut in chosen
     ]
     check_unique(rows, str(folder))
-    return rows, [_rejection(folder, name, cut) for name, found in cuts.items() for cut in found if cut.reason]
+    faulty = [_rejection(folder, name, cut) for name, found in cuts.items() for cut in found if cut.reason]
+    return rows, [*listed.rejections(folder), *faulty]
 
 
 def scan_files(tasks: list[Task], num_workers: int, progress: Progress | None) -> dict[str, ScannedFile]:

@@ -8,14 +8,14 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlsa.base.errors import ConfigError, ManifestError, SearchIndexError
+from vlsa.base.errors import ManifestError, SearchIndexError
 from vlsa.base.files import Progress, locked_folder
-from vlsa.data.ingest.segments import segment_seconds
 from vlsa.retrieve.index import ledger
+from vlsa.retrieve.index.build_options import BuildOptions
 from vlsa.retrieve.index.changes import agrees, compare, too_many
 from vlsa.retrieve.index.facts import (
     DATA_PREFIX,
@@ -37,50 +37,10 @@ from vlsa.retrieve.index.source import Source, check_not_empty, list_source
 
 if TYPE_CHECKING:
     from vlsa.retrieve.encode.protocol import Encoder
-    from vlsa.retrieve.index.encode_windows import Decode
 
 _LOG = logging.getLogger(__name__)
 LOCK_NAME = "index.lock"
 """In the index: locked while it is written, by vlsa 0.3 too."""
-SHORTEST_STEP_SECONDS = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuildOptions:
-    """How an index is made or brought up to its source. None = as it was made, or for a new one the default."""
-
-    num_workers: int | None = None
-    """Processes that decode; None = one per core, 0 = this process."""
-    window_seconds: float | None = None
-    """Default: the window of the model, rounded up to half a second."""
-    step_seconds: float | None = None
-    """From the start of a window to the start of the next; default: half a window."""
-    restart: bool = False
-    """Make it anew; the old index answers until the new one is finished."""
-    prune: bool = False
-    """Take out files that are gone even if they are more than half of all."""
-    decode: "Decode | None" = None
-
-    def windows(self, model_seconds: float) -> dict[str, float]:
-        """Length and distance of the windows. Raises ConfigError."""
-        window = segment_seconds(model_seconds) if self.window_seconds is None else self.window_seconds
-        step = window / 2 if self.step_seconds is None else self.step_seconds
-        if not 0.5 <= window <= 3600:
-            raise ConfigError(f"window of {window:g} s: from 0.5 s to an hour can be a window. Try --window 6.")
-        if not SHORTEST_STEP_SECONDS <= step <= window:
-            raise ConfigError(
-                f"step of {step:g} s: with windows of {window:g} s it lies between {SHORTEST_STEP_SECONDS:g} s and "
-                f"{window:g} s, or parts of a file could not be found. Try --step {window / 2:g}."
-            )
-        return {"window_seconds": window, "step_seconds": step}
-
-    def no_windows(self) -> dict[str, float]:
-        """For a store, whose clips are the windows. Raises ConfigError if others are asked for."""
-        if self.window_seconds is not None or self.step_seconds is not None:
-            raise ConfigError(
-                "--window, --step: the clips of a store are its windows. Leave them out, or name a folder."
-            )
-        return {}
 
 
 def build_index(
@@ -110,9 +70,6 @@ def build_index(
         check_not_empty(listed)
     model = model if isinstance(model, Model) else Model(model)
     with only_writer(path):
-        if exists and not chosen.restart:
-            (path / PENDING_NAME).unlink(missing_ok=True)
-        remove_unused(path)
         make = _follow if exists and not chosen.restart else _make
         return make(path, model, listed, chosen, progress)
 
@@ -123,7 +80,7 @@ def _make(path: Path, model: Model, source: Source, options: BuildOptions, progr
 
     check_replaceable(path)
     pending = (path / FACTS_NAME).exists()
-    windows = options.windows(model.encoder.window.window_seconds) if source.store is None else options.no_windows()
+    windows = options.windows(model.encoder.window) if source.store is None else options.no_windows()
     index = _unfinished(path, model, source, windows) if pending else None
     if index is None:
         check_usable(model.encoder)
@@ -132,6 +89,7 @@ def _make(path: Path, model: Model, source: Source, options: BuildOptions, progr
     summary = _update(index, model, source, options, progress, moved=False)
     if pending:
         activate(path)
+    remove_unused(path)
     return replace(summary, note=_training_note(model.encoder, source))
 
 
@@ -148,8 +106,13 @@ def _unfinished(path: Path, model: Model, source: Source, windows: Mapping[str, 
 
 
 def _follow(path: Path, model: Model, source: Source, options: BuildOptions, progress: Progress | None) -> IndexSummary:
-    """Bring an index up to its source; nothing is loaded if nothing changed."""
+    """Bring an index up to its source; nothing is loaded if nothing changed.
+
+    Nothing is removed before it is known which data the index uses.
+    """
     facts = read_facts(path)
+    (path / PENDING_NAME).unlink(missing_ok=True)
+    remove_unused(path)
     known = ledger.read(path / facts["data"])
     moved = facts["source"] != str(source.root)
     if moved and not agrees(source, known):
@@ -172,7 +135,7 @@ def _is_current(
 ) -> bool:
     """Whether there is nothing to do, but for files that are gone and stay."""
     changes = compare(source, known)
-    stay = not changes.gone or (too_many(len(changes.gone), len(known)) and not options.prune)
+    stay = not changes.gone or (too_many(len(changes.gone), changes.num_seen) and not options.prune)
     return (
         not changes.todo
         and stay
@@ -207,7 +170,6 @@ def _update(
         source,
         num_workers=options.num_workers,
         prune=options.prune,
-        moved=moved,
         progress=progress,
         decode=options.decode,
     )
@@ -225,7 +187,7 @@ def _sum_up(path: Path, known: Mapping[str, ledger.IndexedFile], source: Source,
     rejections = all_rejections(known, source.rejections, str(source.root))
     write_report(path, rejections)
     summary = summarize(path, known, rejections, **counts)
-    if not summary.num_rows and source.files:
+    if not summary.num_rows and (source.files or rejections):
         first = f" (the first: {rejections[0].message})" if rejections else ""
         raise SearchIndexError(
             f"{path}: no clip could be indexed{first}; nothing can be searched. See {path / REPORT_NAME}."

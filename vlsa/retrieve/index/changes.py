@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from vlsa.data.media.content_digest import WHOLE
 from vlsa.retrieve.index.ledger import IndexedFile
 from vlsa.retrieve.index.source import Source, SourceFile
 
@@ -19,6 +18,8 @@ class Changes:
 
     todo: tuple[SourceFile, ...]
     gone: tuple[str, ...]
+    num_seen: int
+    """Files of the ledger in folders that can be looked into."""
 
     def relabelled(self, known: Mapping[str, IndexedFile]) -> list[SourceFile]:
         """Of the files to do, those of which only the row of metadata.csv is another."""
@@ -28,7 +29,8 @@ class Changes:
 def compare(source: Source, known: Mapping[str, IndexedFile]) -> Changes:
     """The files of a source against those of the ledger."""
     todo = (file for path, file in source.files.items() if path not in known or not _same(file, known[path], 3))
-    return Changes(tuple(todo), tuple(path for path in known if path not in source.files))
+    seen = [path for path in known if path in source.files or source.sees(path)]
+    return Changes(tuple(todo), tuple(path for path in seen if path not in source.files), len(seen))
 
 
 def _same(file: SourceFile, line: IndexedFile, num_states: int) -> bool:
@@ -54,18 +56,13 @@ def too_many(gone: int, known: int) -> bool:
 class Donors:
     """Which indexed file has the same content as one that is to be indexed, so that nothing is encoded anew."""
 
-    def __init__(self, known: Mapping[str, IndexedFile], *, moved: bool) -> None:
-        self._known, self._moved = known, moved
+    def __init__(self, known: Mapping[str, IndexedFile]) -> None:
+        self._known = known
         self._by_content = {line.content: line for line in known.values() if line.content and line.num_windows}
 
     def find(self, file: SourceFile, content: str) -> IndexedFile | None:
-        """The file whose windows can be taken over.
-
-        A digest of samples does not vouch for a file that was written again at its place, unless the whole source
-        moved, so that all times are others.
-        """
+        """The file whose windows can be taken over."""
         own = self._known.get(file.path)
         if own is not None and own.media == file.media:
             return own if own.num_windows else None
-        written_again = own is not None and own.content == content and not content.startswith(WHOLE)
-        return None if written_again and not self._moved else self._by_content.get(content)
+        return self._by_content.get(content)

@@ -1,6 +1,7 @@
 """Does an index hold what was written, and what is on disk? One line for each thing that differs.
 
-Reads the tables, the ledger, and the names, sizes and times of the source; feeds `vlsa index --check`. Changes nothing.
+Reads the tables, the ledger, and the names, sizes and times of the source; feeds `vlsa index --check`. Changes no row;
+where the tables differ from the ledger, the next `vlsa index` compares them too.
 """
 
 import os
@@ -11,6 +12,7 @@ from vlsa.base.errors import ManifestError
 from vlsa.retrieve.index import ledger
 from vlsa.retrieve.index.build import only_writer
 from vlsa.retrieve.index.changes import compare
+from vlsa.retrieve.index.facts import read_facts
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.ledger import IndexedFile
 from vlsa.retrieve.index.source import Source, list_source
@@ -24,10 +26,14 @@ def check_index(path: str | os.PathLike[str], *, source: str | os.PathLike[str] 
     that cannot be opened, or is being written.
     """
     path = Path(path)
-    index = Index.open(path, source=source, repair=True)
+    read_facts(path)  # before anything is locked, which makes a file
     with only_writer(path):
+        index = Index.open(path, source=source, repair=True)
         known = ledger.read(index.data)
-        return [*_in_tables(index, known), *_on_disk(index, known)]
+        in_tables = _in_tables(index, known)
+        if in_tables:
+            index.distrust()
+        return [*in_tables, *_on_disk(index, known)]
 
 
 def _in_tables(index: Index, known: Mapping[str, IndexedFile]) -> list[str]:

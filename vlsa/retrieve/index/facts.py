@@ -40,14 +40,14 @@ EARLIER_DATA = ("lance", "files.jsonl")
 
 
 def read_facts(path: str | Path, name: str = FACTS_NAME) -> dict[str, Any]:
-    """The facts of an index. Raises SearchIndexError: missing, not an index, damaged, or of another version."""
+    """The facts of an index. Raises SearchIndexError: missing, not an index, unreadable, or of another version."""
     path = Path(path)
     if not path.is_dir():
         raise SearchIndexError(
             f"{path}: no such folder; an index is needed. Make one with `vlsa index RUN FOLDER --out {path}`."
         )
     facts = _read(path / name)
-    if facts.get("format") != FORMAT:
+    if facts is None or facts.get("format") != FORMAT:
         raise SearchIndexError(f"{path}: not an index (no valid index.json). Give the folder that `vlsa index` wrote.")
     if facts.get("version") != VERSION:
         raise SearchIndexError(
@@ -71,27 +71,28 @@ def write_facts(path: Path, facts: dict[str, Any], name: str = FACTS_NAME) -> No
 
 def check_replaceable(path: Path) -> None:
     """Raises SearchIndexError where index.json is not that of an index, of whatever version."""
-    facts_path = path / FACTS_NAME
-    if facts_path.exists() and _read(facts_path).get("format") != FORMAT:
-        raise SearchIndexError(f"{facts_path}: not of an index; it would be lost. Choose another folder.")
+    facts = _read(path / FACTS_NAME)
+    if facts is not None and facts.get("format") != FORMAT:
+        raise SearchIndexError(f"{path / FACTS_NAME}: not of an index; it would be lost. Choose another folder.")
 
 
 def activate(path: Path) -> None:
-    """Let the index that was made with PENDING_NAME take the place of the one before, whose data is deleted."""
+    """Let the index that was made with PENDING_NAME take the place of the one before."""
     os.replace(path / PENDING_NAME, path / FACTS_NAME)
-    remove_unused(path)
 
 
 def remove_unused(path: Path) -> None:
-    """Delete data that neither the index nor one that is to replace it names, as a killed process leaves."""
-    used = {_read(path / name).get("data") for name in (FACTS_NAME, PENDING_NAME)}
-    is_own = _read(path / FACTS_NAME).get("version") == VERSION
+    """Delete data that neither the index nor one that is to replace it names, as a killed process leaves.
+
+    Raises SearchIndexError, and deletes nothing, where it cannot be read which data that is.
+    """
+    names = [FACTS_NAME, *([PENDING_NAME] if (path / PENDING_NAME).exists() else [])]
+    used = {read_facts(path, name)["data"] for name in names}
     for folder in path.glob(f"{DATA_PREFIX}*"):
         if folder.name not in used and re.fullmatch(DATA_NAME, folder.name):
             shutil.rmtree(folder, ignore_errors=True)
-    if is_own:
-        shutil.rmtree(path / EARLIER_DATA[0], ignore_errors=True)
-        (path / EARLIER_DATA[1]).unlink(missing_ok=True)
+    shutil.rmtree(path / EARLIER_DATA[0], ignore_errors=True)
+    (path / EARLIER_DATA[1]).unlink(missing_ok=True)
 
 
 def folder_state(folder: Path) -> str:
@@ -118,12 +119,18 @@ def stamp(path: Path) -> tuple[int, int]:
     return facts.st_mtime_ns, facts.st_ino
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The object in a file; empty when there is none."""
+def _read(path: Path) -> dict[str, Any] | None:
+    """The object in a file, empty for any other value; None when there is no file. Raises SearchIndexError."""
     try:
         value = read_json(path)
-    except (OSError, ValueError):
-        return {}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"not JSON: {error}"
+        raise SearchIndexError(
+            f"{path}: cannot be read ({why}); which vectors are in use is not known, so nothing was changed. "
+            "Repair the file, or make a new index in another folder."
+        ) from error
     return value if isinstance(value, dict) else {}
 
 

@@ -6,7 +6,7 @@ Made by survey.py; written and read by lance.py. Imports no media library.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Literal
@@ -55,6 +55,11 @@ class FileFacts:
     def columns(self) -> dict[str, str]:
         """Its row of metadata.csv."""
         return json.loads(self.metadata)
+
+    def digest(self) -> str:
+        """Of all these facts; whole numbers count as what the table makes of them."""
+        values = [float(value) if type(value) is int else value for value in astuple(self)]
+        return hashlib.blake2b(repr(values).encode(), digest_size=16).hexdigest()
 
     def of(self, file: SourceFile) -> "FileFacts":
         """The same media under the name, times and labels of this file."""

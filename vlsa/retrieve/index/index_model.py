@@ -1,13 +1,16 @@
 """The model of an index, for whoever asks questions or adds rows: loaded when it is first needed, refused if another.
 
 Reads the facts of an index (facts.py) and a run; feeds index.py and search/. The model and PyTorch are imported when
-it is loaded.
+it is loaded. An index may come from anywhere, so a name in it is looked up on this disk and in the cache of the hub
+alone; only a name that the user gives is fetched from the network.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlsa.base.errors import ConfigError, SearchIndexError, VlsaError
+from vlsa.base.hub import on_this_disk
+from vlsa.retrieve.encode.public.names import parse
 from vlsa.retrieve.index.facts import damaged
 
 if TYPE_CHECKING:
@@ -25,8 +28,8 @@ class IndexModel:
     def encoder(self) -> "Encoder":
         """Raises SearchIndexError when it cannot be loaded or is another one."""
         if self._encoder is None:
-            run_path = self._run_path or self._made.get("run")
-            if run_path is None:
+            recorded = self._made.get("run")
+            if self._run_path is None and recorded is None:
                 raise SearchIndexError(
                     f"{self._path}: names no run of a model; questions cannot be encoded. "
                     "Name the run with --run (run_path=)."
@@ -34,7 +37,7 @@ class IndexModel:
             from vlsa.retrieve.encode import encoders
 
             try:
-                loaded = encoders.load(run_path)
+                loaded = encoders.load(self._run_path or _local(recorded))
             except VlsaError as error:
                 raise SearchIndexError(
                     f"{self._path}: its model cannot be loaded ({error}) Name the run with --run (run_path=)."
@@ -57,3 +60,16 @@ class IndexModel:
             self._encoder = encoder.with_sampling(Sampling.of(self._made))
         except (TypeError, ConfigError) as error:
             raise damaged(self._path) from error
+
+
+def _local(name: str) -> str:
+    """The same name with folders in place of hub ids. Raises ConfigError for what is not on this disk."""
+    parts = parse(name)
+    folders = [on_this_disk(part.where) for part in parts]
+    for part, folder in zip(parts, folders, strict=True):
+        if folder is None:
+            raise ConfigError(
+                f"{part}: not on this disk, and what an index names is not downloaded by itself. "
+                f"To fetch it: --run {name}."
+            )
+    return "+".join(f"{part.family}:{folder}" for part, folder in zip(parts, folders, strict=True)) or name

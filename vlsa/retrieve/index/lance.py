@@ -111,6 +111,11 @@ class VectorTable:
             merge = self._files.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
             merge.execute(file_columns(files))
 
+    def count(self, paths: Sequence[str]) -> int:
+        """How many rows there are of the files at `paths`."""
+        with self._reading():
+            return self._table.count_rows(_in("path", paths))
+
     def delete_files(self, paths: Sequence[str]) -> None:
         """Take out all rows and facts of the files at `paths`."""
         with _writing(self._folder):
@@ -166,6 +171,14 @@ class VectorTable:
             table = lancedb.connect("memory://").create_table("texts", texts)
             index_words(table)
         return table
+
+    def digests(self) -> Iterator[tuple[str, bytes]]:
+        """Path and digest of each row, in no order. Reads all vectors."""
+        from vlsa.retrieve.index.lance_schema import clip_digests
+
+        with self._reading():
+            for batch in self._table.search().to_batches():
+                yield from clip_digests(batch, self._spaces)
 
     def files(self) -> "list[FileFacts]":
         """Facts of all files, in the order of their paths."""

@@ -65,6 +65,19 @@ def clip_rows(batch: Any, spaces: tuple[str, ...]) -> Iterator[IndexRow]:
         yield IndexRow(**row, **vectors, texts=words, spaces=spaces)
 
 
+def clip_digests(batch: Any, spaces: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """Path and digest of each row of an Arrow batch, with the fused vector as it is stored.
+
+    Empty where a vector is there and is said not to be, or the reverse: no row that was written has that digest.
+    """
+    fits = np.ones(len(batch), bool)
+    for name in VECTORS:
+        there = batch.column(name).is_valid().to_numpy(zero_copy_only=False)
+        fits &= there == batch.column(presence(name)).fill_null(False).to_numpy(zero_copy_only=False)
+    for row, media, good in zip(clip_rows(batch, spaces), _vectors(batch, "media"), fits, strict=True):
+        yield row.path, row.digest(media) if good else b""
+
+
 def _vectors(batch: Any, name: str) -> list[np.ndarray | None]:
     column, present = batch.column(name), batch.column(presence(name)).to_pylist()
     values = column.values.to_numpy(zero_copy_only=False)  # those of absent vectors too

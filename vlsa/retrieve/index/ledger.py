@@ -36,6 +36,8 @@ class IndexedFile:
     """Digest of its bytes (data/media/content_digest.py); empty for clips of a store."""
     rows: str = ""
     """Digest of its rows with their vectors (rows.py)."""
+    facts: str = ""
+    """Digest of its row in the table of files (file_facts.py); empty without rows."""
     num_windows: int = 0
     num_texts: int = 0
     seconds: float = 0.0
@@ -115,7 +117,7 @@ def _parse(line: bytes) -> tuple[str, IndexedFile | None] | None:
         file = IndexedFile(**values, rejections=rejections)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    texts = (file.media, file.words, file.labels, file.content, file.rows)
+    texts = (file.media, file.words, file.labels, file.content, file.rows, file.facts)
     counts, lengths = (file.num_windows, file.num_texts), (file.seconds, file.covered_seconds)
     valid = is_path(file.path) and all(isinstance(text, str) for text in texts)
     valid = valid and all(type(count) is int and count >= 0 for count in counts)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vlsa.base.console import duration
-from vlsa.base.files import write_json_lines
+from vlsa.base.files import read_json_lines, write_json_lines
 from vlsa.data.ingest.manifest import Rejection
 from vlsa.retrieve.index.ledger import IndexedFile
 
@@ -88,8 +88,14 @@ def all_rejections(known: Mapping[str, IndexedFile], others: Iterable[Rejection]
 
 
 def write_report(index_path: Path, rejections: Iterable[Rejection]) -> None:
-    """Replace the report of an index."""
-    write_json_lines(index_path / REPORT_NAME, (asdict(rejection) for rejection in rejections))
+    """Replace the report of an index, if it is another one."""
+    path, lines = index_path / REPORT_NAME, [asdict(rejection) for rejection in rejections]
+    try:
+        written = list(read_json_lines(path))
+    except (OSError, ValueError):
+        written = None
+    if written != lines:
+        write_json_lines(path, lines)
 
 
 def stored(rejection: Rejection, root: str) -> Rejection:

@@ -7,6 +7,7 @@ matching space.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -42,7 +43,7 @@ class IndexRow:
     audio: Float32[np.ndarray, " D"] | None = None
     text_vector: Float32[np.ndarray, " D"] | None = None
 
-    @property
+    @cached_property
     def media(self) -> Float32[np.ndarray, " D"] | None:
         """Video and audio as one vector, to be compared with text; None where no space of the model does that."""
         given = {"video": self.video, "audio": self.audio}
@@ -53,19 +54,18 @@ class IndexRow:
         fused = fuse({name: present.get(name, nothing[0]) for name in given}, self.spaces)[0]
         return fused if fused.any() else None
 
-    def digest(self) -> bytes:
-        """Of all that the row says, vectors included."""
+    def digest(self, media: Float32[np.ndarray, " D"] | None) -> bytes:
+        """Of all that the row says, vectors included; `media` is the fused one, as it is stored."""
         facts = (self.id, self.path, self.kind, self.start_seconds, self.stop_seconds, self.language)
         digest = hashlib.blake2b(repr((*facts, "\n".join(self.texts))).encode(), digest_size=16)
-        for name in VECTORS:
-            vector = getattr(self, name)
+        for vector in (*(getattr(self, name) for name in VECTORS), media):
             digest.update(b"-" if vector is None else np.ascontiguousarray(vector, np.float32).tobytes())
         return digest.digest()
 
 
 def rows_digest(rows: Iterable[IndexRow]) -> str:
     """Of all rows of a file, in any order; a row that is there twice counts twice."""
-    return hashlib.blake2b(b"".join(sorted(row.digest() for row in rows)), digest_size=16).hexdigest()
+    return hashlib.blake2b(b"".join(sorted(row.digest(row.media) for row in rows)), digest_size=16).hexdigest()
 
 
 def window_rows(rows: Sequence[ClipRow], paths: Mapping[str, str], embeddings: "ClipEmbeddings") -> list[IndexRow]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow
-from vlsa.data.ingest.listing import list_media, read_tables, sidecar_of
+from vlsa.data.ingest.listing import Listing, list_media, read_tables, sidecar_of
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.ingest.metadata import read_metadata
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
@@ -54,7 +54,13 @@ class Source:
     root: Path
     files: Mapping[str, SourceFile]
     rejections: tuple[Rejection, ...] = ()
+    listing: Listing | None = None
+    """Of a folder; it may have parts that cannot be looked into."""
     store: "ClipStore | None" = None
+
+    def sees(self, path: str) -> bool:
+        """Whether a file that is not among the files is not there; else that is not known."""
+        return self.listing is None or self.listing.sees(path)
 
     def absolute(self, path: str) -> str:
         """Where a file lies."""
@@ -63,13 +69,15 @@ class Source:
 
 def list_source(root: Path) -> Source:
     """The files of a folder of media, or of a clip store. Raises ManifestError, CaptionError, StoreError."""
-    if (root / "store.json").exists():
+    if os.path.exists(root / "store.json"):
         return _list_store(root)
-    tables, metadata = (read_tables(root), read_metadata(root)) if root.is_dir() else ({}, {})
-    names = sorted({*list_media(root), *tables})
+    listing = list_media(root)
+    tables, metadata = read_tables(root), read_metadata(root)
+    names = sorted({*listing.names, *filter(listing.sees, tables)})
     good = [name for name in names if _is_unicode(name)]
     files = {name: _file(root, name, tables.get(name, ()), metadata.get(name, {})) for name in good}
-    return Source(root=root, files=files, rejections=tuple(_bad_name(root, n) for n in names if not _is_unicode(n)))
+    bad = (_bad_name(root, name) for name in names if not _is_unicode(name))
+    return Source(root=root, files=files, rejections=(*listing.rejections(root), *bad), listing=listing)
 
 
 def check_not_empty(source: Source) -> None:

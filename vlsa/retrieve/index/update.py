@@ -45,11 +45,10 @@ def update(
     *,
     num_workers: int | None,
     prune: bool,
-    moved: bool,
     progress: Progress | None,
     decode: Decode | None,
 ) -> Updated:
-    """Bring an index up to its source. `moved`: the source lies at another place than before.
+    """Bring an index up to its source.
 
     Files that are gone stay when they are more than half, unless `prune`.
     """
@@ -59,9 +58,9 @@ def update(
     _relabel(index, labels, known)
     relabelled = {file.path for file in labels}
     todo = [file for file in changes.todo if file.path not in relabelled]
-    contents = _contents(source, todo, known)
+    contents = _contents(source, todo, known, progress)
     followed = _followed(changes.gone, known, contents.values())
-    plan = Plan(index, source, index.table.snapshot(), Donors(known, moved=moved), num_workers, progress)
+    plan = Plan(index, source, index.table.snapshot(), Donors(known), num_workers, progress)
     taken, new = plan.sort(todo, contents)
     writer = Writer(index, index.encoder, new, progress)
     for file in [*(one.file for one in taken), *new]:
@@ -70,7 +69,7 @@ def update(
     _encode(writer, index.encoder, source, new, num_workers, decode)
     num_moved = sum(map(len, followed.values()))
     gone = sorted(set(changes.gone) - {path for paths in followed.values() for path in paths})
-    kept = gone if too_many(len(gone), len(known)) and not prune else []
+    kept = gone if too_many(len(gone), changes.num_seen) and not prune else []
     if gone and not kept:
         index.add([], [], removed=gone)
     return Updated(
@@ -121,8 +120,9 @@ def acknowledged(index: Index) -> dict[str, IndexedFile]:
     if bad:
         _LOG.warning("%s: rows of %d files are not those that were finished; made again", index.path, len(bad))
         ledger.append(index.data, [], sorted(bad & known.keys()))
-        index.table.delete_files(sorted(bad & found.keys()))
-    index.write_facts()
+        index.discard(sorted(bad & found.keys()))
+    else:
+        index.write_facts()
     return {path: line for path, line in known.items() if path not in bad}
 
 
@@ -134,7 +134,9 @@ def _relabel(index: Index, files: Sequence[SourceFile], known: Mapping[str, Inde
         index.relabel(lines, [facts[file.path].of(file) for file in files if file.path in facts])
 
 
-def _contents(source: Source, files: Sequence[SourceFile], known: Mapping[str, IndexedFile]) -> dict[str, str]:
+def _contents(
+    source: Source, files: Sequence[SourceFile], known: Mapping[str, IndexedFile], progress: Progress | None
+) -> dict[str, str]:
     """Digest of the bytes of each file, by its path; empty for clips of a store and for files that cannot be read."""
 
     def content(file: SourceFile) -> str:
@@ -148,5 +150,10 @@ def _contents(source: Source, files: Sequence[SourceFile], known: Mapping[str, I
 
     if source.store is not None:
         return {file.path: "" for file in files}
+    found: dict[str, str] = {}
     with ThreadPoolExecutor() as pool:  # they wait for the disk
-        return dict(zip((file.path for file in files), pool.map(content, files), strict=True))
+        for file, digest in zip(files, pool.map(content, files), strict=True):
+            found[file.path] = digest
+            if progress:
+                progress(len(found), len(files), f"reading {file.path}")
+    return found

@@ -5,7 +5,7 @@ Used by `vlsa index --watch`. Needs watchfiles (extra `watch`).
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,12 @@ def watch_index(
 ) -> Iterator[IndexSummary]:
     """Bring an index up to its folder now and after each change; a summary each time that something was done.
 
-    `options` are those of `build_index`; `stop` is an event that ends it, as Ctrl-C does (KeyboardInterrupt). What goes
-    wrong after the first time, as when a caption table is malformed, is reported and tried again after the next change.
+    `options` are those of `build_index`; `restart` and `prune` hold for the first time only. `stop` is an event that
+    ends it, as Ctrl-C does (KeyboardInterrupt). What goes wrong after the first time, as when a caption table is
+    malformed, is reported and tried again after the next change.
     """
     loaded, is_first = Model(model), True
-    for changed in _changes(Path(source), Path(out).absolute(), stop):
+    for changed in _changes(Path(source), Path(out), stop):
         if not changed and not is_first:
             continue
         try:
@@ -47,7 +48,7 @@ def watch_index(
             continue
         if is_first or summary.num_files_added or summary.num_files_moved or summary.num_files_removed:
             yield summary
-        is_first, options = False, options | {"restart": False}
+        is_first, options = False, options | {"restart": False, "prune": False}
 
 
 def _changes(source: Path, out: Path, stop: Any) -> Iterator[set[Any]]:
@@ -56,14 +57,9 @@ def _changes(source: Path, out: Path, stop: Any) -> Iterator[set[Any]]:
         import watchfiles
     except ImportError as error:
         raise VlsaError(f"--watch: watchfiles cannot be imported ({error}). pip install '.[watch]'") from error
-    inside = os.path.join(out, "")
-
-    def counts(_: Any, path: str) -> bool:
-        return not path.startswith(inside) and not os.path.basename(path).startswith(".")
-
     return watchfiles.watch(
         source,
-        watch_filter=counts,
+        watch_filter=change_filter(out),
         debounce=LONGEST_WAIT_MS,
         step=QUIET_MS,
         rust_timeout=FIRST_WAIT_MS,
@@ -71,3 +67,13 @@ def _changes(source: Path, out: Path, stop: Any) -> Iterator[set[Any]]:
         stop_event=stop,
         raise_interrupt=True,
     )
+
+
+def change_filter(out: Path) -> Callable[[Any, str], bool]:
+    """Whether a path that was written is of the footage: not of the index, by whatever link, and not hidden."""
+    inside = os.path.join(os.path.realpath(out), "")
+
+    def is_change(_: Any, path: str) -> bool:
+        return not os.path.realpath(path).startswith(inside) and not os.path.basename(path).startswith(".")
+
+    return is_change

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from media_files import grey, tone, truncate, write_media
+from rights import of_anyone
 
 from vlsa.base.errors import CaptionError, ManifestError
 from vlsa.data.ingest import scan
@@ -120,7 +121,19 @@ def test_hidden_and_other_files_are_passed_over(folder: Path, film: Path) -> Non
     for name in (".trash/old.mp4", ".hidden.mp4", "UPPER.MP4"):
         shutil.copy(film, folder / name)
     (folder / "notes.txt").write_text("nothing")
-    assert list_media(folder) == ["UPPER.MP4", "cat.mp4", "sub/dog.mp4"]
+    assert list_media(folder).names == ("UPPER.MP4", "cat.mp4", "sub/dog.mp4")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_one_line_and_the_rest_continues(folder: Path) -> None:
+    (folder / "captions.csv").write_text("path,start_seconds,stop_seconds,text\nsub/dog.mp4,0,1,a dog\n")
+    (folder / "sub").chmod(0)
+    with of_anyone():
+        rows, rejections = look(folder)
+    (folder / "sub").chmod(0o700)
+    assert {Path(row.path).name for row in rows} == {"cat.mp4"}
+    (rejection,) = rejections
+    assert (rejection.id, rejection.path, rejection.reason) == ("sub", str(folder / "sub"), "permission")
+    assert "cannot be looked into (Permission denied)" in rejection.message and "\n" not in rejection.message
 
 
 def test_a_folder_that_is_missing_or_without_media_is_refused(tmp_path: Path, film: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from command_lines import ROOT
 from fake_encoder import CollapsedEncoder, FakeEncoder, decode_or_die, write_numbered_sound
@@ -234,47 +235,16 @@ def test_clips_of_many_files_are_encoded_in_whole_batches(folder, tmp_path, monk
     assert sizes == [4, 5, 3]
 
 
-def test_windows_cover_the_whole_file_by_the_rule_of_stores_and_a_short_remainder_joins_the_last(folder, tmp_path):
-    class Odd(FakeEncoder):
-        window = dataclasses.replace(FakeEncoder.window, window_seconds=1.472)
+@pytest.mark.parametrize(("vectors", "words"), [(np.nan, "of audio are not finite"), (0.25, "of audio are all alike")])
+def test_a_model_without_usable_vectors_is_refused_before_anything_is_written(folder, tmp_path, vectors, words):
+    class Useless(FakeEncoder):
+        def encode_audio(self, clips):
+            return np.full((len(clips), self.width), vectors, np.float32)
 
-    write_numbered_sound(folder / "sound-7.wav", 7, seconds=3.2)
-    (folder / "sound-7.srt").write_text("1\n00:00:01,000 --> 00:00:01,200\nthe number 7\n")
-
-    def times(path, **options) -> list[tuple[float, float]]:
-        build_index(Odd(), folder, tmp_path / path, num_workers=0, **options)
-        hits = nearest(Index.open(tmp_path / path, encoder=Odd()), "number 7", k=99)
-        return sorted((hit.start_seconds, hit.stop_seconds) for hit in hits if hit.path.endswith("7.wav"))
-
-    assert times("default") == [(0.0, 1.5), (0.75, 2.25), (1.5, 3.2)]
-    assert times("tiles", step_seconds=1.5) == [(0.0, 1.5), (1.5, 3.2)]
-    assert times("long", window_seconds=2.0, step_seconds=0.5) == [(0.0, 2.0), (0.5, 2.5), (1.0, 3.2)]
-    (folder / "sound-7.srt").unlink()
-    stored = [row for row in scan(folder, window_seconds=1.5, num_workers=0)[0] if row.path.endswith("7.wav")]
-    assert [(row.start_seconds, row.stop_seconds) for row in stored] == times("tiles")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"window_seconds": 0.1}, "window of 0.1 s"),
-        ({"window_seconds": float("nan")}, "window of nan s"),
-        ({"step_seconds": 3.0}, "step of 3 s: with windows of 2 s"),
-        ({"step_seconds": 0.0}, "step of 0 s"),
-    ],
-)
-def test_windows_that_would_leave_parts_out_are_refused(folder, tmp_path, options, message):
-    with pytest.raises(ConfigError, match=message):
-        index_folder(folder, tmp_path / "index", **options)
+    with pytest.raises(SearchIndexError, match=words) as caught:
+        build_index(Useless(), folder, tmp_path / "index", num_workers=0)
+    assert "\n" not in str(caught.value)
     assert not (tmp_path / "index" / "index.json").exists()
-
-
-def test_windows_of_another_kind_are_refused_until_restart(folder, tmp_path):
-    index_folder(folder, tmp_path / "index", step_seconds=2.0)
-    assert index_folder(folder, tmp_path / "index", step_seconds=2.0).num_rows == 8
-    with pytest.raises(SearchIndexError, match="made with step_seconds=2.0, this asks for 1; windows of two kinds"):
-        index_folder(folder, tmp_path / "index", step_seconds=1.0)
-    assert index_folder(folder, tmp_path / "index", step_seconds=1.0, restart=True).num_rows == 12
 
 
 @pytest.mark.parametrize("data", ["folder", "same store", "other store", "unknown"])

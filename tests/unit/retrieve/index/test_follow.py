@@ -1,5 +1,6 @@
 """An index follows its folder: after any change it holds what a new index of the folder would."""
 
+import json
 import os
 import random
 import shutil
@@ -8,63 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_encoder import FakeEncoder, write_numbered_sound
-from media_files import write_media
+from followed_folder import CUE, Counting, as_new, content, follow, write_footage
 from nearest import nearest
+from rights import of_anyone
 
 from vlsa.base.errors import CaptionError, ManifestError, SearchIndexError
 from vlsa.data.engine import workers
-from vlsa.data.media import content_digest
-from vlsa.data.media.probe import recording_time
 from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.index import lance
 from vlsa.retrieve.index.build import build_index
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.report import REPORT_NAME
 
-CUE = "1\n00:00:{start:02d},000 --> 00:00:{stop:02d},500\nthe number {number}\n"
-
-
-class Counting(FakeEncoder):
-    """Counts the windows that it encodes, but for those that show whether it is usable."""
-
-    def __init__(self) -> None:
-        self.encoded = []
-
-    @property
-    def num_encoded(self) -> int:
-        return len(self.encoded)
-
-    def encode_audio(self, clips):
-        self.encoded += [clip.id for clip in clips if clip.source != "noise"]  # a list, which copies share
-        return super().encode_audio(clips)
-
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    folder = tmp_path / "footage"
-    (folder / "field").mkdir(parents=True)
-    for number in range(1, 6):
-        write_numbered_sound(folder / f"sound-{number}.wav", number, seconds=3.0)
-    (folder / "sound-1.srt").write_text(CUE.format(start=0, stop=1, number=1))
-    return folder
-
-
-def follow(folder: Path, out: Path, encoder: FakeEncoder | None = None, **options):
-    return build_index(encoder or FakeEncoder(), folder, out, **{"num_workers": 0, **options})
-
-
-def content(out: Path) -> list[tuple]:
-    """All that the tables and the report hold, in order."""
-    index = Index.open(out)
-    rows = [(row.id, row.digest()) for row in index.table.rows()]
-    return sorted(rows) + index.file_facts() + (out / REPORT_NAME).read_text().splitlines()
-
-
-def as_new(folder: Path, out: Path) -> list[tuple]:
-    """The content of a new index of the folder."""
-    shutil.rmtree(out, ignore_errors=True)
-    follow(folder, out)
-    return content(out)
+    return write_footage(tmp_path / "footage")
 
 
 def test_a_renamed_file_goes_along_with_its_rows_and_nothing_is_encoded(folder, tmp_path):
@@ -183,6 +143,39 @@ def test_a_folder_that_is_not_there_or_mostly_empty_takes_nothing_out_without_pr
     assert content(out) == as_new(folder, tmp_path / "new")
 
 
+def test_what_lies_in_a_folder_that_cannot_be_looked_into_is_neither_gone_nor_counted(folder, tmp_path):
+    out, deep = tmp_path / "index", folder / "field" / "deep"
+    deep.mkdir()
+    for number in range(6, 12):
+        write_numbered_sound(deep / f"sound-{number}.wav", number, seconds=3.0)
+    (folder / "captions.csv").write_text("path,start_seconds,stop_seconds,text\nfield/deep/sound-6.wav,0,1,number 6\n")
+    follow(folder, out)
+    before = content(out)
+    for locked, mode in ((folder / "field", 0), (folder / "field", 0o400), (deep, 0)):
+        locked.chmod(mode)
+        with of_anyone():
+            summary = follow(folder, out, prune=True)
+        locked.chmod(0o700)
+        assert (summary.num_files, summary.num_files_gone, summary.num_files_removed) == (11, 0, 0)
+        (line,) = map(json.loads, (out / REPORT_NAME).read_text().splitlines())
+        assert (line["path"], line["reason"]) == (str(locked), "permission")
+        assert "cannot be looked into (Permission denied)" in line["message"]
+    assert follow(folder, out).num_rejected == 0
+    assert content(out) == before
+    (folder / "field").chmod(0)
+    for number in (1, 2, 3):  # of five that are seen
+        (folder / f"sound-{number}.wav").unlink()
+    with of_anyone():
+        assert follow(folder, out).num_files_gone == 3
+        assert follow(folder, out, prune=True).num_files_removed == 3
+    folder.chmod(0)
+    with of_anyone(), pytest.raises(ManifestError, match=r"footage: cannot be listed \(Permission denied\)"):
+        follow(folder, out, prune=True)
+    folder.chmod(0o700)
+    (folder / "field").chmod(0o700)
+    assert follow(folder, out).num_files == 8
+
+
 def test_a_moved_folder_is_followed_where_its_files_are_and_another_folder_is_refused(folder, tmp_path):
     out, encoder = tmp_path / "index", Counting()
     follow(folder, out)
@@ -205,18 +198,17 @@ def test_a_moved_folder_is_followed_where_its_files_are_and_another_folder_is_re
         follow(other, out)
 
 
-def test_a_large_file_that_was_written_again_in_place_is_encoded_again_and_a_moved_one_is_not(
-    folder, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(content_digest, "SAMPLE_BYTES", 100)
+def test_an_edited_copy_of_a_large_file_is_encoded_and_a_moved_one_is_not(folder, tmp_path):
     out, encoder = tmp_path / "index", Counting()
-    follow(folder, out)
-    with (folder / "sound-2.wav").open("r+b") as file:  # between the samples
-        file.seek(10_000)
-        file.write(np.full(5_000, 99 / 256 * 32768, "<i2").tobytes())
+    write_numbered_sound(folder / "long-9.wav", 9, seconds=24.0, rate_hz=96_000)  # 4.6 MB
+    follow(folder, out, window_seconds=8.0, step_seconds=8.0)
+    data = (folder / "long-9.wav").read_bytes()
+    middle = np.full(250_000, 99 / 256 * 32768, "<i2").tobytes()  # nothing of the first, middle and last million bytes
+    (folder / "copy-9.wav").write_bytes(data[:1_100_000] + middle + data[1_600_000:])
     (folder / "sound-3.wav").rename(folder / "moved-3.wav")
+    (folder / "long-9.wav").rename(folder / "moved-9.wav")
     summary = follow(folder, out, encoder)
-    assert (summary.num_files_moved, summary.num_files_added, encoder.num_encoded) == (1, 1, 2)
+    assert (summary.num_files_moved, summary.num_files_added, encoder.num_encoded) == (2, 1, 3 * 4)
 
 
 def test_nothing_changed_means_no_model_no_table_and_no_decoder(folder, tmp_path, monkeypatch):
@@ -233,69 +225,6 @@ def test_nothing_changed_means_no_model_no_table_and_no_decoder(folder, tmp_path
         build_index(tmp_path / "run", folder, tmp_path / "index", num_workers=0)
 
 
-def test_restart_with_a_folder_that_is_missing_or_empty_leaves_the_index_as_it_is(folder, tmp_path):
-    out = tmp_path / "index"
-    follow(folder, out)
-    before = content(out)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "a.mp4").write_bytes(b"")
-    for name, error, words in (
-        ("nofolder", ManifestError, "no such folder"),
-        ("empty", ManifestError, "no media files"),
-        ("bad", SearchIndexError, "no clip could be indexed"),
-    ):
-        with pytest.raises(error, match=words):
-            follow(tmp_path / name, out, restart=True)
-        assert sorted(row for row in content(out) if isinstance(row, tuple)) == sorted(
-            row for row in before if isinstance(row, tuple)
-        )
-
-
-def test_the_old_index_answers_until_the_new_one_is_finished_and_readers_go_over_to_it(folder, tmp_path):
-    out = tmp_path / "index"
-    follow(folder, out)
-    reader = Index.open(out, encoder=FakeEncoder())
-    (folder / "sound-3.wav").unlink()
-    answers = []
-
-    def ask(done: int, total: int, message: str) -> None:
-        answers.append(nearest(reader, "number 3", k=1)[0].score)
-
-    follow(folder, out, restart=True, progress=ask)
-    assert min(answers) == pytest.approx(1)
-    assert nearest(reader, "number 3", k=1)[0].score < 0.99
-    assert len([path for path in out.iterdir() if path.name.startswith("data-")]) == 1
-
-
-def test_a_restart_that_was_interrupted_goes_on_where_it_was_or_is_forgotten(folder, tmp_path, monkeypatch):
-    out, encoder = tmp_path / "index", Counting()
-    follow(folder, out)
-    monkeypatch.setattr("vlsa.retrieve.index.writer.ROWS_PER_WRITE", 2)
-
-    def interrupt(done: int, total: int, message: str) -> None:
-        if message.startswith("indexing") and done == 6:
-            raise KeyboardInterrupt
-
-    for again in (True, False):
-        with pytest.raises(KeyboardInterrupt):
-            follow(folder, out, restart=True, progress=interrupt)
-        assert len(Index.open(out)) == 11
-        summary = follow(folder, out, encoder, restart=again)
-        assert summary.num_files == 5
-        assert summary.num_files_skipped == (2 if again else 5)
-        assert not (out / "restart.json").exists()
-        assert len([path for path in out.iterdir() if path.name.startswith("data-")]) == 1
-
-
-def test_a_restart_whose_unfinished_index_is_damaged_begins_anew(folder, tmp_path):
-    out = tmp_path / "index"
-    follow(folder, out)
-    (out / "restart.json").write_bytes((out / "index.json").read_bytes().replace(b'"data": "data-', b'"data": "data-0'))
-    assert follow(folder, out, restart=True).num_files == 5
-    assert content(out) == as_new(folder, tmp_path / "new")
-
-
 def test_many_rounds_of_changes_take_no_more_room_than_a_new_index(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(lance, "KEEP_SECONDS", 0.001)
     out = tmp_path / "index"
@@ -309,66 +238,3 @@ def test_many_rounds_of_changes_take_no_more_room_than_a_new_index(folder, tmp_p
     as_new(folder, tmp_path / "new")
     taken, needed = (sum(path.stat().st_size for path in place.rglob("*.*")) for place in (out, tmp_path / "new"))
     assert taken < 2 * needed
-
-
-def test_the_facts_of_a_file_are_those_of_its_streams_and_its_container(tmp_path):
-    folder = tmp_path / "footage"
-    (folder / "2025" / "ferry").mkdir(parents=True)
-    pictures = [np.full((48, 64, 3), 10 + k, np.uint8) for k in range(30)]
-    write_media(
-        folder / "2025" / "ferry" / "film-10.mp4", pictures=pictures, frames_per_second=10,
-        sound=np.full(144_000, 10 / 256, np.float32), video_codec="mpeg4", cues=[(0.5, 1.5, "number 10")],
-    )  # fmt: skip
-    write_media(
-        folder / "dated-11.mp4", pictures=pictures, frames_per_second=10, video_codec="mpeg4",
-        set_up=lambda stream: stream.container.metadata.update(creation_time="2024-05-01T12:00:00+02:00"),
-    )  # fmt: skip
-    os.utime(folder / "2025" / "ferry" / "film-10.mp4", (1_700_000_000, 1_700_000_000))
-    follow(folder, tmp_path / "index")
-    facts, dated = Index.open(tmp_path / "index").file_facts()
-    assert (dated.recorded_at, dated.recorded_from) == ("2024-05-01T10:00:00Z", "container")
-    assert (facts.path, facts.tags) == ("2025/ferry/film-10.mp4", ("2025", "ferry"))
-    assert (facts.width_px, facts.height_px, facts.frames_per_second) == (64, 48, pytest.approx(10))
-    assert (facts.video_codec, facts.audio_codec, facts.sample_rate_hz) == ("mpeg4", "aac", 48_000)
-    assert (facts.has_video, facts.has_audio, facts.has_text, facts.text_from) == (True, True, True, "subtitles")
-    assert facts.duration_seconds == pytest.approx(3.0, abs=0.1)
-    assert (facts.modified_at, facts.recorded_at, facts.recorded_from) == (
-        "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z", "file"
-    )  # fmt: skip
-    assert facts.content.startswith("whole:") and facts.size_bytes == (folder / facts.path).stat().st_size
-
-
-@pytest.mark.parametrize(
-    ("written", "time"),
-    [
-        ("2024-05-01T12:00:00.000000Z", "2024-05-01T12:00:00Z"), ("2024-05-01 12:00:00", "2024-05-01T12:00:00Z"),
-        ("1904-01-01T00:00:00Z", None), ("1970-01-01T00:00:00Z", None), ("yesterday", None), ("", None),
-        ("0001-01-01T00:00:00+14:00", None),
-    ],
-)  # fmt: skip
-def test_a_time_of_recording_is_a_date_in_utc_or_nothing(written, time):
-    assert recording_time(written) == time
-
-
-@pytest.mark.parametrize(("vectors", "words"), [(np.nan, "of audio are not finite"), (0.25, "of audio are all alike")])
-def test_a_model_without_usable_vectors_is_refused_before_anything_is_written(folder, tmp_path, vectors, words):
-    class Useless(FakeEncoder):
-        def encode_audio(self, clips):
-            return np.full((len(clips), self.width), vectors, np.float32)
-
-    with pytest.raises(SearchIndexError, match=words) as caught:
-        follow(folder, tmp_path / "index", Useless())
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "index" / "index.json").exists()
-
-
-def test_an_index_of_version_1_is_replaced_by_restart_with_all_that_it_had(folder, tmp_path):
-    out = tmp_path / "index"
-    (out / "lance" / "clips.lance").mkdir(parents=True)
-    (out / "files.jsonl").write_text("{}\n")
-    (out / "index.json").write_text('{"format": "vlsa-index", "version": 1}')
-    with pytest.raises(SearchIndexError, match="index of version 1, this vlsa reads 2; .* --restart"):
-        follow(folder, out)
-    assert (out / "lance" / "clips.lance").exists()
-    assert follow(folder, out, restart=True).num_files == 5
-    assert not (out / "lance").exists() and not (out / "files.jsonl").exists()

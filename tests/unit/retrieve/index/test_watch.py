@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 from command_lines import call
@@ -72,3 +73,51 @@ def test_ctrl_c_ends_the_command_with_one_line(folder, tmp_path, monkeypatch):
     assert result.exit_code == 130
     assert "3 files, 3 windows" in result.stdout
     assert "stopped; the same command resumes" in result.stderr
+
+
+def test_what_is_written_into_the_index_is_no_change_by_whatever_names_the_folders_are_given(
+    folder, tmp_path, monkeypatch
+):
+    (tmp_path / "link").symlink_to(folder)
+    (folder / ".index").mkdir()
+    monkeypatch.chdir(folder)
+    for out in (Path(".index"), tmp_path / "link" / ".index", folder / ".index"):
+        is_change = watch.change_filter(out)
+        for place in (".", folder, tmp_path / "link"):
+            assert not is_change(1, f"{place}/.index/index_report.jsonl"), (out, place)
+            assert not is_change(1, f"{place}/.index/data-0/files.jsonl"), (out, place)
+            assert is_change(1, f"{place}/sound-1.wav") and is_change(3, f"{place}/gone.wav")
+            assert not is_change(1, f"{place}/.hidden")
+
+
+def test_restart_and_prune_hold_for_the_first_time_only(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    asked, build_index = [], watch.build_index
+
+    def noted(*arguments, **options):
+        asked.append((options["restart"], options["prune"]))
+        return build_index(*arguments, **options)
+
+    monkeypatch.setattr(watch, "build_index", noted)
+    stop = threading.Event()
+    summaries = watch.watch_index(FakeEncoder(), ".", ".index", num_workers=0, restart=True, prune=True, stop=stop)
+    next(summaries)
+    (folder / "sound-1.wav").rename("moved-1.wav")
+    next(summaries)
+    assert asked == [(True, True), (False, False)]
+    stop.set()
+    assert list(summaries) == []
+
+
+def test_the_report_is_written_when_it_differs_only(folder, tmp_path):
+    (folder / "empty.mp4").write_bytes(b"")
+    report = tmp_path / "index" / "index_report.jsonl"
+    states = []
+    for name in ("empty.mp4", "empty.mp4", "other.mp4"):
+        (folder / name).write_bytes(b"")
+        watch.build_index(FakeEncoder(), folder, tmp_path / "index", num_workers=0)
+        states.append((report.stat().st_ino, report.stat().st_mtime_ns))
+    assert states[0] == states[1] != states[2]
+    report.write_bytes(b"{")
+    watch.build_index(FakeEncoder(), folder, tmp_path / "index", num_workers=0)
+    assert report.read_text().count("\n") == 2

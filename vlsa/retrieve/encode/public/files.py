@@ -12,7 +12,7 @@ from typing import Any
 
 from vlsa.base.errors import CheckpointError, ConfigError
 from vlsa.base.files import read_json, write_atomically
-from vlsa.base.hub import checkpoint_folder
+from vlsa.base.hub import SETTINGS_AND_WEIGHTS, checkpoint_folder
 from vlsa.model.warm_start.files import CONFIG_FILE, json_object, stored_weights
 from vlsa.retrieve.encode.public.names import EncoderName
 
@@ -20,6 +20,8 @@ WANTED = ("*.json", "*.txt", "*.model", "*.safetensors")
 """What is downloaded: settings, vocabularies, and weights that are no pickle."""
 SETTINGS = (CONFIG_FILE, "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
 VOCABULARIES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "vocab.txt", "spiece.model")
+NEEDED = (*SETTINGS_AND_WEIGHTS, ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model"), SETTINGS[1:])
+"""What the cache must have to be used without asking the hub: of each group one."""
 SMALL_BYTES = 1 << 24
 """A smaller file is read again each time."""
 
@@ -50,7 +52,7 @@ class PublicCheckpoint:
 
 def find(name: EncoderName) -> PublicCheckpoint:
     """The checkpoint of a name. Raises ConfigError where it is not to be had, or holds no weights in safetensors."""
-    folder = checkpoint_folder(name.where, WANTED)
+    folder = checkpoint_folder(name.where, WANTED, NEEDED)
     if not (folder / CONFIG_FILE).is_file():
         raise ConfigError(
             f"{name}: has no {CONFIG_FILE} in it; it says what the weights are. Give a folder or a repository as "

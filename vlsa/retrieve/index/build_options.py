@@ -1,0 +1,68 @@
+"""How an index is made or brought up to its source, checked against the model. Used by build.py."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vlsa.base.errors import ConfigError
+from vlsa.data.ingest.segments import segment_seconds
+
+if TYPE_CHECKING:
+    from vlsa.retrieve.encode.sampling import WindowSpec
+    from vlsa.retrieve.index.encode_windows import Decode
+
+SHORTEST_STEP_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """How an index is made or brought up to its source. None = as it was made, or for a new one the default."""
+
+    num_workers: int | None = None
+    """Processes that decode; None = one per core, 0 = this process."""
+    window_seconds: float | None = None
+    """Default: the window of the model, rounded up to half a second."""
+    step_seconds: float | None = None
+    """From the start of a window to the start of the next; default: half a window."""
+    restart: bool = False
+    """Make it anew; the old index answers until the new one is finished."""
+    prune: bool = False
+    """Take out files that are gone even if they are more than half of all."""
+    decode: "Decode | None" = None
+
+    def windows(self, model: "WindowSpec") -> dict[str, float]:
+        """Length and distance of the windows of an index. Raises ConfigError."""
+        window = segment_seconds(model.window_seconds) if self.window_seconds is None else self.window_seconds
+        step = window / 2 if self.step_seconds is None else self.step_seconds
+        if not 0.5 <= window <= 3600:
+            raise ConfigError(f"window of {window:g} s: from 0.5 s to an hour can be a window. Try --window 6.")
+        if not SHORTEST_STEP_SECONDS <= step <= window:
+            raise ConfigError(
+                f"step of {step:g} s: with windows of {window:g} s it lies between {SHORTEST_STEP_SECONDS:g} s and "
+                f"{window:g} s, or parts of a file could not be found. Try --step {window / 2:g}."
+            )
+        if self.window_seconds is not None:
+            _check_encoded(window, step, model)
+        return {"window_seconds": window, "step_seconds": step}
+
+    def no_windows(self) -> dict[str, float]:
+        """For a store, whose clips are the windows. Raises ConfigError if others are asked for."""
+        if self.window_seconds is not None or self.step_seconds is not None:
+            raise ConfigError(
+                "--window, --step: the clips of a store are its windows. Leave them out, or name a folder."
+            )
+        return {}
+
+
+def _check_encoded(window_seconds: float, step_seconds: float, model: "WindowSpec") -> None:
+    """Raises ConfigError for windows of which the model would encode a part only."""
+    num_windows = model.sampling.num_windows
+    most = num_windows * model.window_seconds
+    longest = window_seconds + step_seconds / 2  # the last one, which a remainder joins
+    if longest > most:
+        whole = max(math.floor(2 * window_seconds * most / longest) / 2, 0.5)
+        raise ConfigError(
+            f"window of {window_seconds:g} s: the model encodes at most {num_windows} windows of "
+            f"{model.window_seconds:g} s of it, and the last one of a file can have {longest:g} s; the rest could not "
+            f"be found. Try --window {whole:g}, or leave it out."
+        )
