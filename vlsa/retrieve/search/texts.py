@@ -23,7 +23,7 @@ from vlsa.retrieve.search.moments import Windows
 JOINED_SECONDS = 1.0
 """Longest pause between two cues that are read as one text."""
 ROWS_AT_ONCE = 4096
-"""Texts that are laid beside windows at a time; it bounds the memory."""
+"""Texts that are compared with windows at a time; it bounds the memory."""
 
 _LATIN_GREEK = "a-z\u00df-\u024f\u0250-\u02af\u0370-\u03ff\u1d00-\u1d7f\u1e00-\u1eff\u2c60-\u2c7f\ua720-\ua7ff"
 _MARKED = re.compile(rf"([{_LATIN_GREEK}])[^\w\s]+")
