@@ -23,7 +23,7 @@ from vlsa.retrieve.search.moments import Windows
 JOINED_SECONDS = 1.0
 """Longest pause between two cues that are read as one text."""
 ROWS_AT_ONCE = 4096
-"""Texts that are laid beside windows at a time; it bounds the memory."""
+"""Texts that are compared with windows at a time; it bounds the memory."""
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
