@@ -8,6 +8,7 @@ Axes: N windows, M texts, D width of a vector.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
@@ -34,6 +35,13 @@ class Searched:
     texts: tuple[str, ...]
     text_vectors: Float32[np.ndarray, "M D"]
     spaces: tuple[str, ...] = ("all",)
+
+    @cached_property
+    def absent(self) -> Mapping[str, Bool[np.ndarray, " N"]]:
+        """By column: which windows do not have that modality."""
+        return {name: ~rows.any(axis=1) for name, rows in self.vectors.items()} | {
+            "text": ~self.text_vectors.any(axis=1)
+        }
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ def answer(
         group_by=question.group_by,
         max_per_file=question.max_per_file,
         fold_above=question.fold_above,
-        vectors=_fold_vectors(searched),
+        vectors=_fold_vectors(searched) if question.fold_above is not None else None,
         strength=np.where(np.isnan(literal), stand_out, np.fmax(stand_out, 0)) if meanings else literal,
     )
     reasons = {**_by_modality(searched, asked), "words": literal}
@@ -113,7 +121,7 @@ def _cosines(searched: Searched, column: str, asked: Asked) -> Float64[np.ndarra
     """Of one part with each window; a window has the best of the texts during it."""
     rows = searched.text_vectors if column == "text" else searched.vectors[column]
     cosines = (rows @ asked.vector).astype(np.float64) / asked.num_spaces
-    cosines[~rows.any(axis=1)] = np.nan
+    cosines[searched.absent[column]] = np.nan
     return of_windows(searched.text_places, cosines, searched.windows) if column == "text" else cosines
 
 
