@@ -63,7 +63,8 @@ def test_a_sum_of_two_spaces_is_evaluated_indexed_and_searched(place):
     }  # fmt: skip
     done(f"vlsa index {name} {place}/footage --out {place}/sum --workers 0")
     index = vlsa.Index.open(place / "sum")
-    found = [json.loads(line) for line in done(f"vlsa search {place}/sum 'a dog barks' -k 99 --json").splitlines()]
+    line = f"vlsa search {place}/sum 'a dog barks loudly' -k 99 --json"  # not said so anywhere
+    found = [json.loads(answer) for answer in done(line).splitlines()]
     for moment in found:
         ranks = {reason["modality"]: reason["rank"] for reason in moment["why"]}
         assert moment["score"] == pytest.approx(sum(61 / (60 + rank) for rank in ranks.values()) / 2)

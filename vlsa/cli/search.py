@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             'vlsa search index "a bell rings twice"',
             "vlsa search index --like-sound ring.wav -k 3",
-            'vlsa search index a ball --like clip.mp4@0-2 --unlike "a bell"',
+            "vlsa search index a ball --like clip.mp4@0-2 --unlike twice",
             "vlsa search index --like frame.png --where 'duration > 2 and has_audio' --json",
             "vlsa search index a ball --export found.csv --cut clips",
             "vlsa search index - --json < questions.txt",

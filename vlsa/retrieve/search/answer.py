@@ -42,6 +42,13 @@ class Searched:
         """The texts as they are read during the windows, made once."""
         return WindowTexts.of([normalised(text) for text in self.texts], self.text_places, self.windows)
 
+    @cached_property
+    def absent(self) -> Mapping[str, Bool[np.ndarray, " N"]]:
+        """By column: which windows do not have that modality."""
+        return {name: ~rows.any(axis=1) for name, rows in self.vectors.items()} | {
+            "text": ~self.text_vectors.any(axis=1)
+        }
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -79,7 +86,7 @@ def answer(
         group_by=question.group_by,
         max_per_file=question.max_per_file,
         fold_above=question.fold_above,
-        vectors=_fold_vectors(searched),
+        vectors=_fold_vectors(searched) if question.fold_above is not None else None,
         strength=stand_out,
         words=literal,
     )
@@ -124,7 +131,7 @@ def _cosines(searched: Searched, column: str, asked: Asked) -> Float64[np.ndarra
     """Of one part with each window; a window has the best of the texts during it."""
     rows = searched.text_vectors if column == "text" else searched.vectors[column]
     cosines = (rows @ asked.vector).astype(np.float64) / asked.num_spaces
-    cosines[~rows.any(axis=1)] = np.nan
+    cosines[searched.absent[column]] = np.nan
     return of_windows(searched.text_places, cosines, searched.windows) if column == "text" else cosines
 
 
