@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vlsa.retrieve.search.moments import Moment
 
 HEADER = ("#", "file", "time", "seconds", "stand-out", "why", "text")
+FIRST_OPTIONAL = HEADER.index("why")
+"""From here on a column that is empty throughout is left out."""
 NOTHING = "nothing here stands out; these are the least unlikely:"
 
 
@@ -25,8 +27,9 @@ def print_answer(answer: "Answer", source: str, title: str = "") -> None:
         print_text(NOTHING)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
     rows = fitted([_row(moment, source) for moment in answer.moments], width)
-    header = HEADER[: len(rows[0])]
-    print_table(header, rows, title=title, right="#|time|seconds|stand-out", whole="file|why|text")
+    shown = [column for column in range(len(rows[0])) if column < FIRST_OPTIONAL or any(row[column] for row in rows)]
+    header, cells = ([[row[column] for column in shown] for row in table] for table in ([HEADER], rows))
+    print_table(header[0], cells, title=title, right="#|time|seconds|stand-out", whole="file|why|text")
 
 
 def print_lines(answer: "Answer", source: str, **about: Any) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -217,6 +218,23 @@ def test_a_table_gives_its_text_for_what_the_path_needs_and_fits_80_columns():
     widths = [max(len(name), *(len(row[n]) for row in short)) for n, name in enumerate(found.HEADER)]
     assert sum(widths) + len(widths) - 1 <= 80
     assert [len(row) for row in found.fitted([(*rows[0][:1], "y" * 60, *rows[0][2:])], 80)] == [6]
+
+
+def test_a_column_that_says_nothing_of_any_moment_is_left_out(capsys):
+    moment = Moment(
+        rank=1,
+        path="a.mp4",
+        start_seconds=0,
+        stop_seconds=3,
+        best_start_seconds=0,
+        best_stop_seconds=3,
+        score=1,
+        stand_out=4,
+    )
+    found.print_answer(Answer((moment,), True, 50), "/footage")
+    assert capsys.readouterr().out.split("\n")[1].split() == ["#", "file", "time", "seconds", "stand-out"]
+    found.print_answer(Answer((replace(moment, texts=("a dog",)), moment), True, 50), "/footage")
+    assert capsys.readouterr().out.split("\n")[1].split()[-2:] == ["stand-out", "text"]
 
 
 def test_a_sum_is_asked_by_options_and_the_same_as_json(library, tmp_path):
