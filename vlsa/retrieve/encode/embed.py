@@ -73,12 +73,6 @@ class ClipEmbeddings:
         number = next(shared, None)
         return slice(0) if number is None else slice(number * width, (number + 1) * width)
 
-    def clip_text(self) -> Float32[np.ndarray, "N D"]:
-        """One vector a clip for its texts: their renormalised mean; zeros without text."""
-        total = np.zeros_like(self.video)
-        np.add.at(total, self.text_clip, self.text)
-        return unit_length(total, len(self.spaces))
-
 
 class Means:
     """The renormalised mean vector of each item, from vectors added in batches; a lone vector stays as it is."""
