@@ -193,7 +193,7 @@ def _files(out: Path) -> tuple[tuple[str, Path], ...]:
         ("training curves", out / "curves.png"),
         ("page with results and searches", out / "report.html"),
         ("search index", out / "index"),
-        ("moments found by words and a sound, as an edit list", out / "found.edl"),
+        ("edit list of a search", out / "found.edl"),
     )
 
 
