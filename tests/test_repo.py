@@ -15,7 +15,7 @@ import vlsa
 from vlsa.cli.reference import reference
 
 MODULES = sorted((ROOT / "vlsa").rglob("*.py"))
-STAGES = ("base", "config", "data", "model", "pretrain", "retrieve", "show", "reproduce")
+STAGES = ("base", "config", "data", "model", "pretrain", "retrieve", "serve", "show", "reproduce")
 """Rooms in the order that imports follow; what is not named stands on top."""
 SUBROOMS = {
     "config": ("", "recipes"),
