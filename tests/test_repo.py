@@ -372,7 +372,7 @@ def test_every_reason_for_leaving_a_clip_out_is_explained():
 
 def test_the_readme_lists_the_extras_that_there_are():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    listed = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert listed == list(project["optional-dependencies"])
 
 
