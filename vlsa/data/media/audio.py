@@ -4,14 +4,19 @@ Reads a `Source`; feeds decode.py.
 Axes: C channels, N samples at the file's rate, S samples at the wanted rate.
 """
 
+import bisect
+import itertools
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import av
 import numpy as np
+from jaxtyping import Float32
 
 from vlsa.base.errors import MediaError
-from vlsa.data.media.container import HOLE_SECONDS, Source
+from vlsa.data.media.container import HOLE_SECONDS, CannotShare, Source
 
 PRE_ROLL_SECONDS = 0.25
 """Decoded before the stretch, so that codecs with a memory (MP3, Opus) have settled."""
@@ -47,17 +52,100 @@ class _Piece:
         return self.start_seconds + first / self.rate_hz, np.concatenate(self.parts)[first:last]
 
 
-def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int) -> np.ndarray | None:
-    """The audio between two times of the source: float32, S = round(duration x rate), in [-1, 1].
+@dataclass(frozen=True)
+class _Heard:
+    """A decoded frame of audio."""
+
+    seconds: float
+    """nan = the file does not say."""
+    rate_hz: int
+    samples: Float32[np.ndarray, " N"]
+
+
+def read_sound(
+    source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int
+) -> Float32[np.ndarray, " S"] | None:
+    """The audio between two times of the source: S = round(duration x rate), in [-1, 1].
 
     None when there is no audio stream, when it covers less than half of the stretch, or when all of it is exactly zero.
     Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without audio.
     """
     if source.stream("audio") is None:
         return None
-    pieces, is_damaged = _read_pieces(source, start_seconds, stop_seconds)
+    heard, is_damaged = _hear(source, start_seconds, stop_seconds)
+    pieces = _pieces(_around(heard, start_seconds, stop_seconds) if _in_order(heard) else heard)
     if is_damaged:
         _check_holes(source, pieces, start_seconds, stop_seconds)
+    return _sound(source, pieces, start_seconds, stop_seconds, sample_rate_hz)
+
+
+def read_sound_of_windows(
+    source: Source, windows: Sequence[tuple[float, float]], sample_rate_hz: int
+) -> list[Float32[np.ndarray, " S"] | None]:
+    """As `read_sound` for each of several stretches (start and stop), but each sample is decoded once.
+
+    Raises CannotShare where one at a time could have another result: packets are broken, or time steps back.
+    """
+    if source.stream("audio") is None:
+        return [None] * len(windows)
+    heard, is_damaged = _hear(source, min(start for start, _ in windows), max(stop for _, stop in windows))
+    if is_damaged or not _in_order(heard):
+        raise CannotShare
+    return [
+        _sound(source, _pieces(_around(heard, start, stop)), start, stop, sample_rate_hz) for start, stop in windows
+    ]
+
+
+def _hear(source: Source, start_seconds: float, stop_seconds: float) -> tuple[list[_Heard], bool]:
+    """Frames of mono audio around a stretch, and whether packets were broken among them."""
+    frames = source.frames_covering(
+        "audio", start_seconds, tolerance_seconds=GAP_SECONDS, pre_roll_seconds=PRE_ROLL_SECONDS
+    )
+    heard: list[_Heard] = []
+    num_bad = None
+    for timed in frames:
+        num_bad = source.num_bad if num_bad is None else num_bad  # the first packets after a seek may lack their past
+        if timed.seconds >= stop_seconds + EDGE_SECONDS:
+            break
+        heard.append(_Heard(timed.seconds, timed.frame.sample_rate, mono(timed.frame)))
+    return heard, num_bad is None or source.num_bad > num_bad
+
+
+def _in_order(heard: Sequence[_Heard]) -> bool:
+    """Whether each frame has a time, after that of the one before."""
+    return all(one.seconds < other.seconds for one, other in itertools.pairwise([*heard, _END]))
+
+
+_END = _Heard(math.inf, 0, np.zeros(0, np.float32))
+
+
+def _around(heard: Sequence[_Heard], start_seconds: float, stop_seconds: float) -> Sequence[_Heard]:
+    """The frames that a stretch needs, wherever decoding began: its samples count from the first of them."""
+    first = bisect.bisect_right(heard, start_seconds - EDGE_SECONDS, key=lambda one: one.seconds) - 1
+    last = bisect.bisect_left(heard, stop_seconds + EDGE_SECONDS, key=lambda one: one.seconds)
+    return heard[max(first, 0) : last]
+
+
+def _pieces(heard: Iterable[_Heard]) -> list[_Piece]:
+    """Frames as pieces of unbroken audio; a new one starts where time jumps or the rate changes."""
+    pieces: list[_Piece] = []
+    for one in heard:
+        goes_on = (
+            bool(pieces)
+            and pieces[-1].rate_hz == one.rate_hz
+            and not (abs(one.seconds - pieces[-1].end_seconds) > GAP_SECONDS)
+        )
+        if not goes_on:
+            pieces.append(_Piece(one.seconds if one.seconds == one.seconds else 0.0, one.rate_hz))
+        pieces[-1].add(one.samples)
+    return pieces
+
+
+def _sound(
+    source: Source, pieces: Sequence[_Piece], start_seconds: float, stop_seconds: float, sample_rate_hz: int
+) -> Float32[np.ndarray, " S"] | None:
+    """The stretch at the wanted rate; None when less than half of it is covered, or all of it is zero."""
+    pieces = [piece for piece in pieces if _overlap(piece, start_seconds, stop_seconds) > 0]
     covered = sum(_overlap(piece, start_seconds, stop_seconds) for piece in pieces)
     if 2 * covered < stop_seconds - start_seconds:
         return None
@@ -72,34 +160,6 @@ def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample
         )
     _check_finite(source, sound)
     return np.clip(sound, -1, 1, out=sound) if sound.any() else None
-
-
-def _read_pieces(source: Source, start_seconds: float, stop_seconds: float) -> tuple[list[_Piece], bool]:
-    """Pieces of mono audio that touch the stretch, and whether packets were broken among them."""
-    frames = source.frames_covering(
-        "audio", start_seconds, tolerance_seconds=GAP_SECONDS, pre_roll_seconds=PRE_ROLL_SECONDS
-    )
-    pieces: list[_Piece] = []
-    num_bad = None
-    for timed in frames:
-        num_bad = source.num_bad if num_bad is None else num_bad  # the first packets after a seek may lack their past
-        if timed.seconds >= stop_seconds + EDGE_SECONDS:
-            break
-        _extend(pieces, timed.seconds, timed.frame)
-    wanted = [piece for piece in pieces if _overlap(piece, start_seconds, stop_seconds) > 0]
-    return wanted, num_bad is None or source.num_bad > num_bad
-
-
-def _extend(pieces: list[_Piece], seconds: float, frame: Any) -> None:
-    """Add a frame to the last piece, or start a new one where time jumps or the rate changes. nan = no time given."""
-    goes_on = (
-        bool(pieces)
-        and pieces[-1].rate_hz == frame.sample_rate
-        and not (abs(seconds - pieces[-1].end_seconds) > GAP_SECONDS)
-    )
-    if not goes_on:
-        pieces.append(_Piece(seconds if seconds == seconds else 0.0, frame.sample_rate))
-    pieces[-1].add(mono(frame))
 
 
 def mono(frame: Any) -> np.ndarray:
@@ -136,7 +196,8 @@ def _overlap(piece: _Piece, start_seconds: float, stop_seconds: float) -> float:
     return max(min(piece.end_seconds, stop_seconds) - max(piece.start_seconds, start_seconds), 0.0)
 
 
-def _check_holes(source: Source, pieces: list[_Piece], start_seconds: float, stop_seconds: float) -> None:
+def _check_holes(source: Source, pieces: Sequence[_Piece], start_seconds: float, stop_seconds: float) -> None:
+    pieces = [piece for piece in pieces if _overlap(piece, start_seconds, stop_seconds) > 0]
     ends = [max(start_seconds, source.start_seconds("audio")), *(piece.end_seconds for piece in pieces)]
     starts = [*(piece.start_seconds for piece in pieces), stop_seconds]
     for end, start in zip(ends, starts, strict=True):

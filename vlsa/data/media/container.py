@@ -34,6 +34,10 @@ NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 av.logging.set_libav_level(av.logging.PANIC)  # libav would write to stderr about every odd byte
 
 
+class CannotShare(Exception):
+    """What overlapping stretches need is not sure to be the same when it is decoded once; decode each by itself."""
+
+
 @dataclass(frozen=True)
 class TimedFrame:
     """A decoded frame (`av.VideoFrame` or `av.AudioFrame`) and when it is first shown or heard."""

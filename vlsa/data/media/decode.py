@@ -8,15 +8,17 @@ Axes: F frames, H W pixels, S samples.
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from vlsa.base.errors import MediaError
 from vlsa.data.clip import Clip
 from vlsa.data.media.audio import read_sound
 from vlsa.data.media.container import Source, check_file, open_media
-from vlsa.data.media.frames import is_image, read_frames, read_image
+from vlsa.data.media.frames import Frames, is_image, read_frames, read_image
 from vlsa.data.media.probe import MediaFacts, is_text_stream, probe
 from vlsa.data.media.subtitles import TimedText, clean_text
 
@@ -94,11 +96,24 @@ def decode(
         wanted = [start_seconds + time for time in frame_times_seconds or ()]
         video = read_frames(source, wanted, short_side_px, facts)
         sound = read_sound(source, start_seconds, stop_seconds, sample_rate_hz) if sample_rate_hz else None
-        if video is None and sound is None:
-            raise _nothing(source, start_seconds, stop_seconds)
+    if video is None and sound is None:
+        raise nothing_in(path, start_seconds, stop_seconds)
+    clip = make_clip(path, start_seconds, stop_seconds, video, sound, sample_rate_hz)
+    return replace(clip, id=clip.id if id is None else id, texts=tuple(texts))
+
+
+def make_clip(
+    path: str | os.PathLike[str],
+    start_seconds: float,
+    stop_seconds: float,
+    video: Frames | None,
+    sound: Float32[np.ndarray, " S"] | None,
+    sample_rate_hz: int | None,
+) -> Clip:
+    """What was read of a stretch as a clip; times of frames are those of the file."""
     frames, frame_seconds = video if video is not None else (None, None)
     return Clip(
-        id=id if id is not None else f"{os.fspath(path)}:{start_seconds:.3f}-{stop_seconds:.3f}",
+        id=f"{os.fspath(path)}:{start_seconds:.3f}-{stop_seconds:.3f}",
         source=os.fspath(path),
         start_seconds=start_seconds,
         stop_seconds=stop_seconds,
@@ -106,7 +121,6 @@ def decode(
         frame_seconds=frame_seconds - start_seconds if frame_seconds is not None else None,
         sound=sound,
         sample_rate_hz=sample_rate_hz if sound is not None else None,
-        texts=tuple(texts),
     )
 
 
@@ -120,9 +134,10 @@ def _check_stretch(path: str | os.PathLike[str], start_seconds: float, stop_seco
         )
 
 
-def _nothing(source: Source, start_seconds: float, stop_seconds: float) -> MediaError:
+def nothing_in(path: str | os.PathLike[str], start_seconds: float, stop_seconds: float) -> MediaError:
+    """The error for a stretch without video and audio."""
     return MediaError(
-        f"{source.path}: neither video nor audio from {start_seconds:.2f} to {stop_seconds:.2f} s (silence does not "
+        f"{path}: neither video nor audio from {start_seconds:.2f} to {stop_seconds:.2f} s (silence does not "
         "count); an empty clip teaches nothing. Choose times within the media, ask for what it has, or drop the clip.",
         reason="nothing",
     )

@@ -6,9 +6,12 @@ decoder only, not the model.
 """
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +22,10 @@ from vlsa.data.engine.workers import Heartbeat, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.loading.loader import MemoryClips, MemoryRow
 from vlsa.data.loading.transform import REST_SHARE, Window, choose_frames, covering_starts, wanted_times
+
+if TYPE_CHECKING:
+    from vlsa.data.media.overlapping import Stretch
+    from vlsa.data.media.probe import MediaFacts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,37 +130,61 @@ def _from_its_start(part: Clip, window: Window) -> Clip:
 
 
 def decode_windows(
-    spec: WindowSpec, row: ClipRow, *, video: bool = True, audio: bool = True, facts: object | None = None
+    spec: WindowSpec, row: ClipRow, *, video: bool = True, audio: bool = True, facts: "MediaFacts | None" = None
 ) -> list[Clip]:
     """Decode the windows of a row of a media file, each frame once; windows without frames and audio are left out.
 
     Raises MediaError, also when no window has any.
     """
-    from vlsa.data.media.decode import decode
+    (found,) = _decode_windows(spec, [row], video=video, audio=audio, facts=facts)
+    if isinstance(found, MediaError):
+        raise found
+    return found
 
-    windows, nothing = [], None
-    for start, stop in spec.stretches(row.stop_seconds - row.start_seconds):
-        try:
-            clip = decode(
-                row.path,
-                row.start_seconds + start,
-                row.start_seconds + stop,
-                frame_times_seconds=wanted_times(0.0, stop - start, spec.num_frames).tolist() if video else None,
-                short_side_px=spec.short_side_px,
-                sample_rate_hz=spec.sample_rate_hz if audio else None,
-                facts=facts,
-                id=row.id,
-                texts=row.texts,
-            )
-        except MediaError as error:
-            if error.reason != "nothing":
-                raise
-            nothing = error
-        else:
-            windows.append(_each_frame_once(clip))
-    if not windows and nothing:
-        raise nothing
-    return windows
+
+def _decode_windows(
+    spec: WindowSpec, rows: Sequence[ClipRow], *, video: bool, audio: bool, facts: "MediaFacts | None"
+) -> list[list[Clip] | MediaError]:
+    """The windows of rows of one file, what overlaps decoded once, or the error of each row."""
+    from vlsa.data.media.overlapping import decode_stretches
+
+    stretches = [_stretches(spec, row, video=video) for row in rows]
+    decoded = iter(
+        decode_stretches(
+            rows[0].path,
+            [stretch for of_row in stretches for stretch in of_row],
+            short_side_px=spec.short_side_px,
+            sample_rate_hz=spec.sample_rate_hz if audio else None,
+            facts=facts,
+        )
+    )
+    return [_windows(row, list(islice(decoded, len(of_row)))) for row, of_row in zip(rows, stretches, strict=True)]
+
+
+def _stretches(spec: WindowSpec, row: ClipRow, *, video: bool) -> "list[Stretch]":
+    from vlsa.data.media.overlapping import Stretch
+
+    spans = spec.stretches(row.stop_seconds - row.start_seconds)
+    return [
+        Stretch(
+            row.start_seconds + start,
+            row.start_seconds + stop,
+            tuple((row.start_seconds + start + wanted_times(0.0, stop - start, spec.num_frames)).tolist())
+            if video
+            else (),
+        )
+        for start, stop in spans
+    ]
+
+
+def _windows(row: ClipRow, decoded: Sequence[Clip | MediaError]) -> list[Clip] | MediaError:
+    """The windows of a row that have frames or audio, or the error of the whole row."""
+    errors = [found for found in decoded if isinstance(found, MediaError)]
+    clips = [
+        replace(_each_frame_once(found), id=row.id, texts=row.texts) for found in decoded if isinstance(found, Clip)
+    ]
+    serious = [error for error in errors if error.reason != "nothing"]
+    return serious[0] if serious else clips or errors[-1]
 
 
 def _each_frame_once(clip: Clip) -> Clip:
@@ -168,24 +199,35 @@ def _each_frame_once(clip: Clip) -> Clip:
 
 def decode_rows(spec: WindowSpec, rows: Sequence[ClipRow], beat: Heartbeat) -> tuple[list[Clip], list[Rejection]]:
     """The clips of some rows of one file, and those that cannot be decoded; the task of a worker."""
-    from vlsa.data.media.decode import probe
-
     path = rows[0].path
     beat(path, patience_seconds(path))
     try:
-        facts = probe(path)
+        facts = _facts(path, _modified_ns(path))
     except MediaError as error:
         return [], [rejected(row, error.reason, str(error)) for row in rows]
+    beat(rows[0].id, patience_seconds(path, rows[-1].stop_seconds - rows[0].start_seconds))
     clips, rejections = [], []
-    for row in rows:
-        beat(row.id, patience_seconds(path, row.stop_seconds - row.start_seconds))
-        try:
-            windows = decode_windows(spec, row, facts=facts)
-        except MediaError as error:
-            rejections.append(rejected(row, error.reason, str(error)))
+    for row, found in zip(rows, _decode_windows(spec, rows, video=True, audio=True, facts=facts), strict=True):
+        if isinstance(found, MediaError):
+            rejections.append(rejected(row, found.reason, str(found)))
         else:
-            clips.append(_in_windows(row, windows))
+            clips.append(_in_windows(row, found))
     return clips, rejections
+
+
+def _modified_ns(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except (OSError, ValueError):  # decoding will say what is wrong with the path
+        return 0
+
+
+@lru_cache(maxsize=4)
+def _facts(path: str, modified_ns: int) -> "MediaFacts":
+    """Facts of a file, which are the same for all tasks of it until it changes. Raises MediaError."""
+    from vlsa.data.media.probe import probe
+
+    return probe(path)
 
 
 def _in_windows(row: ClipRow, windows: Sequence[Clip]) -> Clip:
