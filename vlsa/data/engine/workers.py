@@ -71,10 +71,19 @@ def patience_seconds(path: str | os.PathLike[str], media_seconds: float = 0.0) -
 class WorkerPool:
     """Runs `function(task, beat)` in spawned processes; replaces those that die.
 
-    `function` and the tasks must be picklable. With `num_workers=0` all runs in this process, without protection.
+    `function` and the tasks must be picklable. With `num_workers=0` all runs in this process, without protection. With
+    `second_chance`, a task whose worker crashed is done once more before it is reported: the worker may have been
+    killed from outside, as for want of memory. Not so a task that was given by `submit`.
     """
 
-    def __init__(self, function: Callable[[Any, Heartbeat], Any], tasks: Iterable[Any], num_workers: int) -> None:
+    def __init__(
+        self,
+        function: Callable[[Any, Heartbeat], Any],
+        tasks: Iterable[Any],
+        num_workers: int,
+        *,
+        second_chance: bool = False,
+    ) -> None:
         if num_workers < 0:
             raise ConfigError(f"{num_workers} worker processes are not possible. Use 0 (none but this) or more.")
         self._function = function
@@ -83,6 +92,7 @@ class WorkerPool:
         self._in_process = num_workers == 0
         self._workers: list[_Worker] = []
         self._num_silent_losses = 0
+        self._untried = {id(task) for task in self._tasks} if second_chance else set()
 
     def submit(self, task: Any) -> None:
         """Put a task first in the queue; allowed while `events` is being read."""
@@ -132,7 +142,18 @@ class WorkerPool:
                     self._hand_out_again(event)
                     continue
             self._num_silent_losses = 0
-            yield event
+            if not self._tried_again(event):
+                yield event
+
+    def _tried_again(self, event: Started | Done | Lost) -> bool:
+        """Whether a crash is passed over, since its task is done once more."""
+        is_untried = id(event.task) in self._untried
+        if not isinstance(event, Started):
+            self._untried.discard(id(event.task))
+        if not (is_untried and isinstance(event, Lost) and event.reason == "crashed"):
+            return False
+        self.submit(event.task)
+        return True
 
     def _hand_out_again(self, lost: Lost) -> None:
         """A worker that ended while it started, or between two tasks, is replaced. Raises VlsaError if all end so."""

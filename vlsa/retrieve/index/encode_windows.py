@@ -1,11 +1,13 @@
 """Windows of media files or of a store to vectors, in batches that run across files; feeds writer.py.
 
-Decodes media in worker processes (encode/sampling.py), encodes in this one.
+Decodes media in worker processes (encode/sampling.py), encodes in a thread of this one.
 """
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -18,13 +20,15 @@ from vlsa.data.store.reader import ClipStore
 from vlsa.retrieve.encode.embed import embed_clips, embed_rows
 from vlsa.retrieve.encode.protocol import Encoder
 from vlsa.retrieve.encode.sampling import WindowSpec
-from vlsa.retrieve.index.rows import window_rows
+from vlsa.retrieve.index.rows import IndexRow, window_rows
 from vlsa.retrieve.index.writer import Writer
 
 ROWS_PER_TASK = 16
 """Windows that a worker decodes before it hands them over."""
 CLIPS_PER_BATCH = 32
 """Windows that are encoded together."""
+BATCHES_AHEAD = 2
+"""So many may wait to be encoded; workers wait then."""
 SMALLEST_SPREAD = 1e-4
 """Vectors of different media whose numbers differ by less are all alike."""
 
@@ -37,29 +41,48 @@ def encode_media(
     decode: Callable[[Sequence[ClipRow], Heartbeat], tuple[list[Clip], list[Rejection]]],
     num_workers: int | None,
 ) -> None:
-    """Decode in workers, encode here; a clip that kills or holds its worker is left out and the rest is tried again."""
+    """Decode in worker processes, encode in a thread, and write in this one, all at the same time."""
     rows = {row.id: row for row in writer.windows}
-    pool = WorkerPool(decode, _tasks(writer.windows), os.cpu_count() or 1 if num_workers is None else num_workers)
+
+    def encode(clips: list[Clip]) -> list[IndexRow]:
+        return window_rows([rows[clip.id] for clip in clips], writer.paths, embed_clips(encoder, clips))
+
+    num_processes = os.cpu_count() or 1 if num_workers is None else num_workers
+    pool = WorkerPool(decode, _tasks(writer.windows), num_processes, second_chance=True)
     waiting: list[Clip] = []
+    running: deque[Future[list[IndexRow]]] = deque()
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode")
+    try:
+        for clips, rejections in _decoded(pool):
+            writer.add(*rejections)
+            waiting += clips
+            while len(waiting) >= CLIPS_PER_BATCH:
+                running.append(thread.submit(encode, waiting[:CLIPS_PER_BATCH]))
+                del waiting[:CLIPS_PER_BATCH]
+            while running and (running[0].done() or len(running) > BATCHES_AHEAD):
+                writer.add(*running.popleft().result())
+        running.append(thread.submit(encode, waiting))
+        while running:
+            writer.add(*running.popleft().result())
+    finally:
+        thread.shutdown(cancel_futures=True)
 
-    def encode(num_clips: int) -> None:
-        clips = [waiting.pop(0) for _ in range(num_clips)]
-        writer.add(*window_rows([rows[clip.id] for clip in clips], writer.paths, embed_clips(encoder, clips)))
 
+def _decoded(pool: WorkerPool) -> Iterator[tuple[list[Clip], list[Rejection]]]:
+    """What the workers decode, and what cannot be decoded.
+
+    Of a task that kills its workers, or holds one, each clip is tried by itself, so that only the guilty are left out.
+    """
     for event in pool.events():
         if isinstance(event, Done):
-            clips, rejections = event.value
-            waiting += clips
-            writer.add(*rejections)
-            while len(waiting) >= CLIPS_PER_BATCH:
-                encode(CLIPS_PER_BATCH)
+            yield event.value
         elif isinstance(event, Lost):
-            blamed = [row for row in event.task if event.label in (row.id, row.path)]
-            message = f"{event.task[0].path}: {event.message}. Convert the file, or leave it out."
-            writer.add(*(row.rejected(event.reason, message) for row in blamed))
-            if rest := tuple(row for row in event.task if row not in blamed):
-                pool.submit(rest)
-    encode(len(waiting))
+            if len(event.task) > 1 and event.label != event.task[0].path:
+                for row in reversed(event.task):
+                    pool.submit((row,))
+            else:
+                message = f"{event.task[0].path}: {event.message}. Convert the file, or leave it out."
+                yield [], [row.rejected(event.reason, message) for row in event.task]
 
 
 def _tasks(rows: Sequence[ClipRow]) -> list[tuple[ClipRow, ...]]:

@@ -40,9 +40,9 @@ class Survey:
 
 
 def survey(tasks: Sequence[SurveyTask], num_workers: int, progress: Progress | None) -> dict[str, Survey]:
-    """Look at files in processes that may die of them; what killed or held one is reported as any other fault."""
+    """Look at files in processes that may die of them; what killed two, or held one, is reported as any other fault."""
     found: dict[str, Survey] = {}
-    for event in WorkerPool(survey_file, tasks, num_workers).events():
+    for event in WorkerPool(survey_file, tasks, num_workers, second_chance=True).events():
         if isinstance(event, Lost):
             message = f"{event.task.absolute}: {event.message} while scanning the file. Convert it or leave it out."
             found[event.task.path] = Survey(rejections=(_rejection(event.task, event.reason, message),))

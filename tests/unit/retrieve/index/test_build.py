@@ -2,6 +2,7 @@
 
 import dataclasses
 import fcntl
+import functools
 import json
 import os
 import subprocess
@@ -10,7 +11,8 @@ import sys
 import numpy as np
 import pytest
 from command_lines import ROOT
-from fake_encoder import CollapsedEncoder, FakeEncoder, decode_or_die, write_numbered_sound
+from fake_encoder import CollapsedEncoder, FakeEncoder, decode_killed_once, decode_or_die, write_numbered_sound
+from followed_folder import content
 from nearest import nearest
 
 from vlsa.base.errors import ConfigError, ManifestError, SearchIndexError
@@ -108,9 +110,17 @@ def test_a_clip_that_kills_its_worker_costs_only_itself(tmp_path):
     write_numbered_sound(folder / "deadly-1.wav", 1, seconds=4.0)
     write_numbered_sound(folder / "sound-2.wav", 2)
     summary = index_folder(folder, tmp_path / "index", num_workers=1, decode=decode_or_die)
-    # Of three windows the second kills; then of the remaining two the second kills again.
-    assert (summary.num_rows, summary.reasons) == (2, {"crashed": 2})
-    assert {line["start_seconds"] for line in report_of(tmp_path / "index")} == {1.0, 2.0}
+    assert (summary.num_rows, summary.reasons) == (3, {"crashed": 1})
+    assert {line["start_seconds"] for line in report_of(tmp_path / "index")} == {1.0}
+
+
+def test_a_decoder_that_is_killed_from_outside_costs_nothing(folder, tmp_path):
+    (tmp_path / "marks").mkdir()
+    decode = functools.partial(decode_killed_once, tmp_path / "marks")
+    index_folder(folder, tmp_path / "index", num_workers=2, decode=decode)
+    assert len(list((tmp_path / "marks").iterdir())) == 4
+    index_folder(folder, tmp_path / "unbroken")
+    assert content(tmp_path / "index") == content(tmp_path / "unbroken")
 
 
 def test_another_model_or_another_folder_is_refused_and_restart_begins_anew(folder, tmp_path):
