@@ -51,9 +51,9 @@ def prepare(
 ) -> None:
     """Turn a folder of video and audio files into a store of clips to train on.
 
-    Text is taken from FOLDER/captions.csv or captions.jsonl (path,start_seconds,stop_seconds,text), from cat.srt or
-    cat.vtt next to cat.mp4, or from subtitles inside the file; files without text become clips of equal length. A clip
-    that cannot be read is left out and listed in STORE/prepare_report.jsonl, and the rest continues.
+    Text is taken from FOLDER/captions.csv or captions.jsonl (path,start_seconds,stop_seconds,text), from cat.srt,
+    cat.vtt or cat.en.srt next to cat.mp4, or from subtitles inside the file; files without text become clips of equal
+    length. A clip that cannot be read is left out and listed in STORE/prepare_report.jsonl, and the rest continues.
     """
     settings = _store_settings(recipe, short_side, frames_per_second, sample_rate, window)
     rows, rejections = _rows(source, settings.window_seconds, test_share, workers)

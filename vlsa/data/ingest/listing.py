@@ -13,11 +13,10 @@ from pathlib import Path
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
 from vlsa.data.ingest.manifest import Rejection
+from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, is_subtitles
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
-SIDECAR_SUFFIXES = (".srt", ".vtt")
-"""The first that exists has the text of the media file with the same name."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,8 @@ class Listing:
     """Media files, sorted, without hidden ones."""
     unseen: Mapping[str, OSError]
     """Folders that cannot be listed or entered, and why: what lies in them is not known."""
+    sidecars: Mapping[str, Sidecars]
+    """Subtitle files of the media files that have any."""
 
     def sees(self, name: str) -> bool:
         """Whether a file would have been found if it were there."""
@@ -44,12 +45,14 @@ def list_media(folder: Path) -> Listing:
         what = "not a folder" if folder.exists() else "no such folder"
         raise ManifestError(f"{folder}: {what}; a folder of media files is needed. Check the path.")
     names: list[str] = []
+    subtitles: list[str] = []
     errors: list[OSError] = []
     for place, folders, files in os.walk(folder, onerror=errors.append):
         inside = Path(place).relative_to(folder)
         if os.access(place, os.X_OK, effective_ids=True):
             folders[:] = [name for name in folders if not name.startswith(".")]
             names += [(inside / name).as_posix() for name in files if is_media(name)]
+            subtitles += [(inside / name).as_posix() for name in files if is_subtitles(name)]
         else:
             folders.clear()
             errors.append(PermissionError(errno.EACCES, os.strerror(errno.EACCES), place))
@@ -59,7 +62,7 @@ def list_media(folder: Path) -> Listing:
             f"{folder}: cannot be listed ({unseen['.'].strerror}); what is in it is not known. Check the rights "
             "(chmod u+rx), or the drive."
         )
-    return Listing(tuple(sorted(names)), unseen)
+    return Listing(tuple(sorted(names)), unseen, assign_sidecars(names, subtitles))
 
 
 def _unseen(name: str, path: Path, error: OSError) -> Rejection:
@@ -74,9 +77,12 @@ def is_media(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in MEDIA_SUFFIXES
 
 
-def sidecar_of(path: Path) -> Path | None:
-    """The subtitle file next to a media file; None without one."""
-    return next((found for suffix in SIDECAR_SUFFIXES if (found := path.with_suffix(suffix)).exists()), None)
+def unread(folder: Path, name: str, sidecars: Sidecars) -> list[Rejection]:
+    """A line for each subtitle file of a media file that is not read."""
+    return [
+        Rejection(name, str(folder / name), None, None, reason="sidecar", message=f"{folder / path}: not read; {why}")
+        for path, why in sidecars.unread
+    ]
 
 
 def read_tables(folder: Path) -> dict[str, list[CaptionRow]]:

@@ -2,10 +2,11 @@
 
 Reads media files, subtitles and caption tables.
 
-Text of a file: its rows in FOLDER/captions.csv and captions.jsonl; else cat.srt or cat.vtt next to cat.mp4; else its
-embedded subtitles; else none. Clips: see segments.py. Splits: as the table says; what it does not name is `train`. If
-no row names a split, about `test_share` of the files become `test`, chosen by a hash of their name, so that a growing
-folder keeps its splits and no file feeds both; with fewer than 10 files, the last clips of each file.
+Text of a file: its rows in FOLDER/captions.csv and captions.jsonl; else the first of its subtitle files in the order of
+sidecars.py (cat.srt or cat.en.vtt next to cat.mp4); else its embedded subtitles; else none. Clips: see segments.py.
+Splits: as the table says; what it does not name is `train`. If no row names a split, about `test_share` of the files
+become `test`, chosen by a hash of their name, so that a growing folder keeps its splits and no file feeds both; with
+fewer than 10 files, the last clips of each file.
 """
 
 import hashlib
@@ -21,9 +22,10 @@ from vlsa.base.errors import CaptionError, ConfigError, ManifestError, MediaErro
 from vlsa.base.files import Progress
 from vlsa.data.engine.workers import Heartbeat, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest.captions import CaptionRow
-from vlsa.data.ingest.listing import list_media, read_tables, sidecar_of
+from vlsa.data.ingest.listing import list_media, read_tables, unread
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows
+from vlsa.data.ingest.sidecars import Sidecars
 from vlsa.data.media import decode
 from vlsa.data.media.subtitles import TimedText, read_subtitles
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
@@ -40,6 +42,8 @@ class Task:
     """Relative to the folder, with forward slashes."""
     has_rows: bool
     """Its text is in the caption table: no need to look for subtitles."""
+    sidecar: str | None = None
+    """Its subtitle file, relative to the folder."""
 
     @property
     def path(self) -> Path:
@@ -86,7 +90,11 @@ def scan(
             f"Known endings: {', '.join(sorted(MEDIA_SUFFIXES))}."
         )
     # A row may name a file of another ending. One that does not exist is found out, and reported, like the rest.
-    tasks = [Task(folder, name, has_rows=name in table) for name in sorted({*listed.names, *table})]
+    sidecars = {name: found.first() for name, found in listed.sidecars.items() if name not in table}
+    tasks = [
+        Task(folder, name, name in table, next((one.path for one in sidecars.get(name, Sidecars()).read), None))
+        for name in sorted({*listed.names, *table})
+    ]
     scanned = scan_files(tasks, os.cpu_count() or 1 if num_workers is None else num_workers, progress)
     cuts: dict[str, list[Cut]] = {}
     for task in tasks:
@@ -103,7 +111,8 @@ def scan(
     ]
     check_unique(rows, str(folder))
     faulty = [_rejection(folder, name, cut) for name, found in cuts.items() for cut in found if cut.reason]
-    return rows, [*listed.rejections(folder), *faulty]
+    others = [one for name, found in sorted(sidecars.items()) for one in unread(folder, name, found)]
+    return rows, [*listed.rejections(folder), *others, *faulty]
 
 
 def scan_files(tasks: list[Task], num_workers: int, progress: Progress | None) -> dict[str, ScannedFile]:
@@ -127,7 +136,7 @@ def scan_file(task: Task, beat: Heartbeat) -> ScannedFile:
     beat(task.name, patience_seconds(task.path))
     try:
         facts = decode.probe(task.path)
-        cues = [] if task.has_rows else _find_cues(task.path, facts.has_subtitles)
+        cues = _find_cues(task, facts.has_subtitles)
         return ScannedFile(facts.duration_seconds, facts.has_sound, tuple(cues))
     except MediaError as error:
         return ScannedFile(reason=error.reason, message=str(error))
@@ -174,11 +183,12 @@ def _hash_share(name: str) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def _find_cues(path: Path, has_embedded: bool) -> Iterable[TimedText]:
-    sidecar = sidecar_of(path)
-    if sidecar is not None:
-        return read_subtitles(sidecar)
-    return decode.iter_subtitles(path) if has_embedded else []
+def _find_cues(task: Task, has_embedded: bool) -> Iterable[TimedText]:
+    if task.has_rows:
+        return []
+    if task.sidecar is not None:
+        return read_subtitles(task.folder / task.sidecar)
+    return decode.iter_subtitles(task.path) if has_embedded else []
 
 
 def _cut_file(path: Path, found: ScannedFile, rows: Sequence[CaptionRow], lengths: Lengths) -> list[Cut]:

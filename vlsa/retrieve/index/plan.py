@@ -7,11 +7,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vlsa.base.errors import CaptionError
 from vlsa.base.files import Progress
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.ingest.segments import Lengths, cut_windows
-from vlsa.data.media.subtitles import read_subtitles
 from vlsa.retrieve.encode.embed import batches
 from vlsa.retrieve.index.changes import Donors
 from vlsa.retrieve.index.file_facts import FileFacts, file_id
@@ -21,8 +19,8 @@ from vlsa.retrieve.index.ledger import IndexedFile
 from vlsa.retrieve.index.report import renamed
 from vlsa.retrieve.index.rows import IndexRow
 from vlsa.retrieve.index.source import Source, SourceFile
-from vlsa.retrieve.index.survey import Survey, SurveyTask, survey
-from vlsa.retrieve.index.texts import TEXT_REASONS, FileText, from_captions, from_clips, from_cues, row_id, within
+from vlsa.retrieve.index.survey import Survey, SurveyTask, read_sidecars, survey
+from vlsa.retrieve.index.texts import TEXT_REASONS, FileText, from_captions, from_clips, row_id, within
 from vlsa.retrieve.index.writer import MediaFile, Writer
 
 SHORTEST_SECONDS = 0.5
@@ -82,11 +80,11 @@ class Plan:
         return taken, [self._new(file, surveys[file.path], contents[file.path]) for file in new]
 
     def _task(self, file: SourceFile) -> SurveyTask:
-        return SurveyTask(file.path, self._source.absolute(file.path), file.sidecar, bool(file.captions))
+        return SurveyTask(file.path, self._source.absolute(file.path), file.sidecars, bool(file.captions))
 
     def _known(self, file: SourceFile, donor: IndexedFile, facts: FileFacts, content: str) -> TakenOver:
-        made = MediaFile(source=file, facts=facts.of(file), content=content)
-        texts_too = not file.captions and not file.sidecar and facts.text_from == "subtitles"
+        made = MediaFile(source=file, facts=facts.of(file), content=content, rejections=list(file.unread))
+        texts_too = not file.captions and not file.sidecars and facts.text_from == "subtitles"
         if not texts_too:
             made.facts = replace(made.facts, text_from=None)
             self._add_words(made)
@@ -99,16 +97,14 @@ class Plan:
         """The text of a table or a subtitle file."""
         if file.source.captions:
             self._add_texts(file, from_captions(file.source.captions, file.facts.duration_seconds), "table")
-        elif file.source.sidecar is not None:
-            try:
-                self._add_texts(file, from_cues(read_subtitles(file.source.sidecar), None), "sidecar")
-            except CaptionError as error:
-                path = file.source.path
-                file.rejections.append(Rejection(path, path, None, None, reason="captions", message=str(error)))
+        elif file.source.sidecars:
+            texts, rejections = read_sidecars(file.source.path, file.source.sidecars)
+            self._add_texts(file, texts, "sidecar")
+            file.rejections += rejections
 
     def _add_cues(self, file: MediaFile, found: Survey) -> None:
         if found.facts is not None:
-            self._add_texts(file, from_cues(found.cues, found.language), "subtitles")
+            self._add_texts(file, found.texts, "subtitles")
         file.rejections += found.rejections
 
     def _add_texts(self, file: MediaFile, texts: Iterable[FileText], text_from: str) -> None:
@@ -119,14 +115,14 @@ class Plan:
     def _new(self, file: SourceFile, found: Survey, content: str) -> MediaFile:
         """A file that has to be encoded, or that cannot be used."""
         facts = found.facts or FileFacts(path=file.path, file_id=file_id(file.path))
-        made = MediaFile(source=file, facts=facts.of(file), content=content, rejections=list(found.rejections))
+        made = MediaFile(source=file, facts=facts.of(file), content=content)
+        made.rejections = [*file.unread, *found.rejections]
         if found.facts is None:
             return made
         if file.captions:
             self._add_words(made)
         else:
-            text_from = "sidecar" if file.sidecar is not None else "subtitles"
-            self._add_texts(made, from_cues(found.cues, found.language), text_from)
+            self._add_texts(made, found.texts, "sidecar" if file.sidecars else "subtitles")
         lengths = Lengths(
             file_seconds=facts.duration_seconds,
             shortest_seconds=SHORTEST_SECONDS,
@@ -176,7 +172,7 @@ class Plan:
 def _needs_media(one: TakenOver) -> bool:
     """Whether the text of a file that is taken over has to be read from its media."""
     file = one.file
-    from_media = not file.source.captions and file.source.sidecar is None
+    from_media = not file.source.captions and not file.source.sidecars
     return from_media and not one.texts_too and file.facts.has_subtitles
 
 

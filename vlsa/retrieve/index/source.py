@@ -7,16 +7,17 @@ neither PyTorch nor a decoder. Feeds changes.py and update.py.
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow
-from vlsa.data.ingest.listing import Listing, list_media, read_tables, sidecar_of
+from vlsa.data.ingest.listing import Listing, list_media, read_tables, unread
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.ingest.metadata import read_metadata
+from vlsa.data.ingest.sidecars import Sidecar, Sidecars
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ class SourceFile:
     labels: str = ""
     size_bytes: int | None = None
     modified_seconds: float | None = None
-    sidecar: str | None = None
-    """Absolute path of the subtitle file next to it."""
+    sidecars: tuple[Sidecar, ...] = ()
+    """Subtitle files, one a language, with absolute paths."""
+    unread: tuple[Rejection, ...] = ()
+    """Subtitle files that are left out."""
     captions: tuple[CaptionRow, ...] = ()
     """Its rows of the caption tables; with any, its subtitles are not read."""
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -75,7 +78,7 @@ def list_source(root: Path) -> Source:
     tables, metadata = read_tables(root), read_metadata(root)
     names = sorted({*listing.names, *filter(listing.sees, tables)})
     good = [name for name in names if _is_unicode(name)]
-    files = {name: _file(root, name, tables.get(name, ()), metadata.get(name, {})) for name in good}
+    files = {name: _file(root, name, tables.get(name, ()), metadata.get(name, {}), listing) for name in good}
     bad = (_bad_name(root, name) for name in names if not _is_unicode(name))
     return Source(root=root, files=files, rejections=(*listing.rejections(root), *bad), listing=listing)
 
@@ -89,22 +92,30 @@ def check_not_empty(source: Source) -> None:
         )
 
 
-def _file(root: Path, name: str, captions: Sequence[CaptionRow], metadata: Mapping[str, str]) -> SourceFile:
-    path = root / name
-    sidecar = None if captions else sidecar_of(path)
-    media, size_bytes, modified_seconds = _on_disk(path)
+def _file(
+    root: Path, name: str, captions: Sequence[CaptionRow], metadata: Mapping[str, str], listing: Listing
+) -> SourceFile:
+    sidecars = Sidecars() if captions else listing.sidecars.get(name, Sidecars())
+    media, size_bytes, modified_seconds = _on_disk(root / name)
     spoken = [(row.start_seconds, row.stop_seconds, row.text) for row in captions]
     return SourceFile(
         path=name,
         media=media,
-        words=_digest(spoken, sidecar and (sidecar.suffix, _on_disk(sidecar)[0])) if spoken or sidecar else "",
+        words=_words(root, spoken, sidecars),
         labels=_digest(sorted(metadata.items())) if metadata else "",
         size_bytes=size_bytes,
         modified_seconds=modified_seconds,
-        sidecar=None if sidecar is None else str(sidecar),
+        sidecars=tuple(replace(one, path=os.path.join(root, one.path)) for one in sidecars.read),
+        unread=tuple(unread(root, name, sidecars)),
         captions=tuple(captions),
         metadata=metadata,
     )
+
+
+def _words(root: Path, spoken: Sequence[object], sidecars: Sidecars) -> str:
+    """The state of what is said of a file elsewhere."""
+    read = [(one.path, one.language, _on_disk(root / one.path)[0]) for one in sidecars.read]
+    return _digest(spoken, read, sidecars.unread) if spoken or read or sidecars.unread else ""
 
 
 def _on_disk(path: Path) -> tuple[str, int | None, float | None]:

@@ -11,10 +11,12 @@ from vlsa.base.errors import CaptionError, MediaError
 from vlsa.base.files import Progress
 from vlsa.data.engine.workers import Done, Heartbeat, Lost, WorkerPool, patience_seconds
 from vlsa.data.ingest.manifest import Rejection
+from vlsa.data.ingest.sidecars import Sidecar
 from vlsa.data.media.decode import iter_subtitles
 from vlsa.data.media.probe import LONGEST_FILE_SECONDS, MediaFacts, probe
-from vlsa.data.media.subtitles import TimedText, read_subtitles
+from vlsa.data.media.subtitles import read_subtitles
 from vlsa.retrieve.index.file_facts import FileFacts, file_id
+from vlsa.retrieve.index.texts import FileText, from_cues
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class SurveyTask:
     path: str
     """As in the ledger."""
     absolute: str
-    sidecar: str | None
+    sidecars: tuple[Sidecar, ...]
     has_captions: bool
     """Its text is in a caption table: subtitles are not read."""
 
@@ -34,8 +36,7 @@ class Survey:
     """What was found in a file. Without facts it cannot be used."""
 
     facts: FileFacts | None = None
-    cues: tuple[TimedText, ...] = ()
-    language: str | None = None
+    texts: tuple[FileText, ...] = ()
     rejections: tuple[Rejection, ...] = ()
 
 
@@ -45,7 +46,7 @@ def survey(tasks: Sequence[SurveyTask], num_workers: int, progress: Progress | N
     for event in WorkerPool(survey_file, tasks, num_workers, second_chance=True).events():
         if isinstance(event, Lost):
             message = f"{event.task.absolute}: {event.message} while scanning the file. Convert it or leave it out."
-            found[event.task.path] = Survey(rejections=(_rejection(event.task, event.reason, message),))
+            found[event.task.path] = Survey(rejections=(_rejection(event.task.path, event.reason, message),))
         elif isinstance(event, Done):
             found[event.task.path] = event.value
         else:
@@ -61,23 +62,32 @@ def survey_file(task: SurveyTask, beat: Heartbeat) -> Survey:
     try:
         media = probe(task.absolute)
     except MediaError as error:
-        return Survey(rejections=(_rejection(task, error.reason, str(error)),))
-    cues: tuple[TimedText, ...] = ()
-    rejections: tuple[Rejection, ...] = ()
-    try:
-        cues = tuple(_cues(task, media))
-    except (CaptionError, MediaError) as error:
-        rejections = (_rejection(task, reason="captions", message=str(error)),)
-    from_stream = task.sidecar is None and bool(cues)
-    return Survey(_facts(task, media), cues, media.subtitle_language if from_stream else None, rejections)
+        return Survey(rejections=(_rejection(task.path, error.reason, str(error)),))
+    texts, rejections = _texts(task, media)
+    return Survey(_facts(task, media), tuple(texts), tuple(rejections))
 
 
-def _cues(task: SurveyTask, media: MediaFacts) -> Sequence[TimedText]:
+def _texts(task: SurveyTask, media: MediaFacts) -> tuple[list[FileText], list[Rejection]]:
     if task.has_captions:
-        return ()
-    if task.sidecar is not None:
-        return read_subtitles(task.sidecar)
-    return iter_subtitles(task.absolute) if media.has_subtitles else ()
+        return [], []
+    if task.sidecars:
+        return read_sidecars(task.path, task.sidecars)
+    try:
+        return from_cues(iter_subtitles(task.absolute) if media.has_subtitles else (), media.subtitle_language), []
+    except MediaError as error:
+        return [], [_rejection(task.path, reason="captions", message=str(error))]
+
+
+def read_sidecars(path: str, sidecars: Sequence[Sidecar]) -> tuple[list[FileText], list[Rejection]]:
+    """The text of a file's subtitle files, each in its language; one that cannot be read costs its own text alone."""
+    texts: list[FileText] = []
+    rejections = []
+    for sidecar in sidecars:
+        try:
+            texts += from_cues(read_subtitles(sidecar.path), sidecar.language)
+        except CaptionError as error:
+            rejections.append(_rejection(path, reason="captions", message=str(error)))
+    return texts, rejections
 
 
 def _facts(task: SurveyTask, media: MediaFacts) -> FileFacts:
@@ -102,5 +112,5 @@ def _facts(task: SurveyTask, media: MediaFacts) -> FileFacts:
     )
 
 
-def _rejection(task: SurveyTask, reason: str, message: str) -> Rejection:
-    return Rejection(task.path, task.path, None, None, reason, message)
+def _rejection(path: str, reason: str, message: str) -> Rejection:
+    return Rejection(path, path, None, None, reason, message)

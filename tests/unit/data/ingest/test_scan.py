@@ -73,6 +73,17 @@ def test_the_caption_table_comes_before_the_sidecar_before_the_embedded_subtitle
     }
 
 
+def test_of_subtitles_in_several_languages_one_is_taken_and_the_others_are_named(folder: Path) -> None:
+    for language, word in (("de", "hallo"), ("en", "hello"), ("en.forced", "sign")):
+        (folder / f"cat.{language}.srt").write_text(SRT.replace("hello", word))
+    rows, rejections = look(folder)
+    assert texts_by_stem(rows)["cat"] == [("hello",), ("world",)]
+    assert {(rejection.path, rejection.reason) for rejection in rejections} == {(str(folder / "cat.mp4"), "sidecar")}
+    assert [rejection.message.partition(": not read; ")[0] for rejection in rejections] == [
+        str(folder / name) for name in ("cat.en.forced.srt", "cat.de.srt")
+    ]
+
+
 def test_both_tables_are_read_and_captions_of_one_clip_come_together(folder: Path) -> None:
     (folder / "captions.csv").write_text("path,start_seconds,stop_seconds,text,id\ncat.mp4,0,2,one,my cat.1\n")
     (folder / "captions.jsonl").write_text(

@@ -84,6 +84,25 @@ def test_changed_subtitles_captions_and_metadata_are_taken_up_without_encoding(f
             follow(folder, out)
 
 
+def test_subtitles_in_several_languages_are_texts_in_their_languages_and_follow_their_files(folder, tmp_path):
+    out = tmp_path / "index"
+    for name, number in (("en", 11), ("de.sdh", 12), ("en.forced", 13)):
+        (folder / f"sound-2.{name}.srt").write_text(CUE.format(start=0, stop=1, number=number))
+    (folder / "sound-2.fr.srt").write_text("not subtitles")
+    summary = follow(folder, out)
+    assert summary.reasons == {"captions": 1, "sidecar": 1}
+    texts = {row.texts[0]: row.language for row in Index.open(out).table.rows() if row.kind == "text"}
+    assert texts == {"the number 1": None, "the number 11": "en", "the number 12": "de"}
+    (folder / "sound-2.en.srt").unlink()
+    for path in sorted(folder.glob("sound-2*")):
+        path.rename(folder / "field" / path.name)
+    encoder = Counting()
+    assert follow(folder, out, encoder).reasons == {"captions": 1} and encoder.num_encoded == 0
+    texts = {row.texts[0]: row.language for row in Index.open(out).table.rows() if row.kind == "text"}
+    assert texts == {"the number 1": None, "the number 13": "en", "the number 12": "de"}
+    assert content(out) == as_new(folder, tmp_path / "new")
+
+
 def test_any_sequence_of_changes_ends_with_what_a_new_index_holds(folder, tmp_path):
     rng, out = random.Random(0), tmp_path / "index"
     follow(folder, out)
@@ -113,7 +132,8 @@ def change(rng: random.Random, folder: Path) -> None:
     elif kind == "touch":
         os.utime(one, (number, number))
     elif kind == "words":
-        one.with_suffix(".srt").write_text(CUE.format(start=rng.randint(0, 5), stop=5, number=number))
+        suffix = rng.choice([".srt", ".en.srt", ".en.sdh.vtt", ".de.forced.srt"])
+        one.with_suffix(suffix).write_text(CUE.format(start=rng.randint(0, 5), stop=5, number=number))
     elif kind == "table":
         rows = [f"{path.relative_to(folder)},{rng.randint(0, 2)},2.5,number {number}" for path in rng.sample(media, 2)]
         (folder / "captions.csv").write_text("\n".join(["path,start_seconds,stop_seconds,text", *rows]))
