@@ -140,6 +140,8 @@ class ObjectiveConfig:
     """tau of the contrastive loss; the paper gives none, this is the usual value."""
     learn_temperature: bool = False
     """Learn the scale 1 / tau, at most 100 (beyond the paper)."""
+    pair_temperatures: bool = False
+    """Learn a scale for each pair instead of one for all."""
 
     def __post_init__(self) -> None:
         check_least("model.objective", self, 0, "local_weight", "global_weight", "matching_weight", "teacher_weight")
@@ -164,6 +166,7 @@ class ObjectiveConfig:
             "maximum of 100. Try 0.07.",
         )
         self._check_pair_weights()
+        self._check_pair_temperatures()
         self._check_heads()
         require(
             not self.is_triple or self.heads != "pair",
@@ -183,6 +186,18 @@ class ObjectiveConfig:
                 f"model.objective.{pair.replace('-', '_')}_weight={weight} must be above 0: the pair would be matched "
                 "and not trained. Leave it out of model.objective.pairs instead.",
             )
+
+    def _check_pair_temperatures(self) -> None:
+        require(
+            not self.pair_temperatures or self.learn_temperature,
+            "model.objective.pair_temperatures=true without learn_temperature: all would stay equal. "
+            "Set model.objective.learn_temperature=true, or leave it out.",
+        )
+        require(
+            not self.pair_temperatures or not (self.is_triple or self.teacher_weight),
+            f"model.objective.pair_temperatures=true with contrast={self.contrast} and teacher_weight="
+            f"{self.teacher_weight}: these contrast no pair. Leave pair_temperatures out.",
+        )
 
     def _check_heads(self) -> None:
         check_least("model.objective", self, 0, "head_width")

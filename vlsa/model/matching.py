@@ -35,7 +35,12 @@ class GlobalMatching(nn.Module):
         self.layers = nn.ModuleDict({pair: nn.Linear(num_features, 1) for pair in pairs})
         log_scale = torch.tensor(math.log(1 / objective.temperature))
         learned = objective.learn_temperature and bool(objective.global_weight)
-        self.log_scale = nn.Parameter(log_scale, requires_grad=learned)
+        self.log_scale, self.log_scales = None, nn.ParameterDict()
+        if objective.pair_temperatures and learned:
+            for pair in objective.pairs:
+                self.log_scales[pair] = nn.Parameter(log_scale.clone())
+        else:
+            self.log_scale = nn.Parameter(log_scale, requires_grad=learned)
         sigmoid = objective.contrast == "sigmoid"
         self.bias = nn.Parameter(torch.tensor(objective.sigmoid_bias)) if sigmoid else None
 
@@ -64,14 +69,14 @@ class GlobalMatching(nn.Module):
         one, other, both = self.of_pair(pair, own)
         gathered = GatheredGlobals(*self.of_pair(pair, everyone), first_row(len(one)))
         if self.bias is None:
-            return losses.contrastive_loss(one, other, self.scale, both, gathered)
-        return losses.sigmoid_loss(one, other, self.scale, self.bias, both, gathered)
+            return losses.contrastive_loss(one, other, self.scale(pair), both, gathered)
+        return losses.sigmoid_loss(one, other, self.scale(pair), self.bias, both, gathered)
 
     def contrast_triples(self, own: Globals, everyone: Globals, shift: Int[Tensor, ""]) -> Float[Tensor, ""]:
         """All three globals of each clip against those of all of the batch (triples.py)."""
         num_clips = len(own.present["video"])
         rows = first_row(num_clips) + torch.arange(num_clips, device=shift.device)
-        return triple_loss(self.objective.contrast, own, everyone, self.scale, rows, shift)
+        return triple_loss(self.objective.contrast, own, everyone, self.scale(), rows, shift)
 
     def teach(self, own: Globals, everyone: Globals) -> dict[str, Float[Tensor, ""]]:
         """Each modality against the mean of its clip's globals, which it does not change, among those of all clips.
@@ -84,8 +89,8 @@ class GlobalMatching(nn.Module):
         for name in dict.fromkeys("-".join(self.objective.pairs).split("-")):
             present = everyone.present[name] & are_fused
             gathered = GatheredGlobals(everyone.vectors[name], theirs, present, first_row(len(mine)))
-            both = own.present[name] & is_fused
-            terms[f"global_teach_{name}"] = losses.contrastive_loss(own.vectors[name], mine, self.scale, both, gathered)
+            both, one = own.present[name] & is_fused, own.vectors[name]
+            terms[f"global_teach_{name}"] = losses.contrastive_loss(one, mine, self.scale(), both, gathered)
         return terms
 
     def match_shifted(self, pair: str, own: Globals, everyone: Globals, shift: Int[Tensor, ""]) -> Float[Tensor, ""]:
@@ -106,7 +111,8 @@ class GlobalMatching(nn.Module):
         """Positive pairs against hard negatives of the whole batch, for both globals of a pair."""
         one, other, both = self.of_pair(pair, own)
         gathered = GatheredGlobals(*self.of_pair(pair, everyone), first_row(len(one)))
-        logits_one, logits_other = (self.scale * one @ gathered.other.T), (self.scale * other @ gathered.one.T)
+        scale = self.scale(pair)
+        logits_one, logits_other = (scale * one @ gathered.other.T), (scale * other @ gathered.one.T)
         for_one = losses.hard_negatives(logits_one.detach(), gathered, uniform[:, 0])
         for_other = losses.hard_negatives(logits_other.detach(), gathered, uniform[:, 1])
         negative = torch.cat(
@@ -139,15 +145,23 @@ class GlobalMatching(nn.Module):
 
     # ---- the temperature ------------------------------------------------------------------------------------------
 
-    @property
-    def scale(self) -> Float[Tensor, ""]:
-        """1 / tau."""
-        return self.log_scale.exp()
+    def scale(self, pair: str | None = None) -> Float[Tensor, ""]:
+        """1 / tau of a pair; the same for all but with `pair_temperatures`."""
+        log_scale = self.log_scale if self.log_scale is not None else self.log_scales[pair]
+        return log_scale.exp()
+
+    def temperatures(self) -> dict[str, Float[Tensor, ""]]:
+        """Each tau, by the name that it is logged under."""
+        if self.log_scale is not None:
+            return {"temperature": 1 / self.scale().detach()}
+        return {f"temperature_{pair.replace('-', '_')}": 1 / self.scale(pair).detach() for pair in self.log_scales}
 
     @torch.no_grad()
     def limit_scale(self) -> None:
         """Clamp a learned 1 / tau to its ceiling, so that it can fall again; called after each update."""
-        self.log_scale.clamp_(max=math.log(MAX_SCALE))
+        for log_scale in (self.log_scale, *self.log_scales.values()):
+            if log_scale is not None:
+                log_scale.clamp_(max=math.log(MAX_SCALE))
 
 
 def gather(own: Globals) -> Globals:

@@ -28,6 +28,7 @@ SINCE_05 = (
     "audio_text_weight",
     "video_text_weight",
     "teacher_weight",
+    "pair_temperatures",
 )
 """Settings of the objective that a model of version 0.4 does not have."""
 FORMER_NAMES = {"heads.tokens": "matching.tokens"}

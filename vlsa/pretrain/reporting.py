@@ -47,7 +47,7 @@ class Reporter:
         trainer.metrics = {
             **_on_host(dict(zip(parts, summed, strict=True))),
             "learning_rate": learning_rate(trainer.step - 1, trainer.config.train),
-            **_on_host({"gradient_norm": norm, "temperature": 1 / trainer.model.matching.scale.detach()}),
+            **_on_host({"gradient_norm": norm, **trainer.model.matching.temperatures()}),
             **_on_host(geometry(losses.globals, trainer.model.config) if losses.globals else {}),
             **self.meter.rates(),
         }

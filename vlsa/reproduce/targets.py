@@ -157,7 +157,7 @@ TARGETS = {
                 FULL,
                 Arm("vtm", "LPMM + VTM", "vtm"),
                 *_variants("video-text-pair", "heads-modality", "heads-linear", "heads-mlp", "best"),
-                *_variants("heads-sigmoid", "heads-hard", "heads-tokens"),
+                *_variants("heads-sigmoid", "heads-hard", "heads-tokens", "heads-temperatures"),
                 *_variants("fused-teacher", "volume", "area", "product"),
             ),
             stages=(ZERO_SHOT,),

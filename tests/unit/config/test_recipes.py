@@ -96,6 +96,10 @@ CHANGES = {
     "heads-linear": {"objective.pairs", "objective.learn_temperature", "objective.heads"},
     "heads-mlp": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.head_kind"},
     "heads-tokens": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"},
+    "heads-temperatures": {
+        *("objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"),
+        "objective.pair_temperatures",
+    },
     "heads-hard": {
         *("objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"),
         "objective.hard_negatives",

@@ -187,7 +187,7 @@ def test_decoding_a_part_decodes_that_part(config, tokenizer, batch):
 @pytest.mark.parametrize("temperature", [0.02, 0.07, 1.0])
 def test_the_scale_is_one_over_the_temperature(tokenizer, temperature):
     model = make_model(tiny_config(temperature=temperature), tokenizer)
-    assert model.matching.scale.item() == pytest.approx(1 / temperature, rel=1e-5)
+    assert model.matching.scale().item() == pytest.approx(1 / temperature, rel=1e-5)
 
 
 def test_a_learned_temperature_gets_a_gradient_and_has_a_ceiling(tokenizer, batch):
@@ -197,8 +197,48 @@ def test_a_learned_temperature_gets_a_gradient_and_has_a_ceiling(tokenizer, batc
     with torch.no_grad():
         model.matching.log_scale.fill_(math.log(500))
     model.matching.limit_scale()
-    assert model.matching.scale.item() == pytest.approx(MAX_SCALE)
+    assert model.matching.scale().item() == pytest.approx(MAX_SCALE)
     assert model(batch, generator()).total.isfinite()
+
+
+def test_with_a_temperature_for_each_pair_each_has_its_own_gradient_and_changes_its_own_contrast(tokenizer, batch):
+    pairs = ("audio-video", "audio-text", "video-text")
+    model = make_model(tiny_config(pairs=pairs, learn_temperature=True, pair_temperatures=True), tokenizer)
+    scales = model.matching.log_scales
+    before = model(batch, generator())
+    before.total.backward()
+    assert list(scales) == [*pairs] and all(scale.grad.abs() > 0 for scale in scales.values())
+    with torch.no_grad():
+        scales["audio-text"].fill_(math.log(25))
+    after = model(batch, generator())
+    assert {name for name in after.terms if not torch.equal(after.terms[name], before.terms[name])} == {
+        "global_contrast_audio_text"
+    }
+    logits = 25 * after.globals.vectors["audio"] @ after.globals.vectors["text"].T
+    expected = -sum(logits.log_softmax(dim).diagonal().mean() for dim in (0, 1))
+    assert after.terms["global_contrast_audio_text"].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_temperatures_of_pairs_have_a_ceiling_each_and_are_logged_by_their_pair(tokenizer):
+    model = make_model(tiny_config(learn_temperature=True, pair_temperatures=True, temperature=0.1), tokenizer)
+    with torch.no_grad():
+        model.matching.log_scales["audio-text"].fill_(math.log(500))
+    model.matching.limit_scale()
+    logged = {name: value.item() for name, value in model.matching.temperatures().items()}
+    assert logged == pytest.approx({"temperature_audio_video": 0.1, "temperature_audio_text": 1 / MAX_SCALE})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "pair_temperatures=true without learn_temperature"),
+        ({"learn_temperature": True, "teacher_weight": 1.0}, "these contrast no pair"),
+        ({"learn_temperature": True, "contrast": "volume"}, "these contrast no pair"),
+    ],
+)
+def test_temperatures_of_pairs_that_would_change_nothing_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        tiny_config(pair_temperatures=True, **options)
 
 
 def test_a_concatenation_cannot_tell_pairs_and_a_product_can(tokenizer):
@@ -237,7 +277,7 @@ def test_each_modality_is_contrasted_with_the_mean_of_its_clip_and_the_term_has_
     globals_ = losses.globals
     fused, _ = fused_globals(globals_)
     for name in ("video", "audio", "text"):
-        similarity = taught.matching.scale * globals_.vectors[name] @ fused.T
+        similarity = taught.matching.scale() * globals_.vectors[name] @ fused.T
         both = -sum(similarity.log_softmax(dim).diagonal().mean() for dim in (0, 1))
         assert teaching[f"global_teach_{name}"].item() == pytest.approx(both.item(), rel=1e-4)
 

@@ -82,7 +82,7 @@ def reference_fingerprint(run: Run) -> str:
     """As version 0.3 computed it at each search."""
     settings = dataclasses.asdict(run.config.model)
     pair_weights = [f"{pair.replace('-', '_')}_weight" for pair in run.config.model.objective.pair_weights]
-    for name in ("heads", "head_kind", "head_width", *pair_weights, "teacher_weight"):  # since 0.5
+    for name in ("heads", "head_kind", "head_width", *pair_weights, "teacher_weight", "pair_temperatures"):  # since 0.5
         del settings["objective"][name]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(run.tokenizer.to_json().encode())

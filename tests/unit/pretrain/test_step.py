@@ -26,6 +26,7 @@ CASES = {
         decoded_share=0.5,
     ),
     "three pairs": tiny_config(pairs=("audio-video", "audio-text", "video-text"), learn_temperature=True),
+    "temperature a pair": tiny_config(learn_temperature=True, pair_temperatures=True),
     "heads": tiny_config(
         pairs=("audio-video", "audio-text", "video-text"),
         heads="pair",

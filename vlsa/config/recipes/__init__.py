@@ -43,6 +43,7 @@ VARIANTS: dict[str, Callable[[Config], Config]] = {
     "heads-sigmoid": variants.heads_sigmoid,
     "heads-hard": variants.heads_hard,
     "heads-tokens": variants.heads_tokens,
+    "heads-temperatures": variants.heads_temperatures,
     "fused-teacher": variants.fused_teacher,
     "volume": variants.volume,
     "area": variants.area,

@@ -229,6 +229,14 @@ def heads_hard(config: Config) -> Config:
     return with_heads(config, heads="pair", pooling="attention", hard_negatives=True)
 
 
+def heads_temperatures(config: Config) -> Config:
+    """As `best`, with a temperature for each pair (beyond the paper).
+
+    Command: `vlsa pretrain --recipe tiny/heads-temperatures --data STORE --out RUN`. Expected: docs/objectives.md.
+    """
+    return with_heads(config, heads="pair", pooling="attention", pair_temperatures=True)
+
+
 def heads_tokens(config: Config) -> Config:
     """As `best`, with a global token for each modality in place of attention pooling (beyond the paper).
 

@@ -133,7 +133,7 @@ def panels(series: Series, batch_size: int | None = None) -> list[Panel]:
         Panel("alignment of positive pairs", _with_prefix(series, "alignment_"), "squared distance"),
         Panel("uniformity (0 collapsed, -4 uniform)", _with_prefix(series, "uniformity_"), "log of a mean"),
         Panel("gradient norm", _named(series, "gradient_norm"), floor=0),
-        Panel("temperature", _temperature(series)),
+        Panel("temperature", _temperature(series) | _with_prefix(series, "temperature_")),
         Panel("throughput", _named(series, "clips_per_second"), "clips/s", floor=0),
         Panel("data wait and model FLOPs utilisation", _shares(series, shares), "%", floor=0),
     ]
