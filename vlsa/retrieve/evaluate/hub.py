@@ -33,8 +33,9 @@ except ImportError as error:
     ) from error
 
 CARD_FILE = "README.md"
+SENTENCE_MODULE = "vlsa.sentence_transformers.VlsaModule"
 JSON_FILES = {
-    "modules.json": [{"idx": 0, "name": "0", "path": "", "type": "vlsa.sentence_transformers.VlsaModule"}],
+    "modules.json": [{"idx": 0, "name": "0", "path": "", "type": SENTENCE_MODULE}],
     "config_sentence_transformers.json": {"model_type": "SentenceTransformer", "similarity_fn_name": "dot"},
 }
 """For sentence-transformers. The dot product of vectors of two modalities is their cosine, also with several spaces."""
@@ -100,11 +101,16 @@ class HubEncoder(
         return super().save_pretrained(folder, model_card_kwargs=model_card_kwargs, **options)
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        write_model(save_directory / MODEL_FILE, self.model, self.tokenizer, self.settings)
+        self.write_files(save_directory)
+        for name, value in JSON_FILES.items():
+            _write_json(save_directory / name, value)
+
+    def write_files(self, folder: str | Path) -> None:
+        """Write weights, settings and vocabulary alone. Raises as `write_model` of pretrain/checkpoint.py."""
+        write_model(Path(folder) / MODEL_FILE, self.model, self.tokenizer, self.settings)
         settings = {"model_type": "vlsa", "architectures": ["VLSA"], **to_dict(self.settings)}
-        for name, value in {"config.json": settings, **JSON_FILES}.items():
-            write_atomically(save_directory / name, json.dumps(value, indent=2).encode() + b"\n")
-        write_atomically(save_directory / "tokenizer.json", self.tokenizer.to_json().encode())
+        _write_json(Path(folder) / "config.json", settings)
+        write_atomically(Path(folder) / "tokenizer.json", self.tokenizer.to_json().encode())
 
     def push_to_hub(self, repo_id: str, **options: Any) -> str:
         """Upload what `save_pretrained` writes; the address of the commit. Raises VlsaError."""
@@ -122,6 +128,10 @@ class HubEncoder(
         from vlsa.retrieve.evaluate.model_card import model_card
 
         return model_card(self._hub_mixin_info.model_card_data, self.settings, **options)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    write_atomically(path, json.dumps(value, indent=2).encode() + b"\n")
 
 
 def _require_own(folder: Path) -> None:
