@@ -6,6 +6,7 @@ Used wherever a folder or a hub id names a checkpoint: model/warm_start/, retrie
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vlsa.base.errors import ConfigError
 from vlsa.base.files import read_json
@@ -16,12 +17,12 @@ SETTINGS_AND_WEIGHTS = (("config.json",), ("*.safetensors",))
 
 
 def checkpoint_folder(
-    name: str, patterns: Sequence[str], needed: Sequence[Sequence[str]] = SETTINGS_AND_WEIGHTS
+    name: str, patterns: Sequence[str], needed: Sequence[Sequence[str]] = SETTINGS_AND_WEIGHTS, **options: Any
 ) -> Path:
     """The folder of a checkpoint: itself, or where the cache of the hub keeps the files that the patterns name.
 
-    Of each group of names in `needed` the cache must have a file, or the rest is downloaded. Raises ConfigError: a
-    file, neither a folder nor a hub id, or not to be had.
+    Of each group of names in `needed` the cache must have a file, or the rest is downloaded. `options` are those of
+    huggingface_hub.snapshot_download. Raises ConfigError: a file, neither a folder nor a hub id, or not to be had.
     """
     path = Path(name)
     if path.exists() and not path.is_dir():
@@ -29,7 +30,9 @@ def checkpoint_folder(
     if not path.exists() and not HUB_NAME.fullmatch(name):
         raise ConfigError(f"{name}: no such folder; there is nothing to start from. Give a folder or a hub id.")
     try:
-        return on_this_disk(name, needed) or _downloaded(name, patterns)
+        where = {key: value for key, value in options.items() if key in ("revision", "cache_dir")}
+        known = None if options.get("force_download") else on_this_disk(name, needed, **where)
+        return known or _downloaded(name, patterns, **options)
     except ImportError:
         reason, remedy = "huggingface_hub is not installed", "Give its folder, or: pip install huggingface_hub"
     except (OSError, ValueError) as error:  # no network, no such repository, no permission
@@ -41,14 +44,14 @@ def checkpoint_folder(
     )
 
 
-def on_this_disk(name: str, needed: Sequence[Sequence[str]] = SETTINGS_AND_WEIGHTS) -> Path | None:
+def on_this_disk(name: str, needed: Sequence[Sequence[str]] = SETTINGS_AND_WEIGHTS, **where: Any) -> Path | None:
     """A folder, or where the cache has all that is needed of a hub id; None if it does not. Never asks the network."""
     if Path(name).is_dir():
         return Path(name)
     try:
         from huggingface_hub import snapshot_download
 
-        folder = Path(snapshot_download(name, local_files_only=True))
+        folder = Path(snapshot_download(name, local_files_only=True, **where))
     except (ImportError, OSError, ValueError):  # ValueError: no name of a repository
         return None
     return folder if _has(folder, needed) and _has_all_shards(folder) else None
@@ -67,7 +70,7 @@ def _has_all_shards(folder: Path) -> bool:
         return False
 
 
-def _downloaded(name: str, patterns: Sequence[str]) -> Path:
+def _downloaded(name: str, patterns: Sequence[str], **options: Any) -> Path:
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(name, allow_patterns=list(patterns)))
+    return Path(snapshot_download(name, allow_patterns=list(patterns), **options))

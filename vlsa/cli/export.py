@@ -80,14 +80,18 @@ def hub(
 ) -> None:
     """Write a model as a repository of the Hugging Face hub: model.safetensors, config.json, tokenizer.json, README.md.
 
-    vlsa:FOLDER and vlsa:ORG/NAME can be given wherever a command takes RUN.
+    vlsa:FOLDER and vlsa:ORG/NAME can be given wherever a command takes RUN. From Python: vlsa.HubEncoder. Needs
+    pip install '.[public]'.
     """
-    from vlsa.retrieve.evaluate.hub import push_to_hub, save_pretrained
-
     if out is None and push is None:
         raise ConfigError("export hub: neither --out nor --push is given; there is nothing to write to. Give one.")
+    from vlsa.retrieve.encode.encoders import load_run
+    from vlsa.retrieve.evaluate.hub import HubEncoder
+
+    encoder, card = HubEncoder.of(load_run(run, "cpu")), {"results": results}
     if out is not None:
-        print_text(f"{save_pretrained(run, out, results=results)}: written.")
+        encoder.save_pretrained(out, model_card_kwargs=card)
+        print_text(f"{out}: written.")
         next_step("evaluate", f"vlsa:{out}", "--data", "STORE")
     if push is not None:
-        print_text(f"{push_to_hub(run, push, results=results, private=private)}: uploaded.")
+        print_text(f"{encoder.push_to_hub(push, private=private, model_card_kwargs=card)}: uploaded.")

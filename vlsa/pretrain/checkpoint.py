@@ -121,21 +121,12 @@ def save(
     """
     path = Path(run_path) / "checkpoints" / f"step-{state.step:08d}"
     partial = path.with_suffix(".partial")
-    weights = model.state_dict()
-    header = {
-        "format": FORMAT,
-        "version": VERSION,
-        "config": json.dumps(to_dict(config)),
-        "tokenizer": tokenizer.to_json(),
-        "step": str(state.step),
-        **(for_header(config.model, tokenizer, weights) if rank() == 0 else {}),
-    }
     try:
         if rank() == 0:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
         wait_for_all()
-        sharded_files.write(weights, partial / MODEL_FILE, header)
+        write_model(partial / MODEL_FILE, model, tokenizer, config, step=str(state.step))
         training = {name: str(value) for name, value in asdict(state).items() if value is not None}
         sharded_files.write(_moments(model, optimizer), partial / TRAINING_FILE, training)
         wait_for_all()
@@ -148,6 +139,14 @@ def save(
         ) from error
     wait_for_all()
     return path
+
+
+def write_model(path: Path, model: VLSA, tokenizer: Tokenizer, config: Config, **facts: str) -> None:
+    """A model.safetensors, which is all that `load_model` needs; raises as `sharded_files.write`."""
+    weights = model.state_dict()
+    about = {"format": FORMAT, "version": VERSION, "config": json.dumps(to_dict(config)), **facts}
+    fingerprint = for_header(config.model, tokenizer, weights) if rank() == 0 else {}
+    sharded_files.write(weights, path, {**about, "tokenizer": tokenizer.to_json(), **fingerprint})
 
 
 def _put_in_place(partial: Path, path: Path, num_kept: int) -> None:

@@ -18,7 +18,7 @@ from vlsa.base.errors import MediaError
 from vlsa.data.clip import Clip
 from vlsa.data.media.audio import read_sound
 from vlsa.data.media.container import Source, check_file, open_media
-from vlsa.data.media.frames import Frames, is_image, read_frames, read_image
+from vlsa.data.media.frames import Frames, image_frames, is_image, read_frames, read_image
 from vlsa.data.media.probe import MediaFacts, is_text_stream, probe
 from vlsa.data.media.subtitles import TimedText, clean_text
 
@@ -145,13 +145,18 @@ def nothing_in(path: str | os.PathLike[str], start_seconds: float, stop_seconds:
 
 def decode_image(path: str | os.PathLike[str], short_side_px: int | None = None) -> Clip:
     """An image file as a clip of one frame, upright. Raises MediaError."""
+    return _of_one_frame(read_image(path, short_side_px), os.fspath(path))
+
+
+def image_clip(image: Any, source: str, short_side_px: int | None = None) -> Clip:
+    """An image of Pillow as `decode_image` gives that of a file."""
+    return _of_one_frame(image_frames(image, short_side_px), source)
+
+
+def _of_one_frame(frames: np.ndarray, source: str) -> Clip:
+    times = np.zeros(1)
     return Clip(
-        id=os.fspath(path),
-        source=os.fspath(path),
-        start_seconds=0.0,
-        stop_seconds=IMAGE_SECONDS,
-        frames=read_image(path, short_side_px),
-        frame_seconds=np.zeros(1),
+        id=source, source=source, start_seconds=0.0, stop_seconds=IMAGE_SECONDS, frames=frames, frame_seconds=times
     )
 
 

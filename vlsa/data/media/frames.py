@@ -210,16 +210,23 @@ def is_image(path: str | os.PathLike[str]) -> bool:
 
 def read_image(path: str | os.PathLike[str], short_side_px: int | None) -> np.ndarray:
     """An image file, upright: uint8, 1 H W 3. Raises MediaError, reason missing, empty, unreadable and so on."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     check_file(path)
     try:
         with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGBA").convert("RGB")
+            return image_frames(file, short_side_px)
     except Exception as error:
         raise MediaError(
             f"{path}: not a readable image ({type(error).__name__}). Check that it opens elsewhere, or drop it.",
             reason="unreadable",
         ) from error
+
+
+def image_frames(image: Any, short_side_px: int | None) -> np.ndarray:
+    """An image of Pillow, upright: uint8, 1 H W 3."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image).convert("RGBA").convert("RGB")
     size = fit_short_side(*image.size, short_side_px)
     return np.asarray(image.resize(size, Image.Resampling.BOX) if size != image.size else image, np.uint8)[None].copy()

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from vlsa.config import Config
 from vlsa.data.clip import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.pretrain.model_fingerprint import model_fingerprint, recorded_fingerprint
@@ -35,7 +36,8 @@ def load(run_path: str | Path, device: torch.device | str | None = None, *, samp
     """The model of a run, ready to encode: `vlsa.load("RUN").encode_text(["a bell rings"])`. Raises VlsaError.
 
     A folder of `vlsa export onnx` serves as well; it runs on the processor whatever `device` says. So does a public
-    encoder by folder or hub id, or a sum: "clip:FOLDER", "clip:FOLDER+clap:ORG/NAME"; and "vlsa:ORG/NAME" of the hub.
+    encoder by folder or hub id, or a sum: "clip:FOLDER", "clip:FOLDER+clap:ORG/NAME"; and "vlsa:ORG/NAME" of the hub
+    (for `from_pretrained`, `save_pretrained` and `push_to_hub`: vlsa.HubEncoder).
     device: None = the GPU if there is one, in bfloat16 for a run unless it was trained with compute.precision=float32.
     """
     names = parse(os.fspath(run_path))
@@ -81,7 +83,7 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None, *, 
         "training_seed": config.train.seed,
         "training_data": training_data(path),
     }
-    return VlsaEncoder(model, tokenizer, about=about, fingerprint=recorded_fingerprint(path))
+    return VlsaEncoder(model, tokenizer, about=about, fingerprint=recorded_fingerprint(path), settings=config)
 
 
 class VlsaEncoder(BatchEncoder):
@@ -95,9 +97,11 @@ class VlsaEncoder(BatchEncoder):
         about: Mapping[str, Any] | None = None,
         batch_size: int = 32,
         fingerprint: str | None = None,
+        settings: Config | None = None,
     ) -> None:
         super().__init__(model.config, tokenizer, about=about, batch_size=batch_size)
         self.model, self._recorded = model, fingerprint
+        self.settings = settings or Config(model=model.config)
 
     @cached_property
     def fingerprint(self) -> str:

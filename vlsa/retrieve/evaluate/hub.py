@@ -1,76 +1,137 @@
-"""A run as a repository of the Hugging Face hub: weights, settings, vocabulary, and a card with its results.
+"""A run as a repository of the Hugging Face hub, by huggingface_hub's own mixin: `vlsa.HubEncoder`.
 
-    FOLDER/model.safetensors   the checkpoint itself, which holds all that `vlsa.load` needs
+    FOLDER/model.safetensors   weights; settings and vocabulary in its header: all that `vlsa.load` needs
     FOLDER/config.json         its settings, for people and for the hub
     FOLDER/tokenizer.json      its vocabulary, for the library tokenizers
-    FOLDER/README.md           the model card
+    FOLDER/modules.json, config_sentence_transformers.json   what SentenceTransformer(FOLDER) reads
+    FOLDER/README.md           the model card (model_card.py)
 
-`vlsa.load("vlsa:ORG/NAME")` reads it back (encode/encoders.py). Used by `vlsa export hub`.
+Reads a run, such a folder, or a repository of the hub; feeds `vlsa export hub`.
 """
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
+import os
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from vlsa.base.errors import CheckpointError, VlsaError
 from vlsa.base.files import write_atomically
-from vlsa.base.hub import HUB_NAME
-from vlsa.config import Config
+from vlsa.base.hub import checkpoint_folder
 from vlsa.config.overrides import to_dict
-from vlsa.pretrain.checkpoint import MODEL_FILE, load_model, model_file
-from vlsa.retrieve.evaluate.results import direction_label
-from vlsa.retrieve.evaluate.results_file import read_results
+from vlsa.pretrain.checkpoint import MODEL_FILE, write_model
+from vlsa.retrieve.encode.encoders import VlsaEncoder, load_run
+from vlsa.retrieve.encode.public.names import OWN
+
+try:
+    from huggingface_hub import ModelCard, ModelHubMixin
+    from huggingface_hub.errors import HTTPError
+except ImportError as error:
+    raise VlsaError(
+        "huggingface_hub: not installed; no repository of the hub can be written. pip install '.[public]'"
+    ) from error
 
 CARD_FILE = "README.md"
-TAGS = ("video", "audio", "text", "feature-extraction")
-OWN_FILES = (MODEL_FILE, "config.json", "tokenizer.json", CARD_FILE)
+SENTENCE_MODULE = "vlsa.sentence_transformers.VlsaModule"
+JSON_FILES = {
+    "modules.json": [{"idx": 0, "name": "0", "path": "", "type": SENTENCE_MODULE}],
+    "config_sentence_transformers.json": {"model_type": "SentenceTransformer", "similarity_fn_name": "dot"},
+}
+"""For sentence-transformers. The dot product of vectors of two modalities is their cosine, also with several spaces."""
+OWN_FILES = (MODEL_FILE, "config.json", "tokenizer.json", *JSON_FILES, CARD_FILE)
 
 
-def save_pretrained(run: str | Path, folder: str | Path, *, results: str | Path | None = None) -> Path:
-    """Write the newest checkpoint of a run as a folder for the hub; `results` is a file of `vlsa evaluate --out`.
+class HubEncoder(
+    VlsaEncoder,
+    ModelHubMixin,
+    library_name="vlsa",
+    paper_url="https://arxiv.org/abs/2405.07202",
+    pipeline_tag="feature-extraction",
+    tags=["video", "audio", "text", "feature-extraction", "sentence-transformers"],
+):
+    """The encoder of `vlsa.load`, with `from_pretrained`, `save_pretrained` and `push_to_hub`.
 
-    Raises CheckpointError for a run without weights in one file or for a folder of other things, ResultsError.
+    Both writing methods take `model_card_kwargs={"results": FILE}`, a file of `vlsa evaluate --out`.
     """
-    path, folder = model_file(run), Path(folder)
-    if path.name != MODEL_FILE:
-        raise CheckpointError(
-            f"{path}: its weights are in parts, which the hub cannot load. Resume the run on one GPU, and save again."
+
+    @classmethod
+    def of(cls, encoder: VlsaEncoder) -> "HubEncoder":
+        """The same model with the methods of the hub."""
+        about = {name: value for name, value in encoder.about.items() if name not in ("sampling", "fingerprint")}
+        made = cls(
+            encoder.model,
+            encoder.tokenizer,
+            about=about,
+            batch_size=encoder.batch_size,
+            fingerprint=encoder.fingerprint,
+            settings=encoder.settings,
         )
-    _, tokenizer, config = load_model(path)
-    _require_own(folder)
-    card = "\n".join(_card(config, results))
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, folder / MODEL_FILE)
-    settings = {"model_type": "vlsa", "architectures": ["VLSA"], **to_dict(config)}
-    write_atomically(folder / "config.json", json.dumps(settings, indent=2).encode() + b"\n")
-    write_atomically(folder / "tokenizer.json", tokenizer.to_json().encode())
-    write_atomically(folder / CARD_FILE, card.encode() + b"\n")
-    return folder
+        made.sampling = encoder.sampling
+        return made
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        device: torch.device | str | None = None,
+        **options: Any,
+    ) -> "HubEncoder":
+        """The model of a run, of a folder of the hub's layout, or of a repository: ORG/NAME or vlsa:ORG/NAME.
 
-def push_to_hub(run: str | Path, repository: str, *, results: str | Path | None = None, private: bool = False) -> str:
-    """Upload what `save_pretrained` writes; the address of the repository. Raises VlsaError."""
-    if not HUB_NAME.fullmatch(repository):
-        raise VlsaError(f"{repository}: no name of a repository; nothing can be uploaded. Give ORG/NAME.")
-    try:
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError
-    except ImportError as error:
-        raise VlsaError("huggingface_hub: not installed; nothing can be uploaded. pip install '.[public]'") from error
-    with tempfile.TemporaryDirectory() as folder:
-        save_pretrained(run, folder, results=results)
+        device: None = the GPU if there is one. `options` are those of the mixin: revision, cache_dir, token,
+        force_download, local_files_only. Raises ConfigError or CheckpointError.
+        """
+        name = os.fspath(pretrained_model_name_or_path).removeprefix(f"{OWN}:")
+        folder = checkpoint_folder(name, ("*.json", "*.safetensors"), **options)
+        return cls.of(load_run(folder, device, fast=True))
+
+    def save_pretrained(
+        self, save_directory: str | Path, *, model_card_kwargs: dict[str, Any] | None = None, **options: Any
+    ) -> str | None:
+        """Write the model into a folder. A card that is there stays, unless `model_card_kwargs` asks for another one.
+
+        Raises CheckpointError for a folder of other things, ResultsError; then nothing is written.
+        """
+        folder = Path(save_directory)
+        _require_own(folder)
+        if model_card_kwargs:
+            self.generate_model_card(**model_card_kwargs).save(folder / CARD_FILE)
+        return super().save_pretrained(folder, model_card_kwargs=model_card_kwargs, **options)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        self.write_files(save_directory)
+        for name, value in JSON_FILES.items():
+            _write_json(save_directory / name, value)
+
+    def write_files(self, folder: str | Path) -> None:
+        """Write weights, settings and vocabulary alone. Raises as `write_model` of pretrain/checkpoint.py."""
+        write_model(Path(folder) / MODEL_FILE, self.model, self.tokenizer, self.settings)
+        settings = {"model_type": "vlsa", "architectures": ["VLSA"], **to_dict(self.settings)}
+        _write_json(Path(folder) / "config.json", settings)
+        write_atomically(Path(folder) / "tokenizer.json", self.tokenizer.to_json().encode())
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Upload what `save_pretrained` writes; the address of the commit. Raises VlsaError."""
+        card = {"repo_id": repo_id, **(options.pop("model_card_kwargs", None) or {})}
         try:
-            address = HfApi().create_repo(repository, private=private, exist_ok=True)
-            HfApi().upload_folder(repo_id=repository, folder_path=folder, commit_message="Upload a VLSA model")
-        except (HfHubHTTPError, OSError, ValueError) as error:
+            return super().push_to_hub(repo_id, model_card_kwargs=card, **options)
+        except (HTTPError, OSError, ValueError) as error:  # ValueError: no name of a repository
             reason = str(error).strip().partition("\n")[0]
             raise VlsaError(
-                f"{repository}: the hub does not take it ({reason}). Log in with `hf auth login`, and check the name."
+                f"{repo_id}: the hub does not take it ({reason}). Log in with `hf auth login`, and check the name."
             ) from error
-    return str(address)
+
+    def generate_model_card(self, **options: Any) -> ModelCard:
+        """The model card; `repo_id` and `results`, a file of `vlsa evaluate --out`. Raises ResultsError."""
+        from vlsa.retrieve.evaluate.model_card import model_card
+
+        return model_card(self._hub_mixin_info.model_card_data, self.settings, **options)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    write_atomically(path, json.dumps(value, indent=2).encode() + b"\n")
 
 
 def _require_own(folder: Path) -> None:
@@ -79,31 +140,3 @@ def _require_own(folder: Path) -> None:
     if others or folder.is_file():
         what = f"{others[0]} is in it" if others else "a file"
         raise CheckpointError(f"{folder}: {what}; it would be mixed up with the model. Name a new folder.")
-
-
-def _card(config: Config, results: str | Path | None) -> Iterator[str]:
-    """Lines of the model card."""
-    yield from ("---", "library_name: vlsa", "tags:", *(f"- {tag}" for tag in TAGS), "---", "", "# VLSA", "")
-    model = config.model
-    yield f"Video, audio and text in one model (arXiv 2405.07202). Recipe `{config.recipe}`, seed {config.train.seed}."
-    yield f"It compares {', '.join(model.objective.spaces)}: vectors of {model.vector_width} numbers, windows of "
-    yield f"{model.audio.window_seconds:.2f} s with {model.video.num_frames} frames of {model.video.size_px} px."
-    yield from ("", "```python", "import vlsa", "", 'encoder = vlsa.load("vlsa:ORG/NAME")', "```", "")
-    yield from _results(results) if results is not None else ("No results are recorded.",)
-
-
-def _results(path: str | Path) -> Iterator[str]:
-    found = read_results(path)
-    yield from (
-        "## Results",
-        "",
-        f"Retrieval on split `{found.facts['split']}`, {found.facts['num_clips']:,} clips.",
-        "",
-    )
-    yield from ("| direction | R@1 % | R@5 % | R@10 % | MedR |", "|---|---|---|---|---|")
-    for name, scores in found.directions().items():
-        yield f"| {direction_label(name)} | {_cells(scores)} |"
-
-
-def _cells(scores: dict[str, Any]) -> str:
-    return " | ".join([*(f"{100 * scores[f'r{k}']:.1f}" for k in (1, 5, 10)), f"{scores['medr']:g}"])

@@ -1,24 +1,27 @@
 """A run as a repository of the hub: written, read back by the library's own rules, uploaded."""
 
 import json
-import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import huggingface_hub
 import numpy as np
 import pytest
 import torch
-from command_lines import call
+from command_lines import ROOT, call
 from huggingface_hub import constants
+from local_hub import COMMIT, local_hub
 from tiny import make_model, tiny_clips, tiny_store
 
 import vlsa
-from vlsa.base.errors import CheckpointError, ResultsError, VlsaError
+from vlsa.base.errors import CheckpointError, ConfigError, ResultsError, VlsaError
 from vlsa.config import Config
-from vlsa.pretrain import checkpoint
+from vlsa.pretrain import checkpoint, sharded_files
 from vlsa.pretrain.checkpoint import TrainingState
 from vlsa.retrieve.evaluate.evaluate import evaluate_store
-from vlsa.retrieve.evaluate.hub import push_to_hub, save_pretrained
+from vlsa.retrieve.evaluate.hub import OWN_FILES, HubEncoder
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,14 @@ def test_a_written_repository_has_the_layout_of_the_hub_and_answers_as_the_run(r
     assert result.exit_code == 0, result.output
     assert f"Next: vlsa evaluate vlsa:{tmp_path}/hub --data STORE" in result.stdout
     names = {path.name for path in (tmp_path / "hub").iterdir()}
-    assert names == {constants.CONFIG_NAME, constants.SAFETENSORS_SINGLE_FILE, "tokenizer.json", "README.md"}
+    sentence_transformers = {"modules.json", "config_sentence_transformers.json"}
+    assert names - sentence_transformers == {
+        constants.CONFIG_NAME,
+        constants.SAFETENSORS_SINGLE_FILE,
+        "tokenizer.json",
+        constants.REPOCARD_NAME,
+    }
+    assert names == {*OWN_FILES}
     assert json.loads((tmp_path / "hub" / "config.json").read_text(encoding="utf-8"))["model_type"] == "vlsa"
     run, read_back = vlsa.load(run_path), vlsa.load(f"vlsa:{tmp_path}/hub")
     assert run.fingerprint == read_back.fingerprint
@@ -45,54 +55,150 @@ def test_a_written_repository_has_the_layout_of_the_hub_and_answers_as_the_run(r
     np.testing.assert_array_equal(run.encode_video(clips), read_back.encode_video(clips))
 
 
-def test_the_card_is_one_that_the_hub_reads_and_holds_the_results(run_path, tmp_path):
-    store = tiny_store(tmp_path / "store", tiny_clips(4), tiny_clips(4, "test", seed=1))
-    evaluation = evaluate_store(vlsa.load(run_path), store, num_resamples=0)
-    evaluation.write(tmp_path / "results.json")
-    save_pretrained(run_path, tmp_path / "hub", results=tmp_path / "results.json")
+@pytest.fixture(scope="module")
+def results(run_path, tmp_path_factory) -> Path:
+    """A file of `vlsa evaluate --out`."""
+    folder = tmp_path_factory.mktemp("results")
+    store = tiny_store(folder / "store", tiny_clips(4), tiny_clips(4, "test", seed=1))
+    evaluate_store(vlsa.load(run_path), store, num_resamples=0).write(folder / "results.json")
+    return folder / "results.json"
+
+
+def test_a_model_written_by_the_mixin_is_read_back_with_the_vectors_and_the_files_of_the_command(run_path, tmp_path):
+    encoder = vlsa.HubEncoder.from_pretrained(run_path)
+    assert encoder.save_pretrained(tmp_path / "hub") is None
+    call(f"vlsa export hub {run_path} --out {tmp_path}/command")
+    for name in OWN_FILES[1:]:
+        assert (tmp_path / "hub" / name).read_bytes() == (tmp_path / "command" / name).read_bytes(), name
+    read_back = vlsa.HubEncoder.from_pretrained(tmp_path / "hub")
+    assert read_back.settings == encoder.settings
+    weights, _, header = sharded_files.read(tmp_path / "hub" / OWN_FILES[0])
+    others, _, other_header = sharded_files.read(tmp_path / "command" / OWN_FILES[0])
+    assert (header, weights.keys()) == (other_header, others.keys())
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+    assert read_back.fingerprint == vlsa.load(run_path).fingerprint
+    np.testing.assert_array_equal(read_back.encode_text(["a bell"]), vlsa.load(run_path).encode_text(["a bell"]))
+
+
+def test_weights_that_were_changed_in_memory_are_those_that_are_written(run_path, tmp_path):
+    encoder = vlsa.HubEncoder.from_pretrained(run_path)
+    before = encoder.encode_text(["a bell"])
+    with torch.no_grad():
+        for parameter in encoder.model.encoder.parameters():
+            parameter.mul_(-1.5)
+    changed = encoder.encode_text(["a bell"])
+    assert np.abs(changed - before).max() > 0.01
+    encoder.save_pretrained(tmp_path / "hub")
+    np.testing.assert_array_equal(vlsa.load(f"vlsa:{tmp_path}/hub").encode_text(["a bell"]), changed)
+    assert vlsa.load(f"vlsa:{tmp_path}/hub").fingerprint != vlsa.load(run_path).fingerprint
+
+
+def test_the_encoder_of_load_gets_the_methods_of_the_hub_and_stays_what_it_is(run_path, tmp_path):
+    encoder = vlsa.load(run_path)
+    hub_encoder = HubEncoder.of(encoder)
+    assert isinstance(hub_encoder, huggingface_hub.ModelHubMixin)
+    assert hub_encoder.about == encoder.about
+    assert hub_encoder.with_sampling(encoder.sampling).fingerprint == encoder.fingerprint
+    hub_encoder.save_pretrained(tmp_path / "hub")
+    assert vlsa.load(f"vlsa:{tmp_path}/hub").fingerprint == encoder.fingerprint
+
+
+def test_the_card_is_one_that_the_hub_reads_and_holds_the_results(run_path, results, tmp_path):
+    HubEncoder.from_pretrained(run_path).save_pretrained(tmp_path / "hub", model_card_kwargs={"results": results})
     card = huggingface_hub.ModelCard.load(tmp_path / "hub" / "README.md")
     assert card.data.library_name == "vlsa"
     assert "Retrieval on split `test`, 4 clips." in card.text
-    recall = evaluation.directions["text_to_audio"].scores.recall
-    assert f"| text → audio | {100 * recall[1]:.1f} | {100 * recall[5]:.1f} |" in card.text
+    scores = json.loads(results.read_text(encoding="utf-8"))["directions"]["text_to_audio"]
+    assert f"| text → audio | {100 * scores['r1']:.1f} | {100 * scores['r5']:.1f} |" in card.text
+    metrics = {metric.metric_name: metric for metric in card.data.eval_results}
+    assert metrics["text → audio R@1 %"].metric_value == pytest.approx(100 * scores["r1"], abs=0.01)
+    assert metrics["text → audio R@1 %"].dataset_name == "store"  # not where it lies on this machine
+
+
+def test_a_card_that_somebody_edited_stays_until_other_results_are_given(run_path, results, tmp_path):
+    encoder, card = HubEncoder.from_pretrained(run_path), tmp_path / "hub" / "README.md"
+    encoder.save_pretrained(tmp_path / "hub")
+    card.write_text(card.read_text(encoding="utf-8") + "Licence: CC0.\n", encoding="utf-8")
+    encoder.save_pretrained(tmp_path / "hub")
+    assert "CC0" in card.read_text(encoding="utf-8")
+    encoder.save_pretrained(tmp_path / "hub", model_card_kwargs={"results": results})
+    assert "CC0" not in card.read_text(encoding="utf-8")
 
 
 def test_results_that_are_none_leave_nothing_behind(run_path, tmp_path):
     (tmp_path / "results.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ResultsError):
-        save_pretrained(run_path, tmp_path / "hub", results=tmp_path / "results.json")
+        HubEncoder.from_pretrained(run_path).save_pretrained(
+            tmp_path / "hub", model_card_kwargs={"results": tmp_path / "results.json"}
+        )
     assert not (tmp_path / "hub").exists()
 
 
 def test_a_folder_of_other_things_is_not_written_to(run_path, tmp_path):
-    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    for name in ("notes.txt", "config.json"):
+        (tmp_path / name).write_text("mine", encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"notes\.txt is in it"):
-        save_pretrained(run_path, tmp_path)
+        HubEncoder.from_pretrained(run_path).save_pretrained(tmp_path)
+    assert (tmp_path / "config.json").read_text(encoding="utf-8") == "mine"
 
 
-def test_an_upload_holds_what_is_written_and_a_hub_id_reads_it_back(run_path, tmp_path, monkeypatch):
-    asked = []
+def test_an_upload_holds_what_is_written_and_a_hub_id_reads_it_back(run_path, results, tmp_path, monkeypatch):
+    with local_hub(monkeypatch, str(tmp_path / "cache")) as hub:
+        result = call(f"vlsa export hub {run_path} --push org/name --private --results {results}")
+        assert result.exit_code == 0, result.output
+        assert result.stdout.strip() == f"{constants.ENDPOINT}/org/name/commit/{COMMIT}: uploaded."
+        assert hub.created == {"name": "name", "organization": "org", "visibility": "private"}
+        assert hub.tokens == {"Bearer a-token"}
+        assert set(hub.files) == {*OWN_FILES}
+        assert b'vlsa.load("vlsa:org/name")' in hub.files["README.md"]
+        downloaded = vlsa.HubEncoder.from_pretrained("org/name")
+        assert downloaded.fingerprint == vlsa.load(run_path).fingerprint
+    offline = vlsa.HubEncoder.from_pretrained("vlsa:org/name", local_files_only=True)  # the cache of the library
+    assert offline.fingerprint == downloaded.fingerprint
+    with pytest.raises(ConfigError, match="org/name: no such folder, and the Hugging Face hub does not give it"):
+        vlsa.HubEncoder.from_pretrained("org/name", revision="other", local_files_only=True)
 
-    class Hub:
-        """Keeps an upload in a folder."""
 
-        def create_repo(self, name: str, **options: object) -> str:
-            asked.append((name, options))
-            return f"https://huggingface.co/{name}"
-
-        def upload_folder(self, *, repo_id: str, folder_path: str, commit_message: str) -> None:
-            shutil.copytree(folder_path, tmp_path / repo_id)
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
-    assert push_to_hub(run_path, "org/name", private=True) == "https://huggingface.co/org/name"
-    assert asked == [("org/name", {"private": True, "exist_ok": True})]
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **_options: str(tmp_path / name))
-    assert vlsa.load("vlsa:org/name").fingerprint == vlsa.load(run_path).fingerprint
+def test_a_hub_that_does_not_answer_or_refuses_is_one_line(run_path, tmp_path, monkeypatch):
+    encoder = HubEncoder.from_pretrained(run_path)
+    with local_hub(monkeypatch, str(tmp_path)) as hub:
+        with pytest.raises(VlsaError, match=r"org/other: the hub does not take it \(.*404") as refused:
+            encoder.push_to_hub("org/other")
+        assert hub.files == {}
+    assert "\n" not in str(refused.value)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+        with pytest.raises(VlsaError, match=r"org/name: the hub does not take it \(.*refused") as silent:
+            encoder.push_to_hub("org/name")
+    assert "\n" not in str(silent.value)
 
 
 def test_a_repository_without_a_name_is_refused_before_anything_is_sent(run_path):
-    with pytest.raises(VlsaError, match="Give ORG/NAME"):
-        push_to_hub(run_path, "not a name")
+    with pytest.raises(VlsaError, match="not a name: the hub does not take it .*check the name"):
+        HubEncoder.from_pretrained(run_path).push_to_hub("not a name")
+
+
+def test_importing_the_package_or_loading_a_run_does_not_import_the_library_of_the_hub():
+    code = "import sys, vlsa; vlsa.load, vlsa.VLSA, vlsa.Index; print('huggingface_hub' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_without_the_library_of_the_hub_one_line_says_how_to_get_it():
+    code = """
+import sys
+sys.modules["huggingface_hub"] = None
+import vlsa
+try:
+    vlsa.HubEncoder
+except vlsa.VlsaError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == (
+        "huggingface_hub: not installed; no repository of the hub can be written. pip install '.[public]'"
+    )
 
 
 def test_without_a_place_nothing_is_written(run_path):

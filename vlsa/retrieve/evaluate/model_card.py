@@ -1,0 +1,66 @@
+"""The model card of a repository of the Hugging Face hub: what the model is, and its results, for people and the hub.
+
+Reads settings and a file of `vlsa evaluate --out`; feeds hub.py.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from vlsa.config import Config
+from vlsa.retrieve.evaluate.results import direction_label
+from vlsa.retrieve.evaluate.results_file import Results, read_results
+
+RECALL_AT = (1, 5, 10)
+
+
+def model_card(
+    data: ModelCardData, config: Config, *, repo_id: str = "ORG/NAME", results: str | Path | None = None
+) -> ModelCard:
+    """The card of a model; `results` is a file of `vlsa evaluate --out`. Raises ResultsError."""
+    found = None if results is None else read_results(results)
+    values = data.to_dict()
+    if found is not None:
+        values |= {"model_name": repo_id.rpartition("/")[2], "eval_results": list(_metrics(found))}
+    text = "\n".join([*_about(config, repo_id), *(_table(found) if found else ["No results are recorded."])])
+    return ModelCard(f"---\n{ModelCardData(**values).to_yaml()}\n---\n\n{text}\n")
+
+
+def _about(config: Config, repo_id: str) -> Iterator[str]:
+    model = config.model
+    yield from ("# VLSA", "")
+    yield f"Video, audio and text in one model (arXiv 2405.07202). Recipe `{config.recipe}`, seed {config.train.seed}."
+    yield f"It compares {', '.join(model.objective.spaces)}: vectors of {model.vector_width} numbers, windows of "
+    yield f"{model.audio.window_seconds:.2f} s with {model.video.num_frames} frames of {model.video.size_px} px."
+    yield from ("", "```python", "import vlsa", "", f'encoder = vlsa.load("vlsa:{repo_id}")', "```", "")
+
+
+def _table(found: Results) -> Iterator[str]:
+    num_clips = f"{found.facts['num_clips']:,}"
+    yield from ("## Results", "", f"Retrieval on split `{found.facts['split']}`, {num_clips} clips.", "")
+    yield from ("| direction | R@1 % | R@5 % | R@10 % | MedR |", "|---|---|---|---|---|")
+    for name, scores in found.directions().items():
+        yield f"| {direction_label(name)} | {_cells(scores)} |"
+
+
+def _cells(scores: dict[str, Any]) -> str:
+    return " | ".join([*(f"{100 * scores[f'r{k}']:.1f}" for k in RECALL_AT), f"{scores['medr']:g}"])
+
+
+def _metrics(found: Results) -> Iterator[EvalResult]:
+    """The same numbers as the metadata that the hub shows: recalls in percent."""
+    name = Path(found.facts["data"]).name
+    for direction, scores in found.directions().items():
+        for k in RECALL_AT:
+            yield EvalResult(
+                task_type="feature-extraction",
+                task_name="retrieval",
+                dataset_type=name,
+                dataset_name=name,
+                dataset_split=found.facts["split"],
+                metric_type=f"recall_at_{k}",
+                metric_name=f"{direction_label(direction)} R@{k} %",
+                metric_value=round(100 * scores[f"r{k}"], 2),
+            )
