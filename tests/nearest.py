@@ -3,8 +3,6 @@
 import os
 from dataclasses import dataclass
 
-import numpy as np
-
 from vlsa.retrieve.index.index import Index
 
 COLUMNS = {"media": "media", "video": "video", "audio": "audio", "text": "text_vector"}
@@ -26,20 +24,18 @@ def nearest(index: Index, text: str = "", k: int = 10, *, audio: str = "", in_: 
     """The k rows with the highest cosine with a text, or an audio file, in one column; ties go by id."""
     index.refresh()
     (vector,) = index.encoder.encode_audio([audio]) if audio else index.encoder.encode_text([text])
-    rows = index.table.arrays("text" if in_ == "text" else "window")
-    vectors = rows.vectors[COLUMNS[in_]]
-    texts = index.table.arrays("text")
+    rows = [*index.table.rows()]
+    texts = sorted((row for row in rows if row.kind == "text"), key=lambda row: (row.start_seconds, row.id))
     found = []
-    for n in np.flatnonzero(vectors.any(axis=1)):
-        start, stop, path = float(rows.start_seconds[n]), float(rows.stop_seconds[n]), rows.paths[n]
+    for row in rows:
+        stored = getattr(row, COLUMNS[in_])
+        if stored is None or row.kind != ("text" if in_ == "text" else "window"):
+            continue
+        there = [text for text in texts if text.path == row.path]
         there = [
-            words
-            for words, at, first, last in zip(
-                texts.texts, texts.paths, texts.start_seconds, texts.stop_seconds, strict=True
-            )
-            if at == path and first < stop and last > start
+            text for text in there if text.start_seconds < row.stop_seconds and text.stop_seconds > row.start_seconds
         ]
-        shown = rows.texts[n] or "\n".join(there)
-        whole = os.path.join(index.source, path)
-        found.append(Row(whole, start, stop, float(vectors[n] @ vector), shown, rows.ids[n]))
+        shown = "\n".join(row.texts) or "\n".join("\n".join(text.texts) for text in there)
+        whole = os.path.join(index.source, row.path)
+        found.append(Row(whole, row.start_seconds, row.stop_seconds, float(stored @ vector), shown, row.id))
     return sorted(found, key=lambda row: (-row.score, row.id))[:k]

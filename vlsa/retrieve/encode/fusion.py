@@ -19,10 +19,13 @@ RANK_OFFSET = 60
 
 def ranks_of(scores: Float[np.ndarray, " N"]) -> Float64[np.ndarray, " N"]:
     """Rank of each score, from 1 for the largest; equal scores share their mean rank; NaN (not compared) has inf."""
-    ordered = np.sort(scores[~np.isnan(scores)])
-    first, last = (np.searchsorted(ordered, scores, side) for side in ("left", "right"))
-    ranks = len(ordered) - (first + last - 1) / 2
-    ranks[np.isnan(scores)] = np.inf
+    ranks = np.full(len(scores), np.inf)
+    there = np.flatnonzero(~np.isnan(scores))
+    if len(there):
+        order = there[np.argsort(scores[there])]
+        first = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # of each run of equal scores
+        sizes = np.diff(first, append=len(order))
+        ranks[order] = np.repeat(len(order) - (2 * first + sizes - 1) / 2, sizes)
     return ranks
 
 

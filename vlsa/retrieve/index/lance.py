@@ -148,13 +148,12 @@ class VectorTable:
             found = self._table.search().where(f"kind = '{kind}'").select(columns_of(kind)).to_arrow()
         return row_arrays(found, kind)
 
-    def find_words(self, words: str) -> dict[str, float]:
-        """The id and the score of all texts in which these words occur (words.py).
+    def find_words(self, words: str, most: int) -> dict[str, float]:
+        """The id and the score of the texts in which these words occur, at most so many (words.py).
 
         Rows that the full-text index does not have yet are searched too. One that is missing or damaged is made in
         memory, from the texts, so that the answer is the same.
         """
-        most = max(len(self), 1)
         if self._words is None:
             try:
                 self._words = self._table if has_word_index(self._table) else self._words_in_memory()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float16, Float32, Float64, Int64
 
 from vlsa.retrieve.index.facts import NAME_KEY
 from vlsa.retrieve.index.file_facts import FileFacts
@@ -90,18 +90,22 @@ def _vectors(batch: Any, name: str) -> list[np.ndarray | None]:
 class RowArrays:
     """Rows of one kind as arrays, in the order of paths and times."""
 
-    ids: tuple[str, ...]
     paths: tuple[str, ...]
-    texts: tuple[str, ...]
+    """Each once, in order."""
+    file: Int64[np.ndarray, " N"]
+    """The number of the path of each row."""
     start_seconds: Float64[np.ndarray, " N"]
     stop_seconds: Float64[np.ndarray, " N"]
-    vectors: Mapping[str, Float32[np.ndarray, "N D"]]
+    vectors: Mapping[str, Float32[np.ndarray, "N D"] | Float16[np.ndarray, "N D"]]
     """By column; zeros where there is none."""
+    ids: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    """Of texts; windows have neither here."""
 
 
 ORDER = ("path", "start_seconds", "stop_seconds", "id")
-VECTORS_OF: Mapping[Kind, tuple[str, ...]] = {"window": ("media", "video", "audio"), "text": ("text_vector",)}
-"""The vectors that rows of a kind have."""
+VECTORS_OF: Mapping[Kind, tuple[str, ...]] = {"window": ("video", "audio"), "text": ("text_vector",)}
+"""The vectors that rows of a kind have; the fused one follows from the others."""
 
 
 def columns_of(kind: Kind) -> list[str]:
@@ -110,28 +114,37 @@ def columns_of(kind: Kind) -> list[str]:
 
 
 def row_arrays(table: Any, kind: Kind) -> RowArrays:
-    """The rows of an Arrow table of one kind, without a Python object for each number."""
+    """The rows of an Arrow table of one kind, without a Python object for each number, window or path of a window."""
     from pyarrow import compute
 
     keys = compute.sort_indices(table.select(ORDER), sort_keys=[(name, "ascending") for name in ORDER])
     facts, order = table.select([*ORDER, "text"]).take(keys), keys.to_numpy()
+    paths = facts.column("path").combine_chunks().dictionary_encode()  # numbered as they come: in order
     return RowArrays(
-        ids=tuple(facts.column("id").to_pylist()),
-        paths=tuple(facts.column("path").to_pylist()),
-        texts=tuple(facts.column("text").to_pylist()),
+        paths=tuple(paths.dictionary.to_pylist()),
+        file=paths.indices.to_numpy().astype(np.int64),
         start_seconds=facts.column("start_seconds").to_numpy(),
         stop_seconds=facts.column("stop_seconds").to_numpy(),
         vectors={name: _matrix(table, name, order) for name in VECTORS_OF[kind]},
+        ids=tuple(facts.column("id").to_pylist()) if kind == "text" else (),
+        texts=tuple(facts.column("text").to_pylist()) if kind == "text" else (),
     )
 
 
-def _matrix(table: Any, name: str, order: np.ndarray) -> Float32[np.ndarray, "N D"]:
+def _matrix(table: Any, name: str, order: np.ndarray) -> Float32[np.ndarray, "N D"] | Float16[np.ndarray, "N D"]:
     """A column of vectors in this order; zeros where there is none."""
-    column, present = table.column(name).combine_chunks(), table.column(presence(name)).to_numpy()
-    width = column.type.list_size
-    values = column.values.to_numpy(zero_copy_only=False)[column.offset * width :][: len(column) * width]
-    rows = values.reshape(len(column), width)[order]
-    rows[~present.astype(bool)[order]] = 0
+    present = table.column(presence(name)).to_numpy().astype(bool)
+    width = table.column(name).type.list_size
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    rows = np.zeros((len(order), width), table.schema.field(name).type.value_type.to_pandas_dtype())
+    first = 0
+    for chunk in table.column(name).chunks:  # never all of them twice in memory
+        stop = first + len(chunk)
+        values = chunk.values.to_numpy(zero_copy_only=False)[chunk.offset * width :][: len(chunk) * width]
+        there = present[first:stop]
+        rows[place[first:stop][there]] = values.reshape(len(chunk), width)[there]
+        first = stop
     return rows
 
 

@@ -86,11 +86,11 @@ def find_words(
     asked = MatchQuery(" ".join(counted), column, operator=FullTextOperator.AND)
     query = table.search(asked, query_type="fts").select([key, "_score"]).limit(k)
     try:
-        rows = (query.where(where) if where else query).to_list()
+        found = (query.where(where) if where else query).to_arrow()
     except (OSError, RuntimeError, ValueError) as error:
         cause = " ".join(str(error).split())[:120]
         raise SearchIndexError(
             f"the words of the index cannot be searched ({cause}); texts would not be found. "
             "Run the same `vlsa index` command again."
         ) from error
-    return [(row[key], float(row["_score"])) for row in rows]
+    return [*zip(found.column(key).to_pylist(), found.column("_score").to_pylist(), strict=True)]

@@ -1,53 +1,26 @@
 """The answer to a question from the vectors and texts of an index in memory: moments, best first, each with why.
 
 Reads what asked.py, words.py and the tables of an index give; feeds the commands. The way through it: cosines of every
-part with every window -> one score a window (combine.py) -> fused by rank with the windows in which the words occur ->
-filter and quoted phrases -> moments (moments.py). Stand-outs are among all windows of the index, whatever the filter.
-Axes: N windows, M texts, D width of a vector.
+part with every window (searched.py), or of a large index with candidates (candidates.py) -> one score a window
+(scores.py), fused by rank with the windows in which the words occur -> filter and quoted phrases -> moments
+(moments.py). Stand-outs are among all windows of the index, or a sample of them, whatever the filter.
+Axes: N windows, n some of them, M texts.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64
+from jaxtyping import Bool, Float, Float64, Int64
 
-from vlsa.config import num_shared
-from vlsa.retrieve.index.words import normalised
 from vlsa.retrieve.search.asked import Asked
-from vlsa.retrieve.search.combine import Term, combine, fuse_by_rank
-from vlsa.retrieve.search.moments import Found, Moment, Reason, Windows, extent, find_moments, make_moment
+from vlsa.retrieve.search.candidates import MOST_EXACT, candidates
+from vlsa.retrieve.search.moments import Found, Moment, Reason, extent, find_moments, make_moment
 from vlsa.retrieve.search.question import Question
+from vlsa.retrieve.search.scores import Scores, scores_of
+from vlsa.retrieve.search.searched import Cosines, Searched
 from vlsa.retrieve.search.stand_out import LEAST_ABOVE_CHANCE, Typical, nothing_stands_out
-from vlsa.retrieve.search.texts import WindowTexts, of_windows
-
-
-@dataclass(frozen=True, eq=False)
-class Searched:
-    """What a search reads of an index, as arrays. A row of zeros is a modality that a window does not have."""
-
-    paths: tuple[str, ...]
-    """By the number of the file."""
-    windows: Windows
-    vectors: Mapping[str, Float32[np.ndarray, "N D"]]
-    """Columns media, video and audio."""
-    text_places: Windows
-    texts: tuple[str, ...]
-    text_vectors: Float32[np.ndarray, "M D"]
-    spaces: tuple[str, ...] = ("all",)
-
-    @cached_property
-    def read(self) -> WindowTexts:
-        """The texts as they are read during the windows, made once."""
-        return WindowTexts.of([normalised(text) for text in self.texts], self.text_places, self.windows)
-
-    @cached_property
-    def absent(self) -> Mapping[str, Bool[np.ndarray, " N"]]:
-        """By column: which windows do not have that modality."""
-        return {name: ~rows.any(axis=1) for name, rows in self.vectors.items()} | {
-            "text": ~self.text_vectors.any(axis=1)
-        }
+from vlsa.retrieve.search.texts import of_windows
 
 
 @dataclass(frozen=True)
@@ -68,131 +41,112 @@ def answer(
     words: Float[np.ndarray, " M"] | None = None,
     kept: Bool[np.ndarray, " N"] | None = None,
     margin: float = LEAST_ABOVE_CHANCE,
+    exact: bool = False,
 ) -> Answer:
     """The k best moments. `words`: the full-text score of each text, nan = they do not occur; `kept`: the filter.
 
-    margin: of stand-out above chance, below which nothing stands out.
+    margin: of stand-out above chance, below which nothing stands out. Of more than MOST_EXACT windows candidates alone
+    are compared, unless `exact` is asked for, or too few answers are among them.
     """
     literal = _literal(searched, question, words)
-    meanings = _meanings(searched, asked)
-    stand_out = _stand_out(searched, meanings)
-    rankings = [scores for scores in (*meanings, literal) if not np.isnan(scores).all()]
-    order = fuse_by_rank(rankings) if len(rankings) > 1 else rankings[0] if rankings else literal
     allowed = _allowed(searched, question, kept)
-    found = find_moments(
-        searched.windows,
-        np.where(allowed, order, np.nan),
-        question.k,
-        group_by=question.group_by,
-        max_per_file=question.max_per_file,
-        fold_above=question.fold_above,
-        vectors=_fold_vectors(searched) if question.fold_above is not None else None,
-        strength=stand_out,
-        words=literal,
-    )
-    reasons = {**_by_modality(searched, asked), "words": literal}
-    moments = tuple(_moment(searched, one, rank, order, stand_out, reasons) for rank, one in enumerate(found, 1))
-    best = max((moment.stand_out for moment in moments), default=np.nan)
-    is_literal = any(not np.isnan(literal[one.best]) for one in found)
-    stands_out = is_literal or not nothing_stands_out(best, int(np.sum(~np.isnan(stand_out))), margin)
-    return Answer(moments, bool(moments) and stands_out, len(searched.windows))
+    if not exact and len(searched.windows) > MOST_EXACT:
+        rows = candidates(searched, asked, literal, allowed)
+        part, scores, found = _compared(searched, question, asked, literal, allowed, rows)
+        if question.group_by == "file":  # whatever else answers in the best files
+            files = np.isin(searched.windows.file, [part.windows.file[one.best] for one in found])
+            rows = np.union1d(rows, np.flatnonzero(files & allowed))
+            part, scores, found = _compared(searched, question, asked, literal, allowed, rows)
+        if len(rows) >= np.count_nonzero(allowed) or _num_places(part, question, found) >= question.k:
+            return replace(_answer(part, scores, found, margin), num_windows=len(searched.windows))
+    scores = scores_of(Cosines(searched), asked, literal)
+    return _answer(searched, scores, _found(searched, question, scores, allowed), margin)
+
+
+def _compared(
+    searched: Searched,
+    question: Question,
+    asked: Sequence[Asked],
+    literal: Float64[np.ndarray, " N"],
+    allowed: Bool[np.ndarray, " N"],
+    rows: Int64[np.ndarray, " n"],
+) -> tuple[Searched, Scores, list[Found]]:
+    """Some windows, what they score, and the moments among them."""
+    part = searched.at(rows)
+    scores = scores_of(Cosines(part), asked, literal[rows], (Cosines(searched.sample), len(searched.windows)))
+    return part, scores, _found(part, question, scores, allowed[rows])
 
 
 def answer_of_scores(
     searched: Searched, scores: Float[np.ndarray, " N"], k: int, kept: Bool[np.ndarray, " N"] | None = None
 ) -> Answer:
     """The k best moments by scores that are given; nan is no answer."""
-    stand_out = Typical.of(scores).stand_out(scores)
+    stand_out, nothing = Typical.of(scores).stand_out(scores), np.full(len(scores), np.nan)
+    given = Scores(scores, stand_out, nothing, int(np.sum(~np.isnan(scores))))
     found = find_moments(searched.windows, scores if kept is None else np.where(kept, scores, np.nan), k)
-    moments = tuple(_moment(searched, one, rank, scores, stand_out, {}) for rank, one in enumerate(found, 1))
+    return _answer(searched, given, found, LEAST_ABOVE_CHANCE)
+
+
+def _found(searched: Searched, question: Question, scores: Scores, allowed: Bool[np.ndarray, " N"]) -> list[Found]:
+    return find_moments(
+        searched.windows,
+        np.where(allowed, scores.order, np.nan),
+        question.k,
+        group_by=question.group_by,
+        max_per_file=question.max_per_file,
+        fold_above=question.fold_above,
+        vectors=[*searched.vectors.values()],
+        strength=scores.stand_out,
+        words=scores.literal,
+    )
+
+
+def _num_places(searched: Searched, question: Question, found: Sequence[Found]) -> int:
+    """How many of the k that are asked for there are."""
+    if question.group_by != "file":
+        return len(found)
+    return len({int(searched.windows.file[one.best]) for one in found})
+
+
+def _answer(searched: Searched, scores: Scores, found: Sequence[Found], margin: float) -> Answer:
+    moments = tuple(_moment(searched, one, rank, scores) for rank, one in enumerate(found, 1))
     best = max((moment.stand_out for moment in moments), default=np.nan)
-    stands_out = not nothing_stands_out(best, int(np.sum(~np.isnan(scores))))
+    is_literal = any(not np.isnan(scores.literal[one.best]) for one in found)
+    stands_out = is_literal or not nothing_stands_out(best, scores.num_compared, margin)
     return Answer(moments, bool(moments) and stands_out, len(searched.windows))
-
-
-def _meanings(searched: Searched, asked: Sequence[Asked]) -> list[Float64[np.ndarray, " N"]]:
-    """The sum of all parts; where spaces share no scale, that in each of them. None when words alone are asked for."""
-    groups: dict[tuple[int | None, str], list[Asked]] = {}
-    for one in asked:
-        groups.setdefault((one.space, "" if one.space is None else one.column), []).append(one)
-    liked = [group for group in groups.values() if any(one.weight > 0 for one in group)]
-    apart = [one for group in groups.values() if group not in liked for one in group]  # unlike, in a space of its own
-    sums = [[*group, *apart] for group in liked] or ([apart] if apart else [])
-    return [combine([Term(one.weight, _cosines(searched, one.column, one)) for one in group]) for group in sums]
-
-
-def _stand_out(searched: Searched, meanings: Sequence[Float[np.ndarray, " N"]]) -> Float64[np.ndarray, " N"]:
-    """Of each window, in the space where it stands out most."""
-    each = [Typical.of(scores).stand_out(scores) for scores in meanings]
-    return np.fmax.reduce(each) if each else np.full(len(searched.windows), np.nan)
-
-
-def _cosines(searched: Searched, column: str, asked: Asked) -> Float64[np.ndarray, " N"]:
-    """Of one part with each window; a window has the best of the texts during it."""
-    rows = searched.text_vectors if column == "text" else searched.vectors[column]
-    cosines = (rows @ asked.vector).astype(np.float64) / asked.num_spaces
-    cosines[searched.absent[column]] = np.nan
-    return of_windows(searched.text_places, cosines, searched.windows) if column == "text" else cosines
-
-
-def _by_modality(searched: Searched, asked: Sequence[Asked]) -> dict[str, Float64[np.ndarray, " N"]]:
-    """Cosines with what the answer should be like, by what they are compared with; of several parts their mean."""
-    found = {}
-    for column in ("video", "audio", "text"):
-        liked = [one for one in asked if one.weight > 0 and column in _shown(one, searched)]
-        if liked:
-            total = sum(one.weight for one in liked)
-            found[column] = sum(one.weight / total * _cosines(searched, column, one) for one in liked)
-    return found
-
-
-def _shown(asked: Asked, searched: Searched) -> tuple[str, ...]:
-    """The columns that say why: the one compared with, and for video and audio together each of them that can be."""
-    if asked.column != "media":
-        return (asked.column,)
-    return tuple(column for column in ("video", "audio") if num_shared(asked.modality, column, searched.spaces))
 
 
 def _literal(
     searched: Searched, question: Question, words: Float[np.ndarray, " M"] | None
 ) -> Float64[np.ndarray, " N"]:
     """The score of the words that occur in each window; with phrases alone 1 where they do."""
+    nothing = np.full(len(searched.windows), np.nan)
     if question.target in ("video", "audio") and not question.phrases:
-        return np.full(len(searched.windows), np.nan)
-    return searched.read.scores(words, question.phrases)
+        return nothing
+    if question.phrases:
+        return searched.read.scores(words, question.phrases)
+    return of_windows(searched.text_places, words, searched.windows) if words is not None else nothing
 
 
 def _allowed(searched: Searched, question: Question, kept: Bool[np.ndarray, " N"] | None) -> Bool[np.ndarray, " N"]:
-    allowed = np.ones(len(searched.windows), bool) if kept is None else kept.copy()
-    return allowed & searched.read.windows_with(question.phrases)
+    allowed = np.ones(len(searched.windows), bool) if kept is None else kept
+    return allowed & searched.read.windows_with(question.phrases) if question.phrases else allowed
 
 
-def _fold_vectors(searched: Searched) -> Float32[np.ndarray, "N D"]:
-    """What near-duplicates are compared by: their frames and sound together, where there are any."""
-    return np.concatenate([searched.vectors["video"], searched.vectors["audio"]], axis=1)
-
-
-def _moment(
-    searched: Searched,
-    found: Found,
-    rank: int,
-    order: Float[np.ndarray, " N"],
-    stand_out: Float[np.ndarray, " N"],
-    reasons: Mapping[str, Float[np.ndarray, " N"]],
-) -> Moment:
+def _moment(searched: Searched, found: Found, rank: int, scores: Scores) -> Moment:
     place, best = searched.windows, found.best
     why = [
-        Reason(name, int(1 + np.sum(scores > scores[best])), float(scores[best]))
-        for name, scores in reasons.items()
-        if not np.isnan(scores[best])
+        Reason(name, ranking.rank(best), float(ranking.scores[best]))
+        for name, ranking in scores.reasons.items()
+        if not np.isnan(ranking.scores[best])
     ]
-    above = stand_out[best]
+    above = scores.stand_out[best]
     return make_moment(
         place,
         found,
         rank=rank,
         path=searched.paths[int(place.file[best])],
-        score=float(order[best]),
+        score=float(scores.order[best]),
         stand_out=0.0 if np.isnan(above) else float(above),
         why=why,
         texts=_texts(searched, found),
@@ -202,8 +156,8 @@ def _moment(
 def _texts(searched: Searched, found: Found) -> list[str]:
     """What is said or written during a moment."""
     start, stop = extent(searched.windows, found)
-    file = searched.windows.file[found.best]
-    shown = (searched.text_places.start_seconds < stop) & (searched.text_places.stop_seconds > start)
-    rows = np.flatnonzero(shown & (searched.text_places.file == file))
-    rows = rows[np.argsort(searched.text_places.start_seconds[rows], kind="stable")]
+    places = searched.text_places
+    rows = np.flatnonzero(places.file == searched.windows.file[found.best])
+    rows = rows[(places.start_seconds[rows] < stop) & (places.stop_seconds[rows] > start)]
+    rows = rows[np.argsort(places.start_seconds[rows], kind="stable")]
     return [*dict.fromkeys(searched.texts[row] for row in rows)]

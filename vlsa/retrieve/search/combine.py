@@ -31,6 +31,8 @@ class Term:
     weight: float
     cosines: Float[np.ndarray, " N"]
     """nan = the window has nothing that the part can be compared with."""
+    typical: Typical | None = None
+    """Of the cosines with all windows, where these are with some of them."""
 
 
 def combine(terms: Sequence[Term]) -> Float64[np.ndarray, " N"]:
@@ -41,7 +43,7 @@ def combine(terms: Sequence[Term]) -> Float64[np.ndarray, " N"]:
     liked = [term for term in terms if term.weight > 0]
     scores = np.zeros(len(terms[0].cosines))
     for term in terms:
-        above = np.nan_to_num(Typical.of(term.cosines).stand_out(term.cosines))
+        above = np.nan_to_num((term.typical or Typical.of(term.cosines)).stand_out(term.cosines))
         scores += term.weight * (above if term.weight > 0 else np.maximum(above, 0))
     if liked:
         scores /= sum(term.weight for term in liked)
@@ -49,8 +51,13 @@ def combine(terms: Sequence[Term]) -> Float64[np.ndarray, " N"]:
     return scores
 
 
-def fuse_by_rank(rankings: Sequence[Float[np.ndarray, " N"]]) -> Float64[np.ndarray, " N"]:
-    """Reciprocal rank fusion of scores (encode/fusion.py): 1 for a window that is first in all; nan where in none."""
-    fused = fuse_ranks([ranks_of(scores) for scores in rankings])
+def fuse_by_rank(
+    rankings: Sequence[Float[np.ndarray, " N"]], ranks: Sequence[Float[np.ndarray, " N"]] | None = None
+) -> Float64[np.ndarray, " N"]:
+    """Reciprocal rank fusion of scores (encode/fusion.py): 1 for a window that is first in all; nan where in none.
+
+    `ranks` are those among all windows, where the scores are those of some.
+    """
+    fused = fuse_ranks([ranks_of(scores) for scores in rankings] if ranks is None else ranks)
     fused[np.all([np.isnan(scores) for scores in rankings], axis=0)] = np.nan
     return fused

@@ -70,10 +70,13 @@ class Library:
         """The model that made the vectors. Raises SearchIndexError when it cannot be loaded or is another one."""
         return self._model.encoder
 
-    def ask(self, question: Question) -> Answer:
-        """The answer. Raises VlsaError for what cannot be asked or searched, MediaError for an unreadable file."""
+    def ask(self, question: Question, *, exact: bool = False) -> Answer:
+        """The answer; of a large index `exact` compares all windows instead of candidates.
+
+        Raises VlsaError for what cannot be asked or searched, MediaError for an unreadable file.
+        """
         asked = asked_vectors(question, self.encoder, self.tables.stored, self.tables.occurs)
-        return self.tables.answer(question, asked)
+        return self.tables.answer(question, asked, exact=exact)
 
     def search(self, text: str | None = None, k: int = 10, **pieces: Any) -> Sequence[Moment]:
         """The k best moments for words, or for other pieces of a question (pieces.py: `like=["a.mp4"]`, ...).

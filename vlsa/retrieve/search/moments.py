@@ -5,7 +5,7 @@ as the best window that no moment has taken yet. It grows, window by window, ove
 touch it, as long as they score at least JOINED_ABOVE of its best one, in meaning or by the words that occur in them. A
 window of which half or more lies in a better moment of its file never becomes one of its own, so moments of a file do
 not repeat each other. Grouped by file, a file's moments are those that reach JOINED_ABOVE of its best window.
-Axes: N windows of the index.
+Axes: N windows of the index, D width of a vector, W of all columns together.
 """
 
 from collections import Counter
@@ -17,6 +17,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64
 
+from vlsa.retrieve.search.products import Vectors, widened
+from vlsa.retrieve.search.windows import Windows
+
 JOINED_ABOVE = 0.6
 """Share of the best window's score from which a neighbour belongs to the moment."""
 TOUCHING_SECONDS = 0.05
@@ -24,6 +27,8 @@ TOUCHING_SECONDS = 0.05
 
 MOST_FOLDED = 1000
 """Moments, the best first, among which near-duplicates are looked for."""
+SORTED_FIRST = 1024
+"""Windows that are put in order before more are asked for."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +68,6 @@ class Moment:
         return asdict(self) | {"why": [asdict(reason) for reason in self.why], "texts": [*self.texts]}
 
 
-@dataclass(frozen=True, eq=False)
-class Windows:
-    """Where the N windows of an index are."""
-
-    file: Int64[np.ndarray, " N"]
-    """A number for each file."""
-    start_seconds: Float[np.ndarray, " N"]
-    stop_seconds: Float[np.ndarray, " N"]
-
-    def __len__(self) -> int:
-        return len(self.file)
-
-
 @dataclass(frozen=True)
 class Found:
     """A moment as numbers of windows: the best one, and all that it holds, by time."""
@@ -93,24 +85,26 @@ def find_moments(
     group_by: str = "moment",
     max_per_file: int | None = None,
     fold_above: float | None = None,
-    vectors: Float32[np.ndarray, "N D"] | None = None,
+    vectors: Sequence[Vectors] = (),
     strength: Float[np.ndarray, " N"] | None = None,
     words: Float[np.ndarray, " N"] | None = None,
 ) -> list[Found]:
     """The k best moments, best first; nan = the window is no answer.
 
     Grouped by file these are the moments of the k best files: the file with the best one first, and the moments of a
-    file together, as far as they answer. `fold_above` needs vectors: a moment whose best window has at least that
-    cosine with the best window of a better moment is counted there, and takes no place. `strength` is what decides
-    whether neighbours join, where scores are ranks; as the scores it is 0 for a typical window. So do `words`, the
-    score of the words that occur in a window; nan = none do.
+    file together, as far as they answer. `fold_above` needs vectors, of one column or several: a moment whose best
+    window has at least that cosine with the best window of a better moment is counted there, and takes no place.
+    `strength` is what decides whether neighbours join, where scores are ranks; as the scores it is 0 for a typical
+    window. So do `words`, the score of the words that occur in a window; nan = none do.
     """
     reasons = [scores if strength is None else strength, *([] if words is None else [words])]
-    starts = _answering(windows, scores, reasons) if group_by == "file" else ~np.isnan(scores)
+    starts = ~np.isnan(scores)
+    if group_by == "file":
+        starts = _answering(windows, scores, reasons, k if fold_above is None else len(windows))
     found = _all_moments(windows, scores, reasons, starts)
     if fold_above is not None:
-        assert vectors is not None, "folding compares vectors"
-        return _laid_out(windows, _folded(found, vectors, fold_above), k, group_by, max_per_file)
+        assert vectors, "folding compares vectors"
+        found = _folded(found, vectors, fold_above)
     return _laid_out(windows, found, k, group_by, max_per_file)
 
 
@@ -139,19 +133,25 @@ def _by_file(windows: Windows, found: Iterator[Found], k: int, max_per_file: int
 
 
 def _answering(
-    windows: Windows, scores: Float[np.ndarray, " N"], reasons: Sequence[Float[np.ndarray, " N"]]
+    windows: Windows, scores: Float[np.ndarray, " N"], reasons: Sequence[Float[np.ndarray, " N"]], num_files: int
 ) -> Bool[np.ndarray, " N"]:
-    """The best window of each file, and those that for one of the reasons come near to its best there."""
-    there = np.flatnonzero(~np.isnan(scores))
-    number = np.unique(windows.file[there], return_inverse=True)[1]
-    order = np.lexsort((windows.start_seconds[there], -scores[there], number))
+    """Of the best files, the best window of each, and those that for one of the reasons come near to its best."""
     answering = np.zeros(len(windows), bool)
-    answering[there[order[np.unique(number[order], return_index=True)[1]]]] = True
+    there = windows.by_time[~np.isnan(scores[windows.by_time])]
+    if not len(there):
+        return answering
+    firsts = np.flatnonzero(np.diff(windows.file[there], prepend=-1))
+    sizes = np.diff(firsts, append=len(there))
+    best = np.maximum.reduceat(scores[there], firsts)
+    enough = np.partition(best, -num_files)[-num_files] if num_files < len(best) else -np.inf
+    is_best = np.flatnonzero(scores[there] == np.repeat(best, sizes))
+    is_first = np.flatnonzero(np.diff(windows.file[there[is_best]], prepend=-1))
+    answering[there[is_best[is_first]]] = True
     for reason in reasons:
-        best = np.full(len(there), -np.inf)
-        np.fmax.at(best, number, reason[there])
-        least = np.where(best > 0, best * JOINED_ABOVE, np.inf)
-        answering[there] |= reason[there] >= least[number]
+        most = np.fmax.reduceat(reason[there], firsts)
+        least = np.repeat(np.where(most > 0, most * JOINED_ABOVE, np.inf), sizes)
+        answering[there] |= reason[there] >= least
+    answering[there] &= np.repeat(best >= enough, sizes)
     return answering
 
 
@@ -162,46 +162,39 @@ def _all_moments(
     starts: Bool[np.ndarray, " N"],
 ) -> Iterator[Found]:
     """Every moment whose best window is among `starts`, best first, made as they are asked for."""
-    by_time = np.lexsort((windows.stop_seconds, windows.start_seconds, windows.file))
-    place = np.empty(len(windows), np.int64)
-    place[by_time] = np.arange(len(windows))
     taken = np.isnan(scores)
-    order = np.lexsort((place, -scores))  # equal scores by file and time
-    for best in order[starts[order]]:
+    for best in _best_first(scores, windows.place, starts & ~taken):
         if not taken[best]:
-            moment = _grown(windows, reasons, by_time, int(place[best]), taken)
-            taken[list(_covered(windows, by_time, place, moment))] = True
+            moment = _grown(windows, reasons, best, taken)
+            taken[list(_covered(windows, moment))] = True
             yield moment
 
 
-def _grown(
-    windows: Windows,
-    reasons: Sequence[Float[np.ndarray, " N"]],
-    by_time: Int64[np.ndarray, " N"],
-    at: int,
-    taken: np.ndarray,
-) -> Found:
-    """The moment around a window, which is `at` this place by time."""
-    best = int(by_time[at])
+def _best_first(
+    scores: Float[np.ndarray, " N"], place: Int64[np.ndarray, " N"], starts: Bool[np.ndarray, " N"]
+) -> Iterator[int]:
+    """The numbers of these windows, best first, equal scores by place. Only as many are sorted as are asked for."""
+    rows, size = np.flatnonzero(starts), SORTED_FIRST
+    while len(rows):
+        least = np.partition(scores[rows], -size)[-size] if size < len(rows) else -np.inf
+        head = rows[scores[rows] >= least]
+        yield from map(int, head[np.lexsort((place[head], -scores[head]))])
+        rows, size = rows[scores[rows] < least], 8 * size
+
+
+def _grown(windows: Windows, reasons: Sequence[Float[np.ndarray, " N"]], best: int, taken: np.ndarray) -> Found:
+    """The moment around a window."""
     least = [reason[best] * JOINED_ABOVE if reason[best] > 0 else np.inf for reason in reasons]
     members = [best]
     for step in (-1, 1):
         start, stop = windows.start_seconds[best], windows.stop_seconds[best]
-        for other in _neighbours(windows, by_time, at, step):
+        for other in windows.neighbours(best, step):
             answers = any(reason[other] >= enough for reason, enough in zip(reasons, least, strict=True))
             if taken[other] or not answers or not _touches(windows, other, start, stop):
                 break
             members.append(other)
             start, stop = min(start, windows.start_seconds[other]), max(stop, windows.stop_seconds[other])
     return Found(best, tuple(sorted(members, key=lambda number: windows.start_seconds[number])))
-
-
-def _neighbours(windows: Windows, by_time: Int64[np.ndarray, " N"], at: int, step: int) -> Iterator[int]:
-    """Windows of the same file before or after a place by time, the nearest first."""
-    file, place = windows.file[by_time[at]], at + step
-    while 0 <= place < len(by_time) and windows.file[by_time[place]] == file:
-        yield int(by_time[place])
-        place += step
 
 
 def _touches(windows: Windows, number: int, start_seconds: float, stop_seconds: float) -> bool:
@@ -211,14 +204,12 @@ def _touches(windows: Windows, number: int, start_seconds: float, stop_seconds: 
     )
 
 
-def _covered(
-    windows: Windows, by_time: Int64[np.ndarray, " N"], place: Int64[np.ndarray, " N"], moment: Found
-) -> Iterator[int]:
+def _covered(windows: Windows, moment: Found) -> Iterator[int]:
     """The windows of a moment, and those that overlap it by half of their length or more."""
     yield from moment.windows
     start, stop = extent(windows, moment)
     for first, step in ((moment.windows[0], -1), (moment.windows[-1], 1)):
-        for other in _neighbours(windows, by_time, int(place[first]), step):
+        for other in windows.neighbours(first, step):
             length = windows.stop_seconds[other] - windows.start_seconds[other]
             shared = min(windows.stop_seconds[other], stop) - max(windows.start_seconds[other], start)
             if shared <= 0:
@@ -233,29 +224,33 @@ def extent(windows: Windows, moment: Found) -> tuple[float, float]:
     return float(windows.start_seconds[members].min()), float(windows.stop_seconds[members].max())
 
 
-def _folded(found: Iterator[Found], vectors: Float32[np.ndarray, "N D"], fold_above: float) -> Iterator[Found]:
+def _folded(found: Iterator[Found], vectors: Sequence[Vectors], fold_above: float) -> Iterator[Found]:
     """Moments that are not near-duplicates of a better one, with how many they stand for.
 
     The best MOST_FOLDED are looked at before the first is yielded; those behind them are left as they are.
     """
     kept: list[Found] = []
     counts: list[int] = []
+    directions = np.empty((MOST_FOLDED, sum(column.shape[1] for column in vectors)), np.float32)
     for moment in islice(found, MOST_FOLDED):
-        cosines = _cosines(vectors[[one.best for one in kept]], vectors[moment.best]) if kept else np.zeros(0)
+        direction = _direction(vectors, moment.best)
+        cosines = directions[: len(kept)] @ direction
         nearest = int(np.argmax(cosines)) if kept else -1
         if kept and cosines[nearest] >= fold_above:
             counts[nearest] += 1
         else:
+            directions[len(kept)] = direction
             kept.append(moment)
             counts.append(0)
     yield from (Found(one.best, one.windows, count) for one, count in zip(kept, counts, strict=True))
     yield from found
 
 
-def _cosines(rows: Float32[np.ndarray, "n D"], one: Float32[np.ndarray, " D"]) -> Float32[np.ndarray, " n"]:
-    """A window without a vector is like no other."""
-    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(one)
-    return (rows @ one / np.where(lengths > 0, lengths, np.inf)).astype(np.float32)
+def _direction(vectors: Sequence[Vectors], row: int) -> Float32[np.ndarray, " W"]:
+    """The vectors of a window as one of unit length; a window without a vector is like no other."""
+    whole = np.concatenate([widened(column[row : row + 1])[0] for column in vectors])
+    length = np.linalg.norm(whole)
+    return whole / length if length else whole
 
 
 def make_moment(

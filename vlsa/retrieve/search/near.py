@@ -12,7 +12,9 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.search.combine import Term, combine
-from vlsa.retrieve.search.moments import TOUCHING_SECONDS, Windows
+from vlsa.retrieve.search.moments import TOUCHING_SECONDS
+from vlsa.retrieve.search.products import Vectors, dot, widened
+from vlsa.retrieve.search.windows import Windows
 
 BLOCK_ROWS = 2048
 """A block of cosines is at most this many rows square: 16 MiB."""
@@ -31,7 +33,7 @@ def shown_in(
 
 
 def similar(
-    windows: Windows, vectors: Mapping[str, Float32[np.ndarray, "N D"]], stretch: Bool[np.ndarray, " N"]
+    windows: Windows, vectors: Mapping[str, Vectors], stretch: Bool[np.ndarray, " N"]
 ) -> Float64[np.ndarray, " N"]:
     """How like a stretch each window is: the sum of video with video and audio with audio, in spreads (combine.py).
 
@@ -40,9 +42,9 @@ def similar(
     """
     terms = []
     for rows in vectors.values():
-        asked = rows[stretch].sum(axis=0)
+        asked = widened(rows[stretch]).sum(axis=0)
         if asked.any():
-            cosines = rows @ (asked / np.linalg.norm(asked))
+            cosines = dot(rows, asked / np.linalg.norm(asked))
             terms.append(Term(1.0, np.where(rows.any(axis=1) & ~stretch, cosines, np.nan)))
     if not terms:
         raise VlsaError(

@@ -1,7 +1,7 @@
 """The tables of an index as arrays in memory, and what is found in them: the answer to an encoded question.
 
 Reads an open index; feeds library.py, in this process or from another one (tables_process.py). No model is needed.
-Every vector is compared, which suits up to about 100,000 windows; with more it is right, and slower in proportion.
+Up to 100,000 windows every vector is compared; with more, candidates are (candidates.py).
 Axes: N windows, M texts, D width of a vector.
 """
 
@@ -16,16 +16,21 @@ from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.lance_schema import RowArrays
-from vlsa.retrieve.search.answer import Answer, Searched, answer, answer_of_scores
+from vlsa.retrieve.search.answer import Answer, answer, answer_of_scores
 from vlsa.retrieve.search.asked import Asked
 from vlsa.retrieve.search.file_filter import kept_paths
-from vlsa.retrieve.search.moments import Moment, Windows
+from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.near import duplicate_groups, shown_in, similar, stretches
+from vlsa.retrieve.search.products import Vectors, widened
 from vlsa.retrieve.search.question import Question
+from vlsa.retrieve.search.searched import Searched
 from vlsa.retrieve.search.spans import Span
+from vlsa.retrieve.search.windows import Windows
 
 LIKENESS = {"both": ("video", "audio"), "video": ("video",), "audio": ("audio",)}
 """By what a stretch of an index may be compared with others."""
+FILTERS_KEPT = 16
+"""Filters whose windows are remembered: a byte a window."""
 
 
 class SearchTables:
@@ -43,6 +48,7 @@ class SearchTables:
     def _read(self) -> None:
         self.files = self.index.table.files()
         self.searched, self._text_ids = read_searched(self.index)
+        self._kept: dict[str, Bool[np.ndarray, " N"]] = {}
 
     def refresh(self) -> None:
         """Raises SearchIndexError for an index without windows."""
@@ -53,18 +59,18 @@ class SearchTables:
                 f"{self.index.path}: the index is empty; nothing can be found. Add footage with `vlsa index`."
             )
 
-    def answer(self, question: Question, asked: Sequence[Asked]) -> Answer:
-        """The moments that answer. `asked`: its parts as vectors. Raises VlsaError."""
+    def answer(self, question: Question, asked: Sequence[Asked], *, exact: bool = False) -> Answer:
+        """The moments that answer. `asked`: its parts as vectors; `exact`: by all windows. Raises VlsaError."""
         self.refresh()
         kept = self.kept(question.where) if question.where else None
-        return answer(self.searched, question, asked, words=self._words(question), kept=kept)
+        return answer(self.searched, question, asked, words=self._words(question), kept=kept, exact=exact)
 
     def _words(self, question: Question) -> Float64[np.ndarray, " M"]:
         """The score of the words of a question in each text; of several parts the best. nan where they do not occur."""
         scores = np.full(len(self._text_ids), np.nan)
         for part in question.parts:
             if part.kind == "text" and part.weight > 0 and question.target in ("media", "text"):
-                for id, score in self.index.table.find_words(part.value).items():
+                for id, score in self.index.table.find_words(part.value, max(len(self._text_ids), 1)).items():
                     if (row := self._text_ids.get(id)) is not None:  # else it was written since
                         scores[row] = np.fmax(scores[row], score)
         return scores
@@ -72,20 +78,24 @@ class SearchTables:
     def occurs(self, words: str) -> bool:
         """Whether there is a text with these words."""
         self.refresh()
-        return bool(self.index.table.find_words(words))
+        return bool(self.index.table.find_words(words, 1))
 
     def kept(self, where: str) -> Bool[np.ndarray, " N"]:
         """Which windows are of files that a filter keeps. Raises VlsaError for one that cannot be read."""
-        paths = kept_paths(where, self.files)
-        is_kept = np.array([path in paths for path in self.searched.paths], bool)
-        return is_kept[self.searched.windows.file]
+        if where not in self._kept:
+            paths = kept_paths(where, self.files)
+            is_kept = np.array([path in paths for path in self.searched.paths], bool)
+            if len(self._kept) >= FILTERS_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[where] = is_kept[self.searched.windows.file]
+        return self._kept[where]
 
     def stored(self, span: Span) -> Mapping[str, Float32[np.ndarray, " D"]]:
         """The mean vectors, by modality, of the windows of a stretch; none for one that the index does not hold."""
         self.refresh()
         rows = self._stretch(span)
         return {
-            modality: unit_length(vectors[rows].sum(axis=0, keepdims=True), len(self.searched.spaces))[0]
+            modality: unit_length(widened(vectors[rows]).sum(axis=0, keepdims=True), len(self.searched.spaces))[0]
             for modality in ("video", "audio")
             if (vectors := self.searched.vectors[modality])[rows].any()
         }
@@ -108,11 +118,11 @@ class SearchTables:
     def duplicates(self, at_least: float, *, by: str = "both") -> list[tuple[Moment, ...]]:
         """Groups of stretches that are near-duplicates: the cosine of their windows is at least so high."""
         self.refresh()
-        vectors = np.concatenate([*self._by(by).values()], axis=1)
+        vectors = np.concatenate([widened(column) for column in self._by(by).values()], axis=1)
         groups = stretches(self.searched.windows, duplicate_groups(self.searched.windows, vectors, at_least))
         return [tuple(self._place(rank, rows) for rows in group) for rank, group in enumerate(groups, 1)]
 
-    def _by(self, by: str) -> dict[str, Float32[np.ndarray, "N D"]]:
+    def _by(self, by: str) -> dict[str, Vectors]:
         if by not in LIKENESS:
             raise VlsaError(f"search: by={by!r} is not there; use one of {', '.join(LIKENESS)}.")
         return {name: self.searched.vectors[name] for name in LIKENESS[by]}
@@ -156,4 +166,5 @@ def _joined(windows: Windows, texts: Windows, rows: Int64[np.ndarray, " n"]) -> 
 
 
 def _places(rows: RowArrays, numbers: Mapping[str, int]) -> Windows:
-    return Windows(np.array([numbers[path] for path in rows.paths], np.int64), rows.start_seconds, rows.stop_seconds)
+    of_paths = np.array([numbers[path] for path in rows.paths], np.int64)
+    return Windows(of_paths[rows.file], rows.start_seconds, rows.stop_seconds)

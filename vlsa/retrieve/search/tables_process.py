@@ -50,9 +50,9 @@ class TablesProcess:
         theirs.close()  # so that the end of the process is the end of the pipe
         self._end = weakref.finalize(self, _end, process, self._pipe)
 
-    def answer(self, question: Question, asked: "Sequence[Asked]") -> "Answer":
+    def answer(self, question: Question, asked: "Sequence[Asked]", *, exact: bool = False) -> "Answer":
         """As SearchTables.answer."""
-        return self._call("answer", question, asked)
+        return self._call("answer", question, asked, exact=exact)
 
     def stored(self, span: Span) -> "Mapping[str, Float32[ndarray, ' D']]":
         """As SearchTables.stored."""
@@ -62,9 +62,9 @@ class TablesProcess:
         """As SearchTables.occurs."""
         return self._call("occurs", words)
 
-    def _call(self, method: str, *arguments: Any) -> Any:
+    def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
         try:
-            self._pipe.send((method, arguments))
+            self._pipe.send((method, arguments, options))
             answer = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise SearchIndexError(
@@ -93,11 +93,11 @@ def serve(descriptor: int, path: str, source: str) -> None:
         tables = error
     while True:
         try:
-            method, arguments = pipe.recv()
+            method, arguments, options = pipe.recv()
         except EOFError:
             return
         try:
-            pipe.send(tables if isinstance(tables, VlsaError) else getattr(tables, method)(*arguments))
+            pipe.send(tables if isinstance(tables, VlsaError) else getattr(tables, method)(*arguments, **options))
         except VlsaError as error:
             pipe.send(error)
 

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
 from vlsa.retrieve.index.words import normalised
-from vlsa.retrieve.search.moments import Windows
+from vlsa.retrieve.search.windows import Windows
 
 JOINED_SECONDS = 1.0
 """Longest pause between two cues that are read as one text."""
@@ -146,10 +146,14 @@ def of_windows(texts: Windows, scores: Float[np.ndarray, " M"], windows: Windows
     """
     best = np.full(len(windows), np.nan)
     rows = np.flatnonzero(~np.isnan(scores))
-    if len(windows):
-        by_time = np.lexsort((windows.start_seconds, windows.file))
+    if len(windows) and len(rows):
+        longest = windows.longest_seconds + 1.0  # a second more than any rounding
+        period = max(windows.stop_seconds.max(), texts.stop_seconds.max()) + longest
+        line = windows.file[windows.by_time] * period + windows.start_seconds[windows.by_time]
         for part in np.array_split(rows, 1 + len(rows) // ROWS_AT_ONCE):
-            row, window = _near(texts, part, windows, by_time)
+            start = texts.file[part] * period + texts.start_seconds[part] - longest
+            row, window = _near(part, start, texts.file[part] * period + texts.stop_seconds[part] + 1.0, line)
+            window = windows.by_time[window]
             shown = texts.file[row] == windows.file[window]
             shown &= windows.start_seconds[window] < texts.stop_seconds[row]
             shown &= windows.stop_seconds[window] > texts.start_seconds[row]
@@ -158,14 +162,16 @@ def of_windows(texts: Windows, scores: Float[np.ndarray, " M"], windows: Windows
 
 
 def _near(
-    texts: Windows, rows: Int64[np.ndarray, " m"], windows: Windows, by_time: Int64[np.ndarray, " N"]
+    rows: Int64[np.ndarray, " m"],
+    starts: Float64[np.ndarray, " m"],
+    stops: Float64[np.ndarray, " m"],
+    line: Float64[np.ndarray, " N"],
 ) -> tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
-    """Pairs of a text and a window, all that share time among them; files are laid one after the other in time."""
-    longest = (windows.stop_seconds - windows.start_seconds).max() + 1.0  # a second more than any rounding
-    period = max(windows.stop_seconds.max(), texts.stop_seconds.max(initial=0)) + longest
-    starts = windows.file[by_time] * period + windows.start_seconds[by_time]
-    low = np.searchsorted(starts, texts.file[rows] * period + texts.start_seconds[rows] - longest)
-    high = np.searchsorted(starts, texts.file[rows] * period + texts.stop_seconds[rows] + 1.0)
+    """Pairs of a text and the place of a window on a line of times, all that share time among them.
+
+    On the line the files are laid one after the other.
+    """
+    low, high = np.searchsorted(line, starts), np.searchsorted(line, stops)
     counts = high - low
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(rows, counts), by_time[np.repeat(low, counts) + within]
+    return np.repeat(rows, counts), np.repeat(low, counts) + within

@@ -18,7 +18,9 @@ from vlsa.retrieve.evaluate.results import DIRECTIONS, direction_label
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.query import compared_with
 from vlsa.retrieve.index.rows import IndexRow
+from vlsa.retrieve.search.asked import Asked
 from vlsa.retrieve.search.library import Library
+from vlsa.retrieve.search.searched import Cosines
 
 
 def test_rows_are_of_unit_length_in_each_space_and_media_average_in_each(tokenizer):
@@ -140,7 +142,7 @@ def test_clips_with_one_modality_are_neither_ahead_nor_behind_in_media(library):
     clips = [numbered_clip(n) for n in range(12)]
     (text,), video, audio = encoder.encode_text(["clip 6"]), encoder.encode_video(clips), encoder.encode_audio(clips)
     searched = library.tables.searched
-    scores = searched.vectors["media"] @ text
+    scores = Cosines(searched).of(Asked(1.0, "text", "media", text, 1))
     for row, file in enumerate(searched.windows.file):
         n = int(searched.paths[file].removeprefix("/footage/").removesuffix(".mp4"))
         present = [part[n] for part, there in ((video, n % 4 != 0), (audio, n % 4 != 1)) if there]

@@ -27,7 +27,7 @@ def index(tmp_path) -> Index:
 
 
 def found(index: Index, words: str) -> set[str]:
-    return {id.removesuffix("-text") for id in Index.open(index.path).table.find_words(words)}
+    return {id.removesuffix("-text") for id in Index.open(index.path).table.find_words(words, 100)}
 
 
 def num_unindexed(index: Index) -> int:

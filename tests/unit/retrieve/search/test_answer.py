@@ -7,11 +7,12 @@ import pytest
 from fake_encoder import FakeEncoder, concept, number_in, write_numbered_sound
 
 from vlsa.base.errors import MediaError, VlsaError
-from vlsa.retrieve.search.answer import Searched, answer
+from vlsa.retrieve.search.answer import answer
 from vlsa.retrieve.search.asked import asked_vectors
-from vlsa.retrieve.search.moments import Windows
 from vlsa.retrieve.search.pieces import question_of
 from vlsa.retrieve.search.question import Part, Question
+from vlsa.retrieve.search.searched import Searched
+from vlsa.retrieve.search.windows import Windows
 
 NUM_FILES, PER_FILE = 40, 4
 """File f shows f and sounds as 100 + f; its third window shows f + 1 of the next file; texts say so."""
@@ -25,11 +26,9 @@ def made():
     video = np.stack([concept(int(number)) for number in shown])
     audio = np.stack([concept(100 + int(number)) for number in file])
     audio[::PER_FILE] = 0  # the first window of a file is silent
-    media = video + audio
-    media /= np.linalg.norm(media, axis=1, keepdims=True)
     texts = tuple(f"this is number {number}" for number in range(NUM_FILES))
     places = Windows(np.arange(NUM_FILES), np.full(NUM_FILES, 6.5), np.full(NUM_FILES, 7.5))
-    vectors = {"media": media.astype(np.float32), "video": video, "audio": audio}
+    vectors = {"video": video, "audio": audio}
     text_vectors = np.stack([concept(200 + number) for number in range(NUM_FILES)])
     return Searched(tuple(f"{n}.mp4" for n in range(NUM_FILES)), windows, vectors, places, texts, text_vectors)
 
@@ -156,7 +155,6 @@ def apart():
     """As SEARCHED, each modality in a space of its own, and what is heard ten times as near together."""
     seen, heard = SEARCHED.vectors["video"], SEARCHED.vectors["audio"]
     vectors = {"video": np.hstack([seen, 0 * seen]), "audio": np.hstack([0 * heard, heard / 10])}
-    vectors["media"] = vectors["video"]
     texts = np.hstack([SEARCHED.text_vectors] * 2)
     return replace(SEARCHED, vectors=vectors, text_vectors=texts, spaces=RankEncoder.spaces)
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from vlsa.retrieve.search.moments import Found, Reason, Windows, extent, find_moments, make_moment
+from vlsa.retrieve.search import moments
+from vlsa.retrieve.search.moments import Found, Reason, extent, find_moments, make_moment
+from vlsa.retrieve.search.windows import Windows
 
 NAN = np.nan
 
@@ -122,10 +124,10 @@ def test_near_duplicates_are_folded_into_the_better_one_only_when_asked():
     windows = overlapping(1, 1, 1, 1)
     scores = np.array([4.0, 3.0, 2.0, 1.0])
     vectors = np.array([[1, 0], [0, 1], [0.999, 0.01], [0, 0]], np.float32)
-    folded = find_moments(windows, scores, 10, fold_above=0.99, vectors=vectors)
+    folded = find_moments(windows, scores, 10, fold_above=0.99, vectors=[vectors])
     assert [(one.best, one.num_folded) for one in folded] == [(0, 1), (1, 0), (3, 0)]
-    assert len(find_moments(windows, scores, 10, vectors=vectors)) == 4
-    assert len(find_moments(windows, scores, 1, fold_above=0.99, vectors=vectors)) == 1
+    assert len(find_moments(windows, scores, 10, vectors=[vectors])) == 4
+    assert len(find_moments(windows, scores, 1, fold_above=0.99, vectors=[vectors])) == 1
 
 
 def test_an_answer_says_where_and_why():
@@ -153,3 +155,32 @@ def test_a_long_index_is_laid_out_at_once(group_by):
     windows = overlapping(*[100] * 300)
     scores = np.random.default_rng(0).normal(size=30_000)
     assert len(find_moments(windows, scores, 10, group_by=group_by, max_per_file=1)) == 10
+
+
+def test_only_as_many_are_sorted_as_are_asked_for_and_in_the_same_order(monkeypatch):
+    generator = np.random.default_rng(0)
+    scores = generator.integers(0, 40, 500).astype(float)  # many are equal
+    scores[generator.random(500) < 0.1] = NAN
+    place = generator.permutation(500)
+    there = ~np.isnan(scores)
+    whole = [number for number in np.lexsort((place, -scores)) if there[number]]
+    for size in (1, 7, 499, 1024):
+        monkeypatch.setattr(moments, "SORTED_FIRST", size)
+        assert [*moments._best_first(scores, place, there)] == whole
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_grouped_by_file_the_answers_are_those_of_each_file_alone(k):
+    generator = np.random.default_rng(1)
+    windows = overlapping(*generator.integers(1, 9, 12))
+    order = generator.permutation(len(windows))
+    windows, scores = windows.at(order), generator.normal(size=len(windows)).round(1)
+    found = find_moments(windows, scores, k, group_by="file")
+    best = {}
+    for number in np.lexsort((windows.place, -scores)):
+        best.setdefault(int(windows.file[number]), scores[number])
+    files = [*best][:k]
+    assert [*dict.fromkeys(int(windows.file[one.best]) for one in found)] == files
+    for file in files:
+        alone = find_moments(windows, np.where(windows.file == file, scores, NAN), 1, group_by="file")
+        assert [one for one in found if windows.file[one.best] == file] == alone

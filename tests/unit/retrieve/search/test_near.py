@@ -5,8 +5,8 @@ import pytest
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.search import near
-from vlsa.retrieve.search.moments import Windows
 from vlsa.retrieve.search.near import duplicate_groups, shown_in, similar
+from vlsa.retrieve.search.windows import Windows
 
 
 def separate(count):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from vlsa.base.errors import SearchIndexError
 from vlsa.retrieve.index.words import COLUMN, find_words, index_words, normalised
-from vlsa.retrieve.search.moments import Windows
 from vlsa.retrieve.search.texts import WindowTexts, occurs, of_windows
+from vlsa.retrieve.search.windows import Windows
 
 
 @pytest.mark.parametrize(

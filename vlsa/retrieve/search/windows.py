@@ -1,0 +1,52 @@
+"""Where the windows of an index are: file and times, and their order by time.
+
+Used throughout search/. Axes: N windows, n some of them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Where the N windows of an index are."""
+
+    file: Int64[np.ndarray, " N"]
+    """A number for each file."""
+    start_seconds: Float[np.ndarray, " N"]
+    stop_seconds: Float[np.ndarray, " N"]
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    @cached_property
+    def by_time(self) -> Int64[np.ndarray, " N"]:
+        """The numbers of the windows by file and time."""
+        return np.lexsort((self.stop_seconds, self.start_seconds, self.file))
+
+    @cached_property
+    def place(self) -> Int64[np.ndarray, " N"]:
+        """Where each window is in that order."""
+        place = np.empty(len(self), np.int64)
+        place[self.by_time] = np.arange(len(self))
+        return place
+
+    @cached_property
+    def longest_seconds(self) -> float:
+        """Length of the longest window."""
+        return float((self.stop_seconds - self.start_seconds).max(initial=0.0))
+
+    def at(self, rows: Int64[np.ndarray, " n"]) -> "Windows":
+        """Some of them."""
+        return Windows(self.file[rows], self.start_seconds[rows], self.stop_seconds[rows])
+
+    def neighbours(self, number: int, step: int) -> Iterator[int]:
+        """Windows of the same file before (-1) or after (1) one, the nearest first."""
+        file, place = self.file[number], int(self.place[number]) + step
+        while 0 <= place < len(self) and self.file[self.by_time[place]] == file:
+            yield int(self.by_time[place])
+            place += step
