@@ -22,6 +22,7 @@ SUBROOMS = {
     "data": ("", "media", "engine", "ingest", "benchmarks", "world", "store", "loading"),
     "model": ("", "warm_start"),
     "retrieve": ("encode", "evaluate", "index", "search"),
+    "serve": ("static", "http", "media", "archive", "routes", ""),
     "show": ("compute", "plots", ""),
 }
 """Folders of a room in the order that imports follow; "" is the files of the room itself."""

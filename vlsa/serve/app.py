@@ -1,0 +1,38 @@
+"""The web application: the routes, their errors, and what they share.
+
+Reads the settings; run.py runs it. The way of a request: security.py (who may ask) -> a route -> services.py.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from vlsa import __version__
+from vlsa.serve.http.problems import handle_problems
+from vlsa.serve.http.security import protect
+from vlsa.serve.http.settings import ServeSettings
+from vlsa.serve.routes import indexes, media, page, search
+from vlsa.serve.routes.services import Services
+
+ROUTERS = (page.router, indexes.router, search.router, media.router)
+
+
+def create_app(settings: ServeSettings) -> FastAPI:
+    """The application for some indexes. Raises SearchIndexError, ConfigError."""
+    services = Services.open(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.close()
+
+    app = FastAPI(title="vlsa", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.services = services
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=page.STATIC), name="static")
+    handle_problems(app, [*(index.source for index in services.catalogue), str(settings.state_folder)])
+    protect(app, settings)
+    return app
