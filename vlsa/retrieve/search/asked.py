@@ -2,8 +2,9 @@
 
 Reads a question and an encoder; feeds answer.py. Words are compared with the target: with video and audio together
 (`media`), or with one of the three alone. An example is compared with its own kind: the sound of a file with sound, its
-frames with video; a clip has both, each with half of the weight. Where one target is named, an example is compared with
-that. An encoder without a space for it says so. Axes: D width of a vector in all its spaces.
+frames with video; a clip has both, each with half of the weight. Where one target is named, by the question or by the
+part, an example is compared with that. An encoder without a space for it says so. Axes: D width of a vector in all its
+spaces.
 """
 
 import logging
@@ -52,11 +53,11 @@ def asked_vectors(
     """
     found = []
     for part in question.parts:
-        compared = _compared(part, question.target, encoder.spaces)
+        compared = _compared(part, question.target_of(part), encoder.spaces)
         try:
             vectors = _vectors(part, tuple(compared), encoder, stored)
         except query.UnknownWordsError:
-            if part.weight < 0 or question.target not in ("media", "text") or not occurs(part.value):
+            if part.weight < 0 or question.target_of(part) not in ("media", "text") or not occurs(part.value):
                 raise
             _LOG.warning("the model knows no word of %r; found are texts in which they occur", part.value[:80])
             continue

@@ -8,7 +8,8 @@ import { playIn, stopPlaying } from "./player.js";
 import { saveMenu } from "./save.js";
 
 const HOVER_MS = 150;
-const MOST_REASONS = 4;
+const MOST_REASONS = 3;
+const LOW_RANK = 20;
 
 /** An article; `index` is where it lies, `numWindows` what it was found among (null: not found by a question). */
 export function card(moment, { index, numWindows = null, num = 0 } = {}) {
@@ -75,7 +76,7 @@ function where(moment) {
 }
 
 function found(moment, numWindows) {
-  const reasons = [...(moment.why ?? [])].sort((a, b) => a.rank - b.rank).slice(0, MOST_REASONS);
+  const reasons = [...(moment.why ?? [])].sort((a, b) => a.rank - b.rank).filter((why, at) => !at || why.rank <= LOW_RANK).slice(0, MOST_REASONS);
   return el("div", { class: "found" },
     meter(moment.stand_out, numWindows),
     el("ul", { class: "why", "aria-label": "Why it was found" }, reasons.map(why => el("li", {
