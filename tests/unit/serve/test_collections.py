@@ -11,11 +11,11 @@ import threading
 import pytest
 
 from vlsa.base.errors import VlsaError
-from vlsa.serve.collections import MOST_COLLECTIONS, VERSION, Collections, Place
+from vlsa.serve.archive.collections import MOST_COLLECTIONS, VERSION, Collections, Place
 
 WRITER = """
 import sys
-from vlsa.serve.collections import Collections, Place
+from vlsa.serve.archive.collections import Collections, Place
 
 kept = Collections(sys.argv[1])
 id = kept.create("written until killed")
@@ -73,15 +73,16 @@ def test_what_is_deleted_is_restored_where_it_was(kept):
     assert kept.restore(id) and notes(kept, id) == ["note 0", "note 1", "note 2"]
 
 
-def test_what_was_deleted_long_ago_is_gone_for_good(kept):
+def test_what_was_deleted_long_ago_is_gone_for_good(kept, monkeypatch):
     id, items = filled(kept, 2)
     gone = kept.create("gone")
     kept.remove(id, items[0])
     kept.delete(gone)
-    kept.forget_deleted()
+    kept.close()
     assert kept.restore(gone)
     kept.delete(gone)
-    kept.forget_deleted(before_seconds=4e9)
+    kept.close()
+    monkeypatch.setattr("vlsa.serve.archive.collections.KEPT_SECONDS", -1.0)
     assert not kept.restore(gone) and not kept.restore_item(id, items[0])
     assert notes(kept, id) == ["note 1"]
 
@@ -113,7 +114,7 @@ def test_what_cannot_be_a_name_is_refused(kept, name):
 
 
 def test_there_is_a_limit_to_the_number_of_collections(kept, monkeypatch):
-    monkeypatch.setattr("vlsa.serve.collections.MOST_COLLECTIONS", 2)
+    monkeypatch.setattr("vlsa.serve.archive.collections.MOST_COLLECTIONS", 2)
     assert MOST_COLLECTIONS > 2
     kept.create("a"), kept.create("b")
     with pytest.raises(VlsaError, match="as many as can be"):
@@ -124,14 +125,14 @@ def test_a_file_that_is_no_database_or_of_a_later_version_is_refused_and_kept(tm
     path = tmp_path / "collections.sqlite"
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(VlsaError, match="cannot be kept there"):
-        Collections(path)
+        Collections(path).all()
     assert path.read_bytes() == b"not a database" * 100
     later = tmp_path / "later.sqlite"
     database = sqlite3.connect(later)
     database.execute(f"PRAGMA user_version={VERSION + 1}")
     database.close()
     with pytest.raises(VlsaError, match="later vlsa"):
-        Collections(later)
+        Collections(later).create("a")
 
 
 def test_threads_and_two_openings_lose_nothing(kept):

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from vlsa.data.engine.standing import NoWorkerFree, StandingWorkers
 from vlsa.serve.archive.catalogue import Catalogue
+from vlsa.serve.archive.collections import Collections
 from vlsa.serve.archive.encoding import Models
 from vlsa.serve.http.problems import BusyError
 from vlsa.serve.http.settings import ServeSettings
@@ -18,6 +19,8 @@ from vlsa.serve.media.task import Limited, Task, run_task
 
 CACHE_NAME = "cache"
 """In the folder of the server: what can be made again."""
+COLLECTIONS_NAME = "collections.sqlite"
+"""In the folder of the server: what people keep."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Services:
     models: Models
     workers: StandingWorkers
     cache: DiskCache
+    collections: Collections
 
     @classmethod
     def open(cls, settings: ServeSettings) -> "Services":
@@ -39,6 +43,7 @@ class Services:
             models=Models(),
             workers=StandingWorkers(run_task, settings.num_workers),
             cache=DiskCache(settings.state_folder / CACHE_NAME, settings.limits.cache_bytes),
+            collections=Collections(settings.state_folder / COLLECTIONS_NAME),
         )
 
     def decode(self, task: Task, label: str) -> Any:
@@ -54,6 +59,7 @@ class Services:
         """End the processes and threads."""
         self.workers.close()
         self.models.close()
+        self.collections.close()
 
 
 def services(request: Request) -> Services:

@@ -1,8 +1,9 @@
 """Collections: moments that people keep, in an order, with notes. One SQLite file for all indexes of a page.
 
-Read and written by the routes of the page. A moment is kept by the name of its index, its path, the digest of its file
-and its times, so that it is found again after indexing anew, or after the file was moved. What is acknowledged is on
-the disk (WAL, synchronous FULL). What is deleted stays for KEPT_SECONDS and can be restored.
+Read and written by routes/collections.py; kept_moments.py finds the moments again. A moment is kept by the name of its
+index, its path, the digest of its file and its times, so that it is found again after indexing anew, or after the file
+was moved. What is acknowledged is on the disk (WAL, synchronous FULL). What is deleted stays for KEPT_SECONDS and can
+be restored.
 """
 
 import secrets
@@ -70,25 +71,33 @@ class Collection:
 
 
 class Collections:
-    """All collections of a page. Safe in threads; several processes may share the file."""
+    """All collections of a page. Safe in threads; several processes may share the file, which the first use opens."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._lock = threading.Lock()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = _opened(self.path)
-        except (sqlite3.Error, OSError) as error:
-            raise VlsaError(
-                f"{self.path}: collections cannot be kept there ({error}). Check the rights and the free space, "
-                "or move the file away."
-            ) from error
-        self.forget_deleted()
+        self._opened: sqlite3.Connection | None = None
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        """The open file; for who holds the lock. Raises VlsaError."""
+        if self._opened is None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._opened = _opened(self.path)
+            except (sqlite3.Error, OSError) as error:
+                raise VlsaError(
+                    f"{self.path}: collections cannot be kept there ({error}). Check the rights and the free space, "
+                    "or move the file away."
+                ) from error
+        return self._opened
 
     def close(self) -> None:
         """Give the file back."""
         with self._lock:
-            self._database.close()
+            if self._opened is not None:
+                self._opened.close()
+            self._opened = None
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
@@ -204,16 +213,9 @@ class Collections:
             changed = database.execute(query, (item, id))
             return _touched(database, id) if changed.rowcount else False
 
-    def forget_deleted(self, before_seconds: float | None = None) -> None:
-        """Take out for good what was deleted KEPT_SECONDS ago, or before a time."""
-        before = time.time() - KEPT_SECONDS if before_seconds is None else before_seconds
-        with self._changing() as database:
-            database.execute("DELETE FROM items WHERE deleted < ?", (before,))
-            database.execute("DELETE FROM collections WHERE deleted < ?", (before,))
-
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """The file, with its tables. Raises sqlite3.Error."""
+    """The file, with its tables, and without what was deleted KEPT_SECONDS ago. Raises sqlite3.Error."""
     database = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
     for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         database.execute(f"PRAGMA {setting}")
@@ -221,6 +223,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     if version > VERSION:
         raise sqlite3.DatabaseError(f"written by a later vlsa, version {version}")
     database.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
+    for table in ("items", "collections"):
+        database.execute(f"DELETE FROM {table} WHERE deleted < ?", (time.time() - KEPT_SECONDS,))
     return database
 
 
