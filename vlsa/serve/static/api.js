@@ -20,8 +20,20 @@ async function sent(path, options = {}) {
   if (answer.ok) return answer;
   if (answer.status === 401) location.assign("/login");
   const problem = await answer.json().catch(() => ({}));
-  const detail = typeof problem.detail === "string" ? problem.detail : "";
-  throw new Problem(problem.title || `The server said ${answer.status}`, detail, answer.status);
+  const detail = typeof problem.detail === "string" ? plain(problem.detail) : "";
+  throw new Problem(titleOf(answer.status), detail, answer.status);
+}
+
+const TITLES = { 404: "Not there", 413: "Too large", 429: "Too much at once", 503: "Busy" };
+
+function titleOf(status) {
+  return TITLES[status] ?? (status >= 500 ? "The server failed" : "That cannot be asked");
+}
+
+/** The server's line without the name of the command that it is from. */
+function plain(detail) {
+  const line = detail.replace(/^(search|where|similar): /, "");
+  return line.charAt(0).toUpperCase() + line.slice(1);
 }
 
 export function query(path, params = {}) {

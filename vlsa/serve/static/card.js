@@ -41,7 +41,7 @@ function picture(moment, num) {
 }
 
 /** Small pictures keep their pixels, and a grid of square ones is of squares. */
-function shaped(image) {
+export function shaped(image) {
   image.classList.toggle("small-source", image.naturalWidth <= 160);
   const grid = image.closest("[data-grid]");
   if (!grid || grid.dataset.shaped) return;
@@ -54,13 +54,14 @@ function soundPicture(moment) {
   const canvas = el("canvas", { width: 320, height: 180, "aria-hidden": "true" });
   get(urls.waveform(moment.media_id), { start: moment.start_seconds, stop: moment.stop_seconds, points: 80 })
     .then(({ peaks }) => drawBars(canvas, peaks)).catch(() => drawBars(canvas, []));
-  return canvas;
+  return [el("span", { class: "no-picture" }, icon("audio")), canvas];
 }
 
 function drawBars(canvas, peaks) {
+  if (!peaks.length) return;
+  canvas.previousElementSibling?.remove();
   const context = canvas.getContext("2d");
-  const colour = getComputedStyle(document.documentElement).getPropertyValue("--wave");
-  context.fillStyle = colour;
+  context.fillStyle = getComputedStyle(canvas).color;
   peaks.forEach(([low, high], at) => {
     const tall = Math.max((high - low) * 70, 2);
     context.fillRect(at * 4 + 1, 90 - tall / 2, 2, tall);

@@ -2,11 +2,12 @@
 
 import { get, urls } from "./api.js";
 import { href } from "./address.js";
+import { shaped } from "./card.js";
 import { el, icon } from "./dom.js";
 import { duration, plural } from "./format.js";
 
 export function front(info) {
-  const shelf = el("ul", { class: "shelf", "aria-label": "Files of this archive" });
+  const shelf = el("ul", { class: "shelf", "data-grid": true, "aria-label": "Files of this archive" });
   const node = el("div", { class: "front" }, ways(info),
     el("div", { class: "shelf-head" }, el("h2", {}, info.title || info.name),
       el("small", {}, [plural(info.num_files, "file"), duration(info.hours * 3600), plural(info.num_windows, "window")].join(" · "))),
@@ -30,7 +31,7 @@ function tile(file, info) {
   const length = file.duration_seconds ?? 0;
   const id = `${file.media_id}:0-${Math.round(Math.min(length, 10) * 1000)}`;
   const image = file.has_video && file.thumbnail
-    ? el("img", { src: urls.thumbnail(file.thumbnail), alt: "", loading: "lazy", onload: event => event.target.classList.toggle("small-source", event.target.naturalWidth <= 160) })
+    ? el("img", { src: urls.thumbnail(file.thumbnail), alt: "", loading: "lazy", onload: event => shaped(event.target) })
     : el("span", { class: "no-picture" }, icon(file.has_audio ? "audio" : "video"));
   const name = file.path.split("/").at(-1);
   return el("li", {}, el("a", { href: href({ view: "moment", index: info.name, id }), "data-link": true, "aria-label": `${name}, ${duration(length)}` },

@@ -2,12 +2,13 @@
 
 import { patch, remove, urls } from "./api.js";
 import { href } from "./address.js";
+import { shaped } from "./card.js";
 import { el, icon, iconButton, say } from "./dom.js";
 import { span } from "./format.js";
 import { playIn, stopPlaying } from "./player.js";
 
 export function itemsOf(collection, { attempt, again }) {
-  const list = el("ol", { class: "items" });
+  const list = el("ol", { class: "items", "data-grid": true });
   const path = item => urls.collection(collection.id, "moments", String(item.item));
   const move = (item, position) => attempt(async () => {
     await patch(path(item), { position });
@@ -43,7 +44,7 @@ function row(item, at, count, does) {
 function picture(moment, title) {
   if (!moment) return el("span", { class: "frame no-picture" }, icon("warn"));
   const image = moment.has_video
-    ? el("img", { src: urls.thumbnail(moment.thumbnail), alt: "", loading: "lazy", onload: event => event.target.classList.toggle("small-source", event.target.naturalWidth <= 160) })
+    ? el("img", { src: urls.thumbnail(moment.thumbnail), alt: "", loading: "lazy", onload: event => shaped(event.target) })
     : el("span", { class: "no-picture" }, icon("audio"));
   const index = moment.id.split(":")[0];
   const link = el("a", { class: "frame", href: href({ view: "moment", index, id: moment.id }), "data-link": true, "data-card": true, "aria-label": `${title}, ${span(moment)}` }, image);

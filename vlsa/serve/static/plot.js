@@ -148,7 +148,7 @@ function drawPath(view, path) {
   const context = view.line.getContext("2d");
   context.clearRect(0, 0, view.line.width, view.line.height);
   if (path.length < 2) return;
-  const colour = getComputedStyle(document.documentElement).getPropertyValue("--accent");
+  const colour = getComputedStyle(view.line).color;
   context.beginPath();
   path.forEach(([x, y]) => context.lineTo(x, y));
   context.closePath();

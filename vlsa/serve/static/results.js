@@ -13,8 +13,8 @@ export function waiting(out) {
 export function showFailure(out, problem, again) {
   say(problem.message);
   replace(out, el("div", { class: "empty failed", role: "alert" },
-    icon("warn"), el("h2", {}, problem.title && problem.title !== problem.message ? problem.title : "That did not work"),
-    el("p", {}, problem.message), el("button", { type: "button", onclick: again }, "Try again")));
+    icon("warn"), el("h2", {}, problem.title ?? "That did not work"), el("p", {}, problem.message),
+    problem.status && problem.status < 500 ? null : el("button", { type: "button", onclick: again }, "Try again")));
 }
 
 export function resultsOf(out, answer, context) {
@@ -48,12 +48,13 @@ function grouped(moments) {
 function head(answer, { question, change }) {
   const files = new Set(answer.moments.map(one => one.media_id)).size;
   const took = answer.took_ms === undefined ? "" : ` in ${Math.max(Math.round(answer.took_ms), 1)} ms`;
+  const searched = `${plural(answer.num_windows, "window")} searched${took}`;
   const sound = iconButton(isLoud() ? "loud" : "mute", isLoud() ? "Previews play with sound (m)" : "Previews are silent (m)", () => {
     setLoud(!isLoud());
     sound.replaceWith(head(answer, { question, change }).querySelector(".sound"));
   }, { class: "quiet round sound", "aria-pressed": String(isLoud()) });
   return el("div", { class: "out-head" },
-    el("p", {}, el("strong", {}, plural(answer.moments.length, "moment")), el("small", {}, ` in ${plural(files, "file")}${took}, of ${plural(answer.num_windows, "window")}`)),
+    el("p", {}, el("strong", {}, plural(answer.moments.length, "moment")), el("small", {}, ` in ${plural(files, "file")} · ${searched}`)),
     el("div", { class: "row" }, sound, exportMenu(() => ({ moments: answer.moments.map(one => one.id) })),
       choice("Grouping", [["moment", "Moments"], ["file", "Files"]], question.group, group => change({ ...question, group }))));
 }

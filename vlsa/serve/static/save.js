@@ -53,9 +53,9 @@ async function create(name, moment, button, menu) {
 async function keep(collection, moment, button, menu) {
   menu.hidePopover();
   try {
-    const item = await post(urls.collection(collection.id, "moments"), { moment: moment.id, note: "" });
+    const { moments } = await post(urls.collection(collection.id, "moments"), { moment: moment.id, note: "" });
     button.replaceChildren(icon("kept"));
-    toast(`Kept in ${collection.name}`, { label: "Undo", run: () => undo(collection, item, button) });
+    toast(`Kept in ${collection.name}`, { label: "Undo", run: () => undo(collection, moments.at(-1), button) });
   } catch (problem) {
     toast(problem.message);
   }

@@ -41,6 +41,7 @@ function panel(view, one, open) {
   return el("section", { class: "panel index" },
     el("header", { class: "out-head" }, el("h2", {}, about?.name === one.name ? about.title || one.name : one.name),
       one.updated_at ? el("small", {}, `last written ${moment_time(one.updated_at)}`) : null),
+    one.problem ? el("p", { class: "bad" }, one.problem) : null,
     one.progress ? progress(one.progress) : null,
     el("dl", { class: "figures" }, figures.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
     leftOut(one, open));
@@ -58,18 +59,26 @@ function leftOut(one, open) {
   if (!rows.length) return el("p", { class: "fine" }, "Nothing was left out.");
   const reasons = new Map();
   for (const row of rows) reasons.set(row.reason, [...(reasons.get(row.reason) ?? []), row]);
-  return el("div", { class: "left-out" }, el("h3", {}, icon("warn"), `${number(rows.length)} left out`),
+  return el("div", { class: "left-out" }, el("h3", {}, icon("warn"), `${number(one.num_left_out ?? rows.length)} left out`),
     [...reasons].map(([reason, all]) => reasonOf(`${one.name}/${reason}`, all, open)));
+}
+
+const sentence = text => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.?$/, ".");
+
+/** What was said about a file, without its name, which stands beside it. */
+function happened(row) {
+  const text = row.message ?? row.reason;
+  return sentence(text.startsWith(`${row.path}: `) ? text.slice(row.path.length + 2) : text);
 }
 
 function reasonOf(key, rows, open) {
   const [first] = rows;
   return el("details", { "data-key": key, open: open.has(key) || rows.length <= 3 },
-    el("summary", {}, el("strong", {}, first.meaning || first.reason), el("small", {}, number(rows.length))),
-    first.remedy ? el("p", { class: "remedy" }, first.remedy) : null,
+    el("summary", {}, el("strong", {}, sentence(first.meaning || first.reason)), el("small", {}, number(rows.length))),
+    first.remedy ? el("p", { class: "remedy" }, sentence(first.remedy)) : null,
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Left out: ${first.reason}` }, el("table", {},
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "File"), el("th", { scope: "col" }, "At"), el("th", { scope: "col" }, "What happened"))),
       el("tbody", {}, rows.slice(0, SHOWN).map(row => el("tr", {}, el("td", { class: "path" }, row.path),
-        el("td", {}, row.start_seconds ? clock(row.start_seconds) : ""), el("td", {}, row.detail ?? row.reason)))))),
+        el("td", {}, row.start_seconds ? clock(row.start_seconds) : ""), el("td", {}, happened(row))))))),
     rows.length > SHOWN ? el("small", {}, `and ${number(rows.length - SHOWN)} more, in index_report.jsonl`) : null);
 }

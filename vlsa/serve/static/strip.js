@@ -88,7 +88,7 @@ function drawWave(view) {
   const { width, height } = view.wave;
   const context = view.wave.getContext("2d");
   context.clearRect(0, 0, width, height);
-  context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--wave");
+  context.fillStyle = getComputedStyle(view.wave).color;
   const step = width / Math.max(view.peaks.length, 1);
   const loudest = Math.max(...view.peaks.map(([low, high]) => Math.max(-low, high)), 0.05);
   view.peaks.forEach(([low, high], at) => {
