@@ -74,7 +74,7 @@ function draw(view, state, points, signal) {
   replace(view.node,
     el("header", { class: "view-head" }, el("h1", {}, "Map"), el("small", {}, `${number(points.count)} windows`),
       el("span", { class: "gap" }), questionBox(view, colour, colours), colours, canvas.lassoButton,
-      iconButton("search", "Show everything", canvas.fit)),
+      iconButton("fit", "Show everything", canvas.fit)),
     el("div", { class: "map-body" }, el("div", { class: "plot" }, canvas.node, view.legend), view.side));
   canvas.fit();
   colour();
@@ -113,7 +113,7 @@ const pick = later(async (view, points, chosen) => {
     const { moments } = await get(asked);
     const head = el("div", { class: "out-head" }, el("strong", {}, plural(chosen.length, "window")),
       exportMenu(() => ({ moments: moments.map(one => one.id) })));
-    replace(view.side, head, chosen.length > listed.length ? el("small", {}, `The first ${listed.length} are listed.`) : null,
+    replace(view.side, head, chosen.length > listed.length ? el("p", { class: "fine" }, `The first ${listed.length} are listed.`) : null,
       el("div", { class: "grid", "data-grid": true }, moments.map(one => card(one, { index: view.index.name }))));
     if (chosen.length === 1) playFirst(view);
   } catch (problem) {

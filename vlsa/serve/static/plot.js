@@ -48,6 +48,7 @@ function fit(view) {
 }
 
 function redraw(view) {
+  drawPath(view, []);
   if (view.due) return;
   view.due = true;
   requestAnimationFrame(() => {

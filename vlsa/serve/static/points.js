@@ -54,6 +54,7 @@ export function paint(context, points, camera, colours, radius, order = null) {
 }
 
 function disc(radius, width) {
+  if (radius < 1.5) return [0, 1, width, width + 1];
   const offsets = [];
   const reach = Math.ceil(radius);
   for (let y = -reach; y <= reach; y++) {
