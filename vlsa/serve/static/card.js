@@ -30,7 +30,8 @@ export function card(moment, { index, numWindows = null, num = 0 } = {}) {
     moment.num_folded ? el("small", { class: "folded" }, `and ${moment.num_folded} near-duplicates`) : null);
 }
 
-function picture(moment, num) {
+/** What a moment shows, or of sound alone its waveform. */
+export function picture(moment, num = 99) {
   if (!moment.has_video) return soundPicture(moment);
   const image = el("img", {
     alt: "", decoding: "async", loading: num < 12 ? "eager" : "lazy", src: urls.thumbnail(moment.thumbnail),
@@ -41,7 +42,7 @@ function picture(moment, num) {
 }
 
 /** Small pictures keep their pixels, and a grid of square ones is of squares. */
-export function shaped(image) {
+function shaped(image) {
   image.classList.toggle("small-source", image.naturalWidth <= 160);
   const grid = image.closest("[data-grid]");
   if (!grid || grid.dataset.shaped) return;
@@ -79,17 +80,18 @@ function where(moment) {
 function found(moment, numWindows) {
   const reasons = [...(moment.why ?? [])].sort((a, b) => a.rank - b.rank).filter((why, at) => !at || why.rank <= LOW_RANK).slice(0, MOST_REASONS);
   return el("div", { class: "found" },
-    meter(moment.stand_out, numWindows),
+    meter(moment, numWindows),
     el("ul", { class: "why", "aria-label": "Why it was found" }, reasons.map(why => el("li", {
       class: why.rank <= 3 ? "top" : "", title: reason(why),
     }, icon(why.modality === "words" ? "text" : why.modality), el("span", { class: "hidden" }, reason(why)),
     el("span", { "aria-hidden": "true" }, why.rank > 999 ? "999+" : why.rank)))));
 }
 
-/** A bar that is full at twice of what chance reaches; the mark is chance. */
-export function meter(standOut, numWindows) {
+/** A bar that is full at three times what chance reaches; the mark is chance. */
+function meter({ stand_out: standOut, why }, numWindows) {
   const chance = chanceLevel(numWindows);
-  const words = standOutWords(standOut, numWindows);
+  const occur = why?.some(one => one.modality === "words") && standOut < chance;
+  const words = occur ? "the words occur" : standOutWords(standOut, numWindows);
   const share = Math.min(Math.max(standOut / (3 * chance), 0.02), 1);
   return el("div", {
     class: standOut >= chance ? "meter above" : "meter",

@@ -14,10 +14,12 @@ const NEVER = ["path", "name", "folder"];
 const LAST = ["size", "width", "height", "fps", "modified", "video_codec", "audio_codec"];
 const MOST_VALUES = 8;
 
-export const titleOf = column => NAMES[column] ?? column.replace(/^(metadata|file)\./, "").replaceAll("_", " ");
+export const titleOf = column => NAMES[column] ?? capital(column.replace(/^(metadata|file)\./, "").replaceAll("_", " "));
+const capital = text => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** The panel of filters; `counts` are those of the files that answer, by column, where the server gave them. */
-export function filtersOf(question, info, counts, change) {
+/** The panel of filters; `facets` of the answer are the files that pass all of them, by column. */
+export function filtersOf(question, info, facets, change) {
+  const counts = column => (valuesOf(question, column).length ? undefined : facets?.columns?.[column] ?? facets?.[column]);
   const columns = (info.columns ?? []).filter(column => !NEVER.includes(column.name));
   const place = column => (FIRST.includes(column.name) ? FIRST.indexOf(column.name) : 50);
   const main = columns.filter(column => !LAST.includes(column.name)).sort((a, b) => place(a) - place(b));
@@ -29,8 +31,8 @@ export function filtersOf(question, info, counts, change) {
 }
 
 function filterOf(question, column, counts, change) {
-  const shown = { ...column, values: withCounts(column.values, counts?.[column.name]) };
-  if (column.kind === "boolean") return booleanFilter(question, shown, change);
+  const shown = { ...column, values: withCounts(column.values, counts(column.name)) };
+  if (column.kind === "boolean") return booleanFilter(question, column, counts(column.name), counts("num_files"), change);
   if (column.kind === "text") return shown.values.length > 1 ? valueFilter(question, column.name, shown.values, change) : null;
   return column.least === column.most ? null : rangeFilter(question, column, change);
 }
@@ -47,7 +49,7 @@ function group(title, ...content) {
 }
 
 function folderFilter(question, folders, counts, change) {
-  const values = withCounts(folders.map(folder => ({ value: folder.name, count: folder.count })), counts?.folders);
+  const values = withCounts(folders.map(folder => ({ value: folder.name, count: folder.count })), valuesOf(question, "folder").length ? undefined : counts("folders"));
   return valueFilter(question, "folder", values, change, value => value || "(top)");
 }
 
@@ -67,15 +69,14 @@ function valueFilter(question, column, values, change, text = value => String(va
   return group(titleOf(column), first.map(line), more);
 }
 
-function booleanFilter(question, column, change) {
-  const count = column.values.find(one => isTrue(one.value))?.count;
-  const total = column.values.reduce((sum, one) => sum + one.count, 0);
+function booleanFilter(question, column, passing, numFiles, change) {
+  const count = passing ?? column.values.find(one => isTrue(one.value))?.count ?? 0;
+  const total = passing === undefined ? column.values.reduce((sum, one) => sum + one.count, 0) : numFiles;
   if (column.values.length < 2 && !valuesOf(question, column.name).length) return null;
   const chosen = valuesOf(question, column.name)[0] ?? "";
   const select = el("select", { onchange: event => change(withFilter(question, column.name, [event.target.value])) },
     el("option", { value: "" }, "Any"),
-    el("option", { value: "yes" }, count === undefined ? "Yes" : `Yes (${number(count)})`),
-    el("option", { value: "no" }, count === undefined ? "No" : `No (${number(total - count)})`));
+    el("option", { value: "yes" }, `Yes (${number(count)})`), el("option", { value: "no" }, `No (${number(total - count)})`));
   select.value = chosen;
   return el("label", { class: "filter line" }, el("span", {}, titleOf(column.name)), select);
 }

@@ -1,8 +1,8 @@
 // What the search view shows before a question: what can be asked, and some files of the archive.
 
-import { get, urls } from "./api.js";
+import { get } from "./api.js";
 import { href } from "./address.js";
-import { shaped } from "./card.js";
+import { picture } from "./card.js";
 import { el, icon } from "./dom.js";
 import { duration, plural } from "./format.js";
 
@@ -30,11 +30,9 @@ function ways(info) {
 function tile(file, info) {
   const length = file.duration_seconds ?? 0;
   const id = `${file.media_id}:0-${Math.round(Math.min(length, 10) * 1000)}`;
-  const image = file.has_video && file.thumbnail
-    ? el("img", { src: urls.thumbnail(file.thumbnail), alt: "", loading: "lazy", onload: event => shaped(event.target) })
-    : el("span", { class: "no-picture" }, icon(file.has_audio ? "audio" : "video"));
+  const image = picture({ ...file, start_seconds: 0, stop_seconds: length });
   const name = file.path.split("/").at(-1);
   return el("li", {}, el("a", { href: href({ view: "moment", index: info.name, id }), "data-link": true, "aria-label": `${name}, ${duration(length)}` },
-    el("span", { class: "frame" }, image, el("span", { class: "time" }, duration(length))),
+    el("span", { class: file.has_video ? "frame" : "frame sound" }, image, el("span", { class: "time" }, duration(length))),
     el("span", { class: "name" }, name)));
 }

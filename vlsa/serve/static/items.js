@@ -2,7 +2,7 @@
 
 import { patch, remove, urls } from "./api.js";
 import { href } from "./address.js";
-import { shaped } from "./card.js";
+import { picture } from "./card.js";
 import { el, icon, iconButton, say } from "./dom.js";
 import { span } from "./format.js";
 import { playIn, stopPlaying } from "./player.js";
@@ -27,7 +27,7 @@ function row(item, at, count, does) {
   const { moment } = item;
   const title = moment ? moment.name : item.last_path.split("/").at(-1);
   return el("li", { draggable: "true", "data-at": String(at) },
-    picture(moment, title),
+    frameOf(moment, title),
     el("div", { class: "item-text" },
       el("div", { class: "named" }, el("strong", {}, title),
         el("small", {}, moment ? [moment.folder, span(moment)].filter(Boolean).join(" · ") : "No longer in the index")),
@@ -41,13 +41,10 @@ function row(item, at, count, does) {
       iconButton("close", `Take ${title} out`, () => does.drop(item))));
 }
 
-function picture(moment, title) {
-  if (!moment) return el("span", { class: "frame no-picture" }, icon("warn"));
-  const image = moment.has_video
-    ? el("img", { src: urls.thumbnail(moment.thumbnail), alt: "", loading: "lazy", onload: event => shaped(event.target) })
-    : el("span", { class: "no-picture" }, icon("audio"));
+function frameOf(moment, title) {
+  if (!moment) return el("span", { class: "frame" }, el("span", { class: "no-picture" }, icon("warn")));
   const index = moment.id.split(":")[0];
-  const link = el("a", { class: "frame", href: href({ view: "moment", index, id: moment.id }), "data-link": true, "data-card": true, "aria-label": `${title}, ${span(moment)}` }, image);
+  const link = el("a", { class: "frame", href: href({ view: "moment", index, id: moment.id }), "data-link": true, "data-card": true, "aria-label": `${title}, ${span(moment)}` }, picture(moment));
   link.moment = moment;
   link.addEventListener("pointerenter", event => { if (event.pointerType === "mouse") playIn(link, moment); });
   link.addEventListener("pointerleave", () => stopPlaying(link));

@@ -110,7 +110,7 @@ async function copy(text, what) {
 function around(neighbours, index) {
   const each = [["before", "Before"], ["after", "After"]].filter(([name]) => neighbours?.[name]);
   if (!each.length) return null;
-  return el("section", { class: "panel" }, el("h2", {}, "Around it"), el("div", { class: "pair" }, each.map(([name, label]) =>
+  return el("section", { class: "panel" }, el("h2", {}, "Around it"), el("div", { class: "pair", "data-grid": true }, each.map(([name, label]) =>
     el("div", {}, el("small", {}, label), card(neighbours[name], { index })))));
 }
 
