@@ -13,10 +13,10 @@ from vlsa import __version__
 from vlsa.serve.http.problems import handle_problems
 from vlsa.serve.http.security import protect
 from vlsa.serve.http.settings import ServeSettings
-from vlsa.serve.routes import collections, indexes, media, page, search, state
+from vlsa.serve.routes import collections, export, indexes, media, page, search, state
 from vlsa.serve.routes.services import Services
 
-ROUTERS = (page.router, indexes.router, search.router, media.router, collections.router, state.router)
+ROUTERS = (page.router, indexes.router, search.router, media.router, collections.router, export.router, state.router)
 
 
 def create_app(settings: ServeSettings) -> FastAPI:

@@ -15,6 +15,7 @@ from vlsa.serve.archive.encoding import Models
 from vlsa.serve.http.problems import BusyError
 from vlsa.serve.http.settings import ServeSettings
 from vlsa.serve.media.disk_cache import DiskCache
+from vlsa.serve.media.jobs import Jobs
 from vlsa.serve.media.task import Limited, Task, run_task
 
 CACHE_NAME = "cache"
@@ -33,6 +34,7 @@ class Services:
     workers: StandingWorkers
     cache: DiskCache
     collections: Collections
+    jobs: Jobs
 
     @classmethod
     def open(cls, settings: ServeSettings) -> "Services":
@@ -44,6 +46,7 @@ class Services:
             workers=StandingWorkers(run_task, settings.num_workers),
             cache=DiskCache(settings.state_folder / CACHE_NAME, settings.limits.cache_bytes),
             collections=Collections(settings.state_folder / COLLECTIONS_NAME),
+            jobs=Jobs(settings.num_workers, settings.limits.worker_bytes),
         )
 
     def decode(self, task: Task, label: str) -> Any:
