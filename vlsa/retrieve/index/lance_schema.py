@@ -93,6 +93,7 @@ class RowArrays:
     ids: tuple[str, ...]
     paths: tuple[str, ...]
     texts: tuple[str, ...]
+    languages: tuple[str | None, ...]
     start_seconds: Float64[np.ndarray, " N"]
     stop_seconds: Float64[np.ndarray, " N"]
     vectors: Mapping[str, Float32[np.ndarray, "N D"]]
@@ -106,7 +107,7 @@ VECTORS_OF: Mapping[Kind, tuple[str, ...]] = {"window": ("media", "video", "audi
 
 def columns_of(kind: Kind) -> list[str]:
     """What `row_arrays` needs."""
-    return [*ORDER, "text", *(name for column in VECTORS_OF[kind] for name in (presence(column), column))]
+    return [*ORDER, "text", "language", *(name for column in VECTORS_OF[kind] for name in (presence(column), column))]
 
 
 def row_arrays(table: Any, kind: Kind) -> RowArrays:
@@ -114,11 +115,12 @@ def row_arrays(table: Any, kind: Kind) -> RowArrays:
     from pyarrow import compute
 
     keys = compute.sort_indices(table.select(ORDER), sort_keys=[(name, "ascending") for name in ORDER])
-    facts, order = table.select([*ORDER, "text"]).take(keys), keys.to_numpy()
+    facts, order = table.select([*ORDER, "text", "language"]).take(keys), keys.to_numpy()
     return RowArrays(
         ids=tuple(facts.column("id").to_pylist()),
         paths=tuple(facts.column("path").to_pylist()),
         texts=tuple(facts.column("text").to_pylist()),
+        languages=tuple(facts.column("language").to_pylist()),
         start_seconds=facts.column("start_seconds").to_numpy(),
         stop_seconds=facts.column("stop_seconds").to_numpy(),
         vectors={name: _matrix(table, name, order) for name in VECTORS_OF[kind]},

@@ -22,10 +22,13 @@ from vlsa.retrieve.search.spans import Span, clock
 if TYPE_CHECKING:
     from vlsa.data.clip import Clip
     from vlsa.retrieve.encode.protocol import Encoder, Media
+    from vlsa.retrieve.encode.sampling import WindowSpec
 
 _LOG = logging.getLogger(__name__)
 Stored = Callable[[Span], Mapping[str, Float32[np.ndarray, " D"]]]
 """The vectors, by modality, of a stretch that the index holds."""
+Decode = Callable[["WindowSpec", Span], "list[Clip]"]
+"""The windows of a stretch of a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +46,21 @@ class Asked:
     """Where the encoder's spaces share no scale: the one that this is compared in, and ranked alone."""
 
 
+def decode_span(spec: "WindowSpec", span: Span) -> "list[Clip]":
+    """The windows of a stretch of a file, decoded in this process. Raises MediaError."""
+    from vlsa.data.ingest.manifest import ClipRow
+    from vlsa.retrieve.encode.sampling import decode_windows
+
+    assert span.start_seconds is not None and span.stop_seconds is not None
+    return decode_windows(spec, ClipRow("question", span.path, span.start_seconds, span.stop_seconds, (), "test"))
+
+
 def asked_vectors(
-    question: Question, encoder: "Encoder", stored: Stored, occurs: Callable[[str], bool] = lambda words: False
+    question: Question,
+    encoder: "Encoder",
+    stored: Stored,
+    occurs: Callable[[str], bool] = lambda words: False,
+    decode: Decode = decode_span,
 ) -> list[Asked]:
     """All parts encoded. Raises VlsaError for a part that cannot be asked, MediaError for an unreadable file.
 
@@ -54,7 +70,7 @@ def asked_vectors(
     for part in question.parts:
         compared = _compared(part, question.target, encoder.spaces)
         try:
-            vectors = _vectors(part, tuple(compared), encoder, stored)
+            vectors = _vectors(part, tuple(compared), encoder, stored, decode)
         except query.UnknownWordsError:
             if part.weight < 0 or question.target not in ("media", "text") or not occurs(part.value):
                 raise
@@ -111,7 +127,7 @@ def _compared(part: Part, target: str, spaces: tuple[str, ...]) -> dict[str, tup
 
 
 def _vectors(
-    part: Part, modalities: tuple[str, ...], encoder: "Encoder", stored: Stored
+    part: Part, modalities: tuple[str, ...], encoder: "Encoder", stored: Stored, decode: Decode
 ) -> Mapping[str, Float32[np.ndarray, " D"]]:
     """The vectors of a part in those modalities that it has."""
     if part.kind == "text":
@@ -121,14 +137,16 @@ def _vectors(
     if part.kind == "moment":
         vectors = stored(part.span)
         return {modality: vectors[modality] for modality in modalities if modality in vectors} or _nothing(part)
-    return _of_file(part, modalities, encoder)
+    return _of_file(part, modalities, encoder, decode)
 
 
-def _of_file(part: Part, modalities: tuple[str, ...], encoder: "Encoder") -> dict[str, Float32[np.ndarray, " D"]]:
+def _of_file(
+    part: Part, modalities: tuple[str, ...], encoder: "Encoder", decode: Decode
+) -> dict[str, Float32[np.ndarray, " D"]]:
     """A file, or a stretch of it; of several modalities those that it has. Raises MediaError when it has none."""
     found: dict[str, Float32[np.ndarray, " D"]] = {}
     missing = None
-    windows = None if part.span.start_seconds is None else _decoded(part.span, encoder)
+    windows = None if part.span.start_seconds is None else decode(encoder.window, part.span)
     for modality in modalities:
         try:
             vector = _encoded(part.value, modality, encoder) if windows is None else _mean(windows, modality, encoder)
@@ -146,17 +164,6 @@ def _of_file(part: Part, modalities: tuple[str, ...], encoder: "Encoder") -> dic
 def _encoded(media: "Media", modality: str, encoder: "Encoder") -> Float32[np.ndarray, " D"]:
     encode = encoder.encode_video if modality == "video" else encoder.encode_audio
     return encode([media])[0]
-
-
-def _decoded(span: Span, encoder: "Encoder") -> "list[Clip]":
-    """The windows of a stretch of a file. Raises MediaError."""
-    from vlsa.data.ingest.manifest import ClipRow
-    from vlsa.retrieve.encode.sampling import decode_windows
-
-    assert span.start_seconds is not None and span.stop_seconds is not None
-    return decode_windows(
-        encoder.window, ClipRow("question", span.path, span.start_seconds, span.stop_seconds, (), "test")
-    )
 
 
 def _mean(windows: "list[Clip]", modality: str, encoder: "Encoder") -> Float32[np.ndarray, " D"]:

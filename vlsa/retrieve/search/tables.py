@@ -145,6 +145,7 @@ def read_searched(index: Index) -> tuple[Searched, dict[str, int]]:
         texts=texts.texts,
         text_vectors=texts.vectors["text_vector"],
         spaces=tuple(index.facts["spaces"]),
+        languages=texts.languages,
     )
     return searched, {id: row for row, id in enumerate(texts.ids)}
 

@@ -5,13 +5,16 @@ Opens indexes; feeds the routes. A model is loaded once, however many indexes it
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from vlsa.retrieve.index.file_facts import FileFacts
-from vlsa.retrieve.search.library import Library
 from vlsa.serve.archive.ids import MediaId
 from vlsa.serve.archive.open_index import OpenIndex
 from vlsa.serve.http.problems import UnknownIdError
 from vlsa.serve.http.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from vlsa.retrieve.encode.encoders import Encoder
 
 LONGEST_NAME = 64
 
@@ -23,18 +26,23 @@ class Catalogue:
         self._by_name = {index.name: index for index in indexes}
 
     @classmethod
-    def open(cls, settings: ServeSettings) -> "Catalogue":
-        """Open all. Raises SearchIndexError."""
+    def open(cls, settings: ServeSettings, encoder: "Encoder | None" = None) -> "Catalogue":
+        """Open all; `encoder` is the model of all, if it is loaded already. Raises SearchIndexError."""
         names = unique_names([path.absolute().name for path in settings.indexes])
         return cls(
-            [
-                OpenIndex(name, path, Library.open(path, run_path=settings.run, source=settings.source))
-                for name, path in zip(names, settings.indexes, strict=True)
-            ]
+            [OpenIndex.open(name, path, settings, encoder) for name, path in zip(names, settings.indexes, strict=True)]
         )
 
     def __iter__(self) -> Iterator[OpenIndex]:
         return iter(self._by_name.values())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    @property
+    def names(self) -> list[str]:
+        """Of all, in the order in which they were given."""
+        return [*self._by_name]
 
     def index(self, name: str) -> OpenIndex:
         """The index of a name. Raises UnknownIdError."""

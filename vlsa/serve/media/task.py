@@ -19,6 +19,19 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True)
+class WarmUp:
+    """Import what the other tasks need, so that the first one need not wait for it."""
+
+    def run(self) -> None:
+        """Nothing is left but the imports."""
+        import PIL.Image
+
+        import vlsa.data.media.frames  # noqa: F401
+
+        PIL.Image.init()
+
+
+@dataclass(frozen=True)
 class Limited:
     """A task with the most memory that its process may take, and the patience for it."""
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from vlsa import __version__
+from vlsa.serve.routes.services import Served
 
 router = APIRouter(tags=["page"])
 STATIC = Path(__file__).parent.parent / "static"
@@ -21,3 +22,9 @@ def page() -> FileResponse:
 def health() -> dict[str, str]:
     """That the server answers."""
     return {"status": "ok", "version": __version__}
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(served: Served) -> Response:
+    """Numbers for Prometheus."""
+    return Response(served.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
