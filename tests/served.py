@@ -6,16 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from fake_encoder import FakeEncoder, concept, write_numbered_sound
 from fastapi.testclient import TestClient
 from media_files import write_flash_and_beep
 
 from vlsa.retrieve.index.build import build_index
-from vlsa.retrieve.search.library import Library
 from vlsa.serve.app import create_app
-from vlsa.serve.archive.catalogue import Catalogue
-from vlsa.serve.archive.open_index import OpenIndex
 from vlsa.serve.http.settings import ServeSettings
 
 
@@ -56,13 +52,6 @@ def index_archive(folder: Path, out: Path) -> Path:
 @contextmanager
 def served(*indexes: Path, **settings: Any) -> Iterator[TestClient]:
     """A client of an application for these indexes, with the cheap encoder."""
-
-    def open_all(chosen: ServeSettings) -> Catalogue:
-        libraries = [Library.open(path, encoder=NamedEncoder()) for path in chosen.indexes]
-        return Catalogue([OpenIndex(path.name, path, one) for path, one in zip(chosen.indexes, libraries, strict=True)])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Catalogue, "open", open_all)
-        app = create_app(ServeSettings(indexes=indexes, num_workers=1, **settings))
+    app = create_app(ServeSettings(indexes=indexes, num_workers=1, **settings), NamedEncoder())
     with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as client:
         yield client

@@ -33,10 +33,11 @@ def find_place(catalogue: Catalogue, place: Place) -> tuple[OpenIndex, FileFacts
         index = catalogue.index(place.index_name)
     except UnknownIdError:
         return None
-    at_path = next((file for file in index.files() if file.path == place.path), None)
+    files = index.files()
+    at_path = files.by_path.get(place.path)
     if at_path is not None and (at_path.content == place.content or not place.content):
         return index, at_path
-    moved = next((file for file in index.files() if place.content and file.content == place.content), at_path)
+    moved = next((file for file in files.listed if place.content and file.content == place.content), at_path)
     return None if moved is None else (index, moved)
 
 
@@ -52,7 +53,7 @@ def kept_moment(index: OpenIndex, file: FileFacts, start_ms: int, stop_ms: int, 
         best_stop_seconds=stop,
         score=0.0,
         stand_out=0.0,
-        texts=texts_at(index.library.tables, file.path, start, stop),
+        texts=index.reading(lambda tables: texts_at(tables, file.path, start, stop)),
     )
 
 

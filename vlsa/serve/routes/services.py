@@ -20,6 +20,7 @@ from vlsa.serve.http.metrics import Metrics
 from vlsa.serve.http.problems import BusyError
 from vlsa.serve.http.settings import Limits, ServeSettings
 from vlsa.serve.media.disk_cache import DiskCache
+from vlsa.serve.media.jobs import Jobs
 from vlsa.serve.media.task import Limited, Task, WarmUp, run_task
 from vlsa.serve.media.uploads import Uploads
 
@@ -58,11 +59,12 @@ class Services:
     models: Models
     decode: Decoding
     cache: DiskCache
-    collections: Collections
     uploads: Uploads
     places: Places
     asking: Asking
     metrics: Metrics
+    collections: Collections
+    jobs: Jobs
 
     @classmethod
     def open(cls, settings: ServeSettings, encoder: "Encoder | None" = None) -> "Services":
@@ -85,6 +87,7 @@ class Services:
             asking=Asking(models, decode),
             metrics=Metrics(),
             collections=Collections(folder / COLLECTIONS_NAME),
+            jobs=Jobs(settings.num_workers, limits.worker_bytes),
         )
 
     def start(self) -> None:

@@ -3,8 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,11 +11,11 @@ from vlsa import __version__
 from vlsa.base.errors import SearchIndexError
 from vlsa.base.files import read_json_lines
 from vlsa.data.reasons import REASONS, Reason
-from vlsa.retrieve.index.facts import FACTS_NAME
 from vlsa.retrieve.index.progress_file import read_progress
 from vlsa.retrieve.index.report import REPORT_NAME
 from vlsa.serve.archive.describe import shown_path
 from vlsa.serve.archive.open_index import OpenIndex
+from vlsa.serve.routes.indexes import updated_at
 from vlsa.serve.routes.services import Served
 
 router = APIRouter(prefix="/api", tags=["state"])
@@ -36,22 +34,21 @@ def state(served: Served) -> dict[str, Any]:
 
 
 def _describe(index: OpenIndex) -> dict[str, Any]:
-    problem = None
+    problem, counts = None, (0, 0)
     try:
-        index.reading(lambda tables: None)
+        counts = index.reading(lambda tables: (len(tables.searched.windows), len(tables.searched.texts)))
     except SearchIndexError as error:
         problem = _without_folders(str(error), index)
-    tables, progress = index.library.tables, read_progress(index.path)
-    rows = left_out(index)
+    files, progress, rows = index.files().listed, read_progress(index.path), left_out(index)
     return {
         "name": index.name,
         "title": index.title,
-        "num_files": len(tables.files),
-        "num_windows": len(tables.searched.windows),
-        "num_texts": len(tables.searched.texts),
-        "hours": round(sum(file.duration_seconds for file in tables.files) / 3600, 4),
-        "num_bytes": tables.index.facts.get("num_bytes", 0),
-        "updated_at": _updated_at(index.path),
+        "num_files": len(files),
+        "num_windows": counts[0],
+        "num_texts": counts[1],
+        "hours": round(sum(file.duration_seconds for file in files) / 3600, 4),
+        "num_bytes": index.facts.get("num_bytes", 0),
+        "updated_at": updated_at(index),
         "problem": problem,
         "num_left_out": len(rows),
         "left_out": rows[:MOST_ROWS],
@@ -80,12 +77,3 @@ def _without_folders(text: str, index: OpenIndex) -> str:
     for folder in (index.source, str(index.path.absolute()), str(index.path)):
         text = text.replace(os.path.join(folder, ""), "").replace(folder, index.title)
     return shown_path(text)
-
-
-def _updated_at(index_path: Path) -> str | None:
-    """When the index was last written: ISO 8601 in UTC."""
-    try:
-        seconds = os.stat(index_path / FACTS_NAME).st_mtime
-    except OSError:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
