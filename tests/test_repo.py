@@ -22,6 +22,7 @@ SUBROOMS = {
     "data": ("", "media", "engine", "ingest", "benchmarks", "world", "store", "loading"),
     "model": ("", "warm_start"),
     "retrieve": ("encode", "evaluate", "index", "search"),
+    "serve": ("static", "http", "media", "archive", "routes", ""),
     "show": ("compute", "plots", ""),
 }
 """Folders of a room in the order that imports follow; "" is the files of the room itself."""
@@ -398,7 +399,7 @@ def test_every_file_that_is_not_code_is_in_the_wheel():
     ]
     files = [path for path in (ROOT / "vlsa").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert sorted(packaged) == sorted(path for path in files if path.suffix != ".py")
-    assert {path.suffix for path in packaged} == {".css", ".js", ".html"}
+    assert {path.suffix for path in packaged} == {".css", ".js", ".html", ".svg"}
 
 
 def requirement_name(requirement: str) -> str:

@@ -25,6 +25,7 @@ from vlsa.cli import (
     pretrain,
     reproduce,
     search,
+    serve,
     show,
     similar,
 )
@@ -48,6 +49,7 @@ for _module in (
     index,
     search,
     similar,
+    serve,
     export,
 ):
     _module.register(app)

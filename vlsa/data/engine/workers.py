@@ -1,6 +1,6 @@
 """Worker processes that may die or hang without taking the job along: native decoders do both on hostile files.
 
-Used by scan.py (scanning unknown files) and prepare.py (decoding them). Spawned, never forked; each worker
+Used by scan.py (scanning unknown files), prepare.py (decoding them) and standing.py. Spawned, never forked; each worker
 does one task at a time and says what comes next (`beat`), so that the parent knows whom to blame and how long to wait.
 """
 
@@ -90,7 +90,7 @@ class WorkerPool:
         self._tasks = deque(tasks)
         self._num_workers = min(num_workers, len(self._tasks))
         self._in_process = num_workers == 0
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._num_silent_losses = 0
         self._untried = {id(task) for task in self._tasks} if second_chance else set()
 
@@ -124,7 +124,7 @@ class WorkerPool:
         idle = [worker for worker in self._workers if not worker.busy]
         while self._tasks and (idle or len(self._workers) < self._num_workers):
             if not idle:
-                idle.append(_Worker(self._function))
+                idle.append(Worker(self._function))
                 self._workers.append(idle[-1])
             idle.pop().give(self._tasks.popleft())
 
@@ -168,8 +168,8 @@ class WorkerPool:
 
 
 @dataclass(eq=False)
-class _Worker:
-    """The parent's side of one worker process."""
+class Worker:
+    """The parent's side of one worker process, in which `function(task, beat)` runs."""
 
     function: Callable[[Any, Heartbeat], Any]
     busy: bool = False
@@ -190,7 +190,8 @@ class _Worker:
         self._patience = STARTUP_SECONDS
 
     def give(self, task: Any) -> None:
-        self.busy, self.task = True, task
+        """Let it do a task; `receive` says what becomes of it."""
+        self.busy, self.task, self.label = True, task, ""
         self.deadline = time.monotonic() + self._patience
         self._patience = TASK_SECONDS
         with suppress(OSError):  # it died while idle: `receive` will find out
@@ -213,11 +214,15 @@ class _Worker:
         return Started(self.task, rest[0])
 
     def check_deadline(self) -> Lost | None:
-        if time.monotonic() < self.deadline:
-            return None
+        """Give it up if its patience is over."""
+        return None if time.monotonic() < self.deadline else self.give_up()
+
+    def give_up(self) -> Lost:
+        """End it in the midst of its task."""
         return self._lost("timeout", "the decoder hung")
 
     def kill(self) -> None:
+        """End the process."""
         self.process.kill()
         self.process.join()
         self.connection.close()

@@ -18,13 +18,11 @@ from jaxtyping import Float32
 from vlsa.base.errors import MediaError, VlsaError
 from vlsa.config import num_shared
 from vlsa.data.clip import Clip
-from vlsa.data.ingest.manifest import ClipRow
-from vlsa.data.ingest.segments import floor_ms
 from vlsa.data.loading.tokenizer import TextCoverage
 from vlsa.retrieve.encode.embed import Means, batches
 from vlsa.retrieve.encode.fusion import Fusion
 from vlsa.retrieve.encode.protocol import Media
-from vlsa.retrieve.encode.sampling import COVERING, Sampling, WindowSpec, decode_windows
+from vlsa.retrieve.encode.sampling import COVERING, Sampling, WindowSpec, decode_file
 from vlsa.retrieve.encode.unit_vectors import unit_length
 
 
@@ -127,36 +125,17 @@ class MediaEncoder(ABC):
         vectors = self._encode(windows, len(items), modality)
         for item, vector in zip(items, vectors, strict=True):
             if not vector.any() and not isinstance(item, Clip):
-                raise _absent(os.fspath(item), modality)
+                raise absent(os.fspath(item), modality)
         return vectors
 
     def _windows(self, item: Media, modality: str) -> Iterator[Clip]:
         """The windows of an item that have a modality, without the other one."""
-        for window in self.window.cut(item) if isinstance(item, Clip) else self._read(os.fspath(item), modality):
+        spec = self.window
+        for window in spec.cut(item) if isinstance(item, Clip) else decode_file(spec, os.fspath(item), modality):
             if modality == "video" and window.frames is not None:
                 yield replace(window, sound=None, sample_rate_hz=None, texts=())
             elif modality == "audio" and window.sound is not None:
                 yield replace(window, frames=None, frame_seconds=None, texts=())
-
-    def _read(self, path: str, modality: str) -> list[Clip]:
-        """The windows of a media file, by the extent that the index gives it: to the end of the shorter modality."""
-        from vlsa.data.media.decode import decode_image, is_image, probe
-
-        if os.path.isfile(path) and is_image(path):
-            return [decode_image(path, self.window.short_side_px)]
-        facts, is_video = probe(path), modality == "video"
-        end_seconds = facts.video_end_seconds if is_video else facts.audio_end_seconds
-        if not end_seconds:
-            return []
-        if end_seconds < 2 * facts.duration_seconds:  # else the other modality is a snippet, or a still image
-            end_seconds = facts.duration_seconds
-        row = ClipRow("file", path, 0.0, floor_ms(end_seconds) or end_seconds, (), "test")
-        try:
-            return decode_windows(self.window, row, video=is_video, audio=not is_video, facts=facts)
-        except MediaError as error:
-            if error.reason == "nothing":
-                return []
-            raise
 
     def _encode(self, windows: Iterable[tuple[int, Clip]], num_items: int, modality: str) -> Float32[np.ndarray, "N D"]:
         """Unit vectors of items from (item, window) pairs, in batches of views that run across windows and items."""
@@ -182,7 +161,8 @@ def _check_list(where: str, items: Sequence[object]) -> None:
         raise VlsaError(f"{where}: one string given, which would be read letter by letter. Give a list: [{items!r}].")
 
 
-def _absent(path: str, modality: str) -> MediaError:
+def absent(path: str, modality: str) -> MediaError:
+    """The error for a file in which a modality is nowhere."""
     what, other = ("video", "audio") if modality == "video" else ("audio, or nothing but silence,", "video")
     return MediaError(
         f"{path}: no {what} in it, so there is nothing to encode as {modality}. "

@@ -20,6 +20,7 @@ from vlsa.config.checks import check_least
 from vlsa.data.clip import Clip, ClipFacts, Dataset
 from vlsa.data.engine.workers import Heartbeat, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection
+from vlsa.data.ingest.segments import floor_ms
 from vlsa.data.loading.loader import MemoryClips, MemoryRow
 from vlsa.data.loading.transform import REST_SHARE, Window, choose_frames, covering_starts, wanted_times
 
@@ -185,6 +186,30 @@ def _windows(row: ClipRow, decoded: Sequence[Clip | MediaError]) -> list[Clip] |
     ]
     serious = [error for error in errors if error.reason != "nothing"]
     return serious[0] if serious else clips or errors[-1]
+
+
+def decode_file(spec: WindowSpec, path: str, modality: str) -> list[Clip]:
+    """The windows of a media file with one modality, by the extent that the index gives it: to the end of the shorter.
+
+    An image is one window. Empty where the file has nothing of the modality. Raises MediaError.
+    """
+    from vlsa.data.media.decode import decode_image, is_image, probe
+
+    if os.path.isfile(path) and is_image(path):
+        return [decode_image(path, spec.short_side_px)]
+    facts, is_video = probe(path), modality == "video"
+    end_seconds = facts.video_end_seconds if is_video else facts.audio_end_seconds
+    if not end_seconds:
+        return []
+    if end_seconds < 2 * facts.duration_seconds:  # else the other modality is a snippet, or a still image
+        end_seconds = facts.duration_seconds
+    row = ClipRow("file", path, 0.0, floor_ms(end_seconds) or end_seconds, (), "test")
+    try:
+        return decode_windows(spec, row, video=is_video, audio=not is_video, facts=facts)
+    except MediaError as error:
+        if error.reason == "nothing":
+            return []
+        raise
 
 
 def _each_frame_once(clip: Clip) -> Clip:

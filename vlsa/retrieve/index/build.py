@@ -32,6 +32,7 @@ from vlsa.retrieve.index.facts import (
 )
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.lazy_model import Model
+from vlsa.retrieve.index.progress_file import PROGRESS_NAME, ProgressFile
 from vlsa.retrieve.index.report import REPORT_NAME, IndexSummary, all_rejections, summarize, write_report
 from vlsa.retrieve.index.source import Source, check_not_empty, list_source
 
@@ -69,9 +70,9 @@ def build_index(
     if not exists or chosen.restart:
         check_not_empty(listed)
     model = model if isinstance(model, Model) else Model(model)
-    with only_writer(path):
-        make = _follow if exists and not chosen.restart else _make
-        return make(path, model, listed, chosen, progress)
+    make = _follow if exists and not chosen.restart else _make
+    with only_writer(path), ProgressFile(path, progress) as recorded:
+        return make(path, model, listed, chosen, recorded)
 
 
 def _make(path: Path, model: Model, source: Source, options: BuildOptions, progress: Progress | None) -> IndexSummary:
@@ -223,7 +224,13 @@ def _check_place(path: Path) -> None:
         raise SearchIndexError(f"{path}: a file; an index is a folder. Name another one.")
     if (path / FACTS_NAME).exists() or not path.exists():
         return
-    own = {LOCK_NAME, "files.jsonl", "lance", REPORT_NAME}  # of a creation that was killed, by vlsa 0.3 too
+    own = {
+        LOCK_NAME,
+        "files.jsonl",
+        "lance",
+        REPORT_NAME,
+        PROGRESS_NAME,
+    }  # of a creation that was killed, by vlsa 0.3 too
     names = sorted(entry.name for entry in path.iterdir() if entry.suffix != ".partial")
     others = [name for name in names if name not in own and not name.startswith(DATA_PREFIX)]
     if others:

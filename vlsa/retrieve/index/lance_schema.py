@@ -100,7 +100,8 @@ class RowArrays:
     """By column; zeros where there is none."""
     ids: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
-    """Of texts; windows have neither here."""
+    languages: tuple[str | None, ...] = ()
+    """All three of texts; windows have none of them here."""
 
 
 ORDER = ("path", "start_seconds", "stop_seconds", "id")
@@ -110,7 +111,7 @@ VECTORS_OF: Mapping[Kind, tuple[str, ...]] = {"window": ("video", "audio"), "tex
 
 def columns_of(kind: Kind) -> list[str]:
     """What `row_arrays` needs."""
-    return [*ORDER, "text", *(name for column in VECTORS_OF[kind] for name in (presence(column), column))]
+    return [*ORDER, "text", "language", *(name for column in VECTORS_OF[kind] for name in (presence(column), column))]
 
 
 def row_arrays(table: Any, kind: Kind) -> RowArrays:
@@ -118,7 +119,7 @@ def row_arrays(table: Any, kind: Kind) -> RowArrays:
     from pyarrow import compute
 
     keys = compute.sort_indices(table.select(ORDER), sort_keys=[(name, "ascending") for name in ORDER])
-    facts, order = table.select([*ORDER, "text"]).take(keys), keys.to_numpy()
+    facts, order = table.select([*ORDER, "text", "language"]).take(keys), keys.to_numpy()
     paths = facts.column("path").combine_chunks().dictionary_encode()  # numbered as they come: in order
     return RowArrays(
         paths=tuple(paths.dictionary.to_pylist()),
@@ -128,6 +129,7 @@ def row_arrays(table: Any, kind: Kind) -> RowArrays:
         vectors={name: _matrix(table, name, order) for name in VECTORS_OF[kind]},
         ids=tuple(facts.column("id").to_pylist()) if kind == "text" else (),
         texts=tuple(facts.column("text").to_pylist()) if kind == "text" else (),
+        languages=tuple(facts.column("language").to_pylist()) if kind == "text" else (),
     )
 
 

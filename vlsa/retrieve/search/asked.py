@@ -2,8 +2,9 @@
 
 Reads a question and an encoder; feeds answer.py. Words are compared with the target: with video and audio together
 (`media`), or with one of the three alone. An example is compared with its own kind: the sound of a file with sound, its
-frames with video; a clip has both, each with half of the weight. Where one target is named, an example is compared with
-that. An encoder without a space for it says so. Axes: D width of a vector in all its spaces.
+frames with video; a clip has both, each with half of the weight. Where one target is named, by the question or by the
+part, an example is compared with that. An encoder without a space for it says so. Axes: D width of a vector in all its
+spaces.
 """
 
 import logging
@@ -22,10 +23,13 @@ from vlsa.retrieve.search.spans import Span, clock
 if TYPE_CHECKING:
     from vlsa.data.clip import Clip
     from vlsa.retrieve.encode.protocol import Encoder, Media
+    from vlsa.retrieve.encode.sampling import WindowSpec
 
 _LOG = logging.getLogger(__name__)
 Stored = Callable[[Span], Mapping[str, Float32[np.ndarray, " D"]]]
 """The vectors, by modality, of a stretch that the index holds."""
+Decode = Callable[["WindowSpec", Span], "list[Clip]"]
+"""The windows of a stretch of a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +47,21 @@ class Asked:
     """Where the encoder's spaces share no scale: the one that this is compared in, and ranked alone."""
 
 
+def decode_span(spec: "WindowSpec", span: Span) -> "list[Clip]":
+    """The windows of a stretch of a file, decoded in this process. Raises MediaError."""
+    from vlsa.data.ingest.manifest import ClipRow
+    from vlsa.retrieve.encode.sampling import decode_windows
+
+    assert span.start_seconds is not None and span.stop_seconds is not None
+    return decode_windows(spec, ClipRow("question", span.path, span.start_seconds, span.stop_seconds, (), "test"))
+
+
 def asked_vectors(
-    question: Question, encoder: "Encoder", stored: Stored, occurs: Callable[[str], bool] = lambda words: False
+    question: Question,
+    encoder: "Encoder",
+    stored: Stored,
+    occurs: Callable[[str], bool] = lambda words: False,
+    decode: Decode = decode_span,
 ) -> list[Asked]:
     """All parts encoded. Raises VlsaError for a part that cannot be asked, MediaError for an unreadable file.
 
@@ -52,11 +69,11 @@ def asked_vectors(
     """
     found = []
     for part in question.parts:
-        compared = _compared(part, question.target, encoder.spaces)
+        compared = _compared(part, question.target_of(part), encoder.spaces)
         try:
-            vectors = _vectors(part, tuple(compared), encoder, stored)
+            vectors = _vectors(part, tuple(compared), encoder, stored, decode)
         except query.UnknownWordsError:
-            if part.weight < 0 or question.target not in ("media", "text") or not occurs(part.value):
+            if part.weight < 0 or question.target_of(part) not in ("media", "text") or not occurs(part.value):
                 raise
             _LOG.warning("the model knows no word of %r; found are texts in which they occur", part.value[:80])
             continue
@@ -111,7 +128,7 @@ def _compared(part: Part, target: str, spaces: tuple[str, ...]) -> dict[str, tup
 
 
 def _vectors(
-    part: Part, modalities: tuple[str, ...], encoder: "Encoder", stored: Stored
+    part: Part, modalities: tuple[str, ...], encoder: "Encoder", stored: Stored, decode: Decode
 ) -> Mapping[str, Float32[np.ndarray, " D"]]:
     """The vectors of a part in those modalities that it has."""
     if part.kind == "text":
@@ -121,14 +138,16 @@ def _vectors(
     if part.kind == "moment":
         vectors = stored(part.span)
         return {modality: vectors[modality] for modality in modalities if modality in vectors} or _nothing(part)
-    return _of_file(part, modalities, encoder)
+    return _of_file(part, modalities, encoder, decode)
 
 
-def _of_file(part: Part, modalities: tuple[str, ...], encoder: "Encoder") -> dict[str, Float32[np.ndarray, " D"]]:
+def _of_file(
+    part: Part, modalities: tuple[str, ...], encoder: "Encoder", decode: Decode
+) -> dict[str, Float32[np.ndarray, " D"]]:
     """A file, or a stretch of it; of several modalities those that it has. Raises MediaError when it has none."""
     found: dict[str, Float32[np.ndarray, " D"]] = {}
     missing = None
-    windows = None if part.span.start_seconds is None else _decoded(part.span, encoder)
+    windows = None if part.span.start_seconds is None else decode(encoder.window, part.span)
     for modality in modalities:
         try:
             vector = _encoded(part.value, modality, encoder) if windows is None else _mean(windows, modality, encoder)
@@ -146,17 +165,6 @@ def _of_file(part: Part, modalities: tuple[str, ...], encoder: "Encoder") -> dic
 def _encoded(media: "Media", modality: str, encoder: "Encoder") -> Float32[np.ndarray, " D"]:
     encode = encoder.encode_video if modality == "video" else encoder.encode_audio
     return encode([media])[0]
-
-
-def _decoded(span: Span, encoder: "Encoder") -> "list[Clip]":
-    """The windows of a stretch of a file. Raises MediaError."""
-    from vlsa.data.ingest.manifest import ClipRow
-    from vlsa.retrieve.encode.sampling import decode_windows
-
-    assert span.start_seconds is not None and span.stop_seconds is not None
-    return decode_windows(
-        encoder.window, ClipRow("question", span.path, span.start_seconds, span.stop_seconds, (), "test")
-    )
 
 
 def _mean(windows: "list[Clip]", modality: str, encoder: "Encoder") -> Float32[np.ndarray, " D"]:

@@ -35,8 +35,12 @@ class Part:
     """The words, or FILE or FILE@START-STOP."""
     weight: float = 1.0
     """How much it counts; below 0 the answer should be unlike it."""
+    target: str | None = None
+    """What this part alone is compared with; None = what the question says."""
 
     def __post_init__(self) -> None:
+        if self.target is not None:
+            _check_choice("in", self.target, TARGETS)
         if not self.value.strip():
             raise VlsaError(
                 f"search: an empty {self.kind}; nothing can be compared with it. Give "
@@ -66,7 +70,8 @@ class Part:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {self.kind: self.value} | ({} if self.weight == 1 else {"weight": self.weight})
+        named = {} if self.target is None else {"in": self.target}
+        return {self.kind: self.value} | ({} if self.weight == 1 else {"weight": self.weight}) | named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +112,10 @@ class Question:
         asked = {"parts": [part.as_dict() for part in self.parts], "phrases": [*self.phrases]}
         changed = {name: value for name, value in given.items() if value != defaults[name]}
         return {name: value for name, value in asked.items() if value} | changed
+
+    def target_of(self, part: Part) -> str:
+        """What a part is compared with."""
+        return part.target or self.target
 
     @classmethod
     def from_dict(cls, value: object) -> "Question":
@@ -165,14 +174,15 @@ def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
 
 
 def _part(value: object) -> Part:
-    given = _object(value, "a part", [*KINDS, "weight"])
+    given = _object(value, "a part", [*KINDS, "weight", "in"])
     kinds = [kind for kind in KINDS if kind in given]
     if len(kinds) != 1:
         raise VlsaError(
             f"search: a part with {' and '.join(kinds) or 'nothing'} in it; it is one of {', '.join(KINDS)}. "
             'Write {"text": "a dog barks"}, and one part for each.'
         )
-    return Part(kinds[0], _typed(given, kinds[0], str, ""), _typed(given, "weight", float, 1.0))
+    target = _typed(given, "in", str, None)
+    return Part(kinds[0], _typed(given, kinds[0], str, ""), _typed(given, "weight", float, 1.0), target)
 
 
 def _object(value: object, what: str, known: list[str]) -> Mapping[str, Any]:

@@ -39,13 +39,16 @@ class Searched:
     texts: tuple[str, ...]
     text_vectors: Float32[np.ndarray, "M D"] | Float16[np.ndarray, "M D"]
     spaces: tuple[str, ...] = ("all",)
+    languages: tuple[str | None, ...] = ()
+    """Of the texts; empty = none is known."""
     sketches: dict[tuple[str, tuple[int, ...]], Sketch] = field(default_factory=dict)
     """By column and spaces, once they were asked for."""
 
     @cached_property
     def read(self) -> WindowTexts:
         """The texts as they are read during the windows, made once."""
-        return WindowTexts.of([normalised(text) for text in self.texts], self.text_places, self.windows)
+        plain = [normalised(text) for text in self.texts]
+        return WindowTexts.of(plain, self.text_places, self.windows, self.languages or None)
 
     @cached_property
     def present(self) -> Mapping[str, Bool[np.ndarray, " N"]]:

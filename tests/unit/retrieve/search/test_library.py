@@ -17,6 +17,7 @@ from vlsa.retrieve.index.rows import IndexRow
 from vlsa.retrieve.search.file_filter import COLUMNS, facts_of
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
+from vlsa.retrieve.search.question import Question
 from vlsa.retrieve.search.spans import parse_span
 from vlsa.retrieve.search.tables_process import TablesProcess
 
@@ -73,6 +74,19 @@ def test_a_question_finds_the_moment_and_its_words(library):
     assert best.texts == ("this is number 7",)
     assert not library.ask(question_of("number 777", target="video")).stands_out
     assert [moment.path for moment in library.ask(question_of('"number 7"')).moments] == ["2025/film 7.mp4"]
+
+
+def test_each_part_can_say_what_it_is_compared_with(library):
+    parts = [{"text": "number 7", "in": "video"}, {"text": "number 107", "in": "audio", "weight": 2.0}]
+    question = Question.from_dict({"parts": parts})
+    assert question.as_dict() == {"parts": parts}
+    best = library.ask(question).moments[0]
+    assert (best.path, best.best_start_seconds) == ("2025/film 7.mp4", 2.0)
+    assert {why.modality: why.rank for why in best.why} == {"video": 1, "audio": 1}
+    alone = library.ask(Question.from_dict({"parts": [{"text": "number 7", "in": "video"}]}))
+    assert alone.moments == library.ask(question_of("number 7", target="video")).moments
+    with pytest.raises(VlsaError, match="in='sound' is not there"):
+        Question.from_dict({"parts": [{"text": "number 7", "in": "sound"}]})
 
 
 @pytest.mark.parametrize(

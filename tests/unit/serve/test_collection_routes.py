@@ -1,0 +1,87 @@
+"""Collections over HTTP: kept by path, bytes and times, so that they outlive indexing anew and moved files."""
+
+import pytest
+from served import index_archive, served, write_archive
+
+
+@pytest.fixture
+def archive(tmp_path):
+    index_archive(write_archive(tmp_path / "footage"), tmp_path / "index")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    with served(index_archive(write_archive(folder / "footage"), folder / "index")) as client:
+        yield client
+
+
+def found(client, words="number 7"):
+    answer = client.post("/api/search", json={"index": "index", "question": {"parts": [{"text": words}]}})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["moments"][0]
+
+
+def test_a_moment_is_kept_moved_noted_removed_and_restored(archive):
+    with served(archive / "index") as client:
+        first, second = found(client, "number 7"), found(client, "number 1")
+        made = client.post("/api/collections", json={"name": "Flashes"})
+        assert made.status_code == 201
+        at = f"/api/collections/{made.json()['id']}"
+        client.post(f"{at}/moments", json={"moment": first["id"], "note": "the flash"})
+        both = client.post(f"{at}/moments", json={"moment": second["id"]}).json()
+        assert [one["moment"]["id"] for one in both["moments"]] == [first["id"], second["id"]]
+        assert both["moments"][1]["moment"]["texts"] == ["the number 1"]
+        last = both["moments"][1]["item"]
+        after = client.patch(f"{at}/moments/{last}", json={"position": 0, "note": "first now"}).json()
+        assert [one["note"] for one in after["moments"]] == ["first now", "the flash"]
+        assert client.delete(f"{at}/moments/{last}").json()["num_moments"] == 1
+        restored = client.post(f"{at}/restore", json={"item": last}).json()
+        assert [one["note"] for one in restored["moments"]] == ["first now", "the flash"]
+        assert client.patch(at, json={"name": "Other"}).json()["name"] == "Other"
+        assert client.delete(at).status_code == 204
+        assert client.get(at).status_code == 404
+        assert client.get("/api/collections").json() == {"collections": []}
+        assert client.post(f"{at}/restore").json()["name"] == "Other"
+
+
+def test_a_moment_follows_its_file_and_outlives_a_new_index(archive):
+    with served(archive / "index") as client:
+        kept = found(client)
+        id = client.post("/api/collections", json={"name": "kept"}).json()["id"]
+        client.post(f"/api/collections/{id}/moments", json={"moment": kept["id"], "note": "stays"})
+    folder = archive / "footage"
+    (folder / "field" / "7-flash.mp4").rename(folder / "renamed-7.mp4")
+    index_archive(folder, archive / "index")
+    with served(archive / "index") as client:
+        (item,) = client.get(f"/api/collections/{id}").json()["moments"]
+        assert (item["moment"]["path"], item["last_path"]) == ("renamed-7.mp4", "field/7-flash.mp4")
+        times = ("start_seconds", "stop_seconds")
+        assert [item["moment"][name] for name in times] == [kept[name] for name in times]
+    (folder / "renamed-7.mp4").unlink()
+    index_archive(folder, archive / "index")
+    with served(archive / "index") as client:
+        (item,) = client.get(f"/api/collections/{id}").json()["moments"]
+        assert (item["moment"], item["note"]) == (None, "stays")
+
+
+@pytest.mark.parametrize(
+    ("method", "where", "body", "status"),
+    [
+        ("POST", "", {"name": " "}, 400),
+        ("POST", "", {"name": "x" * 300}, 422),
+        ("POST", "", {"name": "a", "other": 1}, 422),
+        ("GET", "/none", None, 404),
+        ("DELETE", "/none", None, 404),
+        ("PATCH", "/none", {"name": "a"}, 404),
+        ("POST", "/none/moments", {"moment": "../../etc/passwd"}, 404),
+        ("POST", "/none/restore", {}, 404),
+        ("PATCH", "/none/moments/none", {"position": -1}, 422),
+        ("DELETE", "/none/moments/none", None, 404),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_of_problem_json(client, method, where, body, status):
+    answer = client.request(method, f"/api/collections{where}", json=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert "\n" not in answer.json()["detail"]

@@ -1,0 +1,73 @@
+"""Why a clip, or a whole file, is left out: what each reason means, and what helps.
+
+The words are those of `Rejection` and `MediaError`; docs/data.md has this table, and the server shows it with the
+report of an index.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Short texts for people, with `code` in backticks."""
+
+    meaning: str
+    remedy: str
+
+
+REASONS: dict[str, Reason] = {
+    "missing": Reason("a table or list names a file that does not exist", "correct the path"),
+    "not_a_file": Reason("the path is a folder or something else", "name one file"),
+    "empty": Reason("0 bytes", "copy or download it again"),
+    "permission": Reason(
+        "may not be read; or a folder that may not be listed or entered, and so all in it",
+        "`chmod +r`; `chmod u+rx` for a folder",
+    ),
+    "unreadable": Reason(
+        "not a media file, or damaged at its beginning", "check that it plays elsewhere; copy it again"
+    ),
+    "truncated": Reason("an MP4 without its whole index (`moov`): cut short, or still being written", "copy it again"),
+    "encrypted": Reason("protected (DRM)", "use an unprotected copy"),
+    "no_streams": Reason("neither video nor audio that can be decoded", "drop it"),
+    "damaged": Reason(
+        "damaged packets: more than 0.25 s or more than 200 packets are missing, or no frame can be decoded",
+        "copy it again, or drop the clip",
+    ),
+    "zero_length": Reason(
+        "the media, or the clip by its times, has no length", "fix the times, or copy the file again"
+    ),
+    "too_short": Reason("a file without text under 0.5 s", "give it a caption, or leave it out"),
+    "too_long": Reason("the frames of one clip would take more than 2 GiB of memory", "cut it into shorter clips"),
+    "outside": Reason(
+        "the clip, or a text of an index, starts after the file's end, or half of the clip would", "fix the times"
+    ),
+    "nothing": Reason(
+        "neither video nor audio in the stretch (silence does not count)", "choose other times, or drop the clip"
+    ),
+    "captions": Reason(
+        "the file's sidecar cannot be read: encoding, timing line, no cue (an index keeps the file without its text)",
+        "fix or remove the sidecar",
+    ),
+    "crashed": Reason("the decoder's process died of it", "convert the file, or leave it out"),
+    "timeout": Reason(
+        "the decoder hung (patience: 20 s and more for long or large files)", "convert the file, or leave it out"
+    ),
+    "no_caption": Reason(
+        "import only: the annotations have no text for the clip",
+        "expected for a few; otherwise add the file that has them",
+    ),
+    "no_sound": Reason(
+        "import only: a file without audio in a data set that is about audio", "get the file with its audio"
+    ),
+    "ambiguous": Reason(
+        "import only: files in several folders have the clip's name", "name a folder that holds one of them"
+    ),
+    "duplicate": Reason("import only: the clip is also in a held-out split, and stays there", "none needed"),
+    "file_name": Reason("index only: the name is not UTF-8", "rename the file"),
+}
+"""By the word that reports count by."""
+
+
+def markdown_rows() -> list[str]:
+    """The rows of the table in docs/data.md."""
+    return [f"| `{word}` | {reason.meaning} | {reason.remedy} |" for word, reason in REASONS.items()]

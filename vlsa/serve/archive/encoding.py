@@ -1,0 +1,174 @@
+"""The models of the server: each loaded once, and run by one thread, which encodes together what waits together.
+
+Reads the models of indexes (index_model.py); feeds asking.py. PyTorch uses all cores for one batch, so several threads
+would only fight over them. Files are decoded before, in processes that may die.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vlsa.base.errors import VlsaError
+from vlsa.config import num_shared
+from vlsa.serve.archive.open_index import OpenIndex
+
+if TYPE_CHECKING:
+    from vlsa.data.clip import Clip
+    from vlsa.data.loading.tokenizer import TextCoverage
+    from vlsa.retrieve.encode.encoders import Encoder
+    from vlsa.retrieve.encode.protocol import Media
+    from vlsa.retrieve.encode.sampling import Sampling, WindowSpec
+
+_LOG = logging.getLogger(__name__)
+MOST_TOGETHER = 64
+"""Texts of one batch."""
+WARM_UP_TEXT = "1"
+DecodeFile = Callable[["WindowSpec", str, str], "Clip"]
+"""The windows of a file with one modality, as one clip."""
+
+
+@dataclass(eq=False)
+class _Job:
+    run: Callable[[Sequence[Any]], Any]
+    """Encodes several items, a row for each."""
+    group: tuple[object, ...]
+    """Jobs of one group can be encoded together."""
+    item: Any
+    done: "Future[Any]" = field(default_factory=Future)
+
+
+class Models:
+    """The encoders of all indexes, by fingerprint, and the thread that uses them."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Encoder] = {}
+        self._of_index: dict[str, Encoder] = {}
+        self._loading, self._changed = threading.Lock(), threading.Condition()
+        self._jobs: list[_Job] = []
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self.num_batches, self.num_items = 0, 0
+
+    def load(self, index: OpenIndex) -> "Encoder":
+        """The model of an index, loaded when it is first needed. Raises SearchIndexError."""
+        with self._loading:
+            if index.name not in self._of_index:
+                fingerprint = index.facts["model"]["fingerprint"]
+                if fingerprint in self._loaded:
+                    index.model.accept(self._loaded[fingerprint])
+                self._of_index[index.name] = self._loaded[fingerprint] = index.model.encoder
+            return self._of_index[index.name]
+
+    def warm_up(self, indexes: Iterable[OpenIndex]) -> None:
+        """Load the models of some indexes and encode something, so that the first question is as quick as others."""
+        for index in indexes:
+            try:
+                encoder = self.load(index)
+                if num_shared("text", "text", encoder.spaces):
+                    self.encode(encoder.encode_text, (index.name,), WARM_UP_TEXT)
+            except VlsaError as error:
+                _LOG.warning("%s", error)
+
+    def encode(self, run: Callable[[Sequence[Any]], Any], group: tuple[object, ...], item: Any) -> Any:
+        """The row of an item, encoded by the thread together with others of its group. Raises what `run` raises."""
+        job = _Job(run, group, item)
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="encoding", daemon=True)
+                self._thread.start()
+            self._jobs.append(job)
+            self._changed.notify()
+        return job.done.result()
+
+    def close(self) -> None:
+        """End the thread when it has done what waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while jobs := self._next():
+            self.num_batches, self.num_items = self.num_batches + 1, self.num_items + len(jobs)
+            _run(jobs)
+
+    def _next(self) -> list[_Job]:
+        """The job that waits longest, with all that can be encoded with it; none when it is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._closed)
+            together = [job for job in self._jobs if job.group == self._jobs[0].group][:MOST_TOGETHER]
+            self._jobs = [job for job in self._jobs if job not in together]
+            return together
+
+
+def _run(jobs: Sequence[_Job]) -> None:
+    """Encode, and give each its row or its error; where one of several fails, each is encoded alone."""
+    try:
+        rows = jobs[0].run([job.item for job in jobs])
+    except Exception as error:  # is raised where the job came from
+        if len(jobs) == 1:
+            jobs[0].done.set_exception(error)
+        else:
+            for job in jobs:
+                _run([job])
+    else:
+        for job, row in zip(jobs, rows, strict=True):
+            job.done.set_result(row)
+
+
+class ServedEncoder:
+    """An encoder as asked.py uses it: encodes on the models' thread, and has files decoded elsewhere."""
+
+    def __init__(self, encoder: "Encoder", models: Models, decode: DecodeFile) -> None:
+        self._encoder, self._models, self._decode = encoder, models, decode
+        self.width, self.spaces, self.fusion = encoder.width, encoder.spaces, encoder.fusion
+
+    @property
+    def fingerprint(self) -> str:
+        return self._encoder.fingerprint
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        return self._encoder.about
+
+    @property
+    def window(self) -> "WindowSpec":
+        return self._encoder.window
+
+    def with_sampling(self, sampling: "Sampling") -> "ServedEncoder":
+        """The same with another rule for long and wide media."""
+        return ServedEncoder(self._encoder.with_sampling(sampling), self._models, self._decode)
+
+    def coverage(self, text: str) -> "TextCoverage":
+        """Which words of a text the model knows."""
+        return self._encoder.coverage(text)
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of texts, each together with whatever else waits."""
+        return np.stack([self._on_thread(self._encoder.encode_text, "text", text) for text in texts])
+
+    def encode_video(self, clips: "Sequence[Media]") -> np.ndarray:
+        """Vectors of the frames of files or clips. Raises MediaError."""
+        return np.stack([self._media(self._encoder.encode_video, "video", item) for item in clips])
+
+    def encode_audio(self, clips: "Sequence[Media]") -> np.ndarray:
+        """Vectors of the audio of files or clips. Raises MediaError."""
+        return np.stack([self._media(self._encoder.encode_audio, "audio", item) for item in clips])
+
+    def _media(self, run: Callable[[Sequence[Any]], Any], modality: str, item: "Media") -> np.ndarray:
+        from vlsa.data.clip import Clip
+        from vlsa.retrieve.encode.media_encoder import absent
+
+        if isinstance(item, Clip):
+            return self._on_thread(run, modality, item)
+        row = self._on_thread(run, modality, self._decode(self.window, str(item), modality))
+        if not row.any():
+            raise absent(str(item), modality)
+        return row
+
+    def _on_thread(self, run: Callable[[Sequence[Any]], Any], modality: str, item: Any) -> np.ndarray:
+        return self._models.encode(run, (id(self._encoder), modality), item)

@@ -1,0 +1,121 @@
+"""An index that is served: its tables in memory, its files by id, and one question at a time.
+
+Reads an index (search/tables.py); feeds the routes. Answers are computed one after the other, since each takes all
+cores and the tables are read again when another process has written the index.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from vlsa.retrieve.index.facts import read_facts
+from vlsa.retrieve.index.file_facts import FileFacts
+from vlsa.retrieve.index.index_model import IndexModel
+from vlsa.retrieve.search.file_filter import kept_paths
+from vlsa.retrieve.search.tables import SearchTables
+from vlsa.serve.archive.facets import columns, facets
+from vlsa.serve.archive.ids import MediaId
+from vlsa.serve.http.problems import UnknownIdError
+from vlsa.serve.http.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from vlsa.retrieve.encode.encoders import Encoder
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """The files of an index as they were read at one time."""
+
+    listed: Sequence[FileFacts]
+    """In the order of their paths."""
+
+    @cached_property
+    def by_id(self) -> Mapping[str, FileFacts]:
+        """By file_id."""
+        return {file.file_id: file for file in self.listed}
+
+    @cached_property
+    def by_path(self) -> Mapping[str, FileFacts]:
+        """By the path that the index has."""
+        return {file.path: file for file in self.listed}
+
+    def kept(self, where: str | None) -> Sequence[FileFacts]:
+        """Those that a filter keeps. Raises VlsaError for one that cannot be read."""
+        if not where:
+            return self.listed
+        paths = kept_paths(where, self.listed)
+        return [file for file in self.listed if file.path in paths]
+
+    def facets(self, where: str | None) -> dict[str, Any]:
+        """Counts of what a filter keeps; without one they are made once."""
+        return facets(self.kept(where)) if where else self._all_facets
+
+    @cached_property
+    def _all_facets(self) -> dict[str, Any]:
+        return facets(self.listed)
+
+    @cached_property
+    def columns(self) -> list[dict[str, Any]]:
+        """What a filter can name."""
+        return columns(self.listed)
+
+
+class OpenIndex:
+    """One index of the page."""
+
+    def __init__(self, name: str, path: Path, tables: SearchTables, model: IndexModel, source: str) -> None:
+        self.name, self.path, self.model = name, path, model
+        self.source = source
+        """The folder of the footage."""
+        self._tables = tables
+        self._lock = threading.Lock()
+        self._files = Files(tables.files)
+
+    @classmethod
+    def open(cls, name: str, path: Path, settings: ServeSettings, encoder: "Encoder | None" = None) -> "OpenIndex":
+        """An index on disk; its model is `encoder`, or is loaded later. Raises SearchIndexError."""
+        facts = read_facts(path)
+        source = facts["source"] if settings.source is None else os.path.abspath(settings.source)
+        model = IndexModel(path, facts, settings.run)
+        if encoder is not None:
+            model.accept(encoder)
+        return cls(name, path, SearchTables.open(path, source), model, source)
+
+    @property
+    def title(self) -> str:
+        """What people call it: the name of its folder."""
+        return self.path.absolute().name
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the index says of itself (index.json)."""
+        return self._tables.index.facts
+
+    def reading(self, read: Callable[[SearchTables], Found]) -> Found:
+        """What is read of the tables, alone and as they were last written. Raises SearchIndexError."""
+        with self._lock:
+            self._tables.refresh()
+            return read(self._tables)
+
+    def files(self) -> Files:
+        """The files, as they were last read."""
+        if self._files.listed is not self._tables.files:
+            self._files = Files(self._tables.files)
+        return self._files
+
+    def file(self, media: MediaId) -> FileFacts:
+        """Facts of a file. Raises UnknownIdError."""
+        by_id = self.files().by_id
+        if media.file not in by_id:
+            raise UnknownIdError(f"{media}: no such file in this index; it may have been removed. Search again.")
+        return by_id[media.file]
+
+    def disk_path(self, file: FileFacts) -> str:
+        """Where a file is on this disk."""
+        return os.path.join(self.source, file.path)

@@ -1,0 +1,128 @@
+"""Files that people ask with: kept for a day, up to a total size, named by the digest of their bytes.
+
+Used by the routes of uploads and of search. What a file is, is found out in a process that may die (decoding.py).
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from vlsa.base.errors import MediaError
+from vlsa.base.files import read_json, write_atomically
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES
+from vlsa.serve.http.problems import TooMuchError, UnknownIdError
+from vlsa.serve.http.settings import Limits
+from vlsa.serve.media.decoding import LookAt, UploadFacts
+
+KEPT_SECONDS = 86_400
+CHUNK_BYTES = 1 << 20
+_HEX = re.compile("[0-9a-f]{32}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that somebody sent."""
+
+    hex: str
+    name: str
+    """As its sender calls it; nothing is stored under that."""
+    path: Path
+    facts: UploadFacts
+
+    def as_dict(self) -> dict[str, object]:
+        """What its sender is answered."""
+        facts = asdict(self.facts)
+        del facts["num_pixels"]
+        return {"id": f"upload:{self.hex}", "name": self.name, **facts}
+
+
+class Uploads:
+    """The uploads in a folder."""
+
+    def __init__(self, folder: Path, limits: Limits, look: Callable[[LookAt, str], UploadFacts]) -> None:
+        self._folder, self._limits, self._look = folder, limits, look
+        self._lock = threading.Lock()
+
+    def add(self, file: BinaryIO, name: str) -> Upload:
+        """Keep a file. Raises TooMuchError when it is too large or too long, MediaError when it cannot be decoded."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._purge()
+        descriptor, partial = tempfile.mkstemp(".partial", dir=self._folder)
+        try:
+            with os.fdopen(descriptor, "wb") as copy:
+                hex = self._copy(file, copy)
+            with suppress(UnknownIdError):
+                return self.get(hex)
+            facts = self._facts(partial, name)
+            path = self._folder / (hex + _suffix(facts, name))
+            os.replace(partial, path)
+        finally:
+            Path(partial).unlink(missing_ok=True)
+        write_atomically(self._folder / f"{hex}.json", json.dumps({"name": name, "facts": asdict(facts)}).encode())
+        return Upload(hex, name, path, facts)
+
+    def get(self, hex: str) -> Upload:
+        """An upload, which stays for another day. Raises UnknownIdError."""
+        try:
+            known = read_json(self._folder / f"{hex}.json") if _HEX.fullmatch(hex) else None
+        except (OSError, ValueError):
+            known = None
+        if known is None:
+            raise UnknownIdError(f"upload:{hex[:40]}: no such upload; they are kept for a day. Send the file again.")
+        facts = UploadFacts(**known["facts"])
+        path = self._folder / (hex + _suffix(facts, known["name"]))
+        with suppress(OSError):
+            os.utime(path)
+        return Upload(hex, known["name"], path, facts)
+
+    def _copy(self, file: BinaryIO, to: BinaryIO) -> str:
+        """Copy up to the most bytes; the digest of all."""
+        digest, num_bytes = hashlib.blake2b(digest_size=16), 0
+        while chunk := file.read(CHUNK_BYTES):
+            num_bytes += len(chunk)
+            if num_bytes > self._limits.upload_bytes:
+                raise TooMuchError(f"more than {self._limits.upload_bytes:,} bytes; this much can be sent. Cut it.")
+            digest.update(chunk)
+            to.write(chunk)
+        to.flush()
+        return digest.hexdigest()
+
+    def _facts(self, path: str, name: str) -> UploadFacts:
+        try:
+            facts = self._look(LookAt(path, self._limits.upload_pixels), name)
+        except MediaError as error:
+            raise MediaError(str(error).replace(path, name), error.reason) from error
+        if facts.duration_seconds > self._limits.upload_seconds:
+            raise TooMuchError(
+                f"{name}: lasts {facts.duration_seconds:,.0f} s; {self._limits.upload_seconds:,.0f} s can be asked "
+                "with. Cut it, or index it and ask with a stretch of it."
+            )
+        return facts
+
+    def _purge(self) -> None:
+        """Remove what is a day old, and the oldest beyond the total size."""
+        with self._lock:
+            found = [(path.stat().st_mtime, path) for path in self._folder.iterdir() if path.suffix != ".json"]
+            total = 0
+            for modified, path in sorted(found, reverse=True):
+                total += path.stat().st_size
+                if total > self._limits.uploads_bytes or modified < time.time() - KEPT_SECONDS:
+                    path.unlink(missing_ok=True)
+                    path.with_name(f"{path.name.partition('.')[0]}.json").unlink(missing_ok=True)
+
+
+def _suffix(facts: UploadFacts, name: str) -> str:
+    """By which the decoders know an image from media; the bytes say the rest."""
+    if facts.kind == "image":
+        return ".png"
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix if suffix in MEDIA_SUFFIXES else ".mp4"
