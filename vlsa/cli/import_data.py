@@ -26,40 +26,55 @@ def register(app: typer.Typer) -> None:
         short_help="Turn a public data set into a list of clips.",
         help=_help(),
         epilog=examples(
-            "vlsa import audiocaps --annotations train.csv --annotations test.csv --media audio audiocaps.jsonl",
-            "vlsa import msrvtt --annotations MSRVTT_data.json --annotations MSRVTT_JSFUSION_test.csv --media videos "
-            "msrvtt.jsonl",
-            "vlsa import youcook2 --annotations test=steps.csv --media videos youcook2.jsonl",
+            "vlsa import audiocaps train.csv test.csv --media audio audiocaps.jsonl",
+            "vlsa import msrvtt MSRVTT_data.json MSRVTT_JSFUSION_test.csv --media videos msrvtt.jsonl",
+            "vlsa import youcook2 test=steps.csv --media videos youcook2.jsonl",
+            "vlsa import csv train=list.csv --columns path=file,start=from,stop=to,text=words --media clips own.jsonl",
+            "vlsa import webdataset 'train-{000..099}.tar' --columns text=caption --media unpacked web.jsonl",
         ),
     )(import_dataset)
 
 
 def import_dataset(
     name: Annotated[str, typer.Argument(help="One of the data sets above.", metavar="NAME")],
-    manifest: Annotated[Path, typer.Argument(help="The list of clips to write (.jsonl).", metavar="MANIFEST")],
-    annotations: Annotated[
+    files: Annotated[
         list[str],
-        typer.Option(
-            metavar="PATH",
-            help="A published file; may be repeated; train=PATH, val=PATH or test=PATH if its name has no split.",
+        typer.Argument(
+            help="Its published files; train=PATH, val=PATH or test=PATH if a name has no split.", metavar="FILE..."
         ),
     ],
+    manifest: Annotated[Path, typer.Argument(help="The list of clips to write (.jsonl).", metavar="MANIFEST")],
     media: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the media, searched with its subfolders.")],
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="ROLE=COLUMN,...",
+            help="Of csv, json, webdataset, hf: path=, text= (several; caption_* is all that begin so), and if there "
+            "are any start=, stop=, span=, split=, folder=, name=.",
+        ),
+    ] = "",
+    title: Annotated[str, typer.Option(help="What a data set read by csv, json, webdataset or hf is called.")] = "",
     variant: Annotated[str | None, typer.Option(help="Of msrvtt: 9k, 7k (both of split 1k-A) or full.")] = None,
     text: Annotated[Text, typer.Option(help="Which text to use; subtitles if a file has them.")] = Text.captions,
+    allow_count: Annotated[
+        bool, typer.Option("--allow-count", help="Go on if the number of clips is not the published one.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
 ) -> None:
     """Import a data set; the help text is generated from the adapters."""
     from vlsa.data.benchmarks.convert import convert
 
-    with Bar("scanning files") as bar:
+    with Bar("importing") as bar:
         summary = convert(
             name,
-            annotations,
+            files,
             media,
             manifest,
             variant=variant,
             subtitles=text is Text.subtitles,
+            columns=columns,
+            title=title,
+            allow_count=allow_count,
             num_workers=workers,
             progress=bar.update,
         )
@@ -76,5 +91,5 @@ def _help() -> str:
 
 Files are recognised by their columns or keys, not by their names. Media are found by the ids in the annotations; each
 file is scanned once. A clip whose media are missing or cannot be used is left out and listed with its reason in a file
-named as MANIFEST with _report.jsonl. The number of clips of each split is printed.
+named as MANIFEST with _report.jsonl. The number of clips of each split is printed, and compared with the published one.
 """

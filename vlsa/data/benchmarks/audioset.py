@@ -31,9 +31,14 @@ VGGSOUND_EXPECTED = (
 CAVMAE_EXPECTED = '{"data": [{"video_id", "wav", "video_path", "labels"}]}'
 
 
+HEADER = ("ytid", "start_seconds", "end_seconds", "positive_labels")
+
+
 def is_segments(file: AnnotationFile) -> bool:
-    """Whether a file is a list of AudioSet's stretches."""
-    return not file.is_document and len(file.header) >= 4 and all(map(_is_time, file.header[1:3]))
+    """Whether a file is a list of AudioSet's stretches, with their names in a comment or in the first line."""
+    if file.is_document or len(file.header) < len(HEADER):
+        return False
+    return file.header == HEADER or all(map(_is_time, file.header[1:3]))
 
 
 def read_segments(file: AnnotationFile) -> Iterator[tuple[str, list[str]]]:
@@ -41,7 +46,8 @@ def read_segments(file: AnnotationFile) -> Iterator[tuple[str, list[str]]]:
     for where, cells in file.rows(as_audioset=True):
         if len(cells) != 4:
             raise ManifestError(f"{where}: {len(cells)} values, where 4 are needed. Expected {SEGMENTS_EXPECTED}.")
-        yield where, cells
+        if tuple(cell.strip().lower() for cell in cells) != HEADER:
+            yield where, cells
 
 
 def read_audioset(request: Request) -> Iterator[AnnotatedClip]:

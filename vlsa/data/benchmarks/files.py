@@ -77,18 +77,21 @@ class AnnotationFile:
             return "an empty file"
         return f"a first line of {_some(self.header)}"
 
-    def split(self) -> str:
-        """As a person asked, else by a word in the file's name. Raises ManifestError when neither says."""
-        words = set(re.split(r"[^a-z]+", self.path.stem.lower()))
+    def known_split(self) -> str:
+        """As a person asked, else by a word in the file's name; blank when neither says."""
+        words = split_words(self.path.stem)
         named = [split for split, known in SPLIT_WORDS.items() if words & set(known)]
-        if self.source.asked_split:
-            return self.source.asked_split
-        if len(named) != 1:
+        return self.source.asked_split or (named[0] if len(named) == 1 else "")
+
+    def split(self, advice: str = "") -> str:
+        """As `known_split`. Raises ManifestError, with `advice` on what else to do, when nothing says."""
+        split = self.known_split()
+        if not split:
             raise ManifestError(
                 f"{self.path}: the name does not say whether this is for training, validation or test; a wrong guess "
-                f"would make scores worthless. Write --annotations train={self.path} (or val=, test=)."
+                f"would make scores worthless. Write train={self.path} (or val=, test=){advice}."
             )
-        return named[0]
+        return split
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """File:line, and the line, of those that are not blank."""
@@ -130,6 +133,11 @@ class AnnotationFile:
             yield where, {name: values[name] for name in names}
 
 
+def split_words(name: str) -> set[str]:
+    """The words of a file's name, in lower case; trainSet is train and set."""
+    return set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()))
+
+
 def open_all(request: Request) -> list[AnnotationFile]:
     """Every file that was named."""
     return [open_file(source) for source in request.sources]
@@ -149,12 +157,28 @@ def open_file(source: Source) -> AnnotationFile:
     if text.lstrip()[:1] not in ("{", "["):
         return AnnotationFile(source, text=text)
     try:
-        return AnnotationFile(source, value=json.loads(text), is_document=True)
+        return AnnotationFile(source, value=_parse_json(text), is_document=True)
     except (ValueError, RecursionError) as error:
         raise ManifestError(
             f"{path}: starts as JSON does and is not ({str(error)[:120]}); no caption can be read from it. Get the "
             "file again."
         ) from error
+
+
+def _parse_json(text: str) -> Any:
+    """A document, or the list of objects that stand on a line each. Raises ValueError and RecursionError."""
+    value, end = json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip()))
+    if not text[end : end + 1000].strip() and not text[end:].strip():
+        return value
+    if not isinstance(value, dict) or not text[end:].lstrip().startswith("{"):
+        raise ValueError(f"more follows after character {end:,}")
+    values = []
+    for number, line in enumerate(text.split("\n"), 1):
+        try:
+            values += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+    return values
 
 
 def wrong_file(file: AnnotationFile, name: str, expected: Sequence[str]) -> ManifestError:

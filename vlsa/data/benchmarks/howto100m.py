@@ -1,13 +1,13 @@
 """HowTo100M: instructional videos with what is said in them, and the paper's part of it: the videos in AudioSet too.
 
 Captions: one CSV a video (`VIDEOID.csv` with start,end,text) or a folder of them; or one JSON or pickle of
-{id: {"start": [], "end": [], "text": []}}. Each line is a clip; their stretches overlap. HowTo100M_v1.csv, if given,
-says which videos are taken. There is no split: all is for training.
+{id: {"start": [], "end": [], "text": []}}. Each line is a clip; their stretches overlap. HowTo100M_v1.csv, or another
+list of videos, says which videos are taken. There is no split: all is for training.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import audioset, values
@@ -20,6 +20,7 @@ EXPECTED = (
     "VIDEOID.csv with the columns start,end,text, or a folder of such files",
     'one JSON or pickle of {ID: {"start": [], "end": [], "text": []}}',
     "HowTo100M_v1.csv with the columns video_id,category_1,category_2,rank,task_id",
+    "a list of videos with the column video_path or video_id",
 )
 
 
@@ -73,7 +74,10 @@ def _open_sources(request: Request, *, with_audioset: bool) -> Sources:
             sources.documents.append(file)
         elif file.has_columns(*COLUMNS):
             sources.of_one_video.append(source)
-        elif file.has_columns("video_id", "task_id"):
+        elif file.has_columns("video_path"):
+            paths = (PurePosixPath(row["video_path"].strip()) for _, row in file.records("video_path"))
+            sources.wanted = _ids(sources.wanted, (path.name.removesuffix(path.suffix) for path in paths))
+        elif file.has_columns("video_id"):
             sources.wanted = _ids(sources.wanted, (row["video_id"] for _, row in file.records("video_id")))
         elif with_audioset and audioset.is_segments(file):
             sources.in_audioset = _ids(sources.in_audioset, (cells[0] for _, cells in audioset.read_segments(file)))

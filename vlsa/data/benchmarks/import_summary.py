@@ -3,16 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from vlsa.data.benchmarks.counts import Count
 from vlsa.data.benchmarks.requests import AnnotatedClip
 from vlsa.data.ingest.manifest import SPLITS, ClipRow
-
-
-@dataclass(frozen=True)
-class Count:
-    """Clips, and their captions."""
-
-    num_clips: int
-    num_captions: int
 
 
 @dataclass(frozen=True, kw_only=True)

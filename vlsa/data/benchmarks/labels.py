@@ -25,7 +25,7 @@ def read_class_names(files: Iterable[AnnotationFile], name: str) -> dict[str, st
     if not names:
         raise ManifestError(
             f"{name}: labels are ids such as /m/068hy, which say nothing to a model, and no file names them. Add "
-            f"{EXPECTED} with --annotations."
+            f"{EXPECTED}."
         )
     return names
 

@@ -27,7 +27,7 @@ def read(request: Request) -> Iterator[AnnotatedClip]:
                 raise ManifestError(
                     f"{where}: {len(cells)} values; text would be lost or join the wrong clip. Expected {EXPECTED}."
                 )
-            clip_id = values.identifier(cells[0], where, "CLIP_ID")
+            clip_id = values.identifier(cells[0].strip().strip('"'), where, "CLIP_ID")
             yield AnnotatedClip(
                 key=clip_id,
                 split=split,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values, vast
-from vlsa.data.benchmarks.files import AnnotationFile, files_by_form, open_all
+from vlsa.data.benchmarks.files import AnnotationFile, files_by_form, open_all, read_ids
 from vlsa.data.benchmarks.requests import AnnotatedClip, Request
 
 VARIANTS = ("9k", "7k", "full")
@@ -31,8 +31,8 @@ FORMS = {
         lambda file: file.has_columns("video_id", "sentence"),
     ),
     "list": (
-        "MSRVTT_train.9k.csv or MSRVTT_train.7k.csv with the column video_id",
-        lambda file: file.has_columns("video_id"),
+        "MSRVTT_train.9k.csv or MSRVTT_train.7k.csv with the column video_id, or a list of one id a line",
+        lambda file: file.has_columns("video_id") or file.is_id_list(),
     ),
     "vast": (vast.EXPECTED, vast.is_vast),
 }
@@ -93,7 +93,7 @@ def _check(files: dict[str, list[AnnotationFile]], request: Request) -> None:
     if not files["test"]:
         raise ManifestError(
             f"{request.name}: 1k-A is tested on the captions of {FORMS['test'][0]}, and no such file was given. Add it "
-            "with --annotations, or choose --variant full."
+            "or choose --variant full."
         )
     if files["list"] and not documents:
         raise ManifestError(f"{files['list'][0].path}: its videos have captions in {FORMS['json'][0]}. Give it too.")
@@ -124,7 +124,7 @@ def _read_full(lists: list[AnnotationFile], captions: Captions) -> Iterator[Anno
     if not placed:
         raise ManifestError(
             f"{captions.path}: does not say the split of its videos ('videos' with 'split'), so test captions would be "
-            "learned. Give MSRVTT_data.json, or lists with the column video_id, as --annotations train=PATH and so on."
+            "learned. Give MSRVTT_data.json, or lists with the column video_id, as train=PATH and so on."
         )
     for video_id, split in placed:
         texts = captions.by_video.get(video_id, ())
@@ -152,7 +152,7 @@ def _training_videos(captions: Captions, tested: set[str], variant: str) -> list
     if variant == "7k" and not captions.split_of:
         raise ManifestError(
             f"{captions.path}: does not say the official split of its videos, of which 7k is made. Add "
-            "MSRVTT_train.7k.csv with --annotations, or give MSRVTT_data.json."
+            "MSRVTT_train.7k.csv, or give MSRVTT_data.json."
         )
     videos = dict.fromkeys((*captions.split_of, *captions.by_video))
     if variant == "7k":
@@ -161,6 +161,9 @@ def _training_videos(captions: Captions, tested: set[str], variant: str) -> list
 
 
 def _read_list(file: AnnotationFile) -> Iterator[tuple[str, str]]:
+    if not file.has_columns("video_id"):
+        yield from read_ids(file)
+        return
     for where, row in file.records("video_id"):
         yield where, values.identifier(row["video_id"], where, "video_id")
 

@@ -1,6 +1,7 @@
 """Pickles of plain values. A pickle can run any program when it is read; these are read so that it cannot.
 
-Only None, bool, numbers, str, bytes, list, tuple, set and dict need no class to be looked up. Whatever does is refused.
+Only None, bool, numbers, str, bytes, list, tuple, set and dict need no class to be looked up. Of what does, defaultdict
+and OrderedDict are read as plain dicts, without calling anything that the pickle names; all else is refused.
 The reader of the standard library that is written in Python is used, since the one in C reserves whatever memory a few
 bytes ask for. Tuples are read as lists: hashing nested ones as keys may take for ever.
 """
@@ -9,7 +10,7 @@ import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 from vlsa.base.errors import ManifestError
 from vlsa.base.files import open_regular
@@ -27,8 +28,11 @@ FAULTS = (
     RecursionError,
 )
 """What the interpreter's reader raises for bytes that are not a pickle, or a hostile one."""
+DICTS = {("collections", "defaultdict"), ("collections", "OrderedDict")}
+FACTORIES = {("builtins", name) for name in ("list", "dict", "set", "int", "str")}
+"""What a defaultdict may make of a missing key. Also as `__builtin__`, the name in Python 2."""
 OF_CLASSES = (
-    *(pickle.REDUCE, pickle.BUILD, pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX),
+    *(pickle.BUILD, pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX),
     *(pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.PERSID, pickle.BINPERSID, pickle.FROZENSET),
     *(pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),
 )
@@ -39,6 +43,15 @@ class _Forbidden(Exception):
     """The pickle asks for a class or a function."""
 
 
+class _Mark:
+    """Stands for a class that a pickle names."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, name: tuple[str, str]) -> None:
+        self.name = name
+
+
 class _PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
         code: read
@@ -46,8 +59,19 @@ class _PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
         if bytes([code]) not in OF_CLASSES
     }
 
-    def find_class(self, module: str, name: str) -> NoReturn:
+    def find_class(self, module: str, name: str) -> Any:
+        """A mark in the place of a class that is read as a dict; nothing is imported."""
+        known = (module.replace("__builtin__", "builtins"), name)
+        if known in DICTS or known in FACTORIES:
+            return _Mark(known)
         raise _Forbidden(f"{module}.{name}")
+
+    def _load_reduce(self) -> None:
+        arguments, mark = self.stack.pop(), self.stack.pop()
+        if not isinstance(mark, _Mark) or mark.name not in DICTS or not isinstance(arguments, list):
+            raise pickle.UnpicklingError("a call of something that is no dict")
+        pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
+        self.stack.append(dict(pairs))
 
     def _load_short_list(self, length: int) -> None:
         start = len(self.stack) - length
@@ -55,6 +79,7 @@ class _PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
             raise pickle.UnpicklingError("values are missing")
         self.stack[start:] = [self.stack[start:]]
 
+    dispatch[pickle.REDUCE[0]] = _load_reduce
     dispatch[pickle.TUPLE[0]] = dispatch[pickle.LIST[0]]
     dispatch[pickle.EMPTY_TUPLE[0]] = dispatch[pickle.EMPTY_LIST[0]]
     dispatch[pickle.TUPLE1[0]] = lambda self: self._load_short_list(1)

@@ -4,11 +4,14 @@ The adapters (msrvtt.py, lsmdc.py, ...) read published annotation files and yiel
 media of each and writes the manifest. Times are seconds of the whole video.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlsa.base.errors import ManifestError
+from vlsa.base.files import Progress
+from vlsa.data.benchmarks.columns import Columns
+from vlsa.data.benchmarks.counts import Published
 from vlsa.data.ingest.manifest import SPLITS
 
 
@@ -32,6 +35,11 @@ class Request:
     """One of the adapter's `variants`; None = its usual one."""
     subtitles: bool = False
     """Take what is said as text, in place of captions."""
+    columns: Columns | None = None
+    """Of a generic reader."""
+    media_folder: Path = Path()
+    """Where a reader puts media that are inside of its files."""
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +55,12 @@ class AnnotatedClip:
     """Files without their endings that hold this clip alone, the likeliest first; may start with folders."""
     video_names: tuple[str, ...] = ()
     """Files without their endings that hold the whole video, in which `span` lies."""
+    last_names: tuple[str, ...] = ()
+    """As `cut_names`, where no other name is found."""
+    suffix: str = ""
+    """Ending by which the annotations name the file: such a file goes before others of its name."""
+    cut_by_times: bool = False
+    """A file that is named by the video and the times may hold this clip alone (youtube.py lists the names)."""
     often_cut: bool = False
     """People also give a file of the clip alone the video's name; its length decides."""
     span: tuple[float, float] | None = None
@@ -55,10 +69,12 @@ class AnnotatedClip:
     """File and line, for messages."""
     path: Path
     """The annotation file."""
+    fault: str = ""
+    """Why this row of the annotations cannot be a clip; it is reported as `malformed`."""
 
     def __post_init__(self) -> None:
         try:
-            "".join((self.key, self.where, *self.texts, *self.cut_names, *self.video_names)).encode()
+            "".join((self.key, self.where, *self.texts, *self.cut_names, *self.last_names, *self.video_names)).encode()
         except UnicodeEncodeError as error:
             raise ManifestError(
                 f"{self.path}: {error.object[:80]!r} holds half a character; it can be neither kept nor read. Get the "
@@ -81,6 +97,16 @@ class Adapter:
     """A file without audio is left out."""
     silent_hint: str = ""
     """Where files without audio come from, if none of them has any."""
+    takes_columns: bool = False
+    """A person names the columns; the set has a name of its own."""
+    published: Published | Mapping[str, Published] = field(default_factory=Published)
+    """How many clips there are; by variant where it has some."""
+
+    def published_of(self, variant: str | None) -> Published:
+        """The numbers of a variant; None is the usual one."""
+        if isinstance(self.published, Published):
+            return self.published
+        return self.published[variant or self.variants[0]]
 
 
 def parse_source(word: str) -> Source:

@@ -4,6 +4,7 @@ Used by the adapters. A value that cannot be what it should is a ManifestError t
 """
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from vlsa.base.errors import ManifestError
 
 LONGEST_SECONDS = 7 * 86_400.0
 """A time beyond a week is a damaged number."""
+CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):([0-5]?\d(?:\.\d{1,9})?)")
 
 
 def entries(value: Any, where: str, what: str) -> Iterator[tuple[str, Any]]:
@@ -52,16 +54,22 @@ def words(value: Any, where: str, name: str) -> str:
 
 
 def all_words(value: Any, where: str, name: str) -> tuple[str, ...]:
-    """One caption, or a list of them."""
+    """One caption, or a list of them; a caption may be a list of its words."""
     if isinstance(value, list | tuple):
-        return tuple(words(entry, where, name) for entry in value)
+        return tuple(words(_sentence(entry), where, name) for entry in value)
     return (words(value, where, name),)
 
 
+def _sentence(value: Any) -> Any:
+    if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
+        return " ".join(value)
+    return value
+
+
 def seconds(value: Any, where: str, name: str) -> float:
-    """A time. Raises ManifestError for NaN, below 0, beyond a week."""
+    """A time, also as h:mm:ss.s. Raises ManifestError for NaN, below 0, beyond a week."""
     try:
-        time = math.nan if isinstance(value, bool) else float(value)
+        time = math.nan if isinstance(value, bool) else _clock(value) if ":" in str(value)[:20] else float(value)
     except (TypeError, ValueError, OverflowError):
         time = math.nan
     if not 0 <= time <= LONGEST_SECONDS:
@@ -70,6 +78,12 @@ def seconds(value: Any, where: str, name: str) -> float:
             "Correct the line, or delete it."
         )
     return time
+
+
+def _clock(value: Any) -> float:
+    """0:01:02.5 or 1:02.5 in seconds; NaN for anything else."""
+    match = CLOCK.fullmatch(str(value).strip())
+    return math.nan if not match else int(match[1] or 0) * 3600 + int(match[2]) * 60 + float(match[3])
 
 
 def _kind(value: Any) -> str:

@@ -88,7 +88,7 @@ def test_a_missing_caption_is_reported_and_a_clip_without_media_is_not_replaced(
     importer.run("audiocaps", importer.file("val.csv", HEADER + "1,a,0,\n2,b,0,bells\n3,c,0,whistles\n"))
     assert [row.texts for row in importer.rows] == [("bells",)]
     assert {line.id: line.reason for line in importer.report} == {"a@0-10000": "no_caption", "c@0-10000": "missing"}
-    assert "c_000000.mp4 or c.mp4" in importer.report[-1].message
+    assert "c_0_10.mp4 or c.mp4" in importer.report[-1].message
     assert "Left out: 2 (1 no_caption, 1 missing)" in str(importer.summary)
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from vlsa.base.errors import ConfigError, ManifestError, VlsaError
 from vlsa.data.benchmarks.adapters import ADAPTERS
-from vlsa.data.benchmarks.convert import LONGEST_ID, convert, merge, report_path_of, row_id, stretch
+from vlsa.data.benchmarks.convert import convert, report_path_of
 from vlsa.data.benchmarks.finder import Found, MediaFinder
+from vlsa.data.benchmarks.merging import LONGEST_ID, merge, row_id
+from vlsa.data.benchmarks.placing import stretch
 from vlsa.data.benchmarks.requests import AnnotatedClip, parse_source
 
 HEADER = "audiocap_id,youtube_id,start_time,caption\n"
@@ -22,8 +24,8 @@ def clip(**facts: object) -> AnnotatedClip:
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("audiocap", {}, "audiocap: no data set of this name .* Did you mean audiocaps\\? Known: msrvtt, lsmdc"),
-        ("qqqq", {}, "no data set of this name can be imported. Known: msrvtt"),
+        ("audiocap", {}, "audiocap: no data set of this name .* Did you mean audiocaps\\? Known: csv, json"),
+        ("qqqq", {}, "no data set of this name can be imported. Known: csv"),
         ("msrvtt", {"variant": "8k"}, "its variants are 9k, 7k, full"),
         ("lsmdc", {"variant": "full"}, "it has no variants"),
         ("lsmdc", {"subtitles": True}, "only msrvtt, youcook2 have them"),
@@ -85,7 +87,7 @@ def test_what_a_person_writes_before_the_equals_sign_is_the_split_unless_a_file_
 def test_a_name_that_does_not_tell_the_split_is_asked_for(importer, name):
     importer.video("a.wav")
     path = importer.file(name, HEADER + "1,a,0,rain\n")
-    with pytest.raises(ManifestError, match=f"Write --annotations train=.*{name}"):
+    with pytest.raises(ManifestError, match=f"Write train=.*{name}"):
         importer.run("audiocaps", path)
     importer.run("audiocaps", f"test={path}")
     assert importer.rows[0].split == "test"
@@ -116,12 +118,12 @@ def test_media_that_cannot_be_read_are_reported_beside_those_that_are_missing(im
     assert {Path(line.path).name: line.reason for line in importer.report} == {"": "missing", "bad.wav": "unreadable"}
     assert str(summary) == (
         f"audiocaps: the annotations name 3 clips: 3 train (3 captions). {importer.manifest} has 1 clip: 1 train (1 "
-        f"caption); 1 clip with audio. Left out: 2 (1 missing, 1 unreadable); see {report_path_of(importer.manifest)}."
+        f"caption); 1 clip with audio. Left out: 2 (1 unreadable, 1 missing); see {report_path_of(importer.manifest)}."
     )
 
 
 def test_when_nothing_is_left_the_report_is_there_and_no_manifest(importer):
-    (importer.media / "other.wav").touch()
+    importer.video("other.wav")
     with pytest.raises(
         ManifestError, match=r"not one of 1 clips could be used; see .*clips_report.jsonl. The first: .*a_0"
     ):
@@ -139,14 +141,18 @@ def test_a_file_s_rows_of_one_clip_are_looked_at_once(importer):
 
 
 def test_a_video_goes_before_its_sound_file_and_two_videos_are_ambiguous(importer):
-    finder = MediaFinder(["a/x.wav", "b/x.mp4", "c/y.mp4", "d/y.mp4", "e/z.mkv", "e/z.mp4", "b/n.tar.mp4"])
-    assert finder.find(clip(cut_names=("x",))) == Found(("b/x.mp4",), True)
-    assert finder.find(clip(cut_names=("y",))).names == ("c/y.mp4", "d/y.mp4")
-    assert finder.find(clip(cut_names=("d/y",))).names == ("d/y.mp4",)
-    assert finder.find(clip(cut_names=("z",))).names == ("e/z.mkv",)
-    assert finder.find(clip(cut_names=("no", "n.tar"))).names == ("b/n.tar.mp4",)
-    assert finder.find(clip(cut_names=("no",), video_names=("x",))) == Found(("b/x.mp4",), False)
-    assert finder.find(clip(cut_names=("no",))).names == ()
+    names = ["a/x.wav", "b/x.mp4", "c/y.mp4", "d/y.mp4", "e/z.mkv", "e/z.mp4", "b/n.tar.mp4"]
+    finder = MediaFinder(importer.media, names)
+    assert finder.find(clip(cut_names=("x",))) == (Found(("b/x.mp4",), True),)
+    assert finder.find(clip(cut_names=("y",)))[0].names == ("c/y.mp4", "d/y.mp4")
+    assert finder.find(clip(cut_names=("d/y",)))[0].names == ("d/y.mp4",)
+    assert finder.find(clip(cut_names=("z",)))[0].names == ("e/z.mkv",)
+    assert finder.find(clip(cut_names=("z",), suffix=".mp4"))[0].names == ("e/z.mp4",)
+    assert finder.find(clip(cut_names=("no", "n.tar")))[0].names == ("b/n.tar.mp4",)
+    assert finder.find(clip(cut_names=("no",), video_names=("x",))) == (Found(("b/x.mp4",), False),)
+    assert finder.find(clip(cut_names=("no",))) == ()
+    with_sounds = MediaFinder(importer.media, names, needs_sound=True)
+    assert with_sounds.find(clip(cut_names=("x",))) == (Found(("b/x.mp4",), True), Found(("a/x.wav",), True))
     importer.video("c/video0.mp4", "d/video0.mp4", "video1.mp4")
     test = importer.file("test.csv", "video_id,sentence\nvideo0,a\nvideo1,b\n")
     importer.run("msrvtt", test)

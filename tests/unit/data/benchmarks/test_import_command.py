@@ -32,9 +32,7 @@ def audiocaps(tmp_path, monkeypatch):
 
 
 def test_a_data_set_is_imported_and_prepared(audiocaps):
-    line = (
-        "vlsa import audiocaps --annotations train.csv --annotations test.csv --media media out/clips.jsonl --workers 1"
-    )
+    line = "vlsa import audiocaps train.csv test.csv --media media out/clips.jsonl --workers 1 --allow-count"
     result = call(line)
     assert result.exit_code == 0, result.output
     assert "5 clips: 1 train (1 caption), 4 test (5 captions)" in result.stdout
@@ -69,15 +67,15 @@ def test_the_help_lists_every_data_set_with_a_line():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("vlsa import audiocap --annotations train.csv --media media m.jsonl", "Did you mean audiocaps?"),
+        ("vlsa import audiocap train.csv --media media m.jsonl", "Did you mean audiocaps?"),
         (
-            "vlsa import vggsound --annotations train.csv --media media m.jsonl",
+            "vlsa import vggsound train.csv --media media m.jsonl",
             "vlsa: train.csv: not an annotation file",
         ),
-        ("vlsa import audiocaps --annotations train.csv --media nowhere m.jsonl", "nowhere: no such folder"),
-        ("vlsa import audiocaps --annotations no.csv --media media m.jsonl", "no.csv: cannot be read"),
-        ("vlsa import audiocaps --annotations media --media media m.jsonl", "media: cannot be read"),
-        ("vlsa import audiocaps --annotations train.csv --media media --variant 9k m.jsonl", "it has no variants"),
+        ("vlsa import audiocaps train.csv --media nowhere --allow-count m.jsonl", "nowhere: no such folder"),
+        ("vlsa import audiocaps no.csv --media media m.jsonl", "no.csv: cannot be read"),
+        ("vlsa import audiocaps media --media media m.jsonl", "media: cannot be read"),
+        ("vlsa import audiocaps train.csv --media media --variant 9k m.jsonl", "it has no variants"),
     ],
 )
 def test_a_persons_mistake_is_one_line_and_code_2(audiocaps, line, words):

@@ -1,0 +1,127 @@
+"""Shards of the webdataset library: tar files in which a clip is the members of one name, `01.mp4, 01.txt, 01.json`.
+
+The media are copied into the media folder, in a folder a shard, since a list of clips names files. The words are those
+of the .txt member or of keys of the .json member. Answers convert.py.
+"""
+
+import io
+import itertools
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vlsa.base.errors import ManifestError
+from vlsa.data.benchmarks.clip_rows import Form
+from vlsa.data.benchmarks.columns import Columns
+from vlsa.data.benchmarks.files import AnnotationFile
+from vlsa.data.benchmarks.forms import clips_of_records, split_of
+from vlsa.data.benchmarks.records import MalformedRow, Record
+from vlsa.data.benchmarks.requests import AnnotatedClip, Request, Source
+from vlsa.data.benchmarks.unpacking import unpack
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES
+
+NAME, TEXT = "@name", "txt"
+"""Columns of a record: the media file, relative to the media folder; the member of words."""
+BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
+MOST_SHARDS = 1_000_000
+LONGEST_TEXT = 50_000_000
+"""Bytes of a member of words."""
+
+
+def read(request: Request) -> Iterator[AnnotatedClip]:
+    """The clips of all shards. Raises ManifestError: not a tar, no sample with words, a column that none has."""
+    asked = request.columns or Columns(path=NAME, text=(TEXT,))
+    form = Form(columns=replace(asked, path=NAME), expected="shards of webdataset")
+    shards = [Source(path, source.asked_split) for source in request.sources for path in expand(str(source.path))]
+    for number, source in enumerate(shards):
+        if request.progress:
+            request.progress(number, len(shards), source.path.name)
+        file = AnnotationFile(source)
+        records = _records(source.path, form.columns, request.media_folder)
+        yield from clips_of_records(records, form, file=file, split=split_of(file, form))
+
+
+def expand(pattern: str) -> list[Path]:
+    """`a-{000..002}.tar` is a-000.tar, a-001.tar, a-002.tar; `{a,b}.tar` is a.tar, b.tar. Raises ManifestError."""
+    parts: list[list[str]] = []
+    place = 0
+    for match in BRACES.finditer(pattern):
+        parts.append([pattern[place : match.start()]])
+        parts.append(_choices(match))
+        place = match.end()
+    parts.append([pattern[place:]])
+    count = 1
+    for part in parts:
+        count *= max(len(part), 1)
+    if count > MOST_SHARDS:
+        raise ManifestError(f"{pattern}: stands for {count:,} shards; that cannot be meant. Correct the numbers.")
+    return [Path("".join(each)) for each in itertools.product(*parts)]
+
+
+def _choices(match: re.Match[str]) -> list[str]:
+    if match[3] is not None:
+        return match[3].split(",")
+    first, last = int(match[1]), int(match[2])
+    if not first <= last <= first + MOST_SHARDS:
+        raise ManifestError(f"{match[0]}: is not FIRST..LAST of shards. Correct the numbers.")
+    return [str(number).zfill(len(match[1])) for number in range(first, last + 1)]
+
+
+def _records(path: Path, columns: Columns, folder: Path) -> Iterator[tuple[str, Record | MalformedRow]]:
+    try:
+        with tarfile.open(path, "r|*") as tar:
+            for key, members in itertools.groupby(_members(tar, path, folder), key=lambda member: member[0]):
+                yield f"{path}: {key[:80]}", _record(f"{path}: {key[:80]}", [each[1] for each in members], columns)
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from error
+    except (tarfile.TarError, EOFError) as error:
+        raise ManifestError(f"{path}: not a whole tar file ({str(error)[:80]}). Copy or download it again.") from error
+
+
+def _members(tar: tarfile.TarFile, path: Path, folder: Path) -> Iterator[tuple[str, tuple[str, Any] | MalformedRow]]:
+    """Sample, and column and value of a member; a file of media becomes its name, once it is in the media folder."""
+    for info in tar:
+        inside = PurePosixPath(info.name)
+        stem, _, ending = inside.name.partition(".")
+        content = tar.extractfile(info) if info.isfile() else None
+        if not content or not stem or not ending:
+            continue
+        key, where = str(inside.with_name(stem)), f"{path}: {info.name[:80]}"
+        name = f"{path.name.partition('.')[0]}/{key}.{ending}"
+        try:
+            if PurePosixPath(name).suffix.lower() in MEDIA_SUFFIXES:
+                unpack(content, info.size, folder, name, where)
+                yield key, (NAME, name)
+            elif ending in ("txt", "json") and info.size <= LONGEST_TEXT:
+                yield key, (ending, _words(content.read(), ending, where))
+        except MalformedRow as error:
+            yield key, error
+
+
+def _words(data: bytes, ending: str, where: str) -> Any:
+    try:
+        return json.loads(data) if ending == "json" else io.BytesIO(data).read().decode()
+    except (ValueError, RecursionError) as error:
+        raise MalformedRow(f"{where}: is not {ending} ({str(error)[:80]}). It is left out.") from error
+
+
+def _record(where: str, members: list[tuple[str, Any] | MalformedRow], columns: Columns) -> Record | MalformedRow:
+    """All members of a sample as one record; keys of the .json are columns."""
+    record: dict[str, Any] = {}
+    for member in members:
+        if isinstance(member, MalformedRow):
+            return member
+        column, value = member
+        if column == NAME and NAME in record:  # 0001.mp4 and 0001.wav: the first counts
+            continue
+        record |= value if column == "json" and isinstance(value, dict) else {column: value}
+    lacking = columns.missing(record)
+    if lacking:
+        what = "no media file" if NAME in lacking else f"no {lacking[0]!r}"
+        found = ", ".join(map(str, list(record)[:8])) or "nothing"
+        return MalformedRow(f"{where}: {what} in this sample (found: {found}). Name the words: --columns text=KEY.")
+    return record
