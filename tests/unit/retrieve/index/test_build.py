@@ -16,10 +16,12 @@ from followed_folder import content
 from nearest import nearest
 
 from vlsa.base.errors import ConfigError, ManifestError, SearchIndexError
+from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.ingest.scan import scan
 from vlsa.data.loading.loader import fingerprint
 from vlsa.data.store.prepare import prepare
 from vlsa.data.store.reader import ClipStore, StoreSettings
+from vlsa.retrieve.encode.sampling import WindowSpec
 from vlsa.retrieve.index import encode_windows, writer
 from vlsa.retrieve.index.build import build_index, only_writer
 from vlsa.retrieve.index.index import Index
@@ -243,6 +245,15 @@ def test_clips_of_many_files_are_encoded_in_whole_batches(folder, tmp_path, monk
     prepare(scan(folder, window_seconds=2.0, num_workers=0)[0], store, SETTINGS, num_workers=0)
     build_index(Counting(), store, tmp_path / "store-index", num_workers=0)
     assert sizes == [4, 5, 3]
+
+
+@pytest.mark.parametrize(("short_side_px", "num_rows"), [(64, 32), (224, 31), (1080, 1)])
+def test_a_worker_gets_as_many_windows_of_one_file_as_its_memory_allows(short_side_px, num_rows):
+    spec = WindowSpec(window_seconds=3.0, num_frames=8, short_side_px=short_side_px, sample_rate_hz=8000)
+    rows = [ClipRow(f"{path}-{k}", path, 1.5 * k, 1.5 * k + 3, (), "test") for path in "ab" for k in range(70)]
+    tasks = encode_windows.tasks(rows, spec)
+    assert [row for task in tasks for row in task] == rows
+    assert max(map(len, tasks)) == num_rows and all(len({row.path for row in task}) == 1 for task in tasks)
 
 
 @pytest.mark.parametrize(("vectors", "words"), [(np.nan, "of audio are not finite"), (0.25, "of audio are all alike")])
