@@ -117,6 +117,9 @@ def check_usable(encoder: Encoder) -> None:
             raise _unusable(encoder, f"its vectors of {modality} are not finite", "a training that diverged")
         if np.ptp(vectors, axis=0).max() < SMALLEST_SPREAD:
             raise _unusable(encoder, f"its vectors of {modality} are all alike", "a training that collapsed")
+    reads = num_shared("text", "text", encoder.spaces)
+    if reads and not np.isfinite(encoder.encode_text(["1", "2 2"])).all():  # what words it knows is not known
+        raise _unusable(encoder, "its vectors of text are not finite", "a training that diverged")
 
 
 def _unusable(encoder: Encoder, what: str, why: str) -> SearchIndexError:

@@ -256,11 +256,18 @@ def test_a_worker_gets_as_many_windows_of_one_file_as_its_memory_allows(short_si
     assert max(map(len, tasks)) == num_rows and all(len({row.path for row in task}) == 1 for task in tasks)
 
 
-@pytest.mark.parametrize(("vectors", "words"), [(np.nan, "of audio are not finite"), (0.25, "of audio are all alike")])
-def test_a_model_without_usable_vectors_is_refused_before_anything_is_written(folder, tmp_path, vectors, words):
+@pytest.mark.parametrize(("modality", "vectors", "words"), [
+    ("audio", np.nan, "of audio are not finite"), ("audio", 0.25, "of audio are all alike"),
+    ("text", np.inf, "of text are not finite"),
+])  # fmt: skip
+def test_a_model_without_usable_vectors_is_refused_before_anything_is_written(
+    folder, tmp_path, modality, vectors, words
+):
     class Useless(FakeEncoder):
-        def encode_audio(self, clips):
-            return np.full((len(clips), self.width), vectors, np.float32)
+        pass
+
+    useless = lambda _, items: np.full((len(items), FakeEncoder.width), vectors, np.float32)  # noqa: E731
+    setattr(Useless, f"encode_{modality}", useless)
 
     with pytest.raises(SearchIndexError, match=words) as caught:
         build_index(Useless(), folder, tmp_path / "index", num_workers=0)
