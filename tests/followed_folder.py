@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fake_encoder import FakeEncoder, write_numbered_sound
 
+from vlsa.retrieve.index import ledger
 from vlsa.retrieve.index.build import build_index
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.report import REPORT_NAME, IndexSummary
@@ -42,9 +43,10 @@ def follow(folder: Path, out: Path, encoder: FakeEncoder | None = None, **option
 
 
 def content(out: Path) -> list[object]:
-    """All that the tables and the report hold, in order."""
+    """All that the tables, the ledger and the report hold, in order."""
     index = Index.open(out)
-    return sorted(index.table.digests()) + index.file_facts() + (out / REPORT_NAME).read_text().splitlines()
+    lines = [line for _, line in sorted(ledger.read(index.data).items())]
+    return sorted(index.table.digests()) + index.file_facts() + lines + (out / REPORT_NAME).read_text().splitlines()
 
 
 def as_new(folder: Path, out: Path) -> list[object]:

@@ -23,8 +23,9 @@ from vlsa.retrieve.encode.sampling import WindowSpec
 from vlsa.retrieve.index.rows import IndexRow, window_rows
 from vlsa.retrieve.index.writer import Writer
 
-ROWS_PER_TASK = 16
-"""Windows that a worker decodes before it hands them over."""
+MOST_ROWS_PER_TASK, TASK_BYTES = 32, 64 << 20
+"""Windows that a worker decodes before it hands them over: many, since decoding begins at a key frame before the first
+one, but no more frames than so many bytes of wide screen, as all are in memory at once."""
 CLIPS_PER_BATCH = 32
 """Windows that are encoded together."""
 BATCHES_AHEAD = 2
@@ -48,7 +49,7 @@ def encode_media(
         return window_rows([rows[clip.id] for clip in clips], writer.paths, embed_clips(encoder, clips))
 
     num_processes = os.cpu_count() or 1 if num_workers is None else num_workers
-    pool = WorkerPool(decode, _tasks(writer.windows), num_processes, second_chance=True)
+    pool = WorkerPool(decode, tasks(writer.windows, encoder.window), num_processes, second_chance=True)
     waiting: list[Clip] = []
     running: deque[Future[list[IndexRow]]] = deque()
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode")
@@ -85,10 +86,16 @@ def _decoded(pool: WorkerPool) -> Iterator[tuple[list[Clip], list[Rejection]]]:
                 yield [], [row.rejected(event.reason, message) for row in event.task]
 
 
-def _tasks(rows: Sequence[ClipRow]) -> list[tuple[ClipRow, ...]]:
-    """Rows of one file each, few enough that workers share a long file."""
-    by_file = [list(group) for _, group in itertools.groupby(rows, key=lambda row: row.path)]
-    return [tuple(group[k : k + ROWS_PER_TASK]) for group in by_file for k in range(0, len(group), ROWS_PER_TASK)]
+def tasks(rows: Sequence[ClipRow], window: WindowSpec) -> list[tuple[ClipRow, ...]]:
+    """Rows of one file each, few enough for the memory, and for workers to share a long file."""
+    found: list[tuple[ClipRow, ...]] = []
+    for _, group in itertools.groupby(rows, key=lambda row: row.path):
+        of_file = list(group)
+        frames = window.num_frames * len(window.stretches(of_file[0].stop_seconds - of_file[0].start_seconds))
+        frame_bytes = 3 * window.short_side_px**2 * 16 / 9
+        num_rows = int(min(max(TASK_BYTES / (frames * frame_bytes), 1), MOST_ROWS_PER_TASK))
+        found += (tuple(of_file[k : k + num_rows]) for k in range(0, len(of_file), num_rows))
+    return found
 
 
 def encode_stored(writer: Writer, encoder: Encoder, store: ClipStore) -> None:
@@ -110,6 +117,9 @@ def check_usable(encoder: Encoder) -> None:
             raise _unusable(encoder, f"its vectors of {modality} are not finite", "a training that diverged")
         if np.ptp(vectors, axis=0).max() < SMALLEST_SPREAD:
             raise _unusable(encoder, f"its vectors of {modality} are all alike", "a training that collapsed")
+    reads = num_shared("text", "text", encoder.spaces)
+    if reads and not np.isfinite(encoder.encode_text(["1", "2 2"])).all():  # what words it knows is not known
+        raise _unusable(encoder, "its vectors of text are not finite", "a training that diverged")
 
 
 def _unusable(encoder: Encoder, what: str, why: str) -> SearchIndexError:

@@ -24,8 +24,9 @@ FACTS_NAME = "index.json"
 PENDING_NAME = "restart.json"
 """The facts of an index that is being made to replace this one."""
 DATA_PREFIX = "data-"
-TABLES_NAME = "lance"
-"""In the folder of the data: the tables."""
+TABLES_NAME, LEDGER_NAME = "lance", "files.jsonl"
+"""In the folder of the data: the tables (lance.py) and the list of files that are finished (ledger.py)."""
+TABLE, FILES_TABLE = "clips", "files"
 NAME_KEY = b"vlsa-table"
 """Of the entry of a table that names its index."""
 NEEDED = {"model": dict, "source": str, "width": int, "spaces": list, "num_rows": int, "table": str, "data": str}
@@ -56,7 +57,24 @@ def read_facts(path: str | Path, name: str = FACTS_NAME) -> dict[str, Any]:
         )
     if not _is_valid(facts):
         raise damaged(path)
+    _check_own(path / facts["data"])
     return facts
+
+
+def _check_own(data: Path) -> None:
+    """Raises SearchIndexError where the data is not there, or a link: what it leads to would be written and deleted."""
+    if not data.exists():
+        raise SearchIndexError(
+            f"{data}: not there, and index.json names it; nothing can be searched. Copy the index again, or index "
+            "again with --restart."
+        )
+    names = ("", LEDGER_NAME, TABLES_NAME, *(f"{TABLES_NAME}/{table}.lance" for table in (TABLE, FILES_TABLE)))
+    for part in (data / name for name in names):
+        if part.is_symlink():
+            raise SearchIndexError(
+                f"{part}: a symbolic link; what it leads to may belong to something else, and would be changed. "
+                "Put the folder or file itself in its place, or make a new index."
+            )
 
 
 def damaged(path: Path) -> SearchIndexError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlsa.base.errors import SearchIndexError
-from vlsa.retrieve.index.facts import NAME_KEY
+from vlsa.retrieve.index.facts import FILES_TABLE, NAME_KEY, TABLE
 from vlsa.retrieve.index.query import VECTORS
 from vlsa.retrieve.index.words import COLUMN, find_words, has_word_index, index_words
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from vlsa.retrieve.index.lance_schema import RowArrays
     from vlsa.retrieve.index.rows import IndexRow, Kind
 
-TABLE, FILES_TABLE = "clips", "files"
 KEEP_SECONDS = 10.0
 """Versions of a table that are younger stay, for searches that are under way."""
 

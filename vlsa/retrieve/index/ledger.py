@@ -15,9 +15,7 @@ from typing import Any
 from vlsa.base.errors import SearchIndexError
 from vlsa.base.files import naming, open_regular, write_atomically
 from vlsa.data.ingest.manifest import Rejection
-from vlsa.retrieve.index.facts import is_path, is_text
-
-LEDGER_NAME = "files.jsonl"
+from vlsa.retrieve.index.facts import LEDGER_NAME, is_path, is_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,18 @@ def test_a_removed_emptied_or_damaged_file_answers_no_more(folder, tmp_path):
     assert content(out) == as_new(folder, tmp_path / "new")
 
 
+def test_a_file_that_was_cut_answers_as_far_as_it_goes(folder, tmp_path):
+    out = tmp_path / "index"
+    write_numbered_sound(folder / "sound-6.wav", 6, seconds=9.0)
+    follow(folder, out)
+    data = (folder / "sound-6.wav").read_bytes()
+    (folder / "sound-6.wav").write_bytes(data[: len(data) // 3])
+    follow(folder, out)
+    hits = nearest(Index.open(out, encoder=FakeEncoder()), "number 6", k=99)
+    assert max(hit.stop_seconds for hit in hits if hit.path.endswith("sound-6.wav")) <= 3.0
+    assert content(out) == as_new(folder, tmp_path / "new")
+
+
 def test_changed_subtitles_captions_and_metadata_are_taken_up_without_encoding(folder, tmp_path):
     out, encoder = tmp_path / "index", Counting()
     follow(folder, out)

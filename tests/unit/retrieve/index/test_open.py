@@ -1,10 +1,11 @@
 """An index beside a writer: opened and asked at any moment it answers, also when the writer was killed there."""
 
+import os
 from collections.abc import Callable
 
 import huggingface_hub
 import pytest
-from fake_encoder import FakeEncoder
+from fake_encoder import FakeEncoder, write_numbered_sound
 from followed_folder import content, follow, write_footage
 from huggingface_hub.errors import LocalEntryNotFoundError
 from nearest import nearest
@@ -74,6 +75,26 @@ def test_an_index_is_opened_again_when_a_writer_came_between_facts_and_tables(pl
     monkeypatch.setattr(VectorTable, "open", open_after_a_writer)
     index = Index.open(place / "index", encoder=FakeEncoder())
     assert {hit.path[-5:] for hit in nearest(index, "number 2", k=99)} == {"1.wav", "3.wav", "4.wav", "5.wav"}
+
+
+def test_a_search_beside_an_indexing_answers_from_all_that_was_acknowledged_and_from_nothing_else(place, monkeypatch):
+    monkeypatch.setattr("vlsa.retrieve.index.writer.ROWS_PER_WRITE", 2)
+    footage, reader = place / "footage", Index.open(place / "index", encoder=FakeEncoder())
+    (footage / "sound-2.wav").rename(footage / "moved-2.wav")
+    write_numbered_sound(footage / "sound-3.wav", 33, seconds=3.0)
+    for number in range(6, 12):
+        write_numbered_sound(footage / f"sound-{number}.wav", number, seconds=3.0)
+    seen = []
+
+    def ask(done: int, total: int, message: str) -> None:
+        found = {os.path.basename(hit.path) for hit in nearest(reader, "number 6", k=99)}
+        assert found == {path for path, line in ledger.read(reader.data).items() if line.num_rows}
+        seen.append(len(found))
+
+    follow(footage, place / "index", progress=ask)
+    assert min(seen) == 5 and len(set(seen)) > 3  # asked before, between and behind its writes
+    hits = nearest(reader, "number 33", k=2)
+    assert [(os.path.basename(hit.path), hit.score) for hit in hits] == [("sound-3.wav", pytest.approx(1))] * 2
 
 
 def test_a_model_that_an_index_names_is_not_downloaded_unless_the_user_names_it(place, monkeypatch):
