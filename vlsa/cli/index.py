@@ -1,5 +1,6 @@
 """The command that makes footage searchable: index."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 
 from vlsa.base.console import Bar, say
 from vlsa.cli.app import examples
-from vlsa.cli.output import next_step, print_text
+from vlsa.cli.output import next_step, print_table, print_text
 
 if TYPE_CHECKING:
     from vlsa.retrieve.index.report import IndexSummary
@@ -30,6 +31,22 @@ Window = Annotated[
     float | None, typer.Option(help="Seconds of a window; that of the model, rounded up to 0.5 s, by default.")
 ]
 Step = Annotated[float | None, typer.Option(help="Seconds from one window to the next; half a window by default.")]
+
+
+class Precision(StrEnum):
+    """How vectors are stored."""
+
+    float32 = "float32"
+    float16 = "float16"
+
+
+Vectors = Annotated[
+    Precision | None,
+    typer.Option(
+        help="How vectors are stored, float32 by default; float16 halves the disk and the memory of a search.",
+        show_default=False,
+    ),
+]
 Workers = Annotated[int | None, typer.Option(help="Decoding processes; one per core by default, 0 = none.")]
 Restart = Annotated[
     bool, typer.Option("--restart", help="Make it anew; the old one answers until the new one is finished.")
@@ -49,6 +66,15 @@ Check = Annotated[
         show_default=False,
     ),
 ]
+SelfTest = Annotated[
+    Path | None,
+    typer.Option(
+        help="Ask this index with its own vectors: how many of the best windows are found, and how fast.",
+        metavar="INDEX",
+        show_default=False,
+    ),
+]
+Questions = Annotated[int, typer.Option(help="With --self-test: questions of each kind.", min=1, max=10_000)]
 
 
 def register(app: typer.Typer) -> None:
@@ -62,6 +88,7 @@ def register(app: typer.Typer) -> None:
             "vlsa index run store --out store-index --restart",
             "vlsa index clip:FOLDER+clap:FOLDER footage --out index",
             "vlsa index --check index",
+            "vlsa index --self-test index --questions 20",
         ),
     )(index)
 
@@ -72,11 +99,14 @@ def index(
     out: Out = None,
     window: Window = None,
     step: Step = None,
+    vectors: Vectors = None,
     workers: Workers = None,
     restart: Restart = False,
     prune: Prune = False,
     watch: Watch = False,
     check: Check = None,
+    self_test: SelfTest = None,
+    questions: Questions = 50,
 ) -> None:
     """Make footage searchable. The same command again follows the folder: new, changed, moved and removed files.
 
@@ -87,10 +117,13 @@ def index(
     if check is not None:
         _check(check)
         return
+    if self_test is not None:
+        _self_test(self_test, questions)
+        return
     named = {"RUN": run, "FOLDER_OR_STORE": source, "--out": out}
     if missing := [name for name, value in named.items() if value is None]:
         raise typer.BadParameter(f"{' and '.join(missing)} missing. Try: vlsa index run footage --out index")
-    windows = {"window_seconds": window, "step_seconds": step}
+    windows = {"window_seconds": window, "step_seconds": step, "vectors": None if vectors is None else vectors.value}
     options = {"num_workers": workers, "restart": restart, "prune": prune, **windows}
     (_watch if watch else _build)(run, source, out, options)
 
@@ -128,3 +161,17 @@ def _check(path: Path) -> None:
     if found:
         raise typer.Exit(1)
     print_text(f"{path}: vectors, list of files and disk agree.")
+
+
+def _self_test(path: Path, num_questions: int) -> None:
+    """Print what is found of the best windows. Raises typer.Exit with code 1 where that is too little."""
+    from vlsa.retrieve.search.self_test import HEADER, LEAST_RECALL, by_candidates, self_test
+    from vlsa.retrieve.search.tables import SearchTables
+
+    searched = SearchTables.open(path).searched
+    found = self_test(searched, num_questions)
+    how = "by candidates" if by_candidates(searched) else "exactly, as any index of its size"
+    print_table(HEADER, [one.row() for one in found], title=f"{path} is searched {how}", right="|".join(HEADER[1:]))
+    if not all(one.passes for one in found):
+        print_text(f"Less than {LEAST_RECALL:g} of the ten best windows are found: ask with exact=True, in Python.")
+        raise typer.Exit(1)

@@ -21,6 +21,7 @@ from vlsa.retrieve.index.facts import (
     DATA_PREFIX,
     FACTS_NAME,
     PENDING_NAME,
+    PRECISIONS,
     TABLES_NAME,
     WINDOWS,
     activate,
@@ -82,11 +83,12 @@ def _make(path: Path, model: Model, source: Source, options: BuildOptions, progr
     check_replaceable(path)
     pending = (path / FACTS_NAME).exists()
     windows = options.windows(model.encoder.window) if source.store is None else options.no_windows()
-    index = _unfinished(path, model, source, windows) if pending else None
+    index = _unfinished(path, model, source, windows, options.precision) if pending else None
     if index is None:
         check_usable(model.encoder)
         (path / PENDING_NAME).unlink(missing_ok=True)
-        index = Index.create(path, model.encoder, source=str(source.root), windows=windows, pending=pending)
+        made = {"source": str(source.root), "windows": windows, "vectors": options.precision}
+        index = Index.create(path, model.encoder, pending=pending, **made)
     summary = _update(index, model, source, options, progress, moved=False)
     if pending:
         activate(path)
@@ -94,12 +96,13 @@ def _make(path: Path, model: Model, source: Source, options: BuildOptions, progr
     return replace(summary, note=_training_note(model.encoder, source))
 
 
-def _unfinished(path: Path, model: Model, source: Source, windows: Mapping[str, float]) -> Index | None:
+def _unfinished(path: Path, model: Model, source: Source, windows: Mapping[str, float], precision: str) -> Index | None:
     """What a killed --restart of the same model, source and windows has made so far; None = begin anew."""
-    made_of = str(source.root), dict(windows), model.encoder.fingerprint
+    made_of = str(source.root), dict(windows), precision, model.encoder.fingerprint
     try:
         facts = read_facts(path, PENDING_NAME)
-        if made_of != (facts["source"], facts.get("windows"), facts["model"]["fingerprint"]):
+        kept = facts["source"], facts.get("windows"), facts.get("vectors"), facts["model"]["fingerprint"]
+        if made_of != kept:
             return None
         return Index.open(path, encoder=model.encoder, repair=True, pending=True)
     except SearchIndexError:
@@ -123,7 +126,7 @@ def _follow(path: Path, model: Model, source: Source, options: BuildOptions, pro
         )
     if source.store is None and set(facts.get("windows", {})) != WINDOWS:
         raise damaged(path)
-    _check_windows(path, facts, options)
+    _check_settings(path, facts, options)
     if not moved and model.made(facts) and _is_current(path, facts, source, known, options):
         gone = compare(source, known).gone
         return _sum_up(path, known, source, num_files_skipped=len(source.files), num_files_gone=len(gone))
@@ -145,13 +148,13 @@ def _is_current(
     )
 
 
-def _check_windows(path: Path, facts: Mapping[str, Any], options: BuildOptions) -> None:
-    asked = {"window_seconds": options.window_seconds, "step_seconds": options.step_seconds}
-    made = facts.get("windows", {})
+def _check_settings(path: Path, facts: Mapping[str, Any], options: BuildOptions) -> None:
+    asked = {name: getattr(options, name) for name in ("window_seconds", "step_seconds", "vectors")}
+    made = {"vectors": PRECISIONS[0], **facts.get("windows", {}), **facts}
     for name, value in asked.items():
         if value is not None and value != made.get(name):
             raise SearchIndexError(
-                f"{path}: made with {name}={made.get(name)}, this asks for {value:g}; windows of two kinds would be "
+                f"{path}: made with {name}={made.get(name)}, this asks for {value}; windows of two kinds would be "
                 "mixed. Leave it out, or make the index anew with --restart."
             )
 

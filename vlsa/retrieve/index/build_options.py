@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vlsa.base.errors import ConfigError
 from vlsa.data.ingest.segments import segment_seconds
+from vlsa.retrieve.index.facts import PRECISIONS
 
 if TYPE_CHECKING:
     from vlsa.retrieve.encode.sampling import WindowSpec
@@ -24,11 +25,22 @@ class BuildOptions:
     """Default: the window of the model, rounded up to half a second."""
     step_seconds: float | None = None
     """From the start of a window to the start of the next; default: half a window."""
+    vectors: str | None = None
+    """How they are stored: float32, the default, or float16, in half of the space."""
     restart: bool = False
     """Make it anew; the old index answers until the new one is finished."""
     prune: bool = False
     """Take out files that are gone even if they are more than half of all."""
     decode: "Decode | None" = None
+
+    def __post_init__(self) -> None:
+        if self.vectors is not None and self.vectors not in PRECISIONS:
+            raise ConfigError(f"vectors: {self.vectors!r} cannot be stored; use one of {', '.join(PRECISIONS)}.")
+
+    @property
+    def precision(self) -> str:
+        """How the vectors of a new index are stored."""
+        return self.vectors or PRECISIONS[0]
 
     def windows(self, model: "WindowSpec") -> dict[str, float]:
         """Length and distance of the windows of an index. Raises ConfigError."""

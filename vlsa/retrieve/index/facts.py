@@ -33,8 +33,10 @@ NEEDED = {"model": dict, "source": str, "width": int, "spaces": list, "num_rows"
 DATA_NAME = DATA_PREFIX + "[0-9a-f]{32}"
 LONGEST_PATH = 4096
 """Characters; no file system has longer ones."""
-OPTIONAL = {"num_bytes": int, "state": str, "windows": dict, "model_files": str, "tidy": bool}
+OPTIONAL = {"num_bytes": int, "state": str, "windows": dict, "model_files": str, "tidy": bool, "vectors": str}
 """`tidy`: pieces are merged and the full-text index is complete."""
+PRECISIONS = ("float32", "float16")
+"""In which vectors can be stored: `vectors`, the first without it."""
 WINDOWS = {"window_seconds", "step_seconds"}
 EARLIER_DATA = ("lance", "files.jsonl")
 """Where versions before 2 had their data."""
@@ -165,6 +167,7 @@ def _is_valid(facts: dict[str, Any]) -> bool:
         and re.fullmatch(DATA_NAME, facts["data"]) is not None
         and _are_spaces(facts["spaces"], facts["width"])
         and _are_windows(facts.get("windows", {}))
+        and facts.get("vectors", PRECISIONS[0]) in PRECISIONS
     )
 
 

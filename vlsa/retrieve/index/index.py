@@ -22,6 +22,7 @@ from vlsa.retrieve.index.facts import (
     FACTS_NAME,
     FORMAT,
     PENDING_NAME,
+    PRECISIONS,
     TABLES_NAME,
     VERSION,
     folder_state,
@@ -51,9 +52,12 @@ class Index(IndexReader):
         *,
         source: str = "",
         windows: Mapping[str, float] | None = None,
+        vectors: str = PRECISIONS[0],
         pending: bool = False,
     ) -> "Index":
-        """A new index without rows; `source` names what it is made of, `windows` how. Raises SearchIndexError.
+        """A new index without rows; `source` names what it is made of, `windows` how, `vectors` how they are stored.
+
+        Raises SearchIndexError.
 
         One that exists is an error, unless the new one is `pending`: then it is used until facts.py:activate.
         """
@@ -63,7 +67,7 @@ class Index(IndexReader):
         number = uuid.uuid4().hex
         facts = {"format": FORMAT, "version": VERSION, "model": model_facts(encoder), "source": source}
         facts |= {"width": encoder.width, "spaces": list(encoder.spaces), "windows": dict(windows or {})}
-        facts |= {"table": number, "data": DATA_PREFIX + number}
+        facts |= {"table": number, "data": DATA_PREFIX + number, "vectors": vectors}
         (path / facts["data"]).mkdir(parents=True)
         index = cls(path, facts, VectorTable.create(path / facts["data"] / TABLES_NAME, facts), IndexModel(path, facts))
         index._model.accept(encoder)
@@ -85,7 +89,9 @@ class Index(IndexReader):
         """
         from vlsa.retrieve.index.file_facts import FileFacts, file_id
         from vlsa.retrieve.index.lines import lines_of, with_facts
+        from vlsa.retrieve.index.rows import as_stored
 
+        rows = as_stored(rows, self.precision)
         finished = list(files) if files is not None else lines_of(rows)
         paths = sorted({*(row.path for row in rows), *(file.path for file in finished), *removed})
         known = {file.path: file for file in facts}

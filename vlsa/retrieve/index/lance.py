@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlsa.base.errors import SearchIndexError
-from vlsa.retrieve.index.facts import FILES_TABLE, NAME_KEY, TABLE
+from vlsa.retrieve.index.facts import FILES_TABLE, NAME_KEY, PRECISIONS, TABLE
 from vlsa.retrieve.index.query import VECTORS
 from vlsa.retrieve.index.words import COLUMN, find_words, has_word_index, index_words
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vlsa.retrieve.index.lance_schema import RowArrays
     from vlsa.retrieve.index.rows import IndexRow, Kind
 
+ARROW_NAMES = {"float32": "float", "float16": "halffloat"}
 KEEP_SECONDS = 10.0
 """Versions of a table that are younger stay, for searches that are under way."""
 
@@ -31,6 +32,7 @@ class VectorTable:
     def __init__(self, folder: Path, facts: dict[str, Any], clips: Any, files: Any) -> None:
         self._folder, self._table, self._files = folder, clips, files
         self._width, self._spaces = facts["width"], tuple(facts["spaces"])
+        self._precision = facts.get("vectors", PRECISIONS[0])
         self._words: Any = None
 
     @classmethod
@@ -43,7 +45,7 @@ class VectorTable:
         shutil.rmtree(folder, ignore_errors=True)
         with _writing(folder):
             database = lancedb.connect(str(folder))
-            clips = database.create_table(TABLE, schema=clip_schema(facts["width"], facts["table"]))
+            clips = database.create_table(TABLE, schema=clip_schema(facts["width"], facts["table"], facts["vectors"]))
             index_words(clips)
             return cls(folder, facts, clips, database.create_table(FILES_TABLE, schema=file_schema(facts["table"])))
 
@@ -58,12 +60,14 @@ class VectorTable:
         try:
             database = lancedb.connect(str(folder))
             clips, files = database.open_table(TABLE), database.open_table(FILES_TABLE)
-            fits = [clips.schema.field(name).type.list_size == facts["width"] for name in VECTORS]
+            kinds = [clips.schema.field(name).type for name in VECTORS]
+            fits = [kind.list_size == facts["width"] for kind in kinds]
+            fits += [str(kind.value_type) == ARROW_NAMES[facts.get("vectors", PRECISIONS[0])] for kind in kinds]
             clips.schema.field(COLUMN)
         except (ValueError, KeyError, RuntimeError, OSError, AttributeError) as error:
             raise _damaged(folder, error) from error
         if not all(fits):
-            raise _damaged(folder, f"its vectors are not {facts['width']} wide")
+            raise _damaged(folder, f"its vectors are not those of its index.json, {facts['width']} wide")
         if any((table.schema.metadata or {}).get(NAME_KEY) != facts["table"].encode() for table in (clips, files)):
             raise _damaged(folder, "it belongs to another index")
         opened = cls(folder, facts, clips, files)
@@ -87,7 +91,8 @@ class VectorTable:
             tables = [lancedb.connect(str(self._folder)).open_table(name) for name in (TABLE, FILES_TABLE)]
             for table, now in zip(tables, (self._table, self._files), strict=True):
                 table.checkout(now.version)
-        return VectorTable(self._folder, {"width": self._width, "spaces": self._spaces}, *tables)
+        facts = {"width": self._width, "spaces": self._spaces, "vectors": self._precision}
+        return VectorTable(self._folder, facts, *tables)
 
     def replace_files(self, rows: "Sequence[IndexRow]", files: "Sequence[FileFacts]", paths: Sequence[str]) -> None:
         """Put in these rows and facts, and take out whatever else there was of the files at `paths`."""
@@ -95,7 +100,7 @@ class VectorTable:
 
         with _writing(self._folder):
             for table, key, new in (
-                (self._table, "id", clip_columns(rows, self._width)),
+                (self._table, "id", clip_columns(rows, self._width, self._precision)),
                 (self._files, "path", file_columns(files)),
             ):
                 merge = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
@@ -141,11 +146,15 @@ class VectorTable:
 
     def arrays(self, kind: "Kind") -> "RowArrays":
         """All rows of a kind as arrays, in the order of paths and times."""
-        from vlsa.retrieve.index.lance_schema import columns_of, row_arrays
+        from vlsa.retrieve.index.lance_schema import facts_of, row_arrays, vectors_of
+
+        def scan(columns: list[str]) -> Any:
+            return self._table.search().where(f"kind = '{kind}'").select(columns).with_row_id(True)
 
         with self._reading():
-            found = self._table.search().where(f"kind = '{kind}'").select(columns_of(kind)).to_arrow()
-        return row_arrays(found, kind)
+            facts = scan(facts_of(kind)).to_arrow()
+            batches = scan(vectors_of(kind)).to_batches()  # never all of them in Arrow too
+            return row_arrays(facts, batches, kind, self._width, self._precision)
 
     def find_words(self, words: str, most: int) -> dict[str, float]:
         """The id and the score of the texts in which these words occur, at most so many (words.py).

@@ -4,7 +4,7 @@ Used by lance.py. A text row has the vector of its text, a window those of its v
 Axes: N rows, D width of the matching space.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,7 +27,7 @@ def presence(column: str) -> str:
     return f"has_{column.removesuffix('_vector')}"
 
 
-def clip_schema(width: int, name: str) -> Any:
+def clip_schema(width: int, name: str, precision: str) -> Any:
     """Columns of the table of windows and texts; `name` is that of the index it belongs to."""
     import pyarrow
 
@@ -35,20 +35,20 @@ def clip_schema(width: int, name: str) -> Any:
     times = [(column, pyarrow.float64()) for column in ("start_seconds", "stop_seconds")]
     words = [(column, pyarrow.string()) for column in ("language", "text", COLUMN)]
     present = [(presence(column), pyarrow.bool_()) for column in VECTORS]
-    vectors = [(column, pyarrow.list_(pyarrow.float32(), width)) for column in VECTORS]
+    vectors = [(column, pyarrow.list_(pyarrow.type_for_alias(precision), width)) for column in VECTORS]
     return pyarrow.schema([*texts, *times, *words, *present, *vectors], metadata={NAME_KEY: name})
 
 
-def clip_columns(rows: Sequence[IndexRow], width: int) -> Any:
+def clip_columns(rows: Sequence[IndexRow], width: int, precision: str) -> Any:
     """Rows as an Arrow table."""
     import pyarrow
 
-    schema = clip_schema(width, "")
+    schema = clip_schema(width, "", precision)
     columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in FACTS}
     columns["text"] = ["\n".join(row.texts) for row in rows]
     columns[COLUMN] = [normalised(text) or None for text in columns["text"]]
     for name in VECTORS:
-        vectors = [getattr(row, name) for row in rows]
+        vectors = [None if (vector := getattr(row, name)) is None else vector.astype(precision) for row in rows]
         columns[presence(name)] = [vector is not None for vector in vectors]
         columns[name] = pyarrow.array(vectors, type=schema.field(name).type)
     return pyarrow.table(columns, schema=schema)
@@ -56,13 +56,14 @@ def clip_columns(rows: Sequence[IndexRow], width: int) -> Any:
 
 def clip_rows(batch: Any, spaces: tuple[str, ...]) -> Iterator[IndexRow]:
     """The rows of an Arrow batch; the fused vector is made again from the others."""
+    precision = np.dtype(batch.schema.field("media").type.value_type.to_pandas_dtype()).name
     found = {name: _vectors(batch, name) for name in VECTORS if name != "media"}
     texts = batch.column("text").to_pylist()
     for number, row in enumerate(batch.select(list(FACTS)).to_pylist()):
         vectors = {name: column[number] for name, column in found.items()}
         whole = [texts[number]] if row["kind"] == "text" else texts[number].split("\n")
         words = tuple(whole) if texts[number] else ()
-        yield IndexRow(**row, **vectors, texts=words, spaces=spaces)
+        yield IndexRow(**row, **vectors, texts=words, spaces=spaces, vectors=precision)
 
 
 def clip_digests(batch: Any, spaces: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
@@ -79,11 +80,16 @@ def clip_digests(batch: Any, spaces: tuple[str, ...]) -> Iterator[tuple[str, byt
 
 
 def _vectors(batch: Any, name: str) -> list[np.ndarray | None]:
-    column, present = batch.column(name), batch.column(presence(name)).to_pylist()
-    values = column.values.to_numpy(zero_copy_only=False)  # those of absent vectors too
-    width = column.type.list_size
-    values = values[column.offset * width : (column.offset + len(column)) * width].reshape(len(column), width)
+    present, values = batch.column(presence(name)).to_pylist(), _numbers(batch, name).astype(np.float32, copy=False)
     return [values[number] if there else None for number, there in enumerate(present)]
+
+
+def _numbers(batch: Any, name: str) -> Float32[np.ndarray, "N D"] | Float16[np.ndarray, "N D"]:
+    """A column of vectors; those of absent ones too."""
+    column = batch.column(name)
+    width = column.type.list_size
+    values = column.values.to_numpy(zero_copy_only=False)
+    return values[column.offset * width : (column.offset + len(column)) * width].reshape(len(column), width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,50 +110,50 @@ class RowArrays:
     """All three of texts; windows have none of them here."""
 
 
+ROW_ID = "_rowid"
+"""Lance's own number of a row."""
 ORDER = ("path", "start_seconds", "stop_seconds", "id")
 VECTORS_OF: Mapping[Kind, tuple[str, ...]] = {"window": ("video", "audio"), "text": ("text_vector",)}
 """The vectors that rows of a kind have; the fused one follows from the others."""
 
 
-def columns_of(kind: Kind) -> list[str]:
-    """What `row_arrays` needs."""
-    return [*ORDER, "text", "language", *(name for column in VECTORS_OF[kind] for name in (presence(column), column))]
+def facts_of(kind: Kind) -> list[str]:
+    """Columns that `row_arrays` needs in addition to the vectors."""
+    return [*ORDER, *(["text", "language"] if kind == "text" else [])]
 
 
-def row_arrays(table: Any, kind: Kind) -> RowArrays:
-    """The rows of an Arrow table of one kind, without a Python object for each number, window or path of a window."""
+def vectors_of(kind: Kind) -> list[str]:
+    """Columns of vectors that it needs."""
+    return [name for column in VECTORS_OF[kind] for name in (presence(column), column)]
+
+
+def row_arrays(facts: Any, batches: Iterable[Any], kind: Kind, width: int, precision: str) -> RowArrays:
+    """The rows of one kind, without a Python object for each number, window or path of a window.
+
+    `facts` is an Arrow table, `batches` have the vectors of the same rows, by their row ids in any order.
+    """
     from pyarrow import compute
 
-    keys = compute.sort_indices(table.select(ORDER), sort_keys=[(name, "ascending") for name in ORDER])
-    facts, order = table.select([*ORDER, "text", "language"]).take(keys), keys.to_numpy()
+    keys = compute.sort_indices(facts.select(ORDER), sort_keys=[(name, "ascending") for name in ORDER])
+    facts = facts.take(keys)
     paths = facts.column("path").combine_chunks().dictionary_encode()  # numbered as they come: in order
+    vectors = {name: np.zeros((len(facts), width), precision) for name in VECTORS_OF[kind]}
+    by_id = np.argsort(row_ids := facts.column(ROW_ID).to_numpy())
+    for batch in batches:
+        place = by_id[np.searchsorted(row_ids, batch.column(ROW_ID).to_numpy(), sorter=by_id)]
+        for name, rows in vectors.items():
+            present = batch.column(presence(name)).to_numpy(zero_copy_only=False).astype(bool)
+            rows[place[present]] = _numbers(batch, name)[present]
     return RowArrays(
         paths=tuple(paths.dictionary.to_pylist()),
         file=paths.indices.to_numpy().astype(np.int64),
         start_seconds=facts.column("start_seconds").to_numpy(),
         stop_seconds=facts.column("stop_seconds").to_numpy(),
-        vectors={name: _matrix(table, name, order) for name in VECTORS_OF[kind]},
+        vectors=vectors,
         ids=tuple(facts.column("id").to_pylist()) if kind == "text" else (),
         texts=tuple(facts.column("text").to_pylist()) if kind == "text" else (),
         languages=tuple(facts.column("language").to_pylist()) if kind == "text" else (),
     )
-
-
-def _matrix(table: Any, name: str, order: np.ndarray) -> Float32[np.ndarray, "N D"] | Float16[np.ndarray, "N D"]:
-    """A column of vectors in this order; zeros where there is none."""
-    present = table.column(presence(name)).to_numpy().astype(bool)
-    width = table.column(name).type.list_size
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    rows = np.zeros((len(order), width), table.schema.field(name).type.value_type.to_pandas_dtype())
-    first = 0
-    for chunk in table.column(name).chunks:  # never all of them twice in memory
-        stop = first + len(chunk)
-        values = chunk.values.to_numpy(zero_copy_only=False)[chunk.offset * width :][: len(chunk) * width]
-        there = present[first:stop]
-        rows[place[first:stop][there]] = values.reshape(len(chunk), width)[there]
-        first = stop
-    return rows
 
 
 def file_schema(name: str) -> Any:

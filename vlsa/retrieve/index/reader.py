@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vlsa.base.errors import SearchIndexError
 from vlsa.retrieve.index import ledger
-from vlsa.retrieve.index.facts import FACTS_NAME, PENDING_NAME, TABLES_NAME, read_facts, stamp
+from vlsa.retrieve.index.facts import FACTS_NAME, PENDING_NAME, PRECISIONS, TABLES_NAME, read_facts, stamp
 from vlsa.retrieve.index.index_model import IndexModel
 from vlsa.retrieve.index.lance import VectorTable
 from vlsa.retrieve.index.ledger import IndexedFile
@@ -44,6 +44,11 @@ class IndexReader:
     def source(self) -> str:
         """The folder that paths are relative to."""
         return self._source or str(self.facts["source"])
+
+    @property
+    def precision(self) -> str:
+        """In which the vectors are stored."""
+        return str(self.facts.get("vectors", PRECISIONS[0]))
 
     @property
     def data(self) -> Path:

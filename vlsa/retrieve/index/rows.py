@@ -6,7 +6,7 @@ matching space.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -42,6 +42,8 @@ class IndexRow:
     video: Float32[np.ndarray, " D"] | None = None
     audio: Float32[np.ndarray, " D"] | None = None
     text_vector: Float32[np.ndarray, " D"] | None = None
+    vectors: str = "float32"
+    """How they are stored: with float16 they are numbers of that kind, and `media` is rounded to one."""
 
     @cached_property
     def media(self) -> Float32[np.ndarray, " D"] | None:
@@ -51,7 +53,7 @@ class IndexRow:
         nothing = [np.zeros_like(vector) for vector in present.values()]
         if not present:
             return None
-        fused = fuse({name: present.get(name, nothing[0]) for name in given}, self.spaces)[0]
+        fused = _rounded(fuse({name: present.get(name, nothing[0]) for name in given}, self.spaces)[0], self.vectors)
         return fused if fused.any() else None
 
     def digest(self, media: Float32[np.ndarray, " D"] | None) -> bytes:
@@ -61,6 +63,22 @@ class IndexRow:
         for vector in (*(getattr(self, name) for name in VECTORS), media):
             digest.update(b"-" if vector is None else np.ascontiguousarray(vector, np.float32).tobytes())
         return digest.digest()
+
+
+def as_stored(rows: Iterable[IndexRow], vectors: str) -> list[IndexRow]:
+    """Rows with the numbers that the table will hold, so that digests are of these; float32 changes nothing."""
+    if vectors == "float32":
+        return [*rows]
+    return [row if row.vectors == vectors else _row_as_stored(row, vectors) for row in rows]
+
+
+def _row_as_stored(row: IndexRow, vectors: str) -> IndexRow:
+    found = {name: vector for name in VECTORS if (vector := getattr(row, name)) is not None}
+    return replace(row, vectors=vectors, **{name: _rounded(vector, vectors) for name, vector in found.items()})
+
+
+def _rounded(vector: Float32[np.ndarray, " D"], vectors: str) -> Float32[np.ndarray, " D"]:
+    return vector.astype(vectors).astype(np.float32, copy=False)
 
 
 def rows_digest(rows: Iterable[IndexRow]) -> str:

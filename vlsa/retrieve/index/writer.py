@@ -20,7 +20,7 @@ from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.ledger import IndexedFile
 from vlsa.retrieve.index.report import stored
-from vlsa.retrieve.index.rows import IndexRow, covered_seconds, rows_digest
+from vlsa.retrieve.index.rows import IndexRow, as_stored, covered_seconds, rows_digest
 from vlsa.retrieve.index.source import SourceFile
 from vlsa.retrieve.index.texts import FileText, text_row
 
@@ -95,7 +95,10 @@ class Writer:
         """Write and acknowledge what is finished."""
         if self._finished:
             vectors = self._text_vectors()
-            rows = {file.source.path: [*file.rows, *self._text_rows(file, vectors)] for file in self._finished}
+            rows = {
+                file.source.path: as_stored([*file.rows, *self._text_rows(file, vectors)], self._index.precision)
+                for file in self._finished
+            }
             lines = [self._line(file, rows[file.source.path]) for file in self._finished]
             facts = [_final_facts(file) for file in self._finished if rows[file.source.path]]
             removed = sorted({path for file in self._finished for path in file.replaces})

@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
 from vlsa.retrieve.search.asked import Asked
-from vlsa.retrieve.search.candidates import MOST_EXACT, candidates
+from vlsa.retrieve.search.candidates import MOST_EXACT, RANKED, candidates
 from vlsa.retrieve.search.moments import Found, Moment, Reason, extent, find_moments, make_moment
 from vlsa.retrieve.search.question import Question
-from vlsa.retrieve.search.scores import Scores, scores_of
+from vlsa.retrieve.search.scores import Scores, Whole, scores_of
 from vlsa.retrieve.search.searched import Cosines, Searched
 from vlsa.retrieve.search.stand_out import LEAST_ABOVE_CHANCE, Typical, nothing_stands_out
 from vlsa.retrieve.search.texts import of_windows
@@ -73,7 +73,8 @@ def _compared(
 ) -> tuple[Searched, Scores, list[Found]]:
     """Some windows, what they score, and the moments among them."""
     part = searched.at(rows)
-    scores = scores_of(Cosines(part), asked, literal[rows], (Cosines(searched.sample), len(searched.windows)))
+    whole = Whole(Cosines(searched.sample), len(searched.windows), literal[~np.isnan(literal)], RANKED)
+    scores = scores_of(Cosines(part), asked, literal[rows], whole)
     return part, scores, _found(part, question, scores, allowed[rows])
 
 

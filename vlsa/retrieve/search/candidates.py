@@ -20,34 +20,48 @@ CANDIDATES = 8_000
 """By meaning, and by the words that occur."""
 FEW_KEPT = 16_000
 """So many windows of a filter are all compared."""
+RANKED = 1_000
+"""The best of all are compared too where a filter leaves them out: ranks are among all windows."""
 GROWN, NEIGHBOURS = 256, 5
 """So many of the best bring along so many windows on either side, which may belong to their moments."""
+_STEP = 64
+"""Of so many scores one is looked at to guess how high the best are."""
 
 
 def candidates(
     searched: Searched, asked: Sequence[Asked], literal: Float[np.ndarray, " N"], allowed: Bool[np.ndarray, " N"]
 ) -> Int64[np.ndarray, " n"]:
     """The numbers of the windows that are to be compared, in order."""
-    if np.count_nonzero(allowed) <= FEW_KEPT:
-        return np.flatnonzero(allowed)
     rough, sample = RoughCosines(searched), Cosines(searched.sample)
-    chosen = []
+    num_allowed, everywhere = np.count_nonzero(allowed), np.ones(len(allowed), bool)
+    chosen = allowed.copy() if num_allowed <= FEW_KEPT else np.zeros(len(allowed), bool)
     for group in groups_of(asked):
         scores = rough.of(group[0]) if is_plain(group) else meaning(group, rough, sample)
-        best = _highest(np.where(allowed, scores, np.nan), CANDIDATES)
-        chosen += [best, _near(searched, _highest(scores[best], GROWN, best))]
-    chosen.append(_highest(np.where(allowed, literal, np.nan), CANDIDATES))
-    return np.unique(np.concatenate(chosen))
+        if num_allowed > FEW_KEPT:
+            best = _highest(scores, allowed, CANDIDATES)
+            chosen[best] = True
+            first = best[np.argsort(-scores[best])[:GROWN]]
+            chosen[_near(searched, first)] = True
+        if num_allowed < len(allowed):
+            chosen[_highest(scores, everywhere, RANKED)] = True
+    chosen[_highest(literal, allowed, CANDIDATES)] = True
+    return np.flatnonzero(chosen)
 
 
-def _highest(
-    scores: Float[np.ndarray, " N"], count: int, numbers: Int64[np.ndarray, " N"] | None = None
-) -> Int64[np.ndarray, " n"]:
-    """The numbers of the highest scores; nan is none."""
-    there = np.flatnonzero(~np.isnan(scores))
+def _highest(scores: Float[np.ndarray, " N"], allowed: Bool[np.ndarray, " N"], count: int) -> Int64[np.ndarray, " n"]:
+    """The numbers of the highest scores of those allowed; nan is none."""
+    there = np.flatnonzero(allowed & (scores >= _nearly(scores[::_STEP][allowed[::_STEP]], count)))
+    if len(there) < count:
+        there = np.flatnonzero(allowed & ~np.isnan(scores))
     if len(there) > count:
         there = there[np.argpartition(scores[there], -count)[-count:]]
-    return there if numbers is None else numbers[there]
+    return there
+
+
+def _nearly(some: Float[np.ndarray, " n"], count: int) -> float:
+    """A score that about twice as many reach as are wanted, by one of _STEP scores."""
+    some, rank = some[~np.isnan(some)], 2 * count // _STEP
+    return float(np.partition(some, -rank)[-rank]) if 0 < rank < len(some) else -np.inf
 
 
 def _near(searched: Searched, rows: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " m"]:

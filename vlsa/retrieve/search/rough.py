@@ -8,7 +8,7 @@ Axes: N windows, n a block of them, S spaces of W numbers, D width of a vector i
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from vlsa.retrieve.search.asked import Asked
 from vlsa.retrieve.search.products import widened
@@ -21,6 +21,15 @@ DIRECTIONS = 64
 
 class RoughCosines(Cosines):
     """Cosines by the sketches of an index; with texts they are exact."""
+
+    def of(self, asked: Asked, column: str | None = None) -> Float[np.ndarray, " N"]:
+        """As float32, but for texts."""
+        column = column or asked.column
+        if column == "text":
+            return super().of(asked, column)
+        cosines = self._product(column, asked) / np.float32(asked.num_spaces)
+        present = self.searched.present[column]
+        return cosines if present.all() else np.where(present, cosines, np.float32(np.nan))
 
     def _product(self, column: str, asked: Asked) -> Float32[np.ndarray, " N"]:
         if column == "text":

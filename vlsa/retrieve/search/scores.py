@@ -2,12 +2,11 @@
 
 Reads searched.py; feeds answer.py and candidates.py. Medians and spreads, against which cosines are measured, are those
 of all windows, or of a fixed sample of them where only some windows (candidates) are scored.
-Axes: N windows that are scored, S windows of the sample.
+Axes: N windows that are scored, S windows of the sample, W windows in which words occur.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -28,13 +27,20 @@ class Ranking:
     sample: Float[np.ndarray, " S"] | None = None
     num_windows: int = 0
     """Of the index, where the scores are those of some of its windows."""
+    num_best: int = 0
+    """So many of the best of the index are among these windows, so that their ranks are known."""
+
+    @property
+    def is_any(self) -> bool:
+        """Whether any window of the index has a score."""
+        return not np.isnan(self.scores if self.sample is None else self.sample).all()
 
     def rank(self, window: int) -> int:
         """How many windows score more, and 1; where some are scored, the larger of their count and the sample's."""
         score = self.scores[window]
         above = int(np.sum(self.scores > score))
         if self.sample is not None:
-            above = max(above, round(float(np.mean(self.sample > score)) * self.num_windows))
+            above = max(above, round(np.sum(self.sample > score) * self.num_windows / max(len(self.sample), 1)))
         return above + 1
 
     def ranks(self) -> Float64[np.ndarray, " N"]:
@@ -42,9 +48,22 @@ class Ranking:
         ranks = ranks_of(self.scores)
         if self.sample is not None:
             ordered = np.sort(self.sample[~np.isnan(self.sample)])
-            above = len(ordered) - np.searchsorted(ordered, self.scores, "right")
-            ranks = np.maximum(ranks, 1 + above * (self.num_windows / len(self.sample)))
+            above, least = (len(ordered) - np.searchsorted(ordered, self.scores, side) for side in ("right", "left"))
+            estimated = 0.5 + (above + least) / 2 * (self.num_windows / max(len(self.sample), 1))
+            ranks = np.where(ranks <= self.num_best, ranks, np.maximum(ranks, estimated))
         return ranks
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """What is known of all windows of an index, where some of them are scored."""
+
+    sample: Cosines
+    num_windows: int
+    words: Float[np.ndarray, " W"]
+    """Scores of the words in all windows in which they occur."""
+    num_best: int
+    """So many windows that are best by meaning are among those that are scored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,34 +81,33 @@ class Scores:
 
 
 def scores_of(
-    cosines: Cosines,
-    asked: Sequence[Asked],
-    literal: Float[np.ndarray, " N"],
-    sample: tuple[Cosines, int] | None = None,
+    cosines: Cosines, asked: Sequence[Asked], literal: Float[np.ndarray, " N"], index: Whole | None = None
 ) -> Scores:
-    """Of all windows; or of some, with a sample of all and their number."""
-    reference, num_windows = sample or (cosines, len(cosines))
+    """Of all windows; or of some windows of an index."""
+    reference, num_windows = (cosines, len(cosines)) if index is None else (index.sample, index.num_windows)
     groups = groups_of(asked)
     meanings = [meaning(group, cosines, reference) for group in groups]
-    of_all = meanings if sample is None else [meaning(group, reference, reference) for group in groups]
+    of_all = meanings if index is None else [meaning(group, reference, reference) for group in groups]
     each = [
         found if is_plain(group) else Typical.of(one).stand_out(found)
         for group, found, one in zip(groups, meanings, of_all, strict=True)
     ]
     stand_out = np.fmax.reduce(each or [np.full(len(cosines), np.nan)])
-    samples: list[Any] = [None] * len(groups) if sample is None else of_all
-    rankings = [Ranking(one, other, num_windows) for one, other in zip(meanings, samples, strict=True)]
-    rankings = [one for one in (*rankings, Ranking(literal)) if not np.isnan(one.scores).all()]
+    words = Ranking(literal) if index is None else Ranking(literal, index.words, len(index.words))
+    samples = of_all if index else [None] * len(groups)
+    num_best = index.num_best if index else 0
+    rankings = [Ranking(one, other, num_windows, num_best) for one, other in zip(meanings, samples, strict=True)]
+    rankings = [one for one in (*rankings, words) if one.is_any]
     order = rankings[0].scores if rankings else literal
     if len(rankings) > 1:
         order = fuse_by_rank([one.scores for one in rankings], [one.ranks() for one in rankings])
     shares = np.mean(~np.all([np.isnan(one) for one in of_all], axis=0)) if of_all else 0.0
     by_modality, sampled = (_by_modality(one, asked) for one in (cosines, reference))
     reasons = {
-        name: Ranking(scores, None if sample is None else sampled[name], num_windows)
+        name: Ranking(scores, None if index is None else sampled[name], num_windows)
         for name, scores in by_modality.items()
     }
-    return Scores(order, stand_out, literal, round(num_windows * float(shares)), reasons | {"words": Ranking(literal)})
+    return Scores(order, stand_out, literal, round(num_windows * float(shares)), reasons | {"words": words})
 
 
 def groups_of(asked: Sequence[Asked]) -> list[list[Asked]]:

@@ -147,12 +147,13 @@ def of_windows(texts: Windows, scores: Float[np.ndarray, " M"], windows: Windows
     best = np.full(len(windows), np.nan)
     rows = np.flatnonzero(~np.isnan(scores))
     if len(windows) and len(rows):
-        longest = windows.longest_seconds + 1.0  # a second more than any rounding
-        period = max(windows.stop_seconds.max(), texts.stop_seconds.max()) + longest
-        line = windows.file[windows.by_time] * period + windows.start_seconds[windows.by_time]
+        before = windows.longest_seconds + 1.0  # a second more than any rounding
+        latest = windows.period_seconds - before  # what lies behind all windows is shown in none
         for part in np.array_split(rows, 1 + len(rows) // ROWS_AT_ONCE):
-            start = texts.file[part] * period + texts.start_seconds[part] - longest
-            row, window = _near(part, start, texts.file[part] * period + texts.stop_seconds[part] + 1.0, line)
+            line = texts.file[part] * windows.period_seconds
+            start = line + np.clip(texts.start_seconds[part], 0, latest) - before
+            stop = line + np.clip(texts.stop_seconds[part], 0, latest) + 1.0
+            row, window = _near(part, start, stop, windows.line)
             window = windows.by_time[window]
             shown = texts.file[row] == windows.file[window]
             shown &= windows.start_seconds[window] < texts.stop_seconds[row]

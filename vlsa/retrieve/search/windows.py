@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,16 @@ class Windows:
     def longest_seconds(self) -> float:
         """Length of the longest window."""
         return float((self.stop_seconds - self.start_seconds).max(initial=0.0))
+
+    @cached_property
+    def period_seconds(self) -> float:
+        """On a line of times on which files lie one after the other, the distance of their starts."""
+        return float(self.stop_seconds.max(initial=0.0)) + 2 * self.longest_seconds + 2
+
+    @cached_property
+    def line(self) -> Float64[np.ndarray, " N"]:
+        """Where each window starts on that line, in the order of time."""
+        return self.file[self.by_time] * self.period_seconds + self.start_seconds[self.by_time]
 
     def at(self, rows: Int64[np.ndarray, " n"]) -> "Windows":
         """Some of them."""

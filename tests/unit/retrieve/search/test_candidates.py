@@ -65,8 +65,9 @@ def asked(topic, weight=1.0, column="media", spaces=("all",)):
 def small(monkeypatch):
     """A large index is one of over 1,000 windows here."""
     monkeypatch.setattr(answering, "MOST_EXACT", 1000)
-    for name, value in {"CANDIDATES": 300, "FEW_KEPT": 100, "GROWN": 60}.items():
+    for name, value in {"CANDIDATES": 300, "FEW_KEPT": 100, "RANKED": 100, "GROWN": 60}.items():
         monkeypatch.setattr(candidates, name, value)
+    monkeypatch.setattr(answering, "RANKED", 100)
     monkeypatch.setattr(searched, "SAMPLE", 1500)
     monkeypatch.setattr(rough, "DIRECTIONS", 16)
 
