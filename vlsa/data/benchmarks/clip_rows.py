@@ -70,8 +70,8 @@ def clips_of(record: Mapping[str, Any], form: Form, *, where: str, path: Path, s
 def _names(video: str, suffix: str, span: Span | None, form: Form, others: tuple[str, ...]) -> dict[str, Any]:
     """Fields of a clip that say which one it is and where its file is searched for."""
     if span is None:
-        bare = next((video[len(each) :] for each in PREFIXES[1:] if video.startswith(each)), "")
-        videos = (bare,) if len(bare) == ID_CHARACTERS else ()
+        bare = (video.removeprefix(prefix) for prefix in PREFIXES[1:] if video.startswith(prefix))
+        videos = tuple(id for id in bare if len(id) == ID_CHARACTERS)
         return {
             "key": video,
             "suffix": suffix,

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from vlsa.data.benchmarks.requests import AnnotatedClip
-from vlsa.data.benchmarks.youtube import ID_CHARACTERS, ids_in, names_of
+from vlsa.data.benchmarks.youtube import ID_CHARACTERS, ids_with_times, names_of
 from vlsa.data.media.suffixes import SOUND_SUFFIXES
 
 
@@ -34,14 +34,14 @@ class MediaFinder:
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         for name in names:
             self._by_stem[PurePosixPath(name).stem].append(name)
-        self._ids = {id for stem in self._by_stem for id in ids_in(stem)}
+        self._cut_ids = {id for stem in self._by_stem for id in ids_with_times(stem)}
 
     def find(self, clip: AnnotatedClip) -> tuple[Found, ...]:
         """What may be the clip's file, the likeliest first: a file of the clip alone comes before the whole video."""
-        has_video = any(len(video) != ID_CHARACTERS or video in self._ids for video in clip.video_names)
+        by_times = any(len(video) != ID_CHARACTERS or video in self._cut_ids for video in clip.video_names)
         found = (
             Found(names, is_cut)
-            for name, is_cut in names_of(clip, has_video=has_video)
+            for name, is_cut in names_of(clip, by_times=by_times)
             if name.rpartition("/")[2] in self._by_stem
             for names in self._choices(self._files(name), clip.suffix)
         )

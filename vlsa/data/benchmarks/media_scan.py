@@ -90,7 +90,7 @@ def _read_notes(folder: Path, path: Path) -> Iterator[tuple[str, "ScannedFile"]]
         for line in file:
             try:
                 note = json.loads(line)
-                name, state, found = note["name"], note["state"], ScannedFile(**note["found"])
+                name, state, found = note["name"], note["state"], ScannedFile(**(note["found"] | {"cues": ()}))
             except (ValueError, TypeError, KeyError):
                 continue
             if state == _state(folder / name):

@@ -149,9 +149,9 @@ def _objects(value: Any, columns: Columns) -> list[Any] | dict[Any, Any] | None:
 
 
 def _lists(value: Any) -> list[list[Any]]:
-    """The lists of a document: itself, or those that it names."""
+    """The lists of a document: itself, or those that it names; an object may also be the only one of a list."""
     if isinstance(value, dict):
-        return [inside for inside in value.values() if isinstance(inside, list)]
+        return [*(inside for inside in value.values() if isinstance(inside, list)), [value]]
     return [value] if isinstance(value, list) else []
 
 

@@ -3,17 +3,17 @@
 Used by webdataset.py and generic.py.
 """
 
+import io
 import os
 import shutil
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from vlsa.base.errors import ManifestError
 from vlsa.base.files import naming
 from vlsa.data.benchmarks.records import MalformedRow
 
 
-def unpack(content: BinaryIO, num_bytes: int, folder: Path, name: str, where: str) -> None:
+def unpack(content: io.BufferedIOBase, num_bytes: int, folder: Path, name: str, where: str) -> None:
     """Write a file under a folder, unless it is there with this size. Raises MalformedRow for a name outside of it."""
     parts = PurePosixPath(name).parts
     if not parts or PurePosixPath(name).is_absolute() or ".." in parts or any("\0" in part for part in parts):

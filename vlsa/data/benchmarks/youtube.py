@@ -50,23 +50,23 @@ def stretch_key(video_id: str, start_seconds: float, stop_seconds: float) -> str
     return f"{video_id}@{milliseconds(start_seconds)}-{milliseconds(stop_seconds)}"
 
 
-def names_of(clip: AnnotatedClip, *, has_video: bool = True) -> Iterator[tuple[str, bool]]:
+def names_of(clip: AnnotatedClip, *, by_times: bool = True) -> Iterator[tuple[str, bool]]:
     """Names of a clip's file without ending, the likeliest first, and whether such a file holds the clip alone.
 
-    has_video: False leaves out the many names that begin with the id of the video.
+    by_times: False leaves out the many names that begin with the id of the video and go on with times.
     """
     yield from ((name, True) for name in clip.cut_names)
-    if has_video and clip.cut_by_times and clip.span:
+    if by_times and clip.cut_by_times and clip.span:
         yield from ((name, True) for video in clip.video_names for name in cut_names(video, *clip.span))
-    for video in clip.video_names if has_video else ():
+    for video in clip.video_names:
         yield from ((f"{prefix}{video}", False) for prefix in (PREFIXES[:1] if clip.suffix else _prefixes(video)))
     yield from ((name, True) for name in clip.last_names)
 
 
-def ids_in(stem: str) -> Iterator[str]:
-    """YouTube ids that a file's name may begin with."""
+def ids_with_times(stem: str) -> Iterator[str]:
+    """YouTube ids that a file's name may begin with, before times."""
     for prefix in PREFIXES:
-        if stem.startswith(prefix) and len(stem) >= len(prefix) + ID_CHARACTERS:
+        if stem.startswith(prefix) and len(stem) > len(prefix) + ID_CHARACTERS:
             yield stem[len(prefix) : len(prefix) + ID_CHARACTERS]
 
 

@@ -32,6 +32,15 @@ def test_published_names_of_audioset_tell_training_from_test(importer):
     assert {row.id: row.split for row in importer.rows} == {"a@0-10000": "train", "b@0-10000": "test"}
 
 
+def test_all_rows_of_segments_with_a_plain_header_are_clips(importer):
+    importer.video("v0.mp4", seconds=200)
+    rows = "".join(f'v{k},0.000,10.000,"/m/068hy,/m/09x0r"\n' for k in range(300))
+    header = "YTID,start_seconds,end_seconds,positive_labels\n"
+    importer.run("audioset", importer.file("eval_segments.csv", header + rows), importer.file("classes.csv", CLASSES))
+    assert importer.summary.annotated["test"].num_clips == 300
+    assert importer.facts() == {"v0@0-10000": ("test", "v0.mp4", 0.0, 10.0, ("Pets, Speech",))}
+
+
 @pytest.mark.parametrize(
     ("segments", "words"),
     [

@@ -50,6 +50,11 @@ DOCUMENTS: dict[str, tuple[str, Any, dict[str, str]]] = {
     ),
     "sounddescs": ("descriptions.json", {"video0": "rain", "1": ["a robin", "sings"]}, {}),
 }
+GENERIC: dict[str, tuple[Any, str]] = {
+    "activitynet": ({"v_video0": {"timestamps": [[0, 5], [6, 7.5]], "sentences": ["a", "b"]}}, ""),
+    "msvd": ({"video0": [["a", "cat"]]}, ""),
+    "json": ([{"p": "video0", "s": [1, 2], "t": "a", "f": "x", "m": "train"}], "path=p,span=s,text=t,folder=f,split=m"),
+}
 TABLES = {
     "audiocaps": b'audiocap_id,youtube_id,start_time,caption\n1,video0,30,a cat\n2,video1,5,"a, dog"\n',
     "audioset": b'# YTID\n# start\n# end\nvideo0, 0.000, 10.000, "/m/09x0r,/m/068hy"\n',
@@ -57,6 +62,7 @@ TABLES = {
     "lsmdc": b"0001_Film_00.00.51.926-00.00.54.129\t1\t2\t3\t4\tSomeone walks.\n",
     "youcook2": b"end,start,task,text,video_id\n20,10,101,cut it,video0\n",
     "howto100m": b"start,end,text\n1.5,2.5,now we\n",
+    "panda70m": b"videoID,timestamp,caption\nvideo0,\"[['0:00:01.0', '0:00:02.5'], [3, 4]]\",\"['a', 'b']\"\n",
 }
 
 
@@ -83,6 +89,17 @@ def test_every_value_of_a_document_may_be_anything(ready: Importer, dataset: str
         content = pickle.dumps(variant) if as_pickle else json.dumps(variant)
         path = ready.file(name.replace("json", "pkl") if as_pickle else name, content)
         only_errors_of_ours(lambda path=path: ready.run(dataset, path, *others(ready, dataset), **options), variant)
+
+
+@pytest.mark.parametrize("dataset", GENERIC)
+def test_every_value_of_a_set_that_is_a_table_may_be_anything(ready: Importer, dataset: str) -> None:
+    document, columns = GENERIC[dataset]
+    for variant in variants(document):
+        name, content = (
+            ("train.pkl", pickle.dumps(variant)) if dataset == "msvd" else ("train.json", json.dumps(variant))
+        )
+        path = ready.file(name, content)
+        only_errors_of_ours(lambda path=path: ready.run(dataset, path, columns=columns), variant)
 
 
 @pytest.mark.parametrize("key", [10**5000, b"x", None, 5, float("nan"), "\ud800"], ids=lambda key: str(type(key)))

@@ -5,7 +5,6 @@ import pickle
 import pytest
 
 from vlsa.base.errors import ManifestError
-from vlsa.data.ingest.scan import ScannedFile
 
 CSV = 'start,end,text\n1.5,4.25,"first, we"\n3,6,cut the wood\n9,8,no\n'
 ALL = {
@@ -57,6 +56,12 @@ def test_the_list_of_videos_takes_a_part(howto):
     assert [row.id for row in howto.rows] == ["-vid_b@0-5000"]
 
 
+@pytest.mark.parametrize("table", ["video_path\ndeep/-vid_b.webm\n", "video_path\n-vid_b.mp4\n", "video_id\n-vid_b\n"])
+def test_a_list_of_files_takes_a_part_too(howto, table):
+    howto.run("howto100m", howto.file("caption.json", ALL), howto.file("list.csv", table))
+    assert [row.id for row in howto.rows] == ["-vid_b@0-5000"]
+
+
 def test_the_copy_without_sound_is_refused_with_that_reason_before_all_is_looked_at(howto):
     names = [f"v{number:03d}" for number in range(100)]
     howto.video(*(f"{name}.mp4" for name in names), has_sound=False)
@@ -64,7 +69,7 @@ def test_the_copy_without_sound_is_refused_with_that_reason_before_all_is_looked
     with pytest.raises(ManifestError, match=r"none of the 20 scanned files .*HowTo100M .* no audio"):
         howto.run("howto100m", howto.file("caption.json", captions))
     assert len(howto.looked_at) == 20
-    howto.scanned["v050.mp4"] = ScannedFile(20.0, True)
+    howto.video("v050.mp4")
     howto.run("howto100m", howto.root / "caption.json")
     assert [row.id for row in howto.rows] == ["v050@0-5000"]
     assert howto.summary.reasons == {"no_sound": 99}

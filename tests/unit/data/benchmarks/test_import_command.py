@@ -1,6 +1,8 @@
 """The whole way of the command line: real small media, `vlsa import`, then `vlsa prepare` on what it wrote."""
 
 import json
+import tarfile
+from pathlib import Path
 
 import pytest
 from command_lines import call
@@ -55,6 +57,28 @@ def test_a_data_set_is_imported_and_prepared(audiocaps):
         "short_video@0-10000": "train",
     }
     assert all(clip.has_sound and clip.has_video and clip.duration_seconds == 10 for clip in clips.values())
+
+
+def test_shards_of_media_are_unpacked_imported_and_prepared(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_media("a.mp4", pictures=[grey(100)] * 8, frames_per_second=2, sound=tone(4.0), video_codec="mpeg4")
+    for shard in ("train-0", "test-0"):
+        with tarfile.open(f"{shard}.tar", "w") as tar:
+            tar.add("a.mp4", "1.mp4")
+            Path("1.json").write_text(json.dumps({"caption": f"a tone of {shard}"}))
+            tar.add("1.json")
+    line = "vlsa import webdataset '{train,test}-0.tar' --columns text=caption --media unpacked clips.jsonl --workers 0"
+    result = call(line)
+    assert result.exit_code == 0, result.output
+    assert (
+        "2 clips: 1 train (1 caption), 1 test (1 caption); 2 clips with audio. Nothing was left out." in result.stdout
+    )
+    prepared = call("vlsa prepare clips.jsonl store --recipe tiny --workers 0")
+    assert prepared.exit_code == 0, prepared.output
+    assert {clip.texts[0]: clip.split for clip in ClipStore.open(tmp_path / "store").clips} == {
+        "a tone of train-0": "train",
+        "a tone of test-0": "test",
+    }
 
 
 def test_the_help_lists_every_data_set_with_a_line():

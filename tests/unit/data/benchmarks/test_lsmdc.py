@@ -30,6 +30,12 @@ def test_clips_of_one_id_become_one_row_with_all_its_sentences(importer):
     assert all("." not in row.id for row in importer.rows)
 
 
+def test_a_quote_before_a_clip_s_name_is_not_part_of_it(importer):
+    importer.video(f"0001_American_Beauty/{FIRST}.avi")
+    importer.run("lsmdc", importer.file("test.csv", '"' + line(FIRST, 'He says "so".')))
+    assert [row.texts for row in importer.rows] == [('He says "so".',)]
+
+
 def test_published_names_tell_their_splits(importer):
     importer.video(f"a/{FIRST}.avi", f"b/{SECOND}.avi")
     train = importer.file("LSMDC16_annos_training.csv", line(FIRST, "a"))

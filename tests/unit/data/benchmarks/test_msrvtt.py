@@ -55,6 +55,11 @@ def test_a_list_says_which_videos_are_trained_on_with_either_json(msrvtt, form):
     assert msrvtt.facts()["video1"][-1] == ("first of 1", "second of 1")
 
 
+def test_a_list_without_a_header_says_which_videos_are_trained_on(msrvtt):
+    msrvtt.run("msrvtt", msrvtt.old, msrvtt.test, msrvtt.file("train_list.txt", "video1\nvideo2\n"))
+    assert splits(msrvtt) == {"video1": "train", "video2": "train", "video3": "test"}
+
+
 def test_the_full_split_is_that_of_the_json(msrvtt):
     msrvtt.run("msrvtt", msrvtt.data, variant="full")
     assert splits(msrvtt) == {"video0": "train", "video1": "val", "video2": "test", "video3": "test"}

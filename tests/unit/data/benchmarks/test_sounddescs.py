@@ -2,10 +2,12 @@
 
 import pickle
 import pickletools
+from collections import OrderedDict, defaultdict
 
 import pytest
 
 from vlsa.base.errors import ManifestError
+from vlsa.data.benchmarks.pickles import read_pickle
 
 
 class Bomb:
@@ -34,6 +36,44 @@ def test_ids_keep_their_zeros_and_every_protocol_is_read(importer, protocol):
     }
     assert [(line.id, line.reason) for line in importer.report] == [("0001", "no_caption")]
     assert sorted(importer.looked_at) == ["07033137.wav", "nhu05091190.wav"]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("kind", [defaultdict, OrderedDict])
+def test_the_dicts_of_the_standard_library_are_read_as_plain_ones(importer, protocol, kind):
+    importer.video("07033137.wav", "nhu05091190.wav")
+    captions = defaultdict(list) if kind is defaultdict else OrderedDict()
+    captions |= CAPTIONS
+    path = importer.file("raw-captions.pkl", pickle.dumps(captions, protocol))
+    importer.run("sounddescs", path, importer.file("test_list.txt", "07033137\nnhu05091190\n"))
+    assert [facts[-1] for facts in importer.facts().values()] == [
+        ("Rain on a tin roof.",),
+        ("A robin", "A robin sings"),
+    ]
+    assert type(read_pickle(path)) is dict
+
+
+def calls(name: str, arguments: bytes) -> bytes:
+    """A pickle of {"1": NAME(*ARGUMENTS)}."""
+    return b"\x80\x02}X\x01\x00\x00\x001c" + name.replace(".", "\n").encode() + b"\n" + arguments + b"Rs."
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        calls("builtins.list", b")"),
+        calls("builtins.eval", b"X\x03\x00\x00\x001+1\x85"),
+        calls("collections.Counter", b")"),
+        calls("collections.defaultdict", b"N"),
+        calls("collections.OrderedDict", b"K\x05\x85R(K\x05\x85"),
+        calls("collections.OrderedDict", b"]K\x05a\x85"),
+        b"\x80\x02}ccollections\ndefaultdict\nNs.",
+    ],
+)
+def test_only_dicts_are_made_by_a_pickle(tmp_path, data):
+    (tmp_path / "a.pkl").write_bytes(data)
+    with pytest.raises(ManifestError, match=r"a.pkl: (not a whole pickle|this pickle asks)"):
+        read_pickle(tmp_path / "a.pkl")
 
 
 def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(importer):
