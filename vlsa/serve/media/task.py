@@ -5,11 +5,12 @@ The tasks are those of images.py and its neighbours; services.py keeps the proce
 
 import resource
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vlsa.data.engine.workers import Heartbeat
 
 
+@runtime_checkable
 class Task(Protocol):
     """Picklable; its value too."""
 
