@@ -21,6 +21,7 @@ SLOW = {
     "test_index", "test_results_file", "test_compare", "test_ranks", "test_figures", "test_files",
     "test_truth", "test_prepare", "test_cached_clips", "test_hostile", "test_hostile_stores",
     "test_hostile_annotations", "test_tables", "test_public", "test_public_encoders", "test_hub",
+    "test_map_routes", "test_playback", "test_export_routes", "test_jobs", "test_safety", "test_slow_clients",
 }
 # fmt: on
 """Folders and modules that train, start processes or take seconds a test: left out by `make test-fast`."""
