@@ -1,6 +1,7 @@
 """The models of a server: loaded once, encoding together what waits, each job with its own error."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -38,6 +39,13 @@ def models():
     models.close()
 
 
+def wait_until(reached):
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def opened(index, encoder=None):
     return OpenIndex.open("index", index, ServeSettings(indexes=(index,)), encoder)
 
@@ -46,9 +54,10 @@ def test_texts_that_wait_are_encoded_together_and_each_has_its_own_row(models):
     encoder = Held()
     served = ServedEncoder(encoder, models, lambda *_: pytest.fail("nothing is decoded"))
     with ThreadPoolExecutor(9) as clients:
-        rows = [clients.submit(served.encode_text, [f"number {number}"]) for number in range(9)]
-        while len(models._jobs) < 8:
-            assert not any(row.done() for row in rows)
+        rows = [clients.submit(served.encode_text, ["number 0"])]
+        wait_until(lambda: models.num_batches == 1)  # it is held
+        rows += [clients.submit(served.encode_text, [f"number {number}"]) for number in range(1, 9)]
+        wait_until(lambda: len(models._jobs) == 8)
         encoder.may_go.set()
         for number, row in enumerate(rows):
             np.testing.assert_array_equal(row.result()[0], concept(number))
@@ -59,12 +68,10 @@ def test_a_text_that_fails_fails_alone(models):
     encoder = Held()
     served = ServedEncoder(encoder, models, lambda *_: None)
     with ThreadPoolExecutor(3) as clients:
-        first = clients.submit(served.encode_text, ["number 1"])
-        while models.num_batches < 1:
-            assert not first.done()
+        clients.submit(served.encode_text, ["number 1"])
+        wait_until(lambda: models.num_batches == 1)
         rows = [clients.submit(served.encode_text, [text]) for text in ("no number", "number 2")]
-        while len(models._jobs) < 2:
-            assert not any(row.done() for row in rows)
+        wait_until(lambda: len(models._jobs) == 2)
         encoder.may_go.set()
         with pytest.raises(AssertionError, match="no number in"):
             rows[0].result()
