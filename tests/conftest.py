@@ -16,12 +16,14 @@ torch.set_num_threads(1)  # models of this size lose by sharing; and sums then f
 
 # fmt: off
 SLOW = {
-    "integration", "bench", "test_many_ranks", "test_step", "test_acceleration", "test_loop", "test_trackers",
+    "integration", "bench", "serve", "test_standing",
+    "test_many_ranks", "test_step", "test_acceleration", "test_loop", "test_trackers",
     "test_hostile_checkpoints", "test_interrupted_training", "test_onnx", "test_sampling", "test_build",
     "test_index", "test_results_file", "test_compare", "test_ranks", "test_figures", "test_files",
     "test_truth", "test_prepare", "test_cached_clips", "test_hostile", "test_hostile_stores",
     "test_hostile_annotations", "test_tables", "test_public", "test_public_encoders", "test_hub",
     "test_sentence_transformers",
+    "test_map_routes", "test_playback", "test_export_routes", "test_jobs", "test_safety", "test_slow_clients",
 }
 # fmt: on
 """Folders and modules that train, start processes or take seconds a test: left out by `make test-fast`."""

@@ -78,6 +78,14 @@ def _compared(
     return part, scores, _found(part, question, scores, allowed[rows])
 
 
+def stand_outs(
+    searched: Searched, question: Question, asked: Sequence[Asked], kept: Bool[np.ndarray, " N"] | None = None
+) -> Float64[np.ndarray, " N"]:
+    """How far each window stands out by its meaning; nan where it cannot be compared, or is not kept."""
+    found = scores_of(Cosines(searched), asked, np.full(len(searched.windows), np.nan)).stand_out
+    return np.where(_allowed(searched, question, kept), found, np.nan)
+
+
 def answer_of_scores(
     searched: Searched, scores: Float[np.ndarray, " N"], k: int, kept: Bool[np.ndarray, " N"] | None = None
 ) -> Answer:
