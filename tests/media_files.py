@@ -128,6 +128,60 @@ def _mux_cues(container: Any, stream: Any, cues: Sequence[tuple[float, float, st
         container.mux(packet)
 
 
+def write_tracks(
+    path: Path,
+    sounds: Sequence[np.ndarray],
+    dispositions: Sequence[int],
+    *,
+    pictures: Sequence[np.ndarray] = (),
+    rate_hz: int = RATE_HZ,
+) -> Path:
+    """A file with several FLAC streams, each with what the container says of it, and pictures at 25 a second."""
+    with av.open(str(path), "w") as container:
+        writers = []
+        if len(pictures):
+            video = _add_video(container, "libx264", pictures[0], 25, None)
+            writers.append((video, list(_video_frames(pictures, np.arange(len(pictures)) / 25))))
+        for sound, disposition in zip(sounds, dispositions, strict=True):
+            stream = container.add_stream("flac", rate=rate_hz)
+            stream.codec_context.layout = "mono"
+            stream.disposition = av.stream.Disposition(disposition)
+            writers.append((stream, list(_audio_frames(sound[None], rate_hz, 0.0))))
+        _mux_in_turn(container, writers)
+    return path
+
+
+def write_plain_frames(
+    path: Path,
+    codec: str,
+    frame: Any,
+    *,
+    num_frames: int = 10,
+    options: dict[str, str] | None = None,
+    set_up: Callable[[Any], None] | None = None,
+) -> Path:
+    """The same `av.VideoFrame` over and over, 25 a second, in its own pixel format."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, frame.format.name
+        if set_up is not None:
+            set_up(stream)
+        for number in range(num_frames):
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def plain_planes(pixel_format: str, levels: Sequence[int], side_px: int = 64) -> Any:
+    """A square `av.VideoFrame` whose planes hold one number each, 8 bits or more by its format."""
+    frame = av.VideoFrame(side_px, side_px, pixel_format)
+    kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
+    for plane, level in zip(frame.planes, levels, strict=True):
+        plane.update(np.full(plane.buffer_size // np.dtype(kind).itemsize, level, kind).tobytes())
+    return frame
+
+
 def write_flash_and_beep(
     path: Path,
     *,

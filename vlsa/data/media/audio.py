@@ -17,6 +17,9 @@ PRE_ROLL_SECONDS = 0.25
 """Decoded before the stretch, so that codecs with a memory (MP3, Opus) have settled."""
 GAP_SECONDS = 0.03
 """Time stamps that differ from the sample count by less are rounding; by more, something is missing."""
+CANCELLED_SHARE = 1e-3
+"""Of the energy of its channels; a mean with less is silence, as of a channel and its inverse. (Of C channels of which
+one sounds, the mean keeps 1/C.)"""
 EDGE_SECONDS = 0.05
 """Kept around the stretch while resampling, so that the filter has both sides."""
 
@@ -28,7 +31,13 @@ class _Piece:
     start_seconds: float
     rate_hz: int
     parts: list[np.ndarray] = field(default_factory=list)
+    """float32, C N each; C is the same in all."""
     num_samples: int = 0
+
+    @property
+    def num_channels(self) -> int:
+        """C."""
+        return self.parts[0].shape[0]
 
     @property
     def end_seconds(self) -> float:
@@ -38,17 +47,27 @@ class _Piece:
     def add(self, samples: np.ndarray) -> None:
         """Samples that follow at once."""
         self.parts.append(samples)
-        self.num_samples += len(samples)
+        self.num_samples += samples.shape[1]
 
     def cut(self, start_seconds: float, stop_seconds: float) -> tuple[float, np.ndarray]:
         """The samples between two times, and when the first of them sounds."""
         first = max(round((start_seconds - self.start_seconds) * self.rate_hz), 0)
         last = max(round((stop_seconds - self.start_seconds) * self.rate_hz), first)
-        return self.start_seconds + first / self.rate_hz, np.concatenate(self.parts)[first:last]
+        return self.start_seconds + first / self.rate_hz, np.concatenate(self.parts, axis=1)[:, first:last]
 
 
-def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int) -> np.ndarray | None:
-    """The audio between two times of the source: float32, S = round(duration x rate), in [-1, 1].
+@dataclass(frozen=True)
+class ReadSound:
+    """The audio of a stretch."""
+
+    samples: np.ndarray
+    """float32, S = round(duration x rate), in [-1, 1]."""
+    choices: tuple[str, ...]
+    """Words on how it was made: the stream (`audio-2-of-3`), and `one-channel` where the mean would be silence."""
+
+
+def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int) -> ReadSound | None:
+    """The audio between two times of the source.
 
     None when there is no audio stream, when it covers less than half of the stretch, or when all of it is exactly zero.
     Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without audio.
@@ -63,15 +82,18 @@ def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample
         return None
     sound = np.zeros(round((stop_seconds - start_seconds) * sample_rate_hz), np.float32)
     lead_seconds = round(EDGE_SECONDS * sample_rate_hz) / sample_rate_hz  # whole samples: both rates' grids meet there
+    choices = dict.fromkeys(source.choices())
     for piece in pieces:
-        first_seconds, samples = piece.cut(start_seconds - lead_seconds, stop_seconds + EDGE_SECONDS)
+        first_seconds, channels = piece.cut(start_seconds - lead_seconds, stop_seconds + EDGE_SECONDS)
+        samples, is_one_channel = mono(channels)
+        choices |= {"one-channel": None} if is_one_channel else {}
         _place(
             sound,
             resample(samples, piece.rate_hz, sample_rate_hz),
             round((first_seconds - start_seconds) * sample_rate_hz),
         )
     _check_finite(source, sound)
-    return np.clip(sound, -1, 1, out=sound) if sound.any() else None
+    return ReadSound(np.clip(sound, -1, 1, out=sound), tuple(choices)) if sound.any() else None
 
 
 def _read_pieces(source: Source, start_seconds: float, stop_seconds: float) -> tuple[list[_Piece], bool]:
@@ -91,19 +113,23 @@ def _read_pieces(source: Source, start_seconds: float, stop_seconds: float) -> t
 
 
 def _extend(pieces: list[_Piece], seconds: float, frame: Any) -> None:
-    """Add a frame to the last piece, or start a new one where time jumps or the rate changes. nan = no time given."""
+    """Add a frame to the last piece, or start a new one where time jumps, or the rate or the channels change.
+
+    nan = no time given.
+    """
+    samples = channels_of(frame)
     goes_on = (
         bool(pieces)
-        and pieces[-1].rate_hz == frame.sample_rate
+        and (pieces[-1].rate_hz, pieces[-1].num_channels) == (frame.sample_rate, len(samples))
         and not (abs(seconds - pieces[-1].end_seconds) > GAP_SECONDS)
     )
     if not goes_on:
         pieces.append(_Piece(seconds if seconds == seconds else 0.0, frame.sample_rate))
-    pieces[-1].add(mono(frame))
+    pieces[-1].add(samples)
 
 
-def mono(frame: Any) -> np.ndarray:
-    """A frame's channels, averaged: float32, N. (libswresample's own mono is 1.414 times as loud.)"""
+def channels_of(frame: Any) -> np.ndarray:
+    """A frame's samples: float32, C N, in [-1, 1]."""
     samples = frame.to_ndarray()
     if samples.dtype == np.uint8:
         samples = samples.astype(np.float32) / 128 - 1
@@ -111,7 +137,19 @@ def mono(frame: Any) -> np.ndarray:
         samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
-    return samples.mean(axis=0, dtype=np.float32)
+    return samples.astype(np.float32, copy=False)
+
+
+def mono(channels: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The mean of channels (C N) as float32, N; or the loudest where they cancel out, and whether they do.
+
+    (libswresample's own mono is 1.414 times as loud.)
+    """
+    mean = channels.mean(axis=0, dtype=np.float32)
+    energies = np.square(channels).mean(axis=1) if channels.size else np.zeros(len(channels))
+    if len(channels) > 1 and np.square(mean).sum() < CANCELLED_SHARE * energies.mean() * len(mean):
+        return np.ascontiguousarray(channels[int(energies.argmax())]), True
+    return mean, False
 
 
 def resample(samples: np.ndarray, rate_hz: int, new_rate_hz: int) -> np.ndarray:

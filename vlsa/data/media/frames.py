@@ -1,22 +1,21 @@
-"""Frames at wanted times, upright and in RGB; and image files.
+"""Frames at wanted times, as images of one size.
 
-Reads a `Source`; feeds decode.py.
+Reads a `Source`; feeds decode.py. A frame is made an image, of the size that is kept, when it is picked.
 Axes: F frames, H W pixels.
 """
 
 import itertools
 import math
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from vlsa.base.errors import MediaError
-from vlsa.data.media.container import HOLE_SECONDS, Source, TimedFrame, check_file
-from vlsa.data.media.probe import MediaFacts, upright_size
-from vlsa.data.media.suffixes import IMAGE_SUFFIXES
+from vlsa.data.media.container import HOLE_SECONDS, Source, TimedFrame
+from vlsa.data.media.probe import MediaFacts
+from vlsa.data.media.render import PickedFrames, Renderer
 
 ROUNDING_SECONDS = 1e-4
 """Time stamps are rounded (the container's start to a microsecond, some frames to a millisecond's tenth)."""
@@ -24,16 +23,31 @@ SKIPPABLE_CODECS = frozenset({"h264", "hevc", "mpeg4"})
 """Where leaving out frames that no other frame needs was measured to be exact. (It is not for AV1.)"""
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A frame that was picked."""
+
+    wanted_seconds: float
+    seconds: float
+    """When it is first shown."""
+    key_seconds: float
+    """When the key frame is shown that it was decoded from."""
+
+
 @dataclass
 class _Picker:
-    """Takes frames in order and keeps, for each wanted time, the one that is shown then."""
+    """Takes frames in order and keeps, for each wanted time, the image of the one that is shown then."""
 
     wanted: Sequence[float]
     margin_seconds: float
     """Frames this near to the next wanted time are all decoded; inf = all frames are."""
-    kept: list[tuple[float, TimedFrame]] = field(default_factory=list)
+    render: Callable[[Any], np.ndarray]
+    kept: list[_Kept] = field(default_factory=list)
+    images: np.ndarray | None = None
+    """uint8, F H W 3; F = the number of wanted times, of which the first `len(kept)` are filled."""
     num_done: int = 0
     shown: TimedFrame | None = None
+    key_seconds: float = -math.inf
 
     def may_skip(self, seconds: float) -> bool:
         """Whether a frame at this time can be neither wanted nor the one before a wanted one."""
@@ -43,6 +57,7 @@ class _Picker:
         """See the next frame; False when no more are needed."""
         self._settle(frame.seconds - ROUNDING_SECONDS, later=frame)
         self.shown = frame
+        self.key_seconds = frame.seconds if frame.frame.key_frame else self.key_seconds
         return self.num_done < len(self.wanted)
 
     def finish(self, end_seconds: float) -> None:
@@ -53,29 +68,41 @@ class _Picker:
         while self.num_done < len(self.wanted) and self.wanted[self.num_done] < until_seconds:
             wanted = self.wanted[self.num_done]
             if self.shown is not None:
-                self.kept.append((wanted, self.shown))
+                self._keep(wanted, self.shown)
             elif later is not None and later.seconds - wanted <= HOLE_SECONDS:
-                self.kept.append((wanted, later))  # the video starts a moment after the audio
+                self._keep(wanted, later)  # the video starts a moment after the audio
             self.num_done += 1
+
+    def _keep(self, wanted: float, frame: TimedFrame) -> None:
+        number = len(self.kept)
+        is_again = number > 0 and self.kept[-1].seconds == frame.seconds
+        image = self.images[number - 1] if is_again else self.render(frame.frame)
+        if self.images is None:
+            self.images = np.empty((len(self.wanted), *image.shape), np.uint8)
+        self.images[number] = image
+        self.kept.append(_Kept(wanted, frame.seconds, self.key_seconds))
 
 
 def read_frames(
     source: Source, wanted_seconds: Sequence[float], short_side_px: int | None, facts: MediaFacts | None = None
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The frames (uint8, F H W 3) shown at the wanted times (ascending, seconds of the source) and their own times (F).
+) -> PickedFrames | None:
+    """The frames shown at the wanted times (ascending, seconds of the source).
 
     Wanted times before the first or after the last frame are left out; None when that leaves less than half.
-    Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without video.
+    Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without video, or lie between a
+    frame and the key frame that it was decoded from.
     """
     if source.stream("video") is None or len(wanted_seconds) == 0:
         return None
     assert all(earlier <= later for earlier, later in itertools.pairwise(wanted_seconds)), wanted_seconds
-    picker = _Picker(list(wanted_seconds), _margin_seconds(source, facts))
+    renderer = Renderer(source, short_side_px)
+    picker = _Picker(list(wanted_seconds), _margin_seconds(source, facts), renderer.render)
     _pick(source, picker)
-    if 2 * len(picker.kept) < len(wanted_seconds):
+    if picker.images is None or 2 * len(picker.kept) < len(wanted_seconds):
         return None
-    frames = _render(source, [frame for _, frame in picker.kept], short_side_px)
-    return frames, np.array([frame.seconds for _, frame in picker.kept])
+    num_kept = len(picker.kept)
+    images = picker.images if num_kept == len(wanted_seconds) else picker.images[:num_kept].copy()
+    return PickedFrames(images, np.array([kept.seconds for kept in picker.kept]), tuple(renderer.choices))
 
 
 def _pick(source: Source, picker: _Picker) -> None:
@@ -92,9 +119,10 @@ def _pick(source: Source, picker: _Picker) -> None:
             break
     else:
         picker.finish(_last_frame_ends(source, picker.shown))
-    is_damaged = source.num_bad > (num_bad or 0)
-    if is_damaged:
+    bad_seconds = source.bad_seconds[num_bad or 0 :]
+    if bad_seconds:
         _check_holes(source, picker)
+        _check_past(source, picker, bad_seconds)
 
 
 def _in_order(frames: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
@@ -116,8 +144,8 @@ def _last_frame_ends(source: Source, last: TimedFrame | None) -> float:
 
 
 def _check_holes(source: Source, picker: _Picker) -> None:
-    late = [wanted for wanted, frame in picker.kept if wanted - frame.seconds > HOLE_SECONDS]
-    shown = {wanted for wanted, _ in picker.kept}
+    late = [kept.wanted_seconds for kept in picker.kept if kept.wanted_seconds - kept.seconds > HOLE_SECONDS]
+    shown = {kept.wanted_seconds for kept in picker.kept}
     late += [wanted for wanted in picker.wanted if wanted not in shown]
     if late:
         raise MediaError(
@@ -127,6 +155,17 @@ def _check_holes(source: Source, picker: _Picker) -> None:
         )
 
 
+def _check_past(source: Source, picker: _Picker, bad_seconds: Sequence[float]) -> None:
+    """A decoder goes on after a broken packet, with noise that lasts to the next key frame."""
+    for kept in picker.kept:
+        if any(kept.key_seconds - ROUNDING_SECONDS <= bad <= kept.seconds + HOLE_SECONDS for bad in bad_seconds):
+            raise MediaError(
+                f"{source.path}: damaged near {kept.seconds:.2f} s: the image is made from packets of which some are "
+                "broken, so it may be noise. Copy or download the file again, or drop the clip.",
+                reason="damaged",
+            )
+
+
 def _margin_seconds(source: Source, facts: MediaFacts | None) -> float:
     """How near to a wanted time every frame has to be decoded; inf where skipping is not exact or not known to be."""
     if facts is None or facts.longest_frame_seconds is None or not facts.frames_per_second:
@@ -134,50 +173,3 @@ def _margin_seconds(source: Source, facts: MediaFacts | None) -> float:
     if source.stream("video").codec_context.name not in SKIPPABLE_CODECS:
         return math.inf
     return max(4 / facts.frames_per_second, 1.5 * facts.longest_frame_seconds)
-
-
-def _render(source: Source, frames: list[TimedFrame], short_side_px: int | None) -> np.ndarray:
-    """Frames as RGB, upright, square pixels, all of the first one's size: uint8, F H W 3."""
-    first = frames[0].frame
-    width, height = fit_short_side(*upright_size(first, source.stream("video")), short_side_px)
-    rendered = np.empty((len(frames), height, width, 3), np.uint8)
-    reformatter = VideoReformatter()
-    for k, frame in enumerate(frames):
-        if k and frame is frames[k - 1]:
-            rendered[k] = rendered[k - 1]
-            continue
-        quarter_turns = frame.frame.rotation // 90 % 4
-        stored = (height, width) if quarter_turns % 2 else (width, height)
-        image = reformatter.reformat(frame.frame, *stored, "rgb24", interpolation="AREA", threads=1)
-        rendered[k] = np.rot90(image.to_ndarray(), quarter_turns)
-    return rendered
-
-
-def fit_short_side(width_px: int, height_px: int, short_side_px: int | None) -> tuple[int, int]:
-    """Width and height with the short side at `short_side_px` and the aspect kept; unchanged for None."""
-    if short_side_px is None:
-        return width_px, height_px
-    scale = short_side_px / min(width_px, height_px)
-    return max(round(width_px * scale), 1), max(round(height_px * scale), 1)
-
-
-def is_image(path: str | os.PathLike[str]) -> bool:
-    """Whether the name is that of an image (by its ending)."""
-    return os.path.splitext(os.fspath(path))[1].lower() in IMAGE_SUFFIXES
-
-
-def read_image(path: str | os.PathLike[str], short_side_px: int | None) -> np.ndarray:
-    """An image file, upright: uint8, 1 H W 3. Raises MediaError, reason missing, empty, unreadable and so on."""
-    from PIL import Image, ImageOps
-
-    check_file(path)
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGBA").convert("RGB")
-    except Exception as error:
-        raise MediaError(
-            f"{path}: not a readable image ({type(error).__name__}). Check that it opens elsewhere, or drop it.",
-            reason="unreadable",
-        ) from error
-    size = fit_short_side(*image.size, short_side_px)
-    return np.asarray(image.resize(size, Image.Resampling.BOX) if size != image.size else image, np.uint8)[None].copy()

@@ -1,0 +1,58 @@
+"""What can be said of a media file before it is decoded: whether it can be read, and whether it is whole.
+
+Feeds container.py, decode.py and images.py.
+"""
+
+import os
+from pathlib import Path
+
+from vlsa.base.errors import MediaError
+
+
+def check_file(path: str | os.PathLike[str]) -> None:
+    """Raise MediaError unless the path is a file with bytes in it that we may read."""
+    file = Path(path)
+    try:
+        there = file.exists()
+    except OSError as error:  # a name that is too long, a folder that we may not enter
+        raise MediaError(f"{path}: cannot be reached ({error.strerror}). Check the path.", reason="missing") from error
+    if not there:
+        raise MediaError(f"{path}: no such file; nothing can be read. Check the path.", reason="missing")
+    if not file.is_file():
+        raise MediaError(f"{path}: not a file; a media file is needed here. Name one file.", reason="not_a_file")
+    if file.stat().st_size == 0:
+        raise MediaError(f"{path}: the file is empty (0 bytes). Copy or download it again, or drop it.", reason="empty")
+    try:
+        file.open("rb").close()
+    except PermissionError as error:
+        message = f"{path}: no permission to read the file. Run chmod +r on it, or drop it."
+        raise MediaError(message, reason="permission") from error
+
+
+def lacks_movie_box(path: str) -> bool:
+    """Whether the file starts as MP4 does and its top-level boxes end before the index does."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        offset, is_movie = 0, False
+        while offset + 8 <= size:
+            file.seek(offset)
+            header = file.read(16)
+            length, name = int.from_bytes(header[:4], "big"), header[4:8]
+            is_movie = is_movie or (offset == 0 and name == b"ftyp")
+            if length == 1:
+                length = int.from_bytes(header[8:16], "big")
+            if not is_movie or (name == b"moov" and offset + length <= size):
+                return False
+            if length < 8:
+                break
+            offset += length
+    return is_movie
+
+
+def out_of_memory(path: str) -> MediaError:
+    """The error for a clip that does not fit: the file may be whole."""
+    return MediaError(
+        f"{path}: not enough memory to decode it; it may be whole. Give the job more memory or fewer workers, or cut "
+        "the clip into shorter ones.",
+        reason="memory",
+    )
