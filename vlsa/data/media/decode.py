@@ -18,11 +18,12 @@ from vlsa.data.media.audio import ReadSound, read_sound
 from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.file_checks import check_file, out_of_memory
 from vlsa.data.media.frames import read_frames
-from vlsa.data.media.images import is_animation, is_image, read_animation, read_image
+from vlsa.data.media.images import is_image, read_animation, read_image
 from vlsa.data.media.probe import MediaFacts, probe
 from vlsa.data.media.render import PickedFrames
 from vlsa.data.media.streams import choose_subtitles
 from vlsa.data.media.subtitles import TimedText, clean_text
+from vlsa.data.media.suffixes import is_animation
 
 __all__ = [
     "MediaFacts",

@@ -7,7 +7,6 @@ import io
 import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from vlsa.base.errors import MediaError
 from vlsa.data.media.colour import on_white
 from vlsa.data.media.file_checks import check_file
 from vlsa.data.media.render import PickedFrames, fit_short_side
-from vlsa.data.media.suffixes import ANIMATION_SUFFIX, IMAGE_SUFFIXES
+from vlsa.data.media.suffixes import IMAGE_SUFFIXES
 
 WIDE_MODES = ("I", "F")
 """Pillow's modes with more than 8 bits a pixel, which it would cut off and not scale; with `I;16` and its like."""
@@ -27,15 +26,6 @@ SHORTEST_SHOWN_MS = 10
 def is_image(path: str | os.PathLike[str]) -> bool:
     """Whether the name is that of an image (by its ending)."""
     return os.path.splitext(os.fspath(path))[1].lower() in IMAGE_SUFFIXES
-
-
-def is_animation(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a WebP animation: its name says WebP and its first bytes that it moves."""
-    if Path(path).suffix.lower() != ANIMATION_SUFFIX or not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        head = file.read(21)
-    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20:] and head[20] & 2)
 
 
 def read_image(path: str | os.PathLike[str], short_side_px: int | None) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -12,9 +12,10 @@ from typing import Any
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media.container import Source, open_media
-from vlsa.data.media.images import animation_starts, is_animation
+from vlsa.data.media.images import animation_starts
 from vlsa.data.media.render import upright_size
 from vlsa.data.media.streams import choice, choose_subtitles, text_streams
+from vlsa.data.media.suffixes import is_animation
 
 LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
 """Between two packets, and in all; more is a damaged time stamp, which would become a million windows of nothing."""

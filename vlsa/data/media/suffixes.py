@@ -3,6 +3,9 @@
 Used by ingest, benchmarks, media and the search.
 """
 
+import os
+from pathlib import Path
+
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .ogv .flv .wmv .3gp .3g2 .mxf .dv .gif".split()  # noqa: SIM905
 )
@@ -23,3 +26,12 @@ FORMATS = (
 )
 """Kinds of files that FFmpeg may open: media, whatever the name says. Playlists and lists of files are not among them,
 nor are the formats that take any text for a image."""
+
+
+def is_animation(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a WebP animation: its name says WebP and its first bytes that it moves."""
+    if Path(path).suffix.lower() != ANIMATION_SUFFIX or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        head = file.read(21)
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20:] and head[20] & 2)

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media.decode import decode, decode_image, probe
-from vlsa.data.media.images import is_animation
+from vlsa.data.media.suffixes import is_animation
 
 RAMP = np.tile(np.linspace(0, 1, 64), (64, 1))
 
