@@ -38,16 +38,20 @@ def is_hdr(frame: Any) -> bool:
     return frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 
 
-def rgb(reformatter: VideoReformatter, frame: Any, width_px: int, height_px: int) -> UInt8[np.ndarray, "H W 3"]:
-    """A frame at a size: tone-mapped if it is HDR, on white if it has transparent parts."""
+def rgb(
+    reformatter: VideoReformatter, frame: Any, width_px: int, height_px: int
+) -> tuple[UInt8[np.ndarray, "H W 3"], str | None]:
+    """A frame at a size, and a word on what was done: `tone-mapped` (HDR) or `on-white` (transparent parts)."""
     matrix = "ITU709" if frame.colorspace == UNSPECIFIED and frame.height >= HD_HEIGHT_PX else None
     kind = "rgb48le" if is_hdr(frame) else "rgba" if has_alpha(frame) else "rgb24"
     image = reformatter.reformat(
         frame, width_px, height_px, kind, src_colorspace=matrix, interpolation="AREA", threads=1
     ).to_ndarray()
     if kind == "rgb48le":
-        return tone_mapped(image, frame.color_trc)
-    return on_white(image) if kind == "rgba" else image
+        return tone_mapped(image, frame.color_trc), "tone-mapped"
+    if kind == "rgba":
+        return on_white(image), "on-white" if image[..., 3].min() < 255 else None
+    return image, None
 
 
 def on_white(image: UInt8[np.ndarray, "H W 4"]) -> UInt8[np.ndarray, "H W 3"]:

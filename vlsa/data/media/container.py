@@ -266,7 +266,7 @@ def _open(path: str) -> Any:
 
 def _check_streams(source: Source) -> None:
     for stream in source.container.streams:
-        if (stream.codec_context is not None and stream.codec_tag in ENCRYPTED_TAGS) or "enc_key_id" in stream.metadata:
+        if _tag(stream) in ENCRYPTED_TAGS or "enc_key_id" in stream.metadata:
             raise _encrypted(source.path)
     if source.stream("video") is None and source.stream("audio") is None:
         kinds = ", ".join(sorted({stream.type for stream in source.container.streams})) or "none"
@@ -275,6 +275,14 @@ def _check_streams(source: Source) -> None:
             "or hear. Drop the file.",
             reason="no_streams",
         )
+
+
+def _tag(stream: Any) -> str:
+    """The four characters that a container has for a codec; empty where they are none."""
+    try:
+        return stream.codec_tag if stream.codec_context is not None else ""
+    except UnicodeDecodeError:  # PyAV takes them for ASCII; NUT and AVI have other bytes
+        return ""
 
 
 def _encrypted(path: str) -> MediaError:

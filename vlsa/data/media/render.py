@@ -13,7 +13,7 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 
-from vlsa.data.media.colour import has_alpha, is_hdr, rgb
+from vlsa.data.media.colour import rgb
 from vlsa.data.media.container import Source
 from vlsa.data.media.display import display_of
 
@@ -47,8 +47,8 @@ class Renderer:
 
     def render(self, frame: Any) -> UInt8[np.ndarray, "H W 3"]:
         """The image of a frame. A frame of another shape than the first is fitted in, with black around it."""
-        self._tell(deinterlaced=frame.interlaced_frame, tone_mapped=is_hdr(frame), on_white=has_alpha(frame))
         display = display_of(frame)
+        self._note("deinterlaced" if frame.interlaced_frame else None)
         frame = deinterlaced(frame) if frame.interlaced_frame else frame
         square = square_size(frame, self._source.stream("video"))
         shown = display.size(*square)
@@ -58,22 +58,23 @@ class Renderer:
         fitted = display.size(*self.size_px) if display.is_turned else self.size_px
         if abs(np.log(self.size_px[0] * shown[1] / self.size_px[1] / shown[0])) > 0.02 or not display.is_square:
             fitted = tuple(max(round(side * scale), 1) for side in square)
-        image = display.apply(rgb(self._reformatter, frame, *map(int, fitted)))
-        return self._centred(image)
+        image, done = rgb(self._reformatter, frame, *map(int, fitted))
+        self._note(done)
+        return self._centred(display.apply(image))
 
     def _centred(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "H W 3"]:
         width, height = self.size_px
         if image.shape[:2] == (height, width):
             return image
-        self._tell(letterboxed=True)
+        self._note("letterboxed")
         image = image[:height, :width]
         canvas = np.zeros((height, width, 3), np.uint8)
         top, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
         canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
         return canvas
 
-    def _tell(self, **decided: bool) -> None:
-        self.choices |= {word.replace("_", "-"): None for word, was in decided.items() if was}
+    def _note(self, word: str | None) -> None:
+        self.choices |= {word: None} if word else {}
 
 
 def square_size(frame: Any, stream: Any) -> tuple[int, int]:
