@@ -18,7 +18,7 @@ import av.logging
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media import streams
-from vlsa.data.media.file_checks import check_file, lacks_movie_box, out_of_memory
+from vlsa.data.media.file_checks import check_file, encrypted, explain, out_of_memory
 from vlsa.data.media.parts import Parts
 from vlsa.data.media.suffixes import FORMATS
 
@@ -73,6 +73,7 @@ class Source:
         for stream in filter(None, self._streams.values()):
             stream.thread_type = "NONE"  # many processes, one thread each: frame threads would fight over the cores
             stream.codec_context.thread_count = 1
+            stream.codec_context.options = {"err_detect": "explode"}  # else damage is painted over, and not reported
 
     @property
     def num_bad(self) -> int:
@@ -100,7 +101,7 @@ class Source:
                 self.bad_seconds.append(math.nan)
                 return
             if packet.has_sidedata("encryption_info"):
-                raise _encrypted(self.path)
+                raise encrypted(self.path)
             self._continue_time(packet)
             if packet.is_corrupt:
                 self.bad_seconds.append(self._packet_seconds(packet))
@@ -261,13 +262,13 @@ def _open(path: str) -> Any:
         options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
         return av.open(os.path.abspath(path), options=options, metadata_errors="replace")
     except Exception as error:
-        raise _explain(path, error) from error
+        raise explain(path, error) from error
 
 
 def _check_streams(source: Source) -> None:
     for stream in source.container.streams:
         if _tag(stream) in ENCRYPTED_TAGS or "enc_key_id" in stream.metadata:
-            raise _encrypted(source.path)
+            raise encrypted(source.path)
     if source.stream("video") is None and source.stream("audio") is None:
         kinds = ", ".join(sorted({stream.type for stream in source.container.streams})) or "none"
         raise MediaError(
@@ -283,26 +284,3 @@ def _tag(stream: Any) -> str:
         return stream.codec_tag if stream.codec_context is not None else ""
     except UnicodeDecodeError:  # PyAV takes them for ASCII; NUT and AVI have other bytes
         return ""
-
-
-def _encrypted(path: str) -> MediaError:
-    return MediaError(
-        f"{path}: the file is encrypted (DRM), noise without its key. Use an unprotected copy, or drop it.",
-        reason="encrypted",
-    )
-
-
-def _explain(path: str, error: Exception) -> MediaError:
-    """Why a file could not be opened, as far as its first bytes show."""
-    if lacks_movie_box(path):
-        return MediaError(
-            f"{path}: an MP4 file without its whole index ('moov' box), cut short or still being written; nothing can "
-            "be decoded. Copy or download it again, or drop it.",
-            reason="truncated",
-        )
-    what = getattr(error, "strerror", None) or type(error).__name__
-    return MediaError(
-        f"{path}: not a readable media file ({what}); it may be damaged, or of another kind than its name says. "
-        "Check that it plays elsewhere; copy it again, or drop it.",
-        reason="unreadable",
-    )

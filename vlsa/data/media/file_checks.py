@@ -1,4 +1,4 @@
-"""What can be said of a media file before it is decoded: whether it can be read, and whether it is whole.
+"""What can be said of a media file without decoding it: whether it can be read, and why it cannot be opened.
 
 Feeds container.py, decode.py and images.py.
 """
@@ -29,7 +29,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
         raise MediaError(message, reason="permission") from error
 
 
-def lacks_movie_box(path: str) -> bool:
+def _lacks_movie_box(path: str) -> bool:
     """Whether the file starts as MP4 does and its top-level boxes end before the index does."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
@@ -55,4 +55,28 @@ def out_of_memory(path: str) -> MediaError:
         f"{path}: not enough memory to decode it; it may be whole. Give the job more memory or fewer workers, or cut "
         "the clip into shorter ones.",
         reason="memory",
+    )
+
+
+def encrypted(path: str) -> MediaError:
+    """The error for a file that needs a key."""
+    return MediaError(
+        f"{path}: the file is encrypted (DRM), noise without its key. Use an unprotected copy, or drop it.",
+        reason="encrypted",
+    )
+
+
+def explain(path: str, error: Exception) -> MediaError:
+    """Why a file could not be opened, as far as its first bytes show."""
+    if _lacks_movie_box(path):
+        return MediaError(
+            f"{path}: an MP4 file without its whole index ('moov' box), cut short or still being written; nothing can "
+            "be decoded. Copy or download it again, or drop it.",
+            reason="truncated",
+        )
+    what = getattr(error, "strerror", None) or type(error).__name__
+    return MediaError(
+        f"{path}: not a readable media file ({what}); it may be damaged, or of another kind than its name says. "
+        "Check that it plays elsewhere; copy it again, or drop it.",
+        reason="unreadable",
     )
