@@ -271,6 +271,52 @@ def flashes(frames: np.ndarray, frame_seconds: np.ndarray) -> list[float]:
     return [float(frame_seconds[k]) for k in range(1, len(bright)) if bright[k] and not bright[k - 1]]
 
 
+TS_PACKET = 188
+
+
+def join_programmes(paths: Sequence[Path], to: Path) -> Path:
+    """A transport stream with a programme for each of the given ones, whose services are numbered 1, 2 ... and whose
+    PIDs differ (see `programme_options`), packet by packet in turn."""
+    parts = [path.read_bytes() for path in paths]
+    packets = [[part[k : k + TS_PACKET] for k in range(0, len(part), TS_PACKET)] for part in parts]
+    table = _programme_table([_pmt_pid(number) for number in range(len(paths))])
+    with to.open("wb") as file:
+        for turn in range(max(map(len, packets))):
+            for number, own in enumerate(packets):
+                packet = own[turn] if turn < len(own) else b""
+                pid = int.from_bytes(packet[1:3], "big") & 0x1FFF if packet else 0
+                if pid == 0 and packet and number == 0:
+                    file.write(packet[:4] + table)
+                elif pid > 0x1F:  # the lower ones are tables of one programme
+                    file.write(packet)
+    return to
+
+
+def programme_options(number: int) -> dict[str, str]:
+    """Of the muxer, for the programme `number` (from 0) of `join_programmes`."""
+    return {
+        "mpegts_service_id": str(number + 1),
+        "mpegts_pmt_start_pid": str(_pmt_pid(number)),
+        "mpegts_start_pid": str(0x100 * (number + 1)),
+    }
+
+
+def _pmt_pid(number: int) -> int:
+    return 0x1000 + 0x10 * number
+
+
+def _programme_table(pmt_pids: Sequence[int]) -> bytes:
+    """The payload of a packet that lists programmes 1, 2 ... (ISO 13818-1, 2.4.4.3)."""
+    entries = b"".join(bytes([0, n]) + (0xE000 | pid).to_bytes(2, "big") for n, pid in enumerate(pmt_pids, 1))
+    section = b"\0" + (0xB000 | (9 + len(entries))).to_bytes(2, "big") + b"\0\1\xc1\0\0" + entries
+    remainder = 0xFFFFFFFF
+    for byte in section:
+        remainder ^= byte << 24
+        for _ in range(8):
+            remainder = (remainder << 1 ^ (0x04C11DB7 if remainder & 0x80000000 else 0)) & 0xFFFFFFFF
+    return (b"\0" + section + remainder.to_bytes(4, "big")).ljust(TS_PACKET - 4, b"\xff")
+
+
 def truncate(path: Path, to: Path, share: float) -> Path:
     """The first part of a file."""
     data = path.read_bytes()

@@ -202,9 +202,7 @@ def _find_cues(path: Path, facts: decode.MediaFacts) -> tuple[Iterable[TimedText
     if not facts.has_subtitles:
         return [], []
     chosen = [word for word in facts.choices if word.startswith("subtitles-")]
-    return decode.iter_subtitles(path), [
-        ("subtitles", f"{path}: the text is that of stream {word}.") for word in chosen
-    ]
+    return decode.iter_subtitles(path), [("choice", f"{path}: the text is that of stream {word}.") for word in chosen]
 
 
 def _cut_file(

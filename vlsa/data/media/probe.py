@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from vlsa.base.errors import MediaError
+from vlsa.data.media.colour import is_hdr
 from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.images import animation_starts
 from vlsa.data.media.render import upright_size
@@ -57,7 +58,7 @@ class MediaFacts:
     shifts_seconds: tuple[float, ...] = (0.0,)
     """What each part of the file adds to its time stamps; more than one where they start again."""
     choices: tuple[str, ...] = ()
-    """Words on the streams that were chosen among several, such as `audio-2-of-3` and `subtitles-1-of-2`."""
+    """Words on what is decided where the file leaves a choice: `audio-2-of-3`; by its first frame, `deinterlaced`."""
 
 
 @dataclass
@@ -144,7 +145,7 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
         subtitle_language=_subtitle_language(source),
         audio_index=source.stream("audio").index if source.stream("audio") is not None else None,
         shifts_seconds=tuple(source.parts.shifts_seconds),
-        choices=(*source.choices(), *_subtitle_choice(source)),
+        choices=(*source.choices(), *_subtitle_choice(source), *_frame_choices(first_frame)),
     )
 
 
@@ -185,6 +186,12 @@ def _subtitle_language(source: Source) -> str | None:
     stream = choose_subtitles(source.container)
     language = "und" if stream is None else stream.metadata.get("language", "und")
     return None if language == "und" else language
+
+
+def _frame_choices(frame: Any) -> list[str]:
+    if frame is None:
+        return []
+    return ["deinterlaced"] * bool(frame.interlaced_frame) + ["tone-mapped"] * is_hdr(frame)
 
 
 def _subtitle_choice(source: Source) -> tuple[str, ...]:

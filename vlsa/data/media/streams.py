@@ -2,7 +2,8 @@
 
 Images: the first stream that is neither cover art nor thumbnails. Audio and subtitles: by what their container says
 of them (the default one before others; a commentary, a dub or an audio description last), then the first. Of the audio
-streams in this order, container.py takes the first that sounds.
+streams in this order, container.py takes the first that sounds. In a transport stream, which may hold several
+programmes, the audio is that of the programme of the video.
 """
 
 from collections.abc import Iterable
@@ -31,22 +32,19 @@ SIDE_TEXT = Disposition.forced | Disposition.lyrics | Disposition.karaoke | Disp
 
 
 def choose_video(container: Any) -> Any | None:
-    """The stream of images; None without one."""
-    return next(iter(real_videos(container)), None)
-
-
-def real_videos(container: Any) -> list[Any]:
-    """Streams of moving images, cover art left out."""
+    """The stream of moving images; None without one."""
     streams = container.streams.video
-    return [stream for stream in streams if stream.codec_context is not None and not stream.disposition & NOT_VIDEO]
+    real = (stream for stream in streams if stream.codec_context is not None and not stream.disposition & NOT_VIDEO)
+    return next(real, None)
 
 
 def audio_candidates(container: Any) -> list[Any]:
     """Audio streams that could stand for the file, the first choice first."""
     streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
-    if len(real_videos(container)) > 1 and "mpegts" in container.format.name:
-        of_programme = container.streams.best("audio", related=choose_video(container))
-        return [of_programme] if of_programme in streams else streams[:1]
+    video = choose_video(container)
+    if len(streams) > 1 and video is not None and "mpegts" in container.format.name:
+        of_programme = container.streams.best("audio", related=video)
+        return [stream for stream in streams if stream.index == of_programme.index]
     return _ranked(streams, SIDE_AUDIO)
 
 

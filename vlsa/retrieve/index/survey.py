@@ -68,6 +68,9 @@ def survey_file(task: SurveyTask, beat: Heartbeat) -> Survey:
         cues = tuple(_cues(task, media))
     except (CaptionError, MediaError) as error:
         rejections = (_rejection(task, reason="captions", message=str(error)),)
+    if media.choices:
+        message = f"{task.absolute}: read as {', '.join(media.choices)}, since it leaves a choice."
+        rejections += (_rejection(task, reason="choice", message=message),)
     from_stream = task.sidecar is None and bool(cues)
     return Survey(_facts(task, media), cues, media.subtitle_language if from_stream else None, rejections)
 

@@ -11,10 +11,12 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from media_files import (
     grey,
+    join_programmes,
     numbered,
     numbers,
     onsets,
     plain_planes,
+    programme_options,
     tone,
     write_flash_and_beep,
     write_media,
@@ -133,6 +135,20 @@ def test_the_main_audio_that_sounds_is_the_one_that_is_heard(
         assert pitch_hz(clip.sound) == pytest.approx(expected, abs=2)
         number = pitches.index(expected) + 1
         assert clip.choices == ((f"audio-{number}-of-2",) if len(pitches) > 1 else ())
+
+
+def test_the_audio_of_a_transport_stream_is_that_of_the_programme_of_its_video(tmp_path: Path):
+    """A radio programme comes first."""
+    radio = write_media(tmp_path / "0.ts", sound=tone(1.5, hz=200), container_options=programme_options(0))
+    film = write_media(
+        tmp_path / "1.ts", pictures=numbered(38), sound=tone(1.5), container_options=programme_options(1)
+    )
+    path = join_programmes([radio, film], tmp_path / "both.ts")
+    with av.open(str(path)) as container:
+        assert [stream.type for stream in container.streams].count("audio") == 2
+    clip = read(path)
+    assert clip.frames is not None and pitch_hz(clip.sound) == pytest.approx(1000, abs=2)
+    assert [word for word in clip.choices if word.startswith("audio-")] != []
 
 
 def test_channels_that_cancel_out_are_heard_by_one_of_them(tmp_path: Path):
