@@ -128,6 +128,60 @@ def _mux_cues(container: Any, stream: Any, cues: Sequence[tuple[float, float, st
         container.mux(packet)
 
 
+def write_tracks(
+    path: Path,
+    sounds: Sequence[np.ndarray],
+    dispositions: Sequence[int],
+    *,
+    pictures: Sequence[np.ndarray] = (),
+    rate_hz: int = RATE_HZ,
+) -> Path:
+    """A file with several FLAC streams, each with what the container says of it, and pictures at 25 a second."""
+    with av.open(str(path), "w") as container:
+        writers = []
+        if len(pictures):
+            video = _add_video(container, "libx264", pictures[0], 25, None)
+            writers.append((video, list(_video_frames(pictures, np.arange(len(pictures)) / 25))))
+        for sound, disposition in zip(sounds, dispositions, strict=True):
+            stream = container.add_stream("flac", rate=rate_hz)
+            stream.codec_context.layout = "mono"
+            stream.disposition = av.stream.Disposition(disposition)
+            writers.append((stream, list(_audio_frames(sound[None], rate_hz, 0.0))))
+        _mux_in_turn(container, writers)
+    return path
+
+
+def write_plain_frames(
+    path: Path,
+    codec: str,
+    frame: Any,
+    *,
+    num_frames: int = 10,
+    options: dict[str, str] | None = None,
+    set_up: Callable[[Any], None] | None = None,
+) -> Path:
+    """The same `av.VideoFrame` over and over, 25 a second, in its own pixel format."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, frame.format.name
+        if set_up is not None:
+            set_up(stream)
+        for number in range(num_frames):
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def plain_planes(pixel_format: str, levels: Sequence[int], side_px: int = 64) -> Any:
+    """A square `av.VideoFrame` whose planes hold one number each, 8 bits or more by its format."""
+    frame = av.VideoFrame(side_px, side_px, pixel_format)
+    kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
+    for plane, level in zip(frame.planes, levels, strict=True):
+        plane.update(np.full(plane.buffer_size // np.dtype(kind).itemsize, level, kind).tobytes())
+    return frame
+
+
 def write_flash_and_beep(
     path: Path,
     *,
@@ -155,6 +209,41 @@ def write_flash_and_beep(
     )
 
 
+def write_flash_and_beep_in(
+    path: Path,
+    video_codec: str | None,
+    audio_codec: str | None,
+    *,
+    pixel_format: str = "yuv420p",
+    size_px: tuple[int, int] = (64, 48),
+    rate_hz: int = RATE_HZ,
+    layout: str = "mono",
+    video_options: dict[str, str] | None = None,
+    bit_rate: int | None = None,
+) -> Path:
+    """1.6 s at 25 a second in any pair of codecs: white, and a 1 kHz beep, from 0.8 to 1.0 s."""
+    writers: list[tuple[Any, list[tuple[float, Any]]]] = []
+    with av.open(str(path), "w") as container:
+        if video_codec is not None:
+            video = container.add_stream(video_codec, rate=25, options=video_options or {})
+            video.width, video.height, video.pix_fmt = *size_px, pixel_format
+            pictures = [grey(235 if 20 <= k < 25 else 16, *size_px) for k in range(40)]
+            frames = [av.VideoFrame.from_ndarray(picture).reformat(format=pixel_format) for picture in pictures]
+            for number, frame in enumerate(frames):
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+            writers.append((video, [(number / 25, frame) for number, frame in enumerate(frames)]))
+        if audio_codec is not None:
+            stream = container.add_stream(audio_codec, rate=rate_hz, options={"strict": "-2"})
+            stream.codec_context.layout = layout
+            if bit_rate is not None:
+                stream.bit_rate = bit_rate
+            beep = tone(1.6, on_seconds=[(0.8, 1.0)], rate_hz=rate_hz)
+            channels = np.tile(beep, (2 if layout == "stereo" else 1, 1))
+            writers.append((stream, list(_audio_frames(channels, rate_hz, 0.0))))
+        _mux_in_turn(container, writers)
+    return path
+
+
 def onsets(sound: np.ndarray, rate_hz: int, threshold: float = 0.1, quiet_seconds: float = 0.1) -> list[float]:
     """Times at which sound sets in after at least so much quiet."""
     loud = np.flatnonzero(np.abs(sound) > threshold)
@@ -180,6 +269,52 @@ def flashes(frames: np.ndarray, frame_seconds: np.ndarray) -> list[float]:
     """Times of the frames (F H W 3) at which the picture turns from dark to bright."""
     bright = frames.mean(axis=(1, 2, 3)) > 128
     return [float(frame_seconds[k]) for k in range(1, len(bright)) if bright[k] and not bright[k - 1]]
+
+
+TS_PACKET = 188
+
+
+def join_programmes(paths: Sequence[Path], to: Path) -> Path:
+    """A transport stream with a programme for each of the given ones, whose services are numbered 1, 2 ... and whose
+    PIDs differ (see `programme_options`), packet by packet in turn."""
+    parts = [path.read_bytes() for path in paths]
+    packets = [[part[k : k + TS_PACKET] for k in range(0, len(part), TS_PACKET)] for part in parts]
+    table = _programme_table([_pmt_pid(number) for number in range(len(paths))])
+    with to.open("wb") as file:
+        for turn in range(max(map(len, packets))):
+            for number, own in enumerate(packets):
+                packet = own[turn] if turn < len(own) else b""
+                pid = int.from_bytes(packet[1:3], "big") & 0x1FFF if packet else 0
+                if pid == 0 and packet and number == 0:
+                    file.write(packet[:4] + table)
+                elif pid > 0x1F:  # the lower ones are tables of one programme
+                    file.write(packet)
+    return to
+
+
+def programme_options(number: int) -> dict[str, str]:
+    """Of the muxer, for the programme `number` (from 0) of `join_programmes`."""
+    return {
+        "mpegts_service_id": str(number + 1),
+        "mpegts_pmt_start_pid": str(_pmt_pid(number)),
+        "mpegts_start_pid": str(0x100 * (number + 1)),
+    }
+
+
+def _pmt_pid(number: int) -> int:
+    return 0x1000 + 0x10 * number
+
+
+def _programme_table(pmt_pids: Sequence[int]) -> bytes:
+    """The payload of a packet that lists programmes 1, 2 ... (ISO 13818-1, 2.4.4.3)."""
+    entries = b"".join(bytes([0, n]) + (0xE000 | pid).to_bytes(2, "big") for n, pid in enumerate(pmt_pids, 1))
+    section = b"\0" + (0xB000 | (9 + len(entries))).to_bytes(2, "big") + b"\0\1\xc1\0\0" + entries
+    remainder = 0xFFFFFFFF
+    for byte in section:
+        remainder ^= byte << 24
+        for _ in range(8):
+            remainder = (remainder << 1 ^ (0x04C11DB7 if remainder & 0x80000000 else 0)) & 0xFFFFFFFF
+    return (b"\0" + section + remainder.to_bytes(4, "big")).ljust(TS_PACKET - 4, b"\xff")
 
 
 def truncate(path: Path, to: Path, share: float) -> Path:

@@ -79,11 +79,10 @@ class VlsaModule(InputModule):
         )
 
     def _sound(self, samples: np.ndarray, rate_hz: int) -> Clip:
-        from vlsa.data.media.audio import resample
+        from vlsa.data.media.audio import mono, resample
 
-        channels = np.atleast_2d(samples)
         window_hz = self.encoder.window.sample_rate_hz
-        sound = resample(channels.mean(axis=0, dtype=np.float32), rate_hz, window_hz)
+        sound = resample(mono(np.atleast_2d(samples))[0], rate_hz, window_hz)
         seconds = len(sound) / window_hz
         return Clip(
             id="audio", source="memory", start_seconds=0.0, stop_seconds=seconds, sound=sound, sample_rate_hz=window_hz

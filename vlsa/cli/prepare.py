@@ -46,6 +46,9 @@ def prepare(
     ] = None,
     window: Annotated[float | None, typer.Option(help="Length in seconds of clips without timed text.")] = None,
     test_share: Annotated[float, typer.Option(help="Share of held-out files, if no table names splits.")] = 0.1,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Caption tables may name files outside of FOLDER.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Delete what STORE holds first.")] = False,
 ) -> None:
@@ -56,7 +59,7 @@ def prepare(
     length. A clip that cannot be read is left out and listed in STORE/prepare_report.jsonl, and the rest continues.
     """
     settings = _store_settings(recipe, short_side, frames_per_second, sample_rate, window)
-    rows, rejections = _rows(source, settings.window_seconds, test_share, workers)
+    rows, rejections = _rows(source, settings.window_seconds, test_share, workers, allow_outside)
     from vlsa.data.store import prepare as preparing
 
     with Bar("preparing clips") as bar:
@@ -68,7 +71,7 @@ def prepare(
 
 
 def _rows(
-    source: Path, window_seconds: float, test_share: float, num_workers: int | None
+    source: Path, window_seconds: float, test_share: float, num_workers: int | None, allow_outside: bool
 ) -> "tuple[list[ClipRow], list[Rejection]]":
     """The clips of a manifest, or of a folder with its rejections."""
     from vlsa.data.ingest import manifest
@@ -78,7 +81,12 @@ def _rows(
         return manifest.read(source), []
     with Bar("scanning files") as bar:
         return scan(
-            source, window_seconds=window_seconds, test_share=test_share, num_workers=num_workers, progress=bar.update
+            source,
+            window_seconds=window_seconds,
+            test_share=test_share,
+            allow_outside=allow_outside,
+            num_workers=num_workers,
+            progress=bar.update,
         )
 
 

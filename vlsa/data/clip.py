@@ -53,6 +53,8 @@ class Clip(_ShapesInRepr):
     """float32, S: mono in [-1, 1]; sample 0 falls on the start of the clip."""
     sample_rate_hz: int | None = None
     texts: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    """Words on what was decided where its file left it open, such as `audio-2-of-3`, `deinterlaced`, `tone-mapped`."""
 
     def __post_init__(self) -> None:
         if self.frames is not None:

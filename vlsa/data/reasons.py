@@ -38,6 +38,10 @@ REASONS: dict[str, Reason] = {
     ),
     "too_short": Reason("a file without text under 0.5 s", "give it a caption, or leave it out"),
     "too_long": Reason("the frames of one clip would take more than 2 GiB of memory", "cut it into shorter clips"),
+    "memory": Reason(
+        "decoding took more memory than there is; the file may be whole", "more memory, fewer workers, or shorter clips"
+    ),
+    "too_large": Reason("an image of more than 179 million pixels", "make it smaller"),
     "outside": Reason(
         "the clip, or a text of an index, starts after the file's end, or half of the clip would", "fix the times"
     ),
@@ -45,9 +49,18 @@ REASONS: dict[str, Reason] = {
         "neither video nor audio in the stretch (silence does not count)", "choose other times, or drop the clip"
     ),
     "captions": Reason(
-        "the file's sidecar cannot be read: encoding, timing line, no cue (an index keeps the file without its text)",
+        "the file's subtitles cannot be read: encoding, no cue; the file is kept without its text",
         "fix or remove the sidecar",
     ),
+    "sidecar": Reason(
+        "a subtitle file that is not read: of another kind or ending, or (in a store) of another language",
+        "remove it, or rename the one to be read",
+    ),
+    "cues": Reason("some cues of a sidecar have a timing that cannot be read; the others are kept", "fix the sidecar"),
+    "encoding": Reason("a sidecar is not Unicode and was read as CP1252", "convert it to UTF-8 if accents are wrong"),
+    "choice": Reason("the file left a choice, such as several subtitle streams; says what was decided", "none needed"),
+    "linked": Reason("a link to what is taken up under another name, or to a folder around it", "none needed"),
+    "not_allowed": Reason("a caption table names a file outside of the folder", "move it, or `--allow-outside`"),
     "crashed": Reason("the decoder's process died of it", "convert the file, or leave it out"),
     "timeout": Reason(
         "the decoder hung (patience: 20 s and more for long or large files)", "convert the file, or leave it out"
@@ -59,8 +72,18 @@ REASONS: dict[str, Reason] = {
     "no_sound": Reason(
         "import only: a file without audio in a data set that is about audio", "get the file with its audio"
     ),
+    "malformed": Reason(
+        "import only: a row of a table, or an object, without an id, with a time that is none, with too few values",
+        "correct the line that is named",
+    ),
+    "length": Reason(
+        "import only: a file named as a cut clip is more than 2 s longer, or under half as long, as the clip",
+        "cut it again, or give the whole video",
+    ),
     "ambiguous": Reason(
-        "import only: files in several folders have the clip's name", "name a folder that holds one of them"
+        "import only: different files in several folders have the clip's name, or one cut file has the name of two "
+        "clips",
+        "name a folder that holds one of them",
     ),
     "duplicate": Reason("import only: the clip is also in a held-out split, and stays there", "none needed"),
     "file_name": Reason("index only: the name is not UTF-8", "rename the file"),

@@ -18,7 +18,7 @@ from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks.pickles import is_pickle, read_pickle
 from vlsa.data.benchmarks.requests import Request, Source
 from vlsa.data.benchmarks.values import named
-from vlsa.data.media.subtitles import read_text
+from vlsa.data.media.text_files import read_text
 
 SPLIT_WORDS = {
     "train": ("train", "training", "trn", "trainval"),

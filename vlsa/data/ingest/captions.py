@@ -5,17 +5,23 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vlsa.base.errors import CaptionError
-from vlsa.data.media.subtitles import read_text
+from vlsa.data.media.text_files import read_text
 
 COLUMNS = ("path", "start_seconds", "stop_seconds", "text")
 OPTIONAL_COLUMNS = ("split", "id")
 SPLITS = ("train", "val", "test")
+DELIMITERS = (",", ";", "\t", "|")
+CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):([0-5]?\d(?:[.,]\d+)?)")
+"""1:02:03.5, 0:02."""
+MOST_FAULTS_LISTED = 20
+"""Lines that an error names; of more, their number."""
 
 
 @dataclass(frozen=True)
@@ -38,29 +44,56 @@ def read_caption_table(path: str | os.PathLike[str]) -> list[CaptionRow]:
     """The rows of a captions.csv (with a header) or captions.jsonl (an object a line).
 
     Columns: path, start_seconds, stop_seconds, text, and if wished split (train, val, test) and id; others are ignored.
-    Start and stop both blank (or null) stand for the whole file. Raises CaptionError naming file and line.
+    Start and stop both blank (or null) stand for the whole file; times are seconds (12.5, or 12,5) or clock times
+    (0:02, 1:02:03.5). A .csv may be separated by commas, semicolons, tabs or bars, as its header is. Raises
+    CaptionError naming the file and every line that cannot be read.
     """
     readers = {".csv": _csv_records, ".jsonl": _json_records}
     reader = readers.get(Path(path).suffix.lower())
     if reader is None:
         raise CaptionError(f"{path}: not a caption table by its name; only .csv and .jsonl are read. Convert it.")
-    rows = [_row(f"{path}:{number}", number, record) for number, record in reader(path)]
+    rows = _rows(path, reader(path))
     if not rows:
         raise CaptionError(f"{path}: no rows, so no clip would have text. Add lines of {','.join(COLUMNS)}.")
     return rows
 
 
+def _rows(path: str | os.PathLike[str], records: Iterable[tuple[int, dict[str, Any]]]) -> list[CaptionRow]:
+    rows: list[CaptionRow] = []
+    faults: list[tuple[int, CaptionError]] = []
+    for number, record in records:
+        try:
+            rows.append(_row(f"{path}:{number}", number, record))
+        except CaptionError as error:
+            faults.append((number, error))
+    if not faults:
+        return rows
+    others = [f"line {number}: {_brief(str(error), f'{path}:{number}: ')}" for number, error in faults[1:]]
+    more = [f"{len(others) - MOST_FAULTS_LISTED} more"] if len(others) > MOST_FAULTS_LISTED else []
+    also = f" Also {'; '.join(others[:MOST_FAULTS_LISTED] + more)}." if others else ""
+    raise CaptionError(f"{faults[0][1]}{also}") from faults[0][1]
+
+
+def _brief(message: str, where: str) -> str:
+    """What a fault is, without the place and the advice."""
+    return message.removeprefix(where).split(";")[0].split(". ")[0]
+
+
 def _csv_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and values by column of each row."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    text = read_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter_of(text, COLUMNS))
     number = 1
     header: list[str] = []
     try:
         for cells in reader:
             if not header:
                 header = [name.strip().lower() for name in cells]
+                while header and not header[-1]:
+                    header.pop()
                 _check_columns(f"{path}:{number}", header)
-            elif cells:
+            elif any(cell.strip() for cell in cells):
+                cells = cells if any(cell.strip() for cell in cells[len(header) :]) else cells[: len(header)]
                 _check_width(f"{path}:{number}", cells, header)
                 yield number, dict(zip(header, cells, strict=True))
             number = reader.line_num + 1
@@ -68,6 +101,13 @@ def _csv_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, 
         raise CaptionError(f"{path}:{number}: not readable as CSV ({error}). Check the quotes of this line.") from error
     if not header:
         _check_columns(f"{path}:1", header)
+
+
+def delimiter_of(text: str, columns: Sequence[str]) -> str:
+    """What separates the columns of a table: the usual mark by which its first line has most of the known ones."""
+    first = text.lstrip().split("\n", 1)[0].lower()
+    found = {mark: sum(cell.strip(' "\r') in columns for cell in first.split(mark)) for mark in DELIMITERS}
+    return max(DELIMITERS, key=lambda mark: found[mark])
 
 
 def _json_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -89,8 +129,10 @@ def _json_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str,
 def _check_columns(where: str, found: list[str]) -> None:
     missing = [name for name in COLUMNS if name not in found]
     if missing:
+        is_table = len(missing) < len(COLUMNS)  # else it may be any file, whose content is nobody's business
+        names = ", ".join(found) if is_table else "none of them" if found else "none"
         raise CaptionError(
-            f"{where}: no {', '.join(missing)} among the columns (found: {', '.join(found) or 'none'}); captions could "
+            f"{where}: no {', '.join(missing)} among the columns (found: {names}); captions could "
             f"not be matched to clips. Needed: {','.join(COLUMNS)}; {' and '.join(OPTIONAL_COLUMNS)} if wished."
         )
     twice = [name for name in (*COLUMNS, *OPTIONAL_COLUMNS) if found.count(name) > 1]
@@ -148,13 +190,20 @@ def _seconds(where: str, name: str, value: Any) -> float | None:
     """A time, or None where it is blank."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
+    clock = CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
     try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
+        if clock is not None:
+            hours, minutes, rest = clock.groups()
+            seconds = 3600 * int(hours or 0) + 60 * int(minutes) + float(rest.replace(",", "."))
+        elif isinstance(value, str):
+            seconds = float(value.strip().replace(",", ".", 1))
+        else:
+            seconds = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not 0 <= seconds < math.inf:
         raise CaptionError(
-            f"{where}: {name}={value!r} is not a time in seconds, such as 12.5. Correct it, or leave both times blank."
+            f"{where}: {name}={value!r} is not a time, such as 12.5 or 0:12.5. Correct it, or leave both times blank."
         )
     return seconds
 

@@ -1,20 +1,22 @@
 """What lies in a folder of footage, by names alone: media files, caption tables, subtitle files next to media.
 
-Opens no media, so that it is fast, and imports no decoder. Feeds scan.py and the index.
+Opens no media (but for the first bytes of .webp, which may move), so that it is fast, and imports no decoder. Feeds
+scan.py and the index.
 """
 
 import errno
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
 from vlsa.data.ingest.manifest import Rejection
 from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, is_subtitles
-from vlsa.data.media.suffixes import MEDIA_SUFFIXES
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
 
@@ -29,6 +31,10 @@ class Listing:
     """Folders that cannot be listed or entered, and why: what lies in them is not known."""
     sidecars: Mapping[str, Sidecars]
     """Subtitle files of the media files that have any."""
+    tables: tuple[str, ...] = ()
+    """Caption tables, sorted: those of outer folders first."""
+    repeats: Mapping[str, str] = field(default_factory=dict)
+    """Links that lead to what was found under another name, or to a folder around them, and where they lead."""
 
     def sees(self, name: str) -> bool:
         """Whether a file would have been found if it were there."""
@@ -36,33 +42,105 @@ class Listing:
 
     def rejections(self, folder: Path) -> tuple[Rejection, ...]:
         """A line for each folder that could not be looked into."""
-        return tuple(_unseen(name, folder / name, error) for name, error in sorted(self.unseen.items()))
+        unseen = (_unseen(name, folder / name, error) for name, error in sorted(self.unseen.items()))
+        return (*unseen, *(_repeat(name, folder / name, to) for name, to in sorted(self.repeats.items())))
 
 
 def list_media(folder: Path) -> Listing:
-    """The media files under a folder. Raises ManifestError if it is none, or cannot be listed itself."""
+    """The media files under a folder. Links are followed, each file and folder once, by its real path.
+
+    Raises ManifestError if it is no folder, or cannot be listed itself.
+    """
     if not folder.is_dir():
         what = "not a folder" if folder.exists() else "no such folder"
         raise ManifestError(f"{folder}: {what}; a folder of media files is needed. Check the path.")
-    names: list[str] = []
-    subtitles: list[str] = []
-    errors: list[OSError] = []
-    for place, folders, files in os.walk(folder, onerror=errors.append):
-        inside = Path(place).relative_to(folder)
-        if os.access(place, os.X_OK, effective_ids=True):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            names += [(inside / name).as_posix() for name in files if is_media(name)]
-            subtitles += [(inside / name).as_posix() for name in files if is_subtitles(name)]
-        else:
-            folders.clear()
-            errors.append(PermissionError(errno.EACCES, os.strerror(errno.EACCES), place))
-    unseen = {Path(error.filename).relative_to(folder).as_posix(): error for error in errors}
-    if "." in unseen:
+    walk = _Walk(folder)
+    walk.enter(folder)
+    walk.follow_links()
+    if "." in walk.unseen:
         raise ManifestError(
-            f"{folder}: cannot be listed ({unseen['.'].strerror}); what is in it is not known. Check the rights "
+            f"{folder}: cannot be listed ({walk.unseen['.'].strerror}); what is in it is not known. Check the rights "
             "(chmod u+rx), or the drive."
         )
-    return Listing(tuple(sorted(names)), unseen, assign_sidecars(names, subtitles))
+    tables = sorted(walk.tables, key=lambda name: (name.count("/"), name))
+    sidecars = assign_sidecars(walk.names, walk.subtitles)
+    return Listing(tuple(sorted(walk.names)), walk.unseen, sidecars, tuple(tables), walk.repeats)
+
+
+class _Walk:
+    """Goes through a folder: first what lies in it, then what its links lead to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._links: list[Path] = []
+        self._seen: set[str] = set()
+        """Real paths of folders, and of files that links lead to."""
+        self.names: list[str] = []
+        self.tables: list[str] = []
+        self.subtitles: list[str] = []
+        self.unseen: dict[str, OSError] = {}
+        self.repeats: dict[str, str] = {}
+
+    def enter(self, top: Path) -> None:
+        """List a folder and what lies in it; links are left for later."""
+        for place, folders, files in os.walk(top, onerror=self._fail):
+            folders[:] = self._new_folders(place, folders)
+            if not os.access(place, os.X_OK, effective_ids=True):
+                folders.clear()
+                self._fail(PermissionError(errno.EACCES, os.strerror(errno.EACCES), place))
+                continue
+            self._seen.add(os.path.realpath(place))
+            for name in files:
+                self._take(Path(place, name))
+
+    def follow_links(self) -> None:
+        """Take up what links lead to, unless it was found already."""
+        while self._links:
+            link = min(self._links)
+            self._links.remove(link)
+            real = os.path.realpath(link)
+            around = os.path.realpath(self._folder)
+            if real in self._seen or Path(around).is_relative_to(real) or self._lies_inside(real):
+                self.repeats[link.relative_to(self._folder).as_posix()] = real
+            elif link.is_dir():
+                self.enter(link)
+            else:
+                self._seen.add(real)
+                self._add(link)
+
+    def _new_folders(self, place: str, folders: list[str]) -> list[str]:
+        shown = [name for name in folders if not name.startswith(".")]
+        self._links += [Path(place, name) for name in shown if os.path.islink(os.path.join(place, name))]
+        new = (name for name in shown if not os.path.islink(os.path.join(place, name)))
+        return [name for name in new if os.path.realpath(os.path.join(place, name)) not in self._seen]
+
+    def _take(self, path: Path) -> None:
+        if is_media(path.name) and path.is_symlink() and path.exists():
+            self._links.append(path)
+        else:
+            self._add(path)
+
+    def _add(self, path: Path) -> None:
+        name = path.relative_to(self._folder).as_posix()
+        if path.name in TABLE_NAMES:
+            self.tables.append(name)
+        elif is_media(path.name) or is_animation(path):
+            self.names.append(name)
+        elif is_subtitles(path.name):
+            self.subtitles.append(name)
+
+    def _lies_inside(self, real: str) -> bool:
+        """Whether a file is one that is taken up under its own name."""
+        base = os.path.realpath(self._folder)
+        return os.path.isfile(real) and Path(real).is_relative_to(base) and os.path.dirname(real) in self._seen
+
+    def _fail(self, error: OSError) -> None:
+        self.unseen[Path(error.filename).relative_to(self._folder).as_posix()] = error
+
+
+def _repeat(name: str, path: Path, to: str) -> Rejection:
+    message = f"{path}: a link to {to}, which is taken up already; it is not followed. Nothing needs to be done."
+    return Rejection(name, str(path), None, None, reason="linked", message=message)
 
 
 def _unseen(name: str, path: Path, error: OSError) -> Rejection:
@@ -85,18 +163,33 @@ def unread(folder: Path, name: str, sidecars: Sidecars) -> list[Rejection]:
     ]
 
 
-def read_tables(folder: Path) -> dict[str, list[CaptionRow]]:
-    """Caption rows by file name."""
+def read_tables(folder: Path, listing: Listing) -> dict[str, list[CaptionRow]]:
+    """Caption rows by the name of their file, those of tables in sub-folders included. Raises CaptionError.
+
+    Paths in a table count from its own folder. A path that names no file as it is written names the one whose name
+    differs by the form of its accents alone (NFC or NFD), or by back-slashes.
+    """
     table: dict[str, list[CaptionRow]] = defaultdict(list)
-    for name in TABLE_NAMES:
-        if (folder / name).exists():
-            for row in read_caption_table(folder / name):
-                table[relative_name(folder, row.path)].append(row)
+    names = set(listing.names)
+    forms = {_form(name): name for name in listing.names}
+    for table_name in listing.tables:
+        place = folder / table_name
+        for row in read_caption_table(place):
+            name = relative_name(folder, os.path.join(os.path.dirname(table_name), row.path))
+            if name not in names and not os.path.exists(folder / name):
+                name = forms.get(_form(name), name)
+            table[name].append(row)
     return dict(table)
 
 
+def _form(name: str) -> str:
+    return unicodedata.normalize("NFC", name.replace("\\", "/"))
+
+
 def relative_name(folder: Path, path: str) -> str:
-    """`./a/../cat.mp4` and the file's whole path both name cat.mp4."""
-    normal = Path(os.path.normpath(folder / path))
-    base = Path(os.path.normpath(folder))
-    return (normal.relative_to(base) if normal.is_relative_to(base) else normal).as_posix()
+    """`./a/../cat.mp4` and the file's whole path, by links or not, all name cat.mp4; one outside has its whole path."""
+    for of in (os.path.abspath, os.path.realpath):
+        base, normal = Path(of(folder)), Path(of(folder / path))
+        if normal.is_relative_to(base):
+            return normal.relative_to(base).as_posix()
+    return os.path.abspath(folder / path)

@@ -16,6 +16,8 @@ from vlsa.base.errors import ManifestError
 from vlsa.base.files import read_json_lines, write_json_lines
 
 SPLITS = ("train", "val", "test")
+NOTES = frozenset({"captions", "cues", "encoding", "linked", "choice", "sidecar"})
+"""Reasons of lines in a report that leave no clip out: on the text of a file that is kept, or on its second name."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vlsa.base.errors import CaptionError
 from vlsa.data.ingest.listing import relative_name
-from vlsa.data.media.subtitles import read_text
+from vlsa.data.media.text_files import read_text
 
 METADATA_NAME = "metadata.csv"
 

@@ -2,13 +2,14 @@
 
 Reads media files, subtitles and caption tables.
 
-Text of a file: its rows in FOLDER/captions.csv and captions.jsonl; else the first of its subtitle files in the order of
-sidecars.py (cat.srt or cat.en.vtt next to cat.mp4); else its embedded subtitles; else none. Clips: see segments.py.
-Splits: as the table says; what it does not name is `train`. If no row names a split, about `test_share` of the files
-become `test`, chosen by a hash of their name, so that a growing folder keeps its splits and no file feeds both; with
-fewer than 10 files, the last clips of each file.
+Text of a file: its rows in captions.csv and captions.jsonl, of FOLDER or a folder in it; else the first of its subtitle
+files in the order of sidecars.py (cat.srt or cat.en.vtt next to cat.mp4); else its embedded subtitles; else none.
+Clips: see segments.py. Splits: as the table says; what it does not name is `train`. If no row names a split, about
+`test_share` of the files become `test`, chosen by a hash of their name, so that a growing folder keeps its splits and
+no file feeds both; with fewer than 10 files, the last clips of each.
 """
 
+import difflib
 import hashlib
 import math
 import os
@@ -27,7 +28,7 @@ from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows
 from vlsa.data.ingest.sidecars import Sidecars
 from vlsa.data.media import decode
-from vlsa.data.media.subtitles import TimedText, read_subtitles
+from vlsa.data.media.subtitles import TimedText, read_subtitle_file
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
 FEWEST_FILES_FOR_SPLIT = 10
@@ -60,6 +61,8 @@ class ScannedFile:
     cues: tuple[TimedText, ...] = ()
     reason: str = ""
     message: str = ""
+    remarks: tuple[tuple[str, str], ...] = ()
+    """Reason and message of what is odd about its text; the file is kept."""
 
 
 def scan(
@@ -68,14 +71,16 @@ def scan(
     window_seconds: float = 6.0,
     shortest_seconds: float = 0.5,
     test_share: float = 0.1,
+    allow_outside: bool = False,
     num_workers: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[ClipRow], list[Rejection]]:
     """Rows for every media file under a folder, and what had to be left out, in the order of file names and times.
 
-    `num_workers` processes scan the files (None = one per core; 0 = this process, where a crash of a decoder
-    is the end). Raises ManifestError when there is nothing to list, CaptionError when captions.csv is malformed,
-    ConfigError for a window shorter than the shortest clip, or a test share that is not between 0 and 1.
+    `allow_outside`: a caption table may name files outside of the folder. `num_workers` processes scan the files (None
+    = one per core; 0 = this process, where a crash of a decoder is the end). Raises ManifestError when there is nothing
+    to list, CaptionError when captions.csv is malformed, ConfigError for a window shorter than the shortest clip, or a
+    test share that is not between 0 and 1.
     """
     if not shortest_seconds <= window_seconds < math.inf:
         raise ConfigError(f"window of {window_seconds:g} s: at least {shortest_seconds:g} s are a clip. Try 6.")
@@ -83,8 +88,10 @@ def scan(
         raise ConfigError(f"test share {test_share:g}: a share lies between 0 and 1. Try 0.1.")
     folder = Path(folder)
     listed = list_media(folder)
-    table = {name: rows for name, rows in read_tables(folder).items() if listed.sees(name)}
-    if not listed.names and not table and not listed.unseen:
+    table = {name: rows for name, rows in read_tables(folder, listed).items() if listed.sees(name)}
+    outside = [] if allow_outside else [name for name in table if os.path.isabs(name)]
+    forbidden = [_forbidden(name, table.pop(name)) for name in sorted(outside)]
+    if not listed.names and not table and not listed.unseen and not forbidden:
         raise ManifestError(
             f"{folder}: no media files in it; there is nothing to learn from. "
             f"Known endings: {', '.join(sorted(MEDIA_SUFFIXES))}."
@@ -102,7 +109,7 @@ def scan(
         lengths = Lengths(
             file_seconds=found.duration_seconds, window_seconds=window_seconds, shortest_seconds=shortest_seconds
         )
-        cuts[task.name] = _cut_file(task.path, found, table.get(task.name, ()), lengths)
+        cuts[task.name] = _cut_file(task, found, table.get(task.name, ()), lengths, listed.names)
     good = {name: [cut for cut in found if not cut.reason] for name, found in cuts.items()}
     rows = [
         _row(folder, name, cut)
@@ -112,7 +119,18 @@ def scan(
     check_unique(rows, str(folder))
     faulty = [_rejection(folder, name, cut) for name, found in cuts.items() for cut in found if cut.reason]
     others = [one for name, found in sorted(sidecars.items()) for one in unread(folder, name, found)]
-    return rows, [*listed.rejections(folder), *others, *faulty]
+    remarks = [
+        Rejection(name, str(folder / name), None, None, reason, message)
+        for name, found in sorted(scanned.items())
+        for reason, message in found.remarks
+    ]
+    return rows, [*listed.rejections(folder), *others, *forbidden, *faulty, *remarks]
+
+
+def _forbidden(name: str, rows: Sequence[CaptionRow]) -> Rejection:
+    where = f"{name}: line {rows[0].line_number} of a caption table names this file outside of the folder"
+    message = f"{where}; it is left out. Move it, or allow it with --allow-outside."
+    return Rejection(name, name, None, None, reason="not_allowed", message=message)
 
 
 def scan_files(tasks: list[Task], num_workers: int, progress: Progress | None) -> dict[str, ScannedFile]:
@@ -136,12 +154,13 @@ def scan_file(task: Task, beat: Heartbeat) -> ScannedFile:
     beat(task.name, patience_seconds(task.path))
     try:
         facts = decode.probe(task.path)
-        cues = _find_cues(task, facts.has_subtitles)
-        return ScannedFile(facts.duration_seconds, facts.has_sound, tuple(cues))
     except MediaError as error:
         return ScannedFile(reason=error.reason, message=str(error))
-    except CaptionError as error:
-        return ScannedFile(reason="captions", message=str(error))
+    try:
+        cues, remarks = _find_cues(task, facts)
+    except (CaptionError, MediaError) as error:
+        cues, remarks = [], [("captions", str(error))]
+    return ScannedFile(facts.duration_seconds, facts.has_sound, tuple(cues), remarks=tuple(remarks))
 
 
 def assign_splits(cuts: dict[str, list[Cut]], test_share: float) -> dict[str, list[Cut]]:
@@ -183,17 +202,29 @@ def _hash_share(name: str) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def _find_cues(task: Task, has_embedded: bool) -> Iterable[TimedText]:
+def _find_cues(task: Task, facts: decode.MediaFacts) -> tuple[Iterable[TimedText], list[tuple[str, str]]]:
+    """The cues of a file, and remarks on them."""
     if task.has_rows:
-        return []
+        return [], []
     if task.sidecar is not None:
-        return read_subtitles(task.folder / task.sidecar)
-    return decode.iter_subtitles(task.path) if has_embedded else []
+        path = task.folder / task.sidecar
+        found = read_subtitle_file(path)
+        return found.cues, found.remarks(path)
+    if not facts.has_subtitles:
+        return [], []
+    chosen = [word for word in facts.choices if word.startswith("subtitles-")]
+    remarks = [("choice", f"{task.path}: the text is that of stream {word}.") for word in chosen]
+    return decode.iter_subtitles(task.path), remarks
 
 
-def _cut_file(path: Path, found: ScannedFile, rows: Sequence[CaptionRow], lengths: Lengths) -> list[Cut]:
+def _cut_file(
+    task: Task, found: ScannedFile, rows: Sequence[CaptionRow], lengths: Lengths, names: Sequence[str]
+) -> list[Cut]:
+    path = task.path
     if found.reason:
         named = f" (named by line {rows[0].line_number} of the caption table)" if rows else ""
+        near = difflib.get_close_matches(task.name, names, 1, 0.8) if found.reason == "missing" else []
+        named += f" There is {near[0]!r}." if near else ""
         return [Cut(start_seconds=None, stop_seconds=None, reason=found.reason, message=found.message + named)]
     try:
         if rows:

@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-READ_SUFFIXES = (".srt", ".vtt")
-"""The first counts where a file is there in both."""
-OTHER_SUFFIXES = (".ass", ".ssa")
+from vlsa.data.media.subtitles import SUFFIXES
+
+OTHER_SUFFIXES = (".sub", ".sup", ".smi", ".sbv", ".ttml")
 """Subtitles that are not read."""
 KINDS = {"": 0, "default": 1, "full": 2, "sdh": 3, "cc": 4, "hi": 5, "forced": 6, "signs": 7}
 """Of one language, the file of the first of these is read: forced subtitles, of signs alone, only if there are no
@@ -52,7 +52,7 @@ class Sidecars:
 
 def is_subtitles(name: str) -> bool:
     """Whether a name is that of a subtitle file, and not hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in READ_SUFFIXES + OTHER_SUFFIXES
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES + OTHER_SUFFIXES
 
 
 def assign_sidecars(media: Iterable[str], subtitles: Iterable[str]) -> dict[str, Sidecars]:
@@ -103,7 +103,7 @@ def _choose(sidecars: list[Sidecar]) -> Sidecars:
     unread = []
     for sidecar in sorted(sidecars, key=_rank):
         if os.path.splitext(sidecar.path)[1].lower() in OTHER_SUFFIXES:
-            unread.append((sidecar.path, "only .srt and .vtt are read. Convert it, or remove it."))
+            unread.append((sidecar.path, f"only {', '.join(SUFFIXES)} are read. Convert it, or remove it."))
         elif sidecar.language in chosen:
             better = chosen[sidecar.language].path
             unread.append((sidecar.path, f"{better} has the same text in that language. Remove one of the two."))
@@ -116,4 +116,5 @@ def _rank(sidecar: Sidecar) -> tuple[object, ...]:
     """Languages in their order, and of one language the best first."""
     language = sidecar.language or ""
     suffix = os.path.splitext(sidecar.path)[1].lower()
-    return bool(language), language not in _ENGLISH, language, KINDS[sidecar.kind], suffix, sidecar.path
+    format_rank = (SUFFIXES + OTHER_SUFFIXES).index(suffix)
+    return bool(language), language not in _ENGLISH, language, KINDS[sidecar.kind], format_rank, sidecar.path

@@ -22,6 +22,9 @@ PRE_ROLL_SECONDS = 0.25
 """Decoded before the stretch, so that codecs with a memory (MP3, Opus) have settled."""
 GAP_SECONDS = 0.03
 """Time stamps that differ from the sample count by less are rounding; by more, something is missing."""
+CANCELLED_SHARE = 1e-3
+"""Of the energy of its channels; a mean with less is silence, as of a channel and its inverse. (Of C channels of which
+one sounds, the mean keeps 1/C.)"""
 EDGE_SECONDS = 0.05
 """Kept around the stretch while resampling, so that the filter has both sides."""
 
@@ -32,24 +35,40 @@ class _Piece:
 
     start_seconds: float
     rate_hz: int
-    parts: list[np.ndarray] = field(default_factory=list)
+    parts: list[Float32[np.ndarray, "C N"]] = field(default_factory=list)
+    """C is the same in all."""
     num_samples: int = 0
+
+    @property
+    def num_channels(self) -> int:
+        """C."""
+        return self.parts[0].shape[0]
 
     @property
     def end_seconds(self) -> float:
         """When its last sample has sounded."""
         return self.start_seconds + self.num_samples / self.rate_hz
 
-    def add(self, samples: np.ndarray) -> None:
+    def add(self, channels: Float32[np.ndarray, "C N"]) -> None:
         """Samples that follow at once."""
-        self.parts.append(samples)
-        self.num_samples += len(samples)
+        self.parts.append(channels)
+        self.num_samples += channels.shape[1]
 
-    def cut(self, start_seconds: float, stop_seconds: float) -> tuple[float, np.ndarray]:
+    def cut(self, start_seconds: float, stop_seconds: float) -> tuple[float, Float32[np.ndarray, "C N"]]:
         """The samples between two times, and when the first of them sounds."""
         first = max(round((start_seconds - self.start_seconds) * self.rate_hz), 0)
         last = max(round((stop_seconds - self.start_seconds) * self.rate_hz), first)
-        return self.start_seconds + first / self.rate_hz, np.concatenate(self.parts)[first:last]
+        return self.start_seconds + first / self.rate_hz, np.concatenate(self.parts, axis=1)[:, first:last]
+
+
+@dataclass(frozen=True)
+class ReadSound:
+    """The audio of a stretch."""
+
+    samples: Float32[np.ndarray, " S"]
+    """S = round(duration x rate), in [-1, 1]."""
+    choices: tuple[str, ...]
+    """Words on how it was made: the stream (`audio-2-of-3`), and `one-channel` where the mean would be silence."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +78,11 @@ class _Heard:
     seconds: float
     """nan = the file does not say."""
     rate_hz: int
-    samples: Float32[np.ndarray, " N"]
+    channels: Float32[np.ndarray, "C N"]
 
 
-def read_sound(
-    source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int
-) -> Float32[np.ndarray, " S"] | None:
-    """The audio between two times of the source: S = round(duration x rate), in [-1, 1].
+def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int) -> ReadSound | None:
+    """The audio between two times of the source.
 
     None when there is no audio stream, when it covers less than half of the stretch, or when all of it is exactly zero.
     Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without audio.
@@ -81,7 +98,7 @@ def read_sound(
 
 def read_sound_of_windows(
     source: Source, windows: Sequence[tuple[float, float]], sample_rate_hz: int
-) -> list[Float32[np.ndarray, " S"] | None]:
+) -> list[ReadSound | None]:
     """As `read_sound` for each of several stretches (start and stop), but each sample is decoded once.
 
     Raises CannotShare where one at a time could have another result: packets are broken, or time steps back.
@@ -97,7 +114,7 @@ def read_sound_of_windows(
 
 
 def _hear(source: Source, start_seconds: float, stop_seconds: float) -> tuple[list[_Heard], bool]:
-    """Frames of mono audio around a stretch, and whether packets were broken among them."""
+    """Frames of audio around a stretch, and whether packets were broken among them."""
     frames = source.frames_covering(
         "audio", start_seconds, tolerance_seconds=GAP_SECONDS, pre_roll_seconds=PRE_ROLL_SECONDS
     )
@@ -107,7 +124,7 @@ def _hear(source: Source, start_seconds: float, stop_seconds: float) -> tuple[li
         num_bad = source.num_bad if num_bad is None else num_bad  # the first packets after a seek may lack their past
         if timed.seconds >= stop_seconds + EDGE_SECONDS:
             break
-        heard.append(_Heard(timed.seconds, timed.frame.sample_rate, mono(timed.frame)))
+        heard.append(_Heard(timed.seconds, timed.frame.sample_rate, channels_of(timed.frame)))
     return heard, num_bad is None or source.num_bad > num_bad
 
 
@@ -116,7 +133,7 @@ def _in_order(heard: Sequence[_Heard]) -> bool:
     return all(one.seconds < other.seconds for one, other in itertools.pairwise([*heard, _END]))
 
 
-_END = _Heard(math.inf, 0, np.zeros(0, np.float32))
+_END = _Heard(math.inf, 0, np.zeros((1, 0), np.float32))
 
 
 def _around(heard: Sequence[_Heard], start_seconds: float, stop_seconds: float) -> Sequence[_Heard]:
@@ -127,23 +144,23 @@ def _around(heard: Sequence[_Heard], start_seconds: float, stop_seconds: float) 
 
 
 def _pieces(heard: Iterable[_Heard]) -> list[_Piece]:
-    """Frames as pieces of unbroken audio; a new one starts where time jumps or the rate changes."""
+    """Frames as pieces of unbroken audio; a new one starts where time jumps, or the rate or the channels change."""
     pieces: list[_Piece] = []
     for one in heard:
         goes_on = (
             bool(pieces)
-            and pieces[-1].rate_hz == one.rate_hz
+            and (pieces[-1].rate_hz, pieces[-1].num_channels) == (one.rate_hz, len(one.channels))
             and not (abs(one.seconds - pieces[-1].end_seconds) > GAP_SECONDS)
         )
         if not goes_on:
             pieces.append(_Piece(one.seconds if one.seconds == one.seconds else 0.0, one.rate_hz))
-        pieces[-1].add(one.samples)
+        pieces[-1].add(one.channels)
     return pieces
 
 
 def _sound(
     source: Source, pieces: Sequence[_Piece], start_seconds: float, stop_seconds: float, sample_rate_hz: int
-) -> Float32[np.ndarray, " S"] | None:
+) -> ReadSound | None:
     """The stretch at the wanted rate; None when less than half of it is covered, or all of it is zero."""
     pieces = [piece for piece in pieces if _overlap(piece, start_seconds, stop_seconds) > 0]
     covered = sum(_overlap(piece, start_seconds, stop_seconds) for piece in pieces)
@@ -151,19 +168,22 @@ def _sound(
         return None
     sound = np.zeros(round((stop_seconds - start_seconds) * sample_rate_hz), np.float32)
     lead_seconds = round(EDGE_SECONDS * sample_rate_hz) / sample_rate_hz  # whole samples: both rates' grids meet there
+    choices = dict.fromkeys(source.choices())
     for piece in pieces:
-        first_seconds, samples = piece.cut(start_seconds - lead_seconds, stop_seconds + EDGE_SECONDS)
+        first_seconds, channels = piece.cut(start_seconds - lead_seconds, stop_seconds + EDGE_SECONDS)
+        samples, is_one_channel = mono(channels)
+        choices |= {"one-channel": None} if is_one_channel else {}
         _place(
             sound,
             resample(samples, piece.rate_hz, sample_rate_hz),
             round((first_seconds - start_seconds) * sample_rate_hz),
         )
     _check_finite(source, sound)
-    return np.clip(sound, -1, 1, out=sound) if sound.any() else None
+    return ReadSound(np.clip(sound, -1, 1, out=sound), tuple(choices)) if sound.any() else None
 
 
-def mono(frame: Any) -> np.ndarray:
-    """A frame's channels, averaged: float32, N. (libswresample's own mono is 1.414 times as loud.)"""
+def channels_of(frame: Any) -> Float32[np.ndarray, "C N"]:
+    """A frame's samples, in [-1, 1]."""
     samples = frame.to_ndarray()
     if samples.dtype == np.uint8:
         samples = samples.astype(np.float32) / 128 - 1
@@ -171,7 +191,19 @@ def mono(frame: Any) -> np.ndarray:
         samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
-    return samples.mean(axis=0, dtype=np.float32)
+    return samples.astype(np.float32, copy=False)
+
+
+def mono(channels: Float32[np.ndarray, "C N"]) -> tuple[Float32[np.ndarray, " N"], bool]:
+    """The mean of channels; or the loudest where they cancel out, and whether they do.
+
+    (libswresample's own mono is 1.414 times as loud.)
+    """
+    mean = channels.mean(axis=0, dtype=np.float32)
+    energies = np.square(channels).mean(axis=1) if channels.size else np.zeros(len(channels))
+    if len(channels) > 1 and np.square(mean).sum() < CANCELLED_SHARE * energies.mean() * len(mean):
+        return np.ascontiguousarray(channels[int(energies.argmax())]), True
+    return mean, False
 
 
 def resample(samples: np.ndarray, rate_hz: int, new_rate_hz: int) -> np.ndarray:

@@ -9,16 +9,18 @@ import contextlib
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import av
 import av.logging
-from av.stream import Disposition
 
 from vlsa.base.errors import MediaError
+from vlsa.data.media import streams
+from vlsa.data.media.file_checks import check_file, encrypted, explain, out_of_memory
+from vlsa.data.media.parts import Parts
+from vlsa.data.media.suffixes import FORMATS
 
 Kind = Literal["video", "audio"]
 MAX_BAD_PACKETS = 200
@@ -29,12 +31,10 @@ SEEK_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0)
 """A seek may land too late (MPEG-TS, MPEG-PS): further tries start this much earlier, the last at the start."""
 ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
 """MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
-FORMATS = (
-    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,live_flv,asf,wav,w64,mp3,flac,aac,ac3,eac3,aiff,au,caf,amr,"
-    "dv,mxf,h264,hevc,m4v,nut"
-)
-"""What is read as media, whatever a file is called. Not among them: lists of other files, which would be opened too."""
-NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
+SOUNDING_SECONDS = 60.0
+"""Audio that is silent for so long from its start on gives way to another stream."""
+JOIN_SECONDS = 0.5
+"""Before the place where time stamps start again, a packet that looks broken is cut off by the join, not damaged."""
 
 av.logging.set_libav_level(av.logging.PANIC)  # libav would write to stderr about every odd byte
 
@@ -55,28 +55,42 @@ class TimedFrame:
 class Source:
     """An open media file. Make it with `open_media`; a `Source` lives in one thread of one process."""
 
-    def __init__(self, path: str, container: Any) -> None:
+    def __init__(
+        self, path: str, container: Any, audio_index: int | None = None, shifts_seconds: Sequence[float] = (0.0,)
+    ) -> None:
         self.path = path
-        self.num_bad = 0
-        """Packets so far that could not be read or decoded whole."""
+        self.bad_seconds: list[float] = []
+        """When the packets so far that could not be read or decoded whole should have been shown; nan = not known."""
+        self._audio_index = audio_index
+        self._shifts_seconds = shifts_seconds
         self._adopt(container)
 
     def _adopt(self, container: Any) -> None:
         self.container = container
         self._is_fresh = True
         self.zero_seconds = (container.start_time or 0) / 1_000_000
-        self._streams = {
-            "video": next((s for s in container.streams.video if _is_video(s)), None),
-            "audio": next((s for s in container.streams.audio if s.codec_context is not None), None),
-        }
+        audios = [s for s in container.streams.audio if self._audio_index in (None, s.index)]
+        candidates = audios[:1] if self._audio_index is not None else streams.audio_candidates(container)
+        self._streams = {"video": streams.choose_video(container), "audio": next(iter(candidates), None)}
+        self.parts = Parts(self._shifts_seconds)
         self._tick_seconds = [float(stream.time_base or 0) for stream in container.streams]
         for stream in filter(None, self._streams.values()):
             stream.thread_type = "NONE"  # many processes, one thread each: frame threads would fight over the cores
             stream.codec_context.thread_count = 1
+            stream.codec_context.options = {"err_detect": "explode"}  # else damage is painted over, and not reported
+
+    @property
+    def num_bad(self) -> int:
+        """Packets so far that could not be read or decoded whole."""
+        return len(self.bad_seconds)
 
     def stream(self, kind: Kind) -> Any | None:
-        """The first real stream of a kind (cover art does not count), or None."""
+        """The stream of a kind that is read (see streams.py), or None."""
         return self._streams[kind]
+
+    def choices(self) -> tuple[str, ...]:
+        """A word such as `audio-2-of-3` where the file has several streams of a kind."""
+        return streams.choice("audio", self.stream("audio"), self.container.streams.audio)
 
     def packets(self, *streams: Any) -> Iterator[Any]:
         """Packets of the streams from here on, with the empty ones that flush decoders. An error ends the file."""
@@ -88,21 +102,44 @@ class Source:
             except StopIteration:
                 return
             except Exception:  # libav raises a dozen kinds of errors on damaged files, UnicodeDecodeError among them
-                self.num_bad += 1
+                self.bad_seconds.append(math.nan)
                 return
             if packet.has_sidedata("encryption_info"):
-                raise _encrypted(self.path)
-            self.num_bad += bool(packet.is_corrupt)
+                raise encrypted(self.path)
+            self._continue_time(packet)
+            if packet.is_corrupt:
+                self.bad_seconds.append(self._packet_seconds(packet))
             yield packet
+
+    def _continue_time(self, packet: Any) -> None:
+        """Move the time stamps of a packet that comes after they started again, so that they go on."""
+        timestamp = packet.dts if packet.dts is not None else packet.pts
+        if timestamp is None:
+            return
+        num_parts = self.parts.num_seen
+        seconds, tick_seconds = self.seconds(timestamp, packet.stream), self._tick_seconds[packet.stream.index]
+        shift = self.parts.shift(packet.stream.index, seconds, (packet.duration or 0) * tick_seconds)
+        if self.parts.num_seen > num_parts:  # the demuxer calls the packet before a join broken
+            self.bad_seconds = [bad for bad in self.bad_seconds if bad < shift - JOIN_SECONDS]
+        if shift:
+            packet.pts = packet.pts + round(shift / tick_seconds) if packet.pts is not None else None
+            packet.dts = packet.dts + round(shift / tick_seconds) if packet.dts is not None else None
+
+    def _packet_seconds(self, packet: Any) -> float:
+        timestamp = packet.pts if packet.pts is not None else packet.dts
+        return math.nan if timestamp is None else self.seconds(timestamp, packet.stream)
 
     def decode_packet(self, packet: Any) -> list[Any]:
         """The packet's whole frames; damage is counted in `num_bad`. Raises MediaError after 200 damaged packets."""
         try:
             frames = packet.decode()
+        except MemoryError as error:
+            raise out_of_memory(self.path) from error
         except Exception:  # as above
             frames = []
-            self.num_bad += 1
-        self.num_bad += sum(bool(getattr(frame, "is_corrupt", False)) for frame in frames)
+            self.bad_seconds.append(self._packet_seconds(packet))
+        corrupt = [frame for frame in frames if getattr(frame, "is_corrupt", False)]
+        self.bad_seconds += [self._packet_seconds(packet) for _ in corrupt]
         if self.num_bad > MAX_BAD_PACKETS:
             raise MediaError(
                 f"{self.path}: more than {MAX_BAD_PACKETS} damaged packets; what is left would not be the recording. "
@@ -135,6 +172,9 @@ class Source:
         may_skip: Callable[[float], bool] | None = None,
     ) -> Iterator[TimedFrame]:
         """Frames from one that starts at or before `seconds` on (else from the stream's first); mostly by one seek."""
+        if len(self._shifts_seconds) > 1:  # a seek by time would not know which part is meant
+            self.reopen()
+            return self.frames(kind)
         needed = max(seconds, self.start_seconds(kind)) + tolerance_seconds
         starts = [seconds - pre_roll_seconds - back for back in SEEK_BACK_SECONDS]
         for start in [*(start for start in starts if start > 0), 0.0]:
@@ -176,54 +216,63 @@ class Source:
         self.container.close()
 
 
-def _is_video(stream: Any) -> bool:
-    return stream.codec_context is not None and not stream.disposition & NOT_VIDEO
-
-
 @contextlib.contextmanager
-def open_media(path: str | os.PathLike[str]) -> Iterator[Source]:
-    """Open a media file for reading. Raises MediaError with a reason; closes the file at the end."""
+def open_media(
+    path: str | os.PathLike[str], audio_index: int | None = None, shifts_seconds: Sequence[float] = (0.0,)
+) -> Iterator[Source]:
+    """Open a media file for reading. Raises MediaError with a reason; closes the file at the end.
+
+    audio_index: the number of the audio stream to read; None = the first that sounds, in the order of streams.py.
+    shifts_seconds: what each part of a file adds to its time stamps where they start again (`MediaFacts`).
+    """
     check_file(path)
-    source = Source(os.fspath(path), _open(os.fspath(path)))
+    source = Source(os.fspath(path), _open(os.fspath(path)), audio_index, shifts_seconds)
     try:
+        if audio_index is None:
+            source = _with_sounding_audio(source)
         _check_streams(source)
         yield source
     finally:
         source.close()
 
 
+def _with_sounding_audio(source: Source) -> Source:
+    """The source itself, or one on the first audio stream that sounds if its own does not."""
+    candidates = [stream.index for stream in streams.audio_candidates(source.container)]
+    if len(candidates) < 2:
+        return source
+    chosen = next((index for index in candidates if _sounds(source.path, index)), candidates[0])
+    source.close()
+    return Source(source.path, _open(source.path), chosen)
+
+
+def _sounds(path: str, audio_index: int) -> bool:
+    """Whether an audio stream has a sample other than zero in its first minute."""
+    source = Source(path, _open(path), audio_index)
+    try:
+        for timed in source.frames("audio"):
+            samples = timed.frame.to_ndarray()
+            if samples.max() > samples.min():
+                return True
+            if timed.seconds > SOUNDING_SECONDS:
+                break
+    finally:
+        source.close()
+    return False
+
+
 def _open(path: str) -> Any:
-    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-    try:  # an absolute path, else "take:2.mp4" is a protocol
+    try:  # an absolute path, else "take:2.mp4" is a protocol; only files, else a playlist reaches into the network
+        options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
         return av.open(os.path.abspath(path), options=options, metadata_errors="replace")
     except Exception as error:
-        raise _explain(path, error) from error
-
-
-def check_file(path: str | os.PathLike[str]) -> None:
-    """Raise MediaError unless the path is a file with bytes in it that we may read."""
-    file = Path(path)
-    try:
-        there = file.exists()
-    except OSError as error:  # a name that is too long, a folder that we may not enter
-        raise MediaError(f"{path}: cannot be reached ({error.strerror}). Check the path.", reason="missing") from error
-    if not there:
-        raise MediaError(f"{path}: no such file; nothing can be read. Check the path.", reason="missing")
-    if not file.is_file():
-        raise MediaError(f"{path}: not a file; a media file is needed here. Name one file.", reason="not_a_file")
-    if file.stat().st_size == 0:
-        raise MediaError(f"{path}: the file is empty (0 bytes). Copy or download it again, or drop it.", reason="empty")
-    try:
-        file.open("rb").close()
-    except PermissionError as error:
-        message = f"{path}: no permission to read the file. Run chmod +r on it, or drop it."
-        raise MediaError(message, reason="permission") from error
+        raise explain(path, error) from error
 
 
 def _check_streams(source: Source) -> None:
     for stream in source.container.streams:
-        if (stream.codec_context is not None and stream.codec_tag in ENCRYPTED_TAGS) or "enc_key_id" in stream.metadata:
-            raise _encrypted(source.path)
+        if _tag(stream) in ENCRYPTED_TAGS or "enc_key_id" in stream.metadata:
+            raise encrypted(source.path)
     if source.stream("video") is None and source.stream("audio") is None:
         kinds = ", ".join(sorted({stream.type for stream in source.container.streams})) or "none"
         raise MediaError(
@@ -233,44 +282,9 @@ def _check_streams(source: Source) -> None:
         )
 
 
-def _encrypted(path: str) -> MediaError:
-    return MediaError(
-        f"{path}: the file is encrypted (DRM), noise without its key. Use an unprotected copy, or drop it.",
-        reason="encrypted",
-    )
-
-
-def _explain(path: str, error: Exception) -> MediaError:
-    """Why a file could not be opened, as far as its first bytes show."""
-    if _lacks_movie_box(path):
-        return MediaError(
-            f"{path}: an MP4 file without its whole index ('moov' box), cut short or still being written; nothing can "
-            "be decoded. Copy or download it again, or drop it.",
-            reason="truncated",
-        )
-    what = getattr(error, "strerror", None) or type(error).__name__
-    return MediaError(
-        f"{path}: not a readable media file ({what}); it may be damaged, or of another kind than its name says. "
-        "Check that it plays elsewhere; copy it again, or drop it.",
-        reason="unreadable",
-    )
-
-
-def _lacks_movie_box(path: str) -> bool:
-    """Whether the file starts as MP4 does and its top-level boxes end before the index does."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        offset, is_movie = 0, False
-        while offset + 8 <= size:
-            file.seek(offset)
-            header = file.read(16)
-            length, name = int.from_bytes(header[:4], "big"), header[4:8]
-            is_movie = is_movie or (offset == 0 and name == b"ftyp")
-            if length == 1:
-                length = int.from_bytes(header[8:16], "big")
-            if not is_movie or (name == b"moov" and offset + length <= size):
-                return False
-            if length < 8:
-                break
-            offset += length
-    return is_movie
+def _tag(stream: Any) -> str:
+    """The four characters that a container has for a codec; empty where they are none."""
+    try:
+        return stream.codec_tag if stream.codec_context is not None else ""
+    except UnicodeDecodeError:  # PyAV takes them for ASCII; NUT and AVI have other bytes
+        return ""

@@ -8,19 +8,25 @@ Axes: F frames, H W pixels, S samples.
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import UInt8
 
 from vlsa.base.errors import MediaError
 from vlsa.data.clip import Clip
-from vlsa.data.media.audio import read_sound
-from vlsa.data.media.container import Source, check_file, open_media
-from vlsa.data.media.frames import Frames, image_frames, is_image, read_frames, read_image
-from vlsa.data.media.probe import MediaFacts, is_text_stream, probe
+from vlsa.data.media.audio import ReadSound, read_sound
+from vlsa.data.media.container import Source, open_media
+from vlsa.data.media.file_checks import check_file, out_of_memory
+from vlsa.data.media.frames import read_frames
+from vlsa.data.media.images import image_frames, is_image, read_animation, read_image
+from vlsa.data.media.probe import MediaFacts, probe
+from vlsa.data.media.render import PickedFrames
+from vlsa.data.media.streams import choose_subtitles
 from vlsa.data.media.subtitles import TimedText, clean_text
+from vlsa.data.media.suffixes import is_animation
 
 __all__ = [
     "MediaFacts",
@@ -35,6 +41,7 @@ __all__ = [
 
 LARGEST_CLIP_BYTES = 2**31
 """Decoded frames of one clip, which a worker holds at once: 13 minutes of wide screen at 256 px and 8 a second."""
+NO_AUDIO = -1
 IMAGE_SECONDS = 1 / 25
 """An image counts as a video of one frame, this long."""
 
@@ -85,17 +92,22 @@ def decode(
         video.
     short_side_px: frames are resized to it, upright and with square pixels; None = the file's own size.
     sample_rate_hz: audio becomes mono float32 at this rate, exactly round(duration x rate) samples. None = no audio.
-    facts: of `probe`; with them decoding leaves out frames that are not needed (10 to 50% faster).
+    facts: of `probe`; with them decoding leaves out frames that are not needed (10 to 50% faster), and finds its way in
+        a file whose time stamps start again.
 
     `Clip.frame_seconds` holds the true times of the frames. A modality that the file does not have, or for less than
     half of the clip, is None; so is audio that is exactly silent. Raises MediaError with `reason` as `probe` does, or:
     zero_length (stop is not after start), damaged, nothing (neither video nor audio in the stretch).
     """
     _check_stretch(path, start_seconds, stop_seconds)
-    with open_media(path) as source:
-        wanted = [start_seconds + time for time in frame_times_seconds or ()]
-        video = read_frames(source, wanted, short_side_px, facts)
-        sound = read_sound(source, start_seconds, stop_seconds, sample_rate_hz) if sample_rate_hz else None
+    wanted = [start_seconds + time for time in frame_times_seconds or ()]
+    try:
+        if is_animation(path):
+            video, sound = read_animation(path, wanted, short_side_px), None
+        else:
+            video, sound = _read(path, (start_seconds, stop_seconds), wanted, short_side_px, sample_rate_hz, facts)
+    except MemoryError as error:
+        raise out_of_memory(os.fspath(path)) from error
     if video is None and sound is None:
         raise nothing_in(path, start_seconds, stop_seconds)
     clip = make_clip(path, start_seconds, stop_seconds, video, sound, sample_rate_hz)
@@ -106,22 +118,40 @@ def make_clip(
     path: str | os.PathLike[str],
     start_seconds: float,
     stop_seconds: float,
-    video: Frames | None,
-    sound: Float32[np.ndarray, " S"] | None,
+    video: PickedFrames | None,
+    sound: ReadSound | None,
     sample_rate_hz: int | None,
 ) -> Clip:
     """What was read of a stretch as a clip; times of frames are those of the file."""
-    frames, frame_seconds = video if video is not None else (None, None)
     return Clip(
         id=f"{os.fspath(path)}:{start_seconds:.3f}-{stop_seconds:.3f}",
         source=os.fspath(path),
         start_seconds=start_seconds,
         stop_seconds=stop_seconds,
-        frames=frames,
-        frame_seconds=frame_seconds - start_seconds if frame_seconds is not None else None,
-        sound=sound,
+        frames=video.frames if video is not None else None,
+        frame_seconds=video.frame_seconds - start_seconds if video is not None else None,
+        sound=sound.samples if sound is not None else None,
         sample_rate_hz=sample_rate_hz if sound is not None else None,
+        choices=(*(video.choices if video is not None else ()), *(sound.choices if sound is not None else ())),
     )
+
+
+def _read(
+    path: str | os.PathLike[str],
+    span_seconds: tuple[float, float],
+    wanted_seconds: Sequence[float],
+    short_side_px: int | None,
+    sample_rate_hz: int | None,
+    facts: MediaFacts | None,
+) -> tuple[PickedFrames | None, ReadSound | None]:
+    with open_known(path, facts) as source:
+        video = read_frames(source, wanted_seconds, short_side_px, facts)
+        return video, read_sound(source, *span_seconds, sample_rate_hz) if sample_rate_hz else None
+
+
+def open_known(path: str | os.PathLike[str], facts: MediaFacts | None) -> AbstractContextManager[Source]:
+    """`open_media`, which need not find out again what is known of a file."""
+    return open_media(path) if facts is None else open_media(path, facts.audio_index, facts.shifts_seconds)
 
 
 def _check_stretch(path: str | os.PathLike[str], start_seconds: float, stop_seconds: float) -> None:
@@ -145,25 +175,30 @@ def nothing_in(path: str | os.PathLike[str], start_seconds: float, stop_seconds:
 
 def decode_image(path: str | os.PathLike[str], short_side_px: int | None = None) -> Clip:
     """An image file as a clip of one frame, upright. Raises MediaError."""
-    return _of_one_frame(read_image(path, short_side_px), os.fspath(path))
+    return _of_one_frame(*read_image(path, short_side_px), os.fspath(path))
 
 
 def image_clip(image: Any, source: str, short_side_px: int | None = None) -> Clip:
     """An image of Pillow as `decode_image` gives that of a file."""
-    return _of_one_frame(image_frames(image, short_side_px), source)
+    return _of_one_frame(*image_frames(image, short_side_px), source)
 
 
-def _of_one_frame(frames: np.ndarray, source: str) -> Clip:
-    times = np.zeros(1)
+def _of_one_frame(frames: UInt8[np.ndarray, "1 H W 3"], choices: tuple[str, ...], source: str) -> Clip:
     return Clip(
-        id=source, source=source, start_seconds=0.0, stop_seconds=IMAGE_SECONDS, frames=frames, frame_seconds=times
+        id=source,
+        source=source,
+        start_seconds=0.0,
+        stop_seconds=IMAGE_SECONDS,
+        frames=frames,
+        frame_seconds=np.zeros(1),
+        choices=choices,
     )
 
 
 def iter_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
-    """The cues of the file's first embedded subtitle stream that holds text, without markup; empty if there is none."""
-    with open_media(path) as source:
-        stream = next((s for s in source.container.streams.subtitles if is_text_stream(s)), None)
+    """The cues of the file's embedded subtitles (see streams.py), without markup; empty without any that hold text."""
+    with open_media(path, audio_index=NO_AUDIO) as source:
+        stream = choose_subtitles(source.container)
         if stream is None:
             return []
         cues = (_cue(source, packet) for packet in source.packets(stream) if packet.pts is not None)

@@ -1,48 +1,59 @@
-"""Frames at wanted times, upright and in RGB; and image files.
+"""Frames at wanted times, as images of one size.
 
-Reads a `Source`; feeds decode.py.
+Reads a `Source`; feeds decode.py. A frame is made an image, of the size that is kept, when it is picked.
 Axes: F frames, H W pixels.
 """
 
 import itertools
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
-from jaxtyping import Float64, UInt8
+from jaxtyping import UInt8
 
 from vlsa.base.errors import MediaError
-from vlsa.data.media.container import HOLE_SECONDS, CannotShare, Source, TimedFrame, check_file
-from vlsa.data.media.probe import MediaFacts, upright_size
-from vlsa.data.media.suffixes import IMAGE_SUFFIXES
+from vlsa.data.media.container import HOLE_SECONDS, CannotShare, Source, TimedFrame
+from vlsa.data.media.probe import MediaFacts
+from vlsa.data.media.render import PickedFrames, Renderer
 
 ROUNDING_SECONDS = 1e-4
 """Time stamps are rounded (the container's start to a microsecond, some frames to a millisecond's tenth)."""
 SKIPPABLE_CODECS = frozenset({"h264", "hevc", "mpeg4"})
 """Where leaving out frames that no other frame needs was measured to be exact. (It is not for AV1.)"""
 
-Frames = tuple[UInt8[np.ndarray, "F H W 3"], Float64[np.ndarray, " F"]]
-"""Frames, and when each is first shown, in seconds of the source."""
+
+@dataclass(frozen=True)
+class _Kept:
+    """A frame that was picked."""
+
+    number: int
+    """Place of its image."""
+    seconds: float
+    """When it is first shown."""
+    key_seconds: float
+    """When the key frame is shown that it was decoded from."""
+    choices: tuple[str, ...]
+    """Words on how its image was made."""
 
 
 @dataclass
 class _Picker:
-    """Takes frames in order and keeps, for each wanted time, the one that is shown then."""
+    """Takes frames in order and keeps, for each wanted time, the image of the one that is shown then."""
 
     wanted: Sequence[float]
-    renderer: "_Renderer"
+    renderer: Renderer
     margin_seconds: float
     """Frames this near to the next wanted time are all decoded; inf = all frames are."""
-    kept: dict[float, tuple[float, UInt8[np.ndarray, "H W 3"]]] = field(default_factory=dict)
-    """By wanted time: when the frame is first shown, and the frame."""
+    kept: dict[float, _Kept] = field(default_factory=dict)
+    """By wanted time, in their order."""
+    images: UInt8[np.ndarray, "F H W 3"] | None = None
+    """F = the number of wanted times, of which the first `len(kept)` are filled."""
     num_done: int = 0
     shown: TimedFrame | None = None
-    is_damaged: bool = False
-    """Whether packets were broken among those that were looked at."""
+    key_seconds: float = -math.inf
+    bad_seconds: Sequence[float] = ()
+    """Times of broken packets among those that were looked at."""
 
     def may_skip(self, seconds: float) -> bool:
         """Whether a frame at this time can be neither wanted nor the one before a wanted one."""
@@ -52,6 +63,7 @@ class _Picker:
         """See the next frame; False when no more are needed."""
         self._settle(frame.seconds - ROUNDING_SECONDS, later=frame)
         self.shown = frame
+        self.key_seconds = frame.seconds if frame.frame.key_frame else self.key_seconds
         return self.num_done < len(self.wanted)
 
     def finish(self, end_seconds: float) -> None:
@@ -68,36 +80,55 @@ class _Picker:
             self.num_done += 1
 
     def _keep(self, wanted: float, frame: TimedFrame) -> None:
-        self.kept[wanted] = frame.seconds, self.renderer.image(frame.frame)
+        if wanted in self.kept:  # asked for twice
+            return
+        last = next(reversed(self.kept.values()), None)
+        number = len(self.kept)
+        if last is not None and last.seconds == frame.seconds:
+            image, choices = self.images[number - 1], last.choices
+        else:
+            image, choices = self.renderer.render(frame.frame)
+        if self.images is None:
+            self.images = np.empty((len(self.wanted), *image.shape), np.uint8)
+        self.images[number] = image
+        self.kept[wanted] = _Kept(number, frame.seconds, self.key_seconds, choices)
 
-    def shown_at(self, wanted: Sequence[float]) -> Frames | None:
-        """Frames and their own times at some of the wanted times; None when half of them or more have none."""
+    def shown_at(self, wanted: Sequence[float]) -> PickedFrames | None:
+        """What is shown at some of the wanted times; None when half of them or more show nothing."""
         found = [self.kept[time] for time in wanted if time in self.kept]
-        if 2 * len(found) < len(wanted):
+        if self.images is None or 2 * len(found) < len(wanted):
             return None
-        return np.stack([image for _, image in found]), np.array([seconds for seconds, _ in found])
+        numbers = [kept.number for kept in found]
+        is_all = numbers == list(range(len(self.images)))
+        return PickedFrames(
+            self.images if is_all else self.images[numbers],
+            np.array([kept.seconds for kept in found]),
+            tuple(dict.fromkeys(word for kept in found for word in kept.choices)),
+        )
 
 
 def read_frames(
     source: Source, wanted_seconds: Sequence[float], short_side_px: int | None, facts: MediaFacts | None = None
-) -> Frames | None:
-    """The frames shown at the wanted times (ascending, seconds of the source) and their own times.
+) -> PickedFrames | None:
+    """The frames shown at the wanted times (ascending, seconds of the source).
 
     Wanted times before the first or after the last frame are left out; None when that leaves less than half.
-    Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without video.
+    Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without video, or lie between a
+    frame and the key frame that it was decoded from.
     """
     if source.stream("video") is None or len(wanted_seconds) == 0:
         return None
     assert all(earlier <= later for earlier, later in itertools.pairwise(wanted_seconds)), wanted_seconds
     picker = _pick(source, list(wanted_seconds), short_side_px, facts)
-    if picker.is_damaged:
+    if picker.bad_seconds:
         _check_holes(source, picker)
+        _check_past(source, picker)
     return picker.shown_at(wanted_seconds)
 
 
 def read_frames_of_windows(
     source: Source, windows: Sequence[Sequence[float]], short_side_px: int | None, facts: MediaFacts | None = None
-) -> list[Frames | None]:
+) -> list[PickedFrames | None]:
     """As `read_frames` for the wanted times of each of several windows, but each frame is decoded and reduced once.
 
     Raises CannotShare where one at a time could have another result: packets are broken, or the size changes.
@@ -106,14 +137,14 @@ def read_frames_of_windows(
     if source.stream("video") is None or not wanted:
         return [None] * len(windows)
     picker = _pick(source, wanted, short_side_px, facts)
-    if picker.is_damaged or picker.renderer.changed:
+    if picker.bad_seconds or picker.renderer.is_mixed:
         raise CannotShare
     return [picker.shown_at(window) if len(window) else None for window in windows]
 
 
 def _pick(source: Source, wanted: list[float], short_side_px: int | None, facts: MediaFacts | None) -> _Picker:
     """The frames shown at the wanted times."""
-    picker = _Picker(wanted, _Renderer(source.stream("video"), short_side_px), _margin_seconds(source, facts))
+    picker = _Picker(wanted, Renderer(source, short_side_px), _margin_seconds(source, facts))
     frames = source.frames_covering(
         "video",
         picker.wanted[0],
@@ -127,7 +158,7 @@ def _pick(source: Source, wanted: list[float], short_side_px: int | None, facts:
             break
     else:
         picker.finish(_last_frame_ends(source, picker.shown))
-    picker.is_damaged = source.num_bad > (num_bad or 0)
+    picker.bad_seconds = source.bad_seconds[num_bad or 0 :]
     return picker
 
 
@@ -150,7 +181,7 @@ def _last_frame_ends(source: Source, last: TimedFrame | None) -> float:
 
 
 def _check_holes(source: Source, picker: _Picker) -> None:
-    late = [wanted for wanted, (seconds, _) in picker.kept.items() if wanted - seconds > HOLE_SECONDS]
+    late = [wanted for wanted, kept in picker.kept.items() if wanted - kept.seconds > HOLE_SECONDS]
     late += [wanted for wanted in picker.wanted if wanted not in picker.kept]
     if late:
         raise MediaError(
@@ -160,6 +191,18 @@ def _check_holes(source: Source, picker: _Picker) -> None:
         )
 
 
+def _check_past(source: Source, picker: _Picker) -> None:
+    """A decoder goes on after a broken packet, with noise that lasts to the next key frame."""
+    for kept in picker.kept.values():
+        since, until = kept.key_seconds - ROUNDING_SECONDS, kept.seconds + HOLE_SECONDS
+        if any(since <= bad <= until for bad in picker.bad_seconds):
+            raise MediaError(
+                f"{source.path}: damaged near {kept.seconds:.2f} s: the image is made from packets of which some are "
+                "broken, so it may be noise. Copy or download the file again, or drop the clip.",
+                reason="damaged",
+            )
+
+
 def _margin_seconds(source: Source, facts: MediaFacts | None) -> float:
     """How near to a wanted time every frame has to be decoded; inf where skipping is not exact or not known to be."""
     if facts is None or facts.longest_frame_seconds is None or not facts.frames_per_second:
@@ -167,66 +210,3 @@ def _margin_seconds(source: Source, facts: MediaFacts | None) -> float:
     if source.stream("video").codec_context.name not in SKIPPABLE_CODECS:
         return math.inf
     return max(4 / facts.frames_per_second, 1.5 * facts.longest_frame_seconds)
-
-
-class _Renderer:
-    """Frames as RGB, upright, square pixels, all of the first one's size."""
-
-    def __init__(self, stream: Any, short_side_px: int | None) -> None:
-        self._stream, self._short_side_px = stream, short_side_px
-        self._reformatter = VideoReformatter()
-        self._first_size: tuple[int, int] | None = None
-        self._last: tuple[Any, UInt8[np.ndarray, "H W 3"]] | None = None
-        self.changed = False
-        """Whether a frame was of another size than the first one."""
-
-    def image(self, frame: Any) -> UInt8[np.ndarray, "H W 3"]:
-        """A frame; the same array when it is the one before."""
-        if self._last is not None and self._last[0] is frame:
-            return self._last[1]
-        size = upright_size(frame, self._stream)
-        self._first_size = self._first_size or size
-        self.changed |= size != self._first_size
-        width, height = fit_short_side(*self._first_size, self._short_side_px)
-        quarter_turns = frame.rotation // 90 % 4
-        stored = (height, width) if quarter_turns % 2 else (width, height)
-        reduced = self._reformatter.reformat(frame, *stored, "rgb24", interpolation="AREA", threads=1)
-        self._last = frame, np.rot90(reduced.to_ndarray(), quarter_turns)
-        return self._last[1]
-
-
-def fit_short_side(width_px: int, height_px: int, short_side_px: int | None) -> tuple[int, int]:
-    """Width and height with the short side at `short_side_px` and the aspect kept; unchanged for None."""
-    if short_side_px is None:
-        return width_px, height_px
-    scale = short_side_px / min(width_px, height_px)
-    return max(round(width_px * scale), 1), max(round(height_px * scale), 1)
-
-
-def is_image(path: str | os.PathLike[str]) -> bool:
-    """Whether the name is that of an image (by its ending)."""
-    return os.path.splitext(os.fspath(path))[1].lower() in IMAGE_SUFFIXES
-
-
-def read_image(path: str | os.PathLike[str], short_side_px: int | None) -> np.ndarray:
-    """An image file, upright: uint8, 1 H W 3. Raises MediaError, reason missing, empty, unreadable and so on."""
-    from PIL import Image
-
-    check_file(path)
-    try:
-        with Image.open(path) as file:
-            return image_frames(file, short_side_px)
-    except Exception as error:
-        raise MediaError(
-            f"{path}: not a readable image ({type(error).__name__}). Check that it opens elsewhere, or drop it.",
-            reason="unreadable",
-        ) from error
-
-
-def image_frames(image: Any, short_side_px: int | None) -> np.ndarray:
-    """An image of Pillow, upright: uint8, 1 H W 3."""
-    from PIL import Image, ImageOps
-
-    image = ImageOps.exif_transpose(image).convert("RGBA").convert("RGB")
-    size = fit_short_side(*image.size, short_side_px)
-    return np.asarray(image.resize(size, Image.Resampling.BOX) if size != image.size else image, np.uint8)[None].copy()

@@ -2,7 +2,7 @@
 
 Gives what decode.py gives for each stretch alone. Where that is not sure (packets are broken, times step back, the size
 of frames changes), each is decoded alone. Feeds encode/sampling.py. All that is kept of the stretches of a call is in
-memory at once: reduced frames, and audio at the rate of the file.
+memory at once: reduced frames, and audio at the rate of the file with all channels.
 """
 
 import os
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from vlsa.base.errors import MediaError
 from vlsa.data.clip import Clip
 from vlsa.data.media.audio import read_sound_of_windows
-from vlsa.data.media.container import CannotShare, open_media
-from vlsa.data.media.decode import decode, make_clip, nothing_in
+from vlsa.data.media.container import CannotShare
+from vlsa.data.media.decode import decode, make_clip, nothing_in, open_known
 from vlsa.data.media.frames import read_frames_of_windows
 from vlsa.data.media.probe import MediaFacts
+from vlsa.data.media.suffixes import is_animation
 
 LONGEST_GAP_SECONDS = 1.0
 """Between two stretches that are decoded in one pass; over a longer one, seeking is faster than decoding."""
@@ -69,10 +70,10 @@ def _decode_run(
     sample_rate_hz: int | None,
     facts: MediaFacts | None,
 ) -> list[Clip | MediaError]:
-    if len(run) > 1:
+    if len(run) > 1 and not is_animation(path):
         try:
             return _in_one_pass(path, run, short_side_px, sample_rate_hz, facts)
-        except (CannotShare, MediaError):  # an error of one stretch is not that of the others
+        except (CannotShare, MediaError, MemoryError):  # an error of one stretch is not that of the others
             pass
     return [_alone(path, stretch, short_side_px, sample_rate_hz, facts) for stretch in run]
 
@@ -84,9 +85,9 @@ def _in_one_pass(
     sample_rate_hz: int | None,
     facts: MediaFacts | None,
 ) -> list[Clip | MediaError]:
-    """Raises CannotShare and MediaError."""
+    """Raises CannotShare, MediaError and MemoryError."""
     spans = [(stretch.start_seconds, stretch.stop_seconds) for stretch in run]
-    with open_media(path) as source:
+    with open_known(path, facts) as source:
         videos = read_frames_of_windows(source, [stretch.frame_seconds for stretch in run], short_side_px, facts)
         sounds = read_sound_of_windows(source, spans, sample_rate_hz) if sample_rate_hz else [None] * len(run)
     return [

@@ -11,10 +11,12 @@ from itertools import pairwise
 from typing import Any
 
 from vlsa.base.errors import MediaError
+from vlsa.data.media.colour import is_hdr
 from vlsa.data.media.container import Source, open_media
-
-TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
-"""Subtitle codecs that hold text; the others hold images of text."""
+from vlsa.data.media.images import animation_starts
+from vlsa.data.media.render import upright_size
+from vlsa.data.media.streams import choice, choose_subtitles, text_streams
+from vlsa.data.media.suffixes import is_animation
 
 LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
 """Between two packets, and in all; more is a damaged time stamp, which would become a million windows of nothing."""
@@ -28,7 +30,7 @@ class MediaFacts:
 
     path: str
     duration_seconds: float
-    """End of the shorter of the streams that exist, by its packets."""
+    """End of the longest of the streams that exist, by its packets: what plays."""
     has_video: bool
     has_sound: bool
     width_px: int | None
@@ -50,7 +52,13 @@ class MediaFacts:
     recorded_at: str | None = None
     """When the recording was made by the container's `creation_time`: ISO 8601 in UTC, to the second."""
     subtitle_language: str | None = None
-    """Of the first subtitle stream that holds text, as the container names it (ISO 639: eng)."""
+    """Of the subtitle stream whose text is read, as the container names it (ISO 639: eng)."""
+    audio_index: int | None = None
+    """Number of the audio stream that is read, among all streams; None without audio."""
+    shifts_seconds: tuple[float, ...] = (0.0,)
+    """What each part of the file adds to its time stamps; more than one where they start again."""
+    choices: tuple[str, ...] = ()
+    """Words on what is decided where the file leaves a choice: `audio-2-of-3`; by its first frame, `deinterlaced`."""
 
 
 @dataclass
@@ -74,6 +82,8 @@ def probe(path: str | os.PathLike[str]) -> MediaFacts:
     Raises MediaError with `reason` missing, not_a_file, empty, permission, unreadable, truncated, encrypted,
     no_streams, zero_length or damaged.
     """
+    if is_animation(path):
+        return _animation_facts(path)
     with open_media(path) as source:
         scans, first_frame = _scan(source)
         if not scans:
@@ -113,11 +123,11 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
     ends = [scan_end for scan in scans.values() if (scan_end := _end(scan, rate if scan is video else None)) > 0]
     if not ends:
         raise MediaError(f"{source.path}: the media is 0 s long. Copy it again, or drop it.", reason="zero_length")
-    _check_times(source, scans, min(ends))
+    _check_times(source, scans, max(ends))
     width, height = upright_size(first_frame, source.stream("video")) if video is not None else (None, None)
     return MediaFacts(
         path=source.path,
-        duration_seconds=min(ends),
+        duration_seconds=max(ends),
         has_video=video is not None,
         has_sound=sound is not None,
         width_px=width,
@@ -126,13 +136,39 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
         sample_rate_hz=source.stream("audio").codec_context.sample_rate if sound is not None else None,
         video_codec=source.stream("video").codec_context.name if video is not None else None,
         audio_codec=source.stream("audio").codec_context.name if sound is not None else None,
-        rotation_degrees=first_frame.rotation % 360 if video is not None else 0,
-        has_subtitles=any(is_text_stream(stream) for stream in source.container.streams.subtitles),
+        rotation_degrees=round(first_frame.rotation) % 360 if video is not None else 0,
+        has_subtitles=choose_subtitles(source.container) is not None,
         video_end_seconds=_end(video, rate) if video is not None else None,
         audio_end_seconds=_end(sound, None) if sound is not None else None,
         longest_frame_seconds=longest,
         recorded_at=recording_time(source.container.metadata.get("creation_time", "")),
         subtitle_language=_subtitle_language(source),
+        audio_index=source.stream("audio").index if source.stream("audio") is not None else None,
+        shifts_seconds=tuple(source.parts.shifts_seconds),
+        choices=(*source.choices(), *_subtitle_choice(source), *_frame_choices(first_frame)),
+    )
+
+
+def _animation_facts(path: str | os.PathLike[str]) -> MediaFacts:
+    """Of a WebP animation, which FFmpeg does not decode."""
+    starts, end_seconds, (width, height) = animation_starts(path)
+    rate, longest = _rate(starts)
+    return MediaFacts(
+        path=os.fspath(path),
+        duration_seconds=end_seconds,
+        has_video=True,
+        has_sound=False,
+        width_px=width,
+        height_px=height,
+        frames_per_second=rate,
+        sample_rate_hz=None,
+        video_codec="webp",
+        audio_codec=None,
+        rotation_degrees=0,
+        has_subtitles=False,
+        video_end_seconds=end_seconds,
+        audio_end_seconds=None,
+        longest_frame_seconds=longest,
     )
 
 
@@ -147,9 +183,19 @@ def recording_time(written: str) -> str | None:
 
 
 def _subtitle_language(source: Source) -> str | None:
-    stream = next((stream for stream in source.container.streams.subtitles if is_text_stream(stream)), None)
+    stream = choose_subtitles(source.container)
     language = "und" if stream is None else stream.metadata.get("language", "und")
     return None if language == "und" else language
+
+
+def _frame_choices(frame: Any) -> list[str]:
+    if frame is None:
+        return []
+    return ["deinterlaced"] * bool(frame.interlaced_frame) + ["tone-mapped"] * is_hdr(frame)
+
+
+def _subtitle_choice(source: Source) -> tuple[str, ...]:
+    return choice("subtitles", choose_subtitles(source.container), text_streams(source.container))
 
 
 def _check_times(source: Source, scans: dict[str, _Scan], duration_seconds: float) -> None:
@@ -177,15 +223,3 @@ def _end(scan: _Scan, rate: float | None) -> float:
     if scan.last_duration_seconds == 0 and rate:
         return scan.end_seconds + 1 / rate
     return scan.end_seconds
-
-
-def is_text_stream(stream: Any) -> bool:
-    """Whether a subtitle stream holds text that can be read without recognising images."""
-    return stream.codec_context is not None and stream.codec_context.codec.canonical_name in TEXT_SUBTITLES
-
-
-def upright_size(frame: Any, stream: Any) -> tuple[int, int]:
-    """Width and height in pixels of a frame as it is shown: square pixels, turned upright."""
-    aspect = float(stream.sample_aspect_ratio or 1) or 1.0
-    width, height = max(round(frame.width * aspect), 1), frame.height
-    return (height, width) if frame.rotation % 180 else (width, height)

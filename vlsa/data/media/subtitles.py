@@ -1,22 +1,24 @@
-"""Subtitles: text with the times at which it is shown, from .srt and .vtt files. Feeds decode.py and ingest/."""
+"""Subtitles: text with the times at which it is shown, from .srt, .vtt and .ass files. Feeds decode.py and ingest/.
 
-import codecs
+Automatic captions of video sites repeat each line while the next one is added below it; here every line comes once,
+when it is new.
+"""
+
 import html
+import itertools
 import os
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vlsa.base.errors import CaptionError
-from vlsa.base.files import open_regular
+from vlsa.data.media.text_files import WINDOWS, read_text_guessing
 
-BYTE_ORDER_MARKS = (  # the longer first: UTF-32's mark starts with UTF-16's
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
+"""What is read; of several files of one text, the first of these."""
+DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?:\{[^}]*\\p0[^}]*\}|$)", re.DOTALL)
+"""{\\p1}m 0 0 l 9 0{\\p0}: commands of a drawing, not text."""
 MARKUP = re.compile(
     r"\{\\[^}]*\}"  # {\i1}, {\an8}: SubStation codes
     r"|</?(?:i|b|u|s|c|v|font|ruby|rt|lang)(?:[\s.][^<>]*)?/?>"  # <i>, <font color=...>, <v Ann>, <c.yellow>
@@ -24,6 +26,15 @@ MARKUP = re.compile(
     re.IGNORECASE,
 )
 LINE_BREAK = re.compile(r"\\[Nnh]")
+WORD_TIME = re.compile(r"<\d+:\d\d[\d:.]*>")
+TIME = r"(-?)(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9}))?"
+TIMING = re.compile(rf"\s*{TIME}\s*-->\s*{TIME}(?:\s|$)")
+LIKE_TIMING = re.compile(r"\d\s*-->|-->\s*-?\d")
+"""A line that is meant as a timing; an arrow between other characters is text."""
+REPEAT_SECONDS = 0.5
+"""A cue that starts so soon after the one before may repeat its lines."""
+ROLLING_SHARE = 1 / 3
+"""Of the cues of a file that begin with a line of the cue before: from here on, lines are taken for repeats."""
 
 
 @dataclass(frozen=True)
@@ -35,76 +46,145 @@ class TimedText:
     text: str
 
 
+@dataclass(frozen=True)
+class SubtitleFile:
+    """What a subtitle file holds, and what was odd about it."""
+
+    cues: tuple[TimedText, ...]
+    """By start time."""
+    num_skipped: int
+    """Cues without a timing that can be read."""
+    is_guessed: bool
+    """Whether it is not Unicode, and was read as the text of a Windows program."""
+
+    def remarks(self, path: str | os.PathLike[str]) -> list[tuple[str, str]]:
+        """Reason and message of each odd thing."""
+        remarks = []
+        if self.num_skipped:
+            message = f"{path}: {self.num_skipped} cues have a timing that cannot be read; they are left out. Fix them "
+            remarks.append(("cues", f"{message}(00:00:01,500 --> 00:00:02,750; in .vtt 00:00:01.500)."))
+        if self.is_guessed:
+            message = f"{path}: not Unicode; read as {WINDOWS}. If accents are wrong: convert it to UTF-8."
+            remarks.append(("encoding", message))
+        return remarks
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A cue as it is written."""
+
+    start_seconds: float
+    stop_seconds: float
+    lines: tuple[str, ...]
+
+
 def clean_text(text: str) -> str:
-    """Text without markup, character references and line breaks."""
-    return " ".join(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", text))).split())
+    """Text without markup, drawings, character references and line breaks."""
+    return " ".join(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", DRAWING.sub("", text)))).split())
 
 
 def read_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
-    """The cues of a .srt or .vtt file by start time, without markup.
+    """The cues of a subtitle file by start time: those of `read_subtitle_file`."""
+    return list(read_subtitle_file(path).cues)
 
-    Cues without text, and cues that do not end after they start, are left out (players show neither). UTF-8, with or
-    without byte order mark, and UTF-16 or UTF-32 with one are understood. Raises CaptionError for another encoding, for
-    a file that is no subtitle file, and for one without a single cue.
+
+def read_subtitle_file(path: str | os.PathLike[str]) -> SubtitleFile:
+    """The cues of a .srt, .vtt or .ass file by start time, without markup; which of them it is, its content says.
+
+    Cues without text, and cues that do not end after they start, are left out (players show neither), and those whose
+    timing cannot be read are counted. A time before 0 is 0. Unicode is understood, and CP1252. Raises CaptionError for
+    another encoding, for a file that is no subtitle file, and for one without a single cue.
     """
-    import pysubs2
-
-    text = read_text(path)
-    kind = {".srt": "srt", ".vtt": "vtt"}.get(Path(path).suffix.lower())
-    if kind is None:
-        raise CaptionError(f"{path}: not a subtitle file by its name; only .srt and .vtt are read. Convert it to .srt.")
-    try:
-        text = _cues_alone(text) if kind == "vtt" else text
-        events = pysubs2.SSAFile.from_string(text, format_=kind, keep_html_tags=True).events
-    except (pysubs2.Pysubs2Error, ValueError, IndexError) as error:
-        raise CaptionError(
-            f"{path}: not a readable .{kind} file ({error}). Check it in a text editor, or remove it."
-        ) from error
-    cues = [TimedText(e.start / 1000, e.end / 1000, clean_text(e.text)) for e in events if not e.is_comment]
-    _check_timings(path, cues)
+    if Path(path).suffix.lower() not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise CaptionError(f"{path}: not a subtitle file by its name; {known} are read. Convert it to .srt.")
+    file = read_text_guessing(path)
+    text = file.text.replace("\r\n", "\n").replace("\r", "\n")
+    if "[Script Info]" in text[:2000]:
+        cues, num_skipped = _substation(path, text), 0
+    else:
+        blocks, num_skipped = _blocks(text)
+        cues = [
+            TimedText(block.start_seconds, block.stop_seconds, " ".join(block.lines)) for block in _unrolled(blocks)
+        ]
     cues = [cue for cue in cues if cue.text and cue.stop_seconds > cue.start_seconds]
     if not cues:
         raise CaptionError(f"{path}: no cue with text; the video would stay without text. Fix the file, or remove it.")
-    return sorted(cues, key=lambda cue: (cue.start_seconds, cue.stop_seconds))
+    cues.sort(key=lambda cue: (cue.start_seconds, cue.stop_seconds))
+    return SubtitleFile(tuple(cues), num_skipped, file.encoding == WINDOWS)
 
 
-def _cues_alone(text: str) -> str:
-    """WebVTT without notes, styles and names of cues: pysubs2 would take them for text of the cue before."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    blocks = [block.split("\n") for block in re.split(r"\n\s*\n", text)]
-    timed = [(lines, k) for lines in blocks for k in range(min(2, len(lines))) if "-->" in lines[k]]
-    # pysubs2 takes a number in the last line for the next cue's: give it one to take
-    return "WEBVTT\n\n" + "".join("\n".join(lines[k:]) + "\n\n0\n" for lines, k in timed)
+def _substation(path: str | os.PathLike[str], text: str) -> list[TimedText]:
+    import pysubs2
 
-
-def _check_timings(path: str | os.PathLike[str], cues: list[TimedText]) -> None:
-    for cue in cues:
-        if "-->" in cue.text:
-            raise CaptionError(
-                f"{path}: after {cue.start_seconds:.3f} s: a line with '-->' that is not a timing; its text would join "
-                "the wrong cue. Write 00:00:01,500 --> 00:00:02,750 (in .vtt 00:00:01.500)."
-            )
-
-
-def read_text(path: str | os.PathLike[str]) -> str:
-    """The file's text. Raises CaptionError unless it is sure how the bytes are meant."""
     try:
-        with open_regular(path) as file:
-            data = file.read()
-    except OSError as error:
-        raise CaptionError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        offset, likely = error.start, "LATIN1" if encoding == "utf-8" else encoding
-        likely = "UTF-16LE" if encoding == "utf-8" and b"\0" in data else likely
-    else:
-        if "\0" not in text:
-            return text
-        offset, likely = data.find(b"\0"), "UTF-16LE"
-    line = data.count(b"\n", 0, offset) + 1
-    raise CaptionError(
-        f"{path}:{line}: byte {offset} is not {encoding.upper().removesuffix('-SIG')} text; text would be garbled. "
-        f"If it is {likely}: iconv -f {likely} -t UTF-8 {path} > utf8{Path(path).suffix}"
-    )
+        events = pysubs2.SSAFile.from_string(text, format_="ass").events
+    except (pysubs2.Pysubs2Error, ValueError, IndexError) as error:
+        raise CaptionError(
+            f"{path}: not a readable SubStation file ({error}). Check it in a text editor, or remove it."
+        ) from error
+    return [TimedText(max(e.start, 0) / 1000, e.end / 1000, clean_text(e.text)) for e in events if not e.is_comment]
+
+
+def _blocks(text: str) -> tuple[list[_Block], int]:
+    """The cues of SubRip or WebVTT text, and how many have a timing that cannot be read."""
+    lines = text.split("\n")
+    is_webvtt = lines[0].lstrip("\ufeff").startswith("WEBVTT")
+    starts = [number for number, line in enumerate(lines) if "-->" in line and LIKE_TIMING.search(line)]
+    blocks, num_skipped = [], 0
+    for start, stop in itertools.pairwise([*starts, len(lines) + 1]):
+        timing = TIMING.match(lines[start])
+        if timing is None:
+            num_skipped += 1
+            continue
+        parts = timing.groups()
+        last = stop - 1 if stop <= len(lines) and _is_name(lines, stop - 1, start) else stop
+        blocks.append(
+            _Block(_seconds(parts[:5]), _seconds(parts[5:]), tuple(_text_lines(lines[start + 1 : last], is_webvtt)))
+        )
+    return [block for block in blocks if any(map(clean_text, block.lines))], num_skipped
+
+
+def _is_name(lines: Sequence[str], number: int, timing: int) -> bool:
+    """Whether the line before a timing is the number or the name of its cue, and not text of the cue before."""
+    line = lines[number].strip()
+    return number > timing and bool(line) and (line.isdigit() or not lines[number - 1].strip())
+
+
+def _text_lines(lines: Sequence[str], is_webvtt: bool) -> Iterator[str]:
+    """Lines of a cue's text. In WebVTT it ends with an empty line, in SubRip with the next cue."""
+    for line in lines:
+        if is_webvtt and line == "":
+            return
+        yield line
+
+
+def _seconds(parts: Sequence[str | None]) -> float:
+    sign, hours, minutes, seconds, fraction = parts
+    value = 3600 * int(hours or 0) + 60 * int(minutes or 0) + int(seconds or 0) + float(f"0.{fraction or 0}")
+    return 0.0 if sign else value
+
+
+def _unrolled(blocks: Sequence[_Block]) -> Iterator[_Block]:
+    """Cues with clean lines; where captions roll, without the lines that the cue before has shown already."""
+    cleaned = [
+        _Block(block.start_seconds, block.stop_seconds, tuple(filter(None, map(clean_text, block.lines))))
+        for block in blocks
+    ]
+    num_repeats = sum(bool(_num_repeated(one, other)) for one, other in itertools.pairwise(cleaned))
+    has_word_times = any(WORD_TIME.search(line) for block in blocks for line in block.lines)
+    is_rolling = has_word_times or num_repeats > max(ROLLING_SHARE * len(blocks), 1)
+    before = _Block(0.0, 0.0, ())
+    for block in cleaned:
+        new = block.lines[_num_repeated(before, block) if is_rolling else 0 :]
+        if new:
+            yield _Block(block.start_seconds, block.stop_seconds, new)
+        before = block
+
+
+def _num_repeated(before: _Block, block: _Block) -> int:
+    """How many lines at the start of a cue stood at the end of the one before."""
+    if block.start_seconds > before.stop_seconds + REPEAT_SECONDS:
+        return 0
+    longest = min(len(before.lines), len(block.lines))
+    return next((n for n in range(longest, 0, -1) if before.lines[-n:] == block.lines[:n]), 0)

@@ -1,8 +1,37 @@
-"""Which files count as media, by the ending of their names. Used by ingest, benchmarks, frames.py and the search."""
+"""Which files count as media: by the ending of their names, and by what FFmpeg may take their content for.
+
+Used by ingest, benchmarks, media and the search.
+"""
+
+import os
+from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .ogv .flv .wmv .3gp".split()  # noqa: SIM905
+    ".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .ogv .flv .wmv .3gp .3g2 .mxf .dv .gif".split()  # noqa: SIM905
 )
-SOUND_SUFFIXES = frozenset(".wav .mp3 .flac .m4a .aac .ogg .opus".split())  # noqa: SIM905
+SOUND_SUFFIXES = frozenset(
+    ".wav .mp3 .flac .m4a .aac .ogg .opus .amr .ac3 .eac3 .aif .aiff .caf .wma".split()  # noqa: SIM905
+)
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+ANIMATION_SUFFIX = ".webp"
+"""May be an image or a moving image; its first bytes say which."""
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | SOUND_SUFFIXES
+
+TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
+"""Subtitle codecs that hold text; the others hold images of text."""
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,mxf,dv,gif,apng,wav,mp3,flac,aac,ac3,eac3,"
+    "amr,amrnb,amrwb,aiff,au,caf,w64,h261,h263,h264,hevc,vvc,av1,obu,m4v,ivf,nut,rm,gxf,wtv,dts,dtshd,truehd,mjpeg,wv,ape,"
+    "tta,tak,mpc,mpc8,oma,dsf,srt,webvtt,ass,png_pipe,jpeg_pipe,bmp_pipe,tiff_pipe,webp_pipe"
+)
+"""Kinds of files that FFmpeg may open: media, whatever the name says. Playlists and lists of files are not among them,
+nor are the formats that take any text for a image."""
+
+
+def is_animation(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a WebP animation: its name says WebP and its first bytes that it moves."""
+    if Path(path).suffix.lower() != ANIMATION_SUFFIX or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        head = file.read(21)
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20:] and head[20] & 2)

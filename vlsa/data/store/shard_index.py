@@ -44,6 +44,8 @@ class StoredClip:
     sound_span: tuple[int, int, int] | None
     """Offset and size in bytes, and CRC-32, of the WAV in the shard; None without audio."""
     sample_rate_hz: int
+    choices: tuple[str, ...] = ()
+    """Words on what was decided where the file left it open (`Clip.choices`); none in a store of an earlier version."""
 
     @property
     def has_video(self) -> bool:
@@ -142,7 +144,13 @@ def _stored_clip(line: dict[str, Any], shard: int, num_bytes: int) -> StoredClip
         frame_spans=np.array(frame_spans, dtype=np.int64).reshape(-1, 3),
         sound_span=_sound_span(spans),
         sample_rate_hz=line["sample_rate_hz"],
+        choices=_choices(line.get("choices", [])),
     )
+
+
+def _choices(words: Any) -> tuple[str, ...]:
+    _require(isinstance(words, list) and all(isinstance(word, str) and word.isprintable() for word in words))
+    return tuple(words)
 
 
 def _span(offset: Any, size: Any, checksum: Any, num_bytes: int) -> tuple[int, int, int]:

@@ -98,6 +98,7 @@ class ShardWriter:
             "size_px": (0, 0) if clip.frames is None else clip.frames.shape[1:3],
             "frame_seconds": seconds,
             "sample_rate_hz": clip.sample_rate_hz or self._settings.sample_rate_hz,
+            **({"choices": list(clip.choices)} if clip.choices else {}),
         }
         files = dict(codecs.encode(clip, self._settings.jpeg_quality))
         files["json"] = json.dumps(facts, ensure_ascii=False).encode(errors="surrogateescape")

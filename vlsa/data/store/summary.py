@@ -1,11 +1,11 @@
 """What a run of prepare.py came to, in numbers and in one paragraph. Reads a finished store and its rejections."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlsa.data.ingest.manifest import SPLITS, Rejection
+from vlsa.data.ingest.manifest import NOTES, SPLITS, Rejection
 from vlsa.data.store.reader import ClipStore
 
 REPORT_NAME = "prepare_report.jsonl"
@@ -26,6 +26,10 @@ class PrepareSummary:
     num_with_text: int
     num_by_split: dict[str, int]
     seconds_of_media: float
+    choices: dict[str, int] = field(default_factory=dict)
+    """Clips of each word on what was decided where their file left it open, the most frequent first."""
+    notes: dict[str, int] = field(default_factory=dict)
+    """Lines of the report about files that were kept, by reason."""
 
     def __str__(self) -> str:
         splits = ", ".join(f"{count} {split}" for split, count in self.num_by_split.items())
@@ -33,23 +37,33 @@ class PrepareSummary:
             f"{self.store_path}: {self.num_clips} clips ({splits}), {self.seconds_of_media / 60:.1f} minutes; "
             f"{self.num_with_video} with video, {self.num_with_sound} with audio, {self.num_with_text} with text."
         )
+        if self.choices:
+            kept += f" Choices: {_counted(self.choices)}."
+        report = Path(self.store_path) / REPORT_NAME
+        notes = f" Notes: {_counted(self.notes)}{'' if self.num_rejected else f'; see {report}'}." if self.notes else ""
         if not self.num_rejected:
-            return f"{kept} Nothing was rejected."
-        reasons = ", ".join(f"{count} {reason}" for reason, count in self.reasons.items())
-        return f"{kept} Rejected: {self.num_rejected} ({reasons}); see {Path(self.store_path) / REPORT_NAME}."
+            return f"{kept}{notes} Nothing was rejected."
+        return f"{kept}{notes} Rejected: {self.num_rejected} ({_counted(self.reasons)}); see {report}."
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def summarise(store: ClipStore, report: Sequence[Rejection]) -> PrepareSummary:
     """Count what a finished store holds, and the rejections next to it."""
     splits = Counter(clip.split for clip in store.clips)
+    rejected = [line.reason for line in report if line.reason not in NOTES]
     return PrepareSummary(
         store_path=str(store.path),
         num_clips=len(store),
-        num_rejected=len(report),
-        reasons=dict(Counter(rejection.reason for rejection in report).most_common()),
+        num_rejected=len(rejected),
+        reasons=dict(Counter(rejected).most_common()),
         num_with_video=sum(clip.has_video for clip in store.clips),
         num_with_sound=sum(clip.has_sound for clip in store.clips),
         num_with_text=sum(bool(clip.texts) for clip in store.clips),
         num_by_split={split: splits[split] for split in SPLITS if splits[split]},
         seconds_of_media=sum(clip.duration_seconds for clip in store.clips),
+        choices=dict(Counter(word for clip in store.clips for word in clip.choices).most_common()),
+        notes=dict(Counter(line.reason for line in report if line.reason in NOTES).most_common()),
     )

@@ -201,8 +201,9 @@ def decode_file(spec: WindowSpec, path: str, modality: str) -> list[Clip]:
     end_seconds = facts.video_end_seconds if is_video else facts.audio_end_seconds
     if not end_seconds:
         return []
-    if end_seconds < 2 * facts.duration_seconds:  # else the other modality is a snippet, or a still image
-        end_seconds = facts.duration_seconds
+    shorter_seconds = min(filter(None, (facts.video_end_seconds, facts.audio_end_seconds)))
+    if end_seconds < 2 * shorter_seconds:  # else the other modality is a snippet, or a still image
+        end_seconds = shorter_seconds
     row = ClipRow("file", path, 0.0, floor_ms(end_seconds) or end_seconds, (), "test")
     try:
         return decode_windows(spec, row, video=is_video, audio=not is_video, facts=facts)

@@ -3,10 +3,12 @@
 Reads the ledger; feeds build.py and the command line.
 """
 
+import itertools
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from vlsa.base.console import duration
@@ -14,6 +16,8 @@ from vlsa.base.files import read_json_lines, write_json_lines
 from vlsa.data.ingest.manifest import Rejection
 from vlsa.retrieve.index.ledger import IndexedFile
 
+CHOICE = "choice"
+"""Reason of a line on what was decided where a file leaves a choice; nothing is left out."""
 REPORT_NAME = "index_report.jsonl"
 """In the index: one line per clip, or file, that is left out."""
 
@@ -34,6 +38,8 @@ class IndexSummary:
     num_rejected: int
     reasons: dict[str, int]
     """How many rejections of each reason, the most frequent first."""
+    choices: dict[str, int] = field(default_factory=dict)
+    """Files of each word on what was decided where a file leaves a choice, such as `audio-2-of-3`."""
     num_files_added: int = 0
     """New or changed files, and files with another text."""
     num_files_skipped: int = 0
@@ -57,6 +63,8 @@ class IndexSummary:
             f"{duration(self.covered_seconds)} of {duration(self.seconds)} of media covered; "
             f"{', '.join(changes)}, {self.num_files_skipped:,} unchanged."
         )
+        if self.choices:
+            kept += f" Choices: {', '.join(f'{count} {word}' for word, count in self.choices.items())}."
         if not self.num_rejected:
             return f"{kept} Nothing was left out."
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.reasons.items())
@@ -68,6 +76,7 @@ def summarize(
 ) -> IndexSummary:
     """What the ledger says of an index, and what was left out."""
     lines = known.values()
+    left_out = [rejection.reason for rejection in rejections if rejection.reason not in (CHOICE, "linked")]
     return IndexSummary(
         index_path=str(index_path),
         num_files=sum(line.num_rows > 0 for line in lines),
@@ -75,10 +84,17 @@ def summarize(
         num_texts=sum(line.num_texts for line in lines),
         seconds=round(sum(line.seconds for line in lines), 3),
         covered_seconds=round(sum(line.covered_seconds for line in lines), 3),
-        num_rejected=len(rejections),
-        reasons=dict(Counter(rejection.reason for rejection in rejections).most_common()),
+        num_rejected=len(left_out),
+        reasons=dict(Counter(left_out).most_common()),
+        choices=dict(Counter(itertools.chain.from_iterable(map(_words, rejections))).most_common()),
         **counts,
     )
+
+
+def _words(line: Rejection) -> list[str]:
+    """`audio-2-of-3`, `deinterlaced` and so on, from a line that the survey wrote; none from another one."""
+    words = line.message.rpartition(": read as ")[2] if line.reason == CHOICE else ""
+    return re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*(?=,)", words)
 
 
 def all_rejections(known: Mapping[str, IndexedFile], others: Iterable[Rejection], root: str) -> list[Rejection]:

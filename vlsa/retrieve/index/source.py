@@ -75,7 +75,7 @@ def list_source(root: Path) -> Source:
     if os.path.exists(root / "store.json"):
         return _list_store(root)
     listing = list_media(root)
-    tables, metadata = read_tables(root), read_metadata(root)
+    tables, metadata = read_tables(root, listing), read_metadata(root)
     names = sorted({*listing.names, *filter(listing.sees, tables)})
     good = [name for name in names if _is_unicode(name)]
     files = {name: _file(root, name, tables.get(name, ()), metadata.get(name, {}), listing) for name in good}

@@ -64,6 +64,9 @@ def survey_file(task: SurveyTask, beat: Heartbeat) -> Survey:
     except MediaError as error:
         return Survey(rejections=(_rejection(task.path, error.reason, str(error)),))
     texts, rejections = _texts(task, media)
+    if media.choices:
+        message = f"{task.absolute}: read as {', '.join(media.choices)}, since it leaves a choice."
+        rejections.append(_rejection(task.path, reason="choice", message=message))
     return Survey(_facts(task, media), tuple(texts), tuple(rejections))
 
 

@@ -41,7 +41,7 @@ class LookAt:
         size = _image_size(self.path)
         if size is not None:
             self._check(size[0] * size[1])
-            from vlsa.data.media.frames import read_image
+            from vlsa.data.media.images import read_image
 
             read_image(self.path, 64)  # the whole file is there
             return UploadFacts("image", True, False, 0.0, size[0] * size[1])

@@ -36,7 +36,7 @@ class Thumbnail:
             for seconds in (self.seconds, max(self.seconds - 1.0, 0.0), 0.0):  # the last frame may end before the file
                 found = read_frames(source, [seconds], None)
                 if found is not None:
-                    return jpeg(found[0][0], self.width_px)
+                    return jpeg(found.frames[0], self.width_px)
         raise MediaError(
             f"{self.path}: shows nothing at {self.seconds:g} s; there is no image. It may be sound alone.",
             reason="nothing",

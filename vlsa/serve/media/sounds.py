@@ -75,7 +75,7 @@ def read_part(path: str, start_seconds: float, stop_seconds: float, rate_hz: int
         if source.stream("audio") is None:
             return None
         sound = read_sound(source, start_seconds, stop_seconds, rate_hz)
-    return np.zeros(round((stop_seconds - start_seconds) * rate_hz), np.float32) if sound is None else sound
+    return np.zeros(round((stop_seconds - start_seconds) * rate_hz), np.float32) if sound is None else sound.samples
 
 
 def peaks(sound: Float32[np.ndarray, " S"], num_points: int) -> list[list[float]]:

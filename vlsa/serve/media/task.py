@@ -26,7 +26,8 @@ class WarmUp:
         """Nothing is left but the imports."""
         import PIL.Image
 
-        import vlsa.data.media.frames  # noqa: F401
+        import vlsa.data.media.frames
+        import vlsa.data.media.images  # noqa: F401
 
         PIL.Image.init()
 

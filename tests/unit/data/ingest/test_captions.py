@@ -1,12 +1,13 @@
 """Subtitle files and caption tables: what is read, and what is refused in one line that names the place."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from vlsa.base.errors import CaptionError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
-from vlsa.data.media.subtitles import TimedText, clean_text, read_subtitles
+from vlsa.data.media.subtitles import TimedText, clean_text, read_subtitle_file, read_subtitles
 
 SRT = """1
 00:00:01,500 --> 00:00:02,750
@@ -59,11 +60,19 @@ def test_big_endian_utf_16_is_told_by_its_mark(tmp_path: Path):
     assert read_subtitles(write(tmp_path / "a.srt", b"\xfe\xff" + SRT.encode("utf-16-be"))) == CUES
 
 
-def test_latin_1_is_refused_with_the_place_and_the_remedy(tmp_path: Path):
-    data = SRT.encode("latin-1")
+def test_text_of_windows_programs_is_read_and_said_to_be_a_guess(tmp_path: Path):
+    text = "1\n00:00:01,000 --> 00:00:02,000\ncaf\u00e9 \u201copen\u201d\n"
+    found = read_subtitle_file(write(tmp_path / "a.srt", text.encode("cp1252")))
+    assert found.cues == (TimedText(1.0, 2.0, "caf\u00e9 \u201copen\u201d"),)
+    ((reason, message),) = found.remarks("a.srt")
+    assert reason == "encoding" and "cp1252" in message
+
+
+def test_bytes_of_no_encoding_are_refused_with_the_place_and_the_remedy(tmp_path: Path):
+    data = SRT.replace("Gr\u00f6\u00dfe", "x").encode() + b"\x81\x8d"
     message = message_of(read_subtitles, write(tmp_path / "a.srt", data))
-    assert f"byte {data.index(0xF6)} " in message and ".srt:8:" in message
-    assert "UTF-8" in message and f"iconv -f LATIN1 -t UTF-8 {tmp_path / 'a.srt'}" in message
+    assert f"byte {data.index(0x81)} " in message and ".srt:9:" in message
+    assert "UTF-8" in message and f"iconv -f CP1252 -t UTF-8 {tmp_path / 'a.srt'}" in message
 
 
 def test_utf_16_without_a_mark_is_refused_and_not_read_with_holes(tmp_path: Path):
@@ -100,9 +109,96 @@ def test_numbers_notes_and_styles_around_webvtt_cues_are_not_their_words(tmp_pat
     assert [cue.text for cue in read_subtitles(write(tmp_path / "a.vtt", text))] == ["counting to 42", "99"]
 
 
-def test_a_broken_timing_line_is_refused_and_not_read_as_words(tmp_path: Path):
-    text = "1\n00:00:01,000 --> 00:00:02,000\none\n\n2\n00:00:0x,000 --> 00:00:04,000\ntwo\n"
-    assert "1.000 s" in message_of(read_subtitles, write(tmp_path / "a.srt", text))
+BROKEN = "1\n00:00:0x,000 --> 00:00:04,000\n{}\n"
+
+
+@pytest.mark.parametrize("text", [BROKEN.format("b") + "\n" + SRT, SRT + "\n" + BROKEN.format("b")])
+def test_a_broken_timing_costs_its_own_cue_alone_and_is_counted(tmp_path: Path, text: str):
+    found = read_subtitle_file(write(tmp_path / "a.srt", text))
+    assert list(found.cues) == CUES and found.num_skipped == 1
+    assert [reason for reason, _ in found.remarks("a.srt")] == ["cues"]
+
+
+def test_a_time_before_the_start_is_the_start(tmp_path: Path):
+    text = "1\n-00:00:01,000 --> 00:00:02,000\na\n\n2\n00:00:03,000 --> 00:00:04,000\nb\n"
+    assert read_subtitles(write(tmp_path / "a.srt", text)) == [TimedText(0.0, 2.0, "a"), TimedText(3.0, 4.0, "b")]
+
+
+AUTOMATIC = """WEBVTT
+Kind: captions
+
+00:00:01.000 --> 00:00:02.000 align:start position:0%
+ 
+the<00:00:01.200><c> bell</c><00:00:01.600><c> rings</c>
+
+00:00:01.990 --> 00:00:02.000 align:start position:0%
+the bell rings
+ 
+
+00:00:02.000 --> 00:00:04.000 align:start position:0%
+the bell rings
+twice<00:00:02.300><c> and</c>
+
+00:00:03.990 --> 00:00:04.000 align:start position:0%
+twice and
+ 
+
+00:00:04.000 --> 00:00:06.000 align:start position:0%
+twice and
+stops
+"""
+
+
+def test_every_word_of_automatic_captions_comes_once_and_at_its_time(tmp_path: Path):
+    expected = [TimedText(1, 2, "the bell rings"), TimedText(2, 4, "twice and"), TimedText(4, 6, "stops")]
+    assert read_subtitles(write(tmp_path / "a.vtt", AUTOMATIC)) == expected
+    plain = re.sub(r"<[^>]*>", "", AUTOMATIC)  # as a converter to SubRip leaves them
+    cues = re.findall(r"(\S+ --> \S+).*\n((?:.+\n)+)", plain)
+    srt = "".join(f"{number}\n{timing.replace('.', ',')}\n{text}\n" for number, (timing, text) in enumerate(cues, 1))
+    assert read_subtitles(write(tmp_path / "a.srt", srt)) == expected
+
+
+def test_words_of_cues_with_word_times_stay_where_lines_hold_a_space(tmp_path: Path):
+    text = (
+        "WEBVTT\n\n00:01.000 --> 00:02.000\nthe<00:00:01.200><c> bell</c><00:00:01.600><c> rings</c>\n\n"
+        "00:03.000 --> 00:04.000\n \na door shuts\n\n00:05.000 --> 00:06.000\nend\n"
+    )
+    assert read_subtitles(write(tmp_path / "k.vtt", text)) == [
+        TimedText(1, 2, "the bell rings"),
+        TimedText(3, 4, "a door shuts"),
+        TimedText(5, 6, "end"),
+    ]
+
+
+def test_the_same_words_said_again_are_said_again(tmp_path: Path):
+    cues = [(1, "no"), (2, "no"), (4, "yes"), (6, "yes")]
+    text = "".join(f"{k}\n00:00:0{k},000 --> 00:00:0{k + 1},000\n{word}\n\n" for k, word in cues)
+    assert [cue.text for cue in read_subtitles(write(tmp_path / "a.srt", text))] == ["no", "no", "yes", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.vtt", "WEBVTT\n\n00:01.500 --> 00:02.750\nleft --&gt; right\n"),
+        ("a.srt", "1\n00:00:01,500 --> 00:00:02,750\nleft --> right\n"),
+        ("b.vtt", "1\n00:00:01,500 --> 00:00:02,750\nleft --> right\n"),
+        ("b.srt", "1\r00:00:01,500 --> 00:00:02,750\rleft --> right\r"),
+        ("c.srt", "WEBVTT\n\n1\n00:01.500 --> 00:02.750 line:0\nleft -->\nright\n"),
+        (
+            "a.ass",
+            "[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, "
+            "MarginV, Effect, Text\n"
+            "Dialogue: 0,0:00:01.50,0:00:02.75,Default,,0,0,0,,{\\p1}m 0 0 l 9 0 9 9{\\p0}left --> right\n",
+        ),
+    ],
+)
+def test_subtitles_are_read_by_what_they_are_and_not_by_their_name(tmp_path: Path, name: str, text: str):
+    assert read_subtitles(write(tmp_path / name, text)) == [TimedText(1.5, 2.75, "left --> right")]
+
+
+def test_commands_of_a_drawing_are_no_words():
+    assert clean_text(r"{\p1}m 0 0 l 9 0 9 9{\p0}a lorry") == "a lorry"
+    assert clean_text(r"a {\an8\p2}m 0 0 l 9 0") == "a"
 
 
 def test_other_files_are_refused(tmp_path: Path):
@@ -156,16 +252,13 @@ def test_several_captions_of_one_clip_stay_several_rows(tmp_path: Path):
             "path,start,stop_seconds,text\na.mp4,0,1,x\n",
             (":1:", "no start_seconds", "path, start, stop_seconds, text", HEADER),
         ),
-        (
-            "path;start_seconds;stop_seconds;text\na.mp4;0;1;x\n",
-            (":1:", "path;start_seconds;stop_seconds;text", HEADER),
-        ),
+        ("root:x:0:0:root:/root:/bin/bash\n", (":1:", "found: none of them", HEADER)),
         ("", (":1:", "found: none", HEADER)),
         (f"{HEADER}\n", ("no rows",)),
         (f"{HEADER}\na.mp4,0,1,one\na.mp4,0,1,a dog, loud\n", (":3:", "5 values for 4 columns", "quotes")),
         (f"{HEADER}\na.mp4,0,1\n", (":2:", "3 values for 4 columns")),
         (f"{HEADER}\na.mp4,0,soon,x\n", (":2:", "stop_seconds='soon'")),
-        (f"{HEADER}\na.mp4,00:00:01,2,x\n", (":2:", "start_seconds='00:00:01'")),
+        (f"{HEADER}\na.mp4,00:00:61,2,x\n", (":2:", "start_seconds='00:00:61'")),
         (f"{HEADER}\na.mp4,-1,2,x\n", (":2:", "start_seconds='-1'")),
         (f"{HEADER}\na.mp4,nan,2,x\n", (":2:", "start_seconds='nan'")),
         (f"{HEADER}\na.mp4,0,inf,x\n", (":2:", "stop_seconds='inf'")),
@@ -174,9 +267,10 @@ def test_several_captions_of_one_clip_stay_several_rows(tmp_path: Path):
         (f"{HEADER}\na.mp4,,2,x\n", (":2:", "only stop_seconds")),
         (f"{HEADER}\na.mp4,0,1, \n", (":2:", "text=")),
         (f"{HEADER}\n,0,1,x\n", (":2:", "path=")),
+        (f"{HEADER}\na.mp4,soon,1,x\nb.mp4,0,1,x\nc.mp4,0,late,x\n", (":2:", "'soon'", "Also line 4: ", "'late'")),
         (f"{HEADER},split\na.mp4,0,1,x,dev\n", (":2:", "split='dev'", "train, val, test")),
         (f'{HEADER}\na.mp4,0,1,"never closed\n', (":2:", "quotes")),
-        (f"{HEADER}\na.mp4,0,1,caf\xe9\n".encode("latin-1"), (":2:", "byte 50", "iconv")),
+        (f"{HEADER}\na.mp4,0,1,caf\xe9\n".encode("latin-1"), (":2:", "byte 50", "iconv -f CP1252")),
     ],
 )
 def test_a_csv_that_would_mislead_is_refused_at_its_line(tmp_path: Path, lines: str | bytes, expected: tuple[str, ...]):
@@ -220,3 +314,25 @@ def test_json_that_no_reader_takes_is_one_line(tmp_path: Path, record: str, says
 def test_a_name_that_is_not_utf_8_may_be_captioned(tmp_path: Path):
     record = '{"path": "a\\udcff.mp4", "start_seconds": 0, "stop_seconds": 1, "text": "x"}\n'
     assert read_caption_table(write(tmp_path / "captions.jsonl", record))[0].path == "a\udcff.mp4"
+
+
+SPREADSHEET = (
+    "Path;Start_seconds;Stop_seconds;Text;\ncat.mp4;0,5;0:02;\u201ca, b\u201d;\n;;;;\nsub\\dog.mp4;1:00:01,5;3603;c;\n"
+)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SPREADSHEET.encode("utf-8-sig"),
+        SPREADSHEET.replace(";", "\t").encode("utf-16"),
+        SPREADSHEET.replace("\n", "\r\n").encode(),
+        SPREADSHEET.replace(";", "|").encode(),
+    ],
+)
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path, data: bytes):
+    """Semicolons, tabs, UTF-16, decimal commas, clock times, empty rows and columns."""
+    assert read_caption_table(write(tmp_path / "captions.csv", data)) == [
+        CaptionRow("cat.mp4", 0.5, 2.0, "\u201ca, b\u201d", None, 2),
+        CaptionRow("sub\\dog.mp4", 3601.5, 3603.0, "c", None, 4),
+    ]

@@ -98,7 +98,7 @@ def test_each_bad_file_is_reported_once_and_the_others_go_on(folder: Path, film:
     truncate(film, folder / "cut.mp4", 0.5)
     (folder / "text.mp4").write_text("not a film")
     shutil.copy(film, folder / "garbled.mp4")
-    (folder / "garbled.srt").write_bytes(SRT.replace("hello", "h\u00e9llo").encode("latin-1"))
+    (folder / "garbled.srt").write_bytes(SRT.encode() + b"\x81")
     write_media(folder / "sound.wav", sound=tone(1.0), audio_codec="pcm_s16le")
     write_media(folder / "mute.mp4", pictures=[grey(k) for k in range(20)], frames_per_second=10, video_codec="mpeg4")
     table = (
@@ -106,7 +106,9 @@ def test_each_bad_file_is_reported_once_and_the_others_go_on(folder: Path, film:
     )
     (folder / "captions.csv").write_text(table)
     rows, rejections = look(folder)
-    assert Counter(Path(row.path).name for row in rows) == Counter(["cat.mp4", "dog.mp4", "sound.wav", "mute.mp4"])
+    assert Counter(Path(row.path).name for row in rows) == Counter(
+        ["cat.mp4", "dog.mp4", "sound.wav", "mute.mp4", "garbled.mp4"]
+    )
     reasons = {Path(rejection.path).name: rejection.reason for rejection in rejections}
     assert len(rejections) == len(reasons) == 6
     assert reasons == {

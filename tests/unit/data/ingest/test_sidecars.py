@@ -21,7 +21,7 @@ def unread(subtitles: list[str]) -> list[str]:
     ("cat.srt", None), ("cat.SRT", None), ("cat.en.srt", "en"), ("cat.EN.vtt", "en"), ("cat.eng.srt", "eng"),
     ("cat.pt-BR.srt", "pt-br"), ("cat.zh-Hans.srt", "zh-hans"), ("cat.en.sdh.srt", "en"), ("cat.sdh.en.srt", "en"),
     ("cat.forced.srt", None), ("cat.de.forced.vtt", "de"), ("cat.hi.srt", "hi"), ("cat.en.hi.srt", "en"),
-    ("cat.und.srt", None), ("cat.default.en.cc.srt", "en"),
+    ("cat.und.srt", None), ("cat.default.en.cc.srt", "en"), ("cat.de.ass", "de"), ("cat.ssa", None),
 ])  # fmt: skip
 def test_a_subtitle_file_is_of_the_media_that_its_name_begins_with_in_the_language_that_it_says(name, language):
     assert read(["cat.mp4", "dog.mp4"], [name]) == {"cat.mp4": [(name, language)]}
@@ -36,10 +36,10 @@ def test_other_names_are_of_no_media(name):
 
 def test_of_each_language_the_best_file_is_read_and_the_others_are_named():
     names = ["cat.en.forced.srt", "cat.en.sdh.srt", "cat.en.vtt", "cat.en.srt", "cat.de.vtt", "cat.fr.forced.srt",
-             "cat.ass"]  # fmt: skip
+             "cat.sub", "cat.en.ass"]  # fmt: skip
     found = [("cat.en.srt", "en"), ("cat.de.vtt", "de"), ("cat.fr.forced.srt", "fr")]
     assert read(["cat.mp4"], names) == {"cat.mp4": found}
-    assert unread(names) == ["cat.ass", "cat.en.vtt", "cat.en.sdh.srt", "cat.en.forced.srt"]
+    assert unread(names) == ["cat.sub", "cat.en.vtt", "cat.en.ass", "cat.en.sdh.srt", "cat.en.forced.srt"]
     assert read(["cat.mp4"], [*names, "cat.srt"]) == {"cat.mp4": [("cat.srt", None), *found]}
     assert unread(["cat.srt", "cat.forced.srt"]) == ["cat.forced.srt"]
 
@@ -67,4 +67,5 @@ def test_who_takes_one_language_takes_the_first_and_names_the_others():
 
 
 def test_hidden_files_and_other_endings_are_no_subtitles():
-    assert [is_subtitles(name) for name in ("a.srt", "a.Vtt", "a.ass", ".a.srt", "a.txt")] == [True] * 3 + [False] * 2
+    names = ("a.srt", "a.Vtt", "a.ass", "a.sub", ".a.srt", "a.txt")
+    assert [is_subtitles(name) for name in names] == [True] * 4 + [False] * 2

@@ -229,11 +229,13 @@ def test_facts_of_a_file_come_from_its_packets(flash_file: Path):
     assert facts.duration_seconds == pytest.approx(3.0, abs=0.03)
 
 
-def test_duration_ends_with_the_shorter_stream(tmp_path: Path):
-    path = write_media(tmp_path / "a.mp4", pictures=numbered(100), sound=tone(2.5))
+@pytest.mark.parametrize(("num_pictures", "sound_seconds"), [(100, 2.5), (25, 4.0)])
+def test_a_file_lasts_as_long_as_something_of_it_plays(tmp_path: Path, num_pictures: int, sound_seconds: float):
+    path = write_media(tmp_path / "a.mp4", pictures=numbered(num_pictures), sound=tone(sound_seconds))
     facts = probe(path)
-    assert facts.video_end_seconds == pytest.approx(4.0, abs=0.05)
-    assert facts.duration_seconds == facts.audio_end_seconds == pytest.approx(2.5, abs=0.05)
+    assert facts.video_end_seconds == pytest.approx(num_pictures / 25, abs=0.05)
+    assert facts.audio_end_seconds == pytest.approx(sound_seconds, abs=0.05)
+    assert facts.duration_seconds == max(facts.video_end_seconds, facts.audio_end_seconds)
 
 
 def test_a_variable_rate_shows_in_the_longest_frame(tmp_path: Path):

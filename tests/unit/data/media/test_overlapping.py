@@ -86,7 +86,7 @@ def assert_same(found: Clip | str, expected: Clip | str, tolerance: float = 0.0)
     if isinstance(expected, str) or isinstance(found, str):
         assert found == expected
         return
-    facts = ("id", "source", "start_seconds", "stop_seconds", "sample_rate_hz", "texts")
+    facts = ("id", "source", "start_seconds", "stop_seconds", "sample_rate_hz", "texts", "choices")
     assert [getattr(found, name) for name in facts] == [getattr(expected, name) for name in facts]
     for name in ("frames", "frame_seconds"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))

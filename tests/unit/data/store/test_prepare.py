@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from media_files import flashes, grey, onsets, scramble, tone, truncate, write_flash_and_beep, write_media
+from av.stream import Disposition
+from media_files import flashes, grey, onsets, scramble, tone, truncate, write_flash_and_beep, write_media, write_tracks
 
 from vlsa.base.errors import ManifestError, MediaError, StoreError
 from vlsa.data.clip import Clip
@@ -291,6 +292,21 @@ def test_when_no_clip_can_be_kept_the_report_is_written_and_the_reason_told(tmp_
         run([], tmp_path / "none")
     with pytest.raises(ManifestError, match="occurs twice"):
         run(made_rows(1) * 2, tmp_path / "doubled")
+
+
+def test_what_was_chosen_is_kept_with_each_clip_and_counted(tmp_path: Path) -> None:
+    """Two audio tracks, of which the first is a commentary; a clip without a choice has no word."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_tracks(folder / "two.mkv", [tone(1.0, hz=200), tone(1.0)], [Disposition.comment, Disposition.default])
+    write_media(folder / "one.wav", sound=tone(1.0), audio_codec="pcm_s16le")
+    (folder / "one.srt").write_bytes("1\n00:00:00,000 --> 00:00:01,000\ncaf\u00e9\n".encode("cp1252"))
+    rows, rejections = scan.scan(folder, num_workers=0)
+    summary = prepare(rows, tmp_path / "store", SETTINGS, num_workers=0, rejections=rejections)
+    choices = {Path(clip.source).name: clip.choices for clip in ClipStore.open(tmp_path / "store").clips}
+    assert choices == {"two.mkv": ("audio-2-of-2",), "one.wav": ()}
+    assert summary.choices == {"audio-2-of-2": 1} and summary.notes == {"encoding": 1} and summary.num_rejected == 0
+    assert "Choices: 1 audio-2-of-2." in str(summary) and "Notes: 1 encoding" in str(summary)
 
 
 def test_progress_counts_every_clip_once(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def _prepared(source: Any, ticks: int, frame: Any, most_width_px: int | None) ->
     """A frame upright, of square pixels and even size, as H.264 in MP4 is played everywhere."""
     import av
 
-    from vlsa.data.media.probe import upright_size
+    from vlsa.data.media.render import upright_size
 
     quarter_turns = frame.rotation // 90 % 4
     width, height = upright_size(frame, source.stream("video"))

@@ -1,0 +1,135 @@
+"""Folders as people have them: links, loops, tables in sub-folders, names in several forms."""
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vlsa.data.ingest.listing import list_media, read_tables, relative_name
+from vlsa.data.ingest.scan import scan
+
+HEADER = "path,start_seconds,stop_seconds,text\n"
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def captioned(folder: Path) -> dict[str, list[str]]:
+    """Texts by the name of their file."""
+    return {name: [row.text for row in rows] for name, rows in read_tables(folder, list_media(folder)).items()}
+
+
+def test_tables_in_sub_folders_count_from_their_own_folder(tmp_path: Path):
+    for name in ("cat.mp4", "sub/cat.mp4", "sub/deep/dog.mp4"):
+        touch(tmp_path / name)
+    (tmp_path / "captions.csv").write_text(f"{HEADER}cat.mp4,,,one\nsub/cat.mp4,,,two\n")
+    (tmp_path / "sub" / "captions.csv").write_text(f"{HEADER}cat.mp4,,,three\ndeep/dog.mp4,,,four\n../cat.mp4,,,five\n")
+    assert captioned(tmp_path) == {
+        "cat.mp4": ["one", "five"],
+        "sub/cat.mp4": ["two", "three"],
+        "sub/deep/dog.mp4": ["four"],
+    }
+
+
+def test_a_linked_folder_is_followed_and_a_loop_is_reported(tmp_path: Path):
+    touch(tmp_path / "elsewhere" / "deep" / "cat.mp4")
+    folder = tmp_path / "footage"
+    touch(folder / "own" / "dog.mp4")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "again").symlink_to(folder / "own")
+    (folder / "loop").symlink_to(folder)
+    (folder / "around").symlink_to(tmp_path)
+    (tmp_path / "elsewhere" / "deep" / "back").symlink_to(tmp_path / "elsewhere")
+    listing = list_media(folder)
+    assert listing.names == ("linked/deep/cat.mp4", "own/dog.mp4")
+    assert set(listing.repeats) == {"again", "loop", "around", "linked/deep/back"}
+    found = listing.rejections(folder)
+    assert {line.reason for line in found} == {"linked"} and all("\n" not in line.message for line in found)
+
+
+def test_a_linked_file_is_one_file(tmp_path: Path):
+    folder = tmp_path / "footage"
+    touch(folder / "cat.mp4")
+    (folder / "copy.mp4").symlink_to(folder / "cat.mp4")
+    (folder / "other.mp4").symlink_to(touch(tmp_path / "dog.mp4"))
+    listing = list_media(folder)
+    assert listing.names == ("cat.mp4", "other.mp4") and set(listing.repeats) == {"copy.mp4"}
+
+
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_accents_may_be_composed_or_not(tmp_path: Path, written: str):
+    other = {"NFC": "NFD", "NFD": "NFC"}[written]
+    name = unicodedata.normalize(other, "caf\u00e9.mp4")
+    touch(tmp_path / name)
+    row = f"{unicodedata.normalize(written, name)},0,2,a\n"
+    (tmp_path / "captions.csv").write_text(HEADER + row, encoding="utf-8")
+    assert captioned(tmp_path) == {name: ["a"]}
+
+
+def test_back_slashes_separate_folders_unless_a_name_has_one(tmp_path: Path):
+    touch(tmp_path / "sub" / "cat.mp4")
+    touch(tmp_path / "sub\\dog.mp4")
+    (tmp_path / "captions.csv").write_text(f"{HEADER}sub\\cat.mp4,0,2,a\nsub\\dog.mp4,0,2,b\n")
+    assert captioned(tmp_path) == {"sub/cat.mp4": ["a"], "sub\\dog.mp4": ["b"]}
+
+
+def test_a_whole_path_names_the_file_of_a_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    touch(tmp_path / "footage" / "cat.mp4")
+    (tmp_path / "footage" / "captions.csv").write_text(f"{HEADER}{tmp_path}/footage/cat.mp4,0,2,a\n")
+    monkeypatch.chdir(tmp_path)
+    assert captioned(Path("footage")) == {"cat.mp4": ["a"]}
+    (tmp_path / "link").symlink_to(tmp_path / "footage")
+    assert relative_name(Path("link"), f"{tmp_path}/footage/cat.mp4") == "cat.mp4"
+    assert relative_name(Path("footage"), "../other.mp4") == f"{tmp_path}/other.mp4"
+
+
+def test_a_file_outside_of_the_folder_needs_leave(tmp_path: Path):
+    folder = tmp_path / "footage"
+    touch(folder / "cat.mp4")
+    touch(tmp_path / "dog.mp4")
+    (folder / "captions.csv").write_text(f"{HEADER}../dog.mp4,0,2,a\n{tmp_path}/dog.mp4,0,2,a\n")
+    for allowed, reason in ((False, "not_allowed"), (True, "empty")):
+        rejections = scan(folder, num_workers=0, allow_outside=allowed)[1]
+        assert [line.reason for line in rejections if "dog" in line.path] == [reason]
+
+
+def test_a_name_that_is_nearly_right_is_suggested(tmp_path: Path):
+    touch(tmp_path / "holiday_2024.mp4")
+    (tmp_path / "captions.csv").write_text(f"{HEADER}holiday-2024.mp4,0,2,a\n")
+    missing = next(line for line in scan(tmp_path, num_workers=0)[1] if line.reason == "missing")
+    assert "There is 'holiday_2024.mp4'" in missing.message
+
+
+def test_animations_are_media_and_still_images_are_not(tmp_path: Path):
+    images = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (0, 100, 200)]
+    for name in ("a.gif", "b.webp"):
+        images[0].save(tmp_path / name, save_all=True, append_images=images[1:], duration=300)
+    images[0].save(tmp_path / "c.webp")
+    images[0].save(tmp_path / "d.png")
+    assert list_media(tmp_path).names == ("a.gif", "b.webp")
+
+
+def test_text_and_playlists_are_no_media_whatever_a_table_calls_them(tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("hello\n" * 50)
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:2,\n../a.ts\n#EXT-X-ENDLIST\n")
+    (tmp_path / "join.mp4").write_text("ffconcat version 1.0\nfile 'a.ts'\n")
+    (tmp_path / "call.mp4").write_text(
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n"
+    )
+    (tmp_path / "captions.csv").write_text(f"{HEADER}notes.txt,,,x\nlist.m3u8,,,x\n")
+    rows, rejections = scan(tmp_path, num_workers=0)
+    assert rows == [] and {line.reason for line in rejections} == {"unreadable"} and len(rejections) == 4
+
+
+def test_what_a_linked_table_holds_is_not_printed(tmp_path: Path):
+    (tmp_path / "secret").write_text("secret:x:0:0:words\n")
+    folder = tmp_path / "footage"
+    touch(folder / "cat.mp4")
+    (folder / "captions.csv").symlink_to(tmp_path / "secret")
+    with pytest.raises(Exception, match="none of them") as caught:
+        scan(folder, num_workers=0)
+    assert "words" not in str(caught.value)

@@ -1,0 +1,78 @@
+"""Which streams of a file are read where it offers a choice. Reads an open PyAV container; feeds container.py.
+
+Images: the first stream that is neither cover art nor thumbnails. Audio and subtitles: by what their container says
+of them (the default one before others; a commentary, a dub or an audio description last), then the first. Of the audio
+streams in this order, container.py takes the first that sounds. In a transport stream, which may hold several
+programmes, the audio is that of the programme of the video.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from av.stream import Disposition
+
+from vlsa.data.media.suffixes import TEXT_SUBTITLES
+
+NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
+SIDE_AUDIO = (
+    Disposition.comment
+    | Disposition.visual_impaired
+    | Disposition.hearing_impaired
+    | Disposition.dub
+    | Disposition.lyrics
+    | Disposition.karaoke
+    | Disposition.clean_effects
+    | Disposition.descriptions
+    | Disposition.non_diegetic
+    | Disposition.dependent
+)
+"""Audio that does not stand for the file by itself."""
+SIDE_TEXT = Disposition.forced | Disposition.lyrics | Disposition.karaoke | Disposition.comment
+"""Subtitles that are not all that is said: `forced` are the signs and foreign words of a film alone."""
+
+
+def choose_video(container: Any) -> Any | None:
+    """The stream of moving images; None without one."""
+    streams = container.streams.video
+    real = (stream for stream in streams if stream.codec_context is not None and not stream.disposition & NOT_VIDEO)
+    return next(real, None)
+
+
+def audio_candidates(container: Any) -> list[Any]:
+    """Audio streams that could stand for the file, the first choice first."""
+    streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    video = choose_video(container)
+    if len(streams) > 1 and video is not None and "mpegts" in container.format.name:
+        of_programme = container.streams.best("audio", related=video)
+        return [stream for stream in streams if stream.index == of_programme.index]
+    return _ranked(streams, SIDE_AUDIO)
+
+
+def choose_subtitles(container: Any) -> Any | None:
+    """The subtitle stream whose text is read; None without one that holds text."""
+    return next(iter(_ranked(text_streams(container), SIDE_TEXT)), None)
+
+
+def text_streams(container: Any) -> list[Any]:
+    """Subtitle streams that hold text, and not images of it."""
+    return [stream for stream in container.streams.subtitles if is_text_stream(stream)]
+
+
+def is_text_stream(stream: Any) -> bool:
+    """Whether a subtitle stream holds text that can be read without recognising images."""
+    return stream.codec_context is not None and stream.codec_context.codec.canonical_name in TEXT_SUBTITLES
+
+
+def choice(kind: str, chosen: Any, streams: Iterable[Any]) -> tuple[str, ...]:
+    """One word such as `audio-2-of-3`; nothing where there was no choice."""
+    indices = [stream.index for stream in streams]
+    if chosen is None or len(indices) < 2:
+        return ()
+    return (f"{kind}-{indices.index(chosen.index) + 1}-of-{len(indices)}",)
+
+
+def _ranked(streams: list[Any], side: Disposition) -> list[Any]:
+    """Main before side streams, default before others, then in the order of the file."""
+    return sorted(
+        streams, key=lambda stream: (bool(stream.disposition & side), not stream.disposition & Disposition.default)
+    )
