@@ -1,15 +1,18 @@
 """Debian's Chromium (or another) in tests of the page: one for a module, a clean page for a test, nothing on its console."""
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu"]
+PATIENCE_SECONDS = 30
+"""Nothing takes as long on an idle machine."""
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
@@ -33,7 +36,16 @@ def clean_page(browser: Browser, address: str, **context: Any) -> Iterator[Page]
     said: list[str] = []
     page.on("console", lambda line: said.append(line.text) if line.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     yield page
     visitor.close()
-    assert said == []
+    assert said == [], said
+
+
+def until(holds: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> None:
+    """Waits until something holds; fails when it does not in that time."""
+    give_up = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up, "it does not hold in time"
+        time.sleep(0.05)

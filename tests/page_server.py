@@ -68,7 +68,8 @@ def write_films(folder: Path) -> Path:
 def write_run(path: Path) -> Path:
     """A run as pre-training writes it, of a tiny model that was not trained."""
     clips, config = tiny_clips(6), tiny_config()
-    tokenizer = Tokenizer.train([*SPOKEN, *(text for clip in clips for text in clip.texts)], 150)
+    texts = [text for clip in clips for text in clip.texts]
+    tokenizer = Tokenizer.train([*texts, *SPOKEN * 50], 150)  # words that are frequent are known
     model = make_model(config, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters())
     state = TrainingState(step=0, data="none", seconds=0.0)

@@ -4,7 +4,7 @@ import base64
 import re
 
 import pytest
-from browser import PHONE, chromium, clean_page
+from browser import PHONE, chromium, clean_page, until
 from page_server import FILM_SECONDS, make_archive, serving
 
 pytest.importorskip("playwright")
@@ -21,7 +21,7 @@ DROP = """([name, type, data]) => {
 }"""
 SHOWN = """video => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 96 });
-  canvas.getContext("2d").drawImage(video, 0, 0, 160, 96);
+  canvas.getContext("2d", { willReadFrequently: true }).drawImage(video, 0, 0, 160, 96);
   const light = at => canvas.getContext("2d").getImageData(at * 20 + 10, 72, 1, 1).data[1] > 128;
   return [0, 1, 2, 3, 4, 5, 6, 7].reduce((sum, bit) => sum + (light(bit) ? 1 << bit : 0), 0);
 }"""
@@ -107,18 +107,17 @@ def test_a_moment_plays_where_it_is_and_a_click_in_the_sound_or_the_words_seeks(
     cards(page).first.click()
     video = page.locator(".stage video")
     expect(video).to_be_visible()
-    page.wait_for_function("document.querySelector('.stage video').currentTime > 0.3")
+    until(lambda: video.evaluate("video => video.currentTime") > 0.3)
     shown = video.evaluate(SHOWN)
     page.get_by_role("button", name=re.compile("fog over the water")).click()
-    page.wait_for_function("document.querySelector('.stage video').currentTime >= 4")
-    page.wait_for_function("!document.querySelector('.stage video').seeking")
+    until(lambda: video.evaluate("video => video.currentTime >= 4 && !video.seeking"))
     assert video.evaluate(SHOWN) >= 38 > shown
     video.evaluate("video => video.pause()")
     strip = page.get_by_role("slider", name="Time in the file")
     box = strip.bounding_box()
     strip.click(position={"x": box["width"] * 0.75, "y": 20})
-    page.wait_for_function(f"Math.abs(document.querySelector('.stage video').currentTime - {0.75 * FILM_SECONDS}) < 0.15")
-    page.wait_for_function("document.querySelector('.spectrogram').naturalWidth > 100")
+    until(lambda: abs(video.evaluate("video => video.currentTime") - 0.75 * FILM_SECONDS) < 0.15)
+    until(lambda: page.locator(".spectrogram").evaluate("image => image.naturalWidth") > 100)
     assert page.locator(".scrub canvas").evaluate(
         "one => one.getContext('2d').getImageData(0, 0, one.width, one.height).data.some(value => value > 0)"
     )
@@ -148,7 +147,7 @@ def test_filters_keep_what_they_say_and_show_counts(page):
 
 def test_the_address_holds_the_question_and_back_and_forward_lead_through_it(page, browser, server):
     search(page, "ferry")
-    page.get_by_role("button", name="Files").click()
+    page.get_by_role("button", name="Files", exact=True).click()
     expect(page.locator(".file-group").first).to_be_visible()
     expect(page.locator(".timeline a").first).to_be_visible()
     shared = page.evaluate("location.pathname + location.search")

@@ -56,10 +56,10 @@ export const remove = path => sent(path, { method: "DELETE" });
 /** Downloads the answer under the name that the server gives it. */
 export async function download(path, body) {
   const answer = await sent(path, json("POST", body));
-  const named = /filename="?([^";]+)"?/.exec(answer.headers.get("content-disposition") ?? "");
+  const named = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("content-disposition") ?? "");
   const address = URL.createObjectURL(await answer.blob());
   const link = document.createElement("a");
-  Object.assign(link, { href: address, download: named ? named[1] : "moments" });
+  Object.assign(link, { href: address, download: named ? decodeURIComponent(named[1]) : "moments" });
   document.body.append(link);
   link.click();
   link.remove();

@@ -32,7 +32,7 @@ const app = {
     const otherwise = event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
     if (!link || otherwise) return;
     event.preventDefault();
-    if (link.dataset.card) app.opened = link.moment.id;
+    if ("card" in link.dataset) app.opened = link.moment.id;
     if (link.dataset.go) app.go({ view: link.dataset.go, index: app.chosen() });
     else app.go(read(new URL(link.href).search));
   },
