@@ -14,14 +14,14 @@ from vlsa import __version__
 from vlsa.serve.http.problems import handle_problems
 from vlsa.serve.http.security import Guard
 from vlsa.serve.http.settings import ServeSettings
-from vlsa.serve.routes import collections, export, indexes, login, media, moments, page, search, state
+from vlsa.serve.routes import collections, export, indexes, login, map, media, moments, page, playback, search, state
 from vlsa.serve.routes.services import Services
 
 if TYPE_CHECKING:
     from vlsa.retrieve.encode.encoders import Encoder
 
 ROUTERS = (page.router, login.router, indexes.router, search.router, moments.router, media.router)
-ROUTERS += (collections.router, export.router, state.router)
+ROUTERS += (collections.router, export.router, map.router, playback.router, state.router)
 
 
 def create_app(settings: ServeSettings, encoder: "Encoder | None" = None) -> FastAPI:

@@ -101,6 +101,14 @@ def answer(
     return Answer(moments, bool(moments) and stands_out, len(searched.windows))
 
 
+def stand_outs(
+    searched: Searched, question: Question, asked: Sequence[Asked], kept: Bool[np.ndarray, " N"] | None = None
+) -> Float64[np.ndarray, " N"]:
+    """How far each window stands out by its meaning; nan where it cannot be compared, or is not kept."""
+    found = _stand_out(searched, _meanings(searched, asked))
+    return np.where(_allowed(searched, question, kept), found, np.nan)
+
+
 def answer_of_scores(
     searched: Searched, scores: Float[np.ndarray, " N"], k: int, kept: Bool[np.ndarray, " N"] | None = None
 ) -> Answer:

@@ -16,7 +16,7 @@ from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.lance_schema import RowArrays
-from vlsa.retrieve.search.answer import Answer, Searched, answer, answer_of_scores
+from vlsa.retrieve.search.answer import Answer, Searched, answer, answer_of_scores, stand_outs
 from vlsa.retrieve.search.asked import Asked
 from vlsa.retrieve.search.file_filter import kept_paths
 from vlsa.retrieve.search.moments import Moment, Windows
@@ -58,6 +58,12 @@ class SearchTables:
         self.refresh()
         kept = self.kept(question.where) if question.where else None
         return answer(self.searched, question, asked, words=self._words(question), kept=kept)
+
+    def stand_outs(self, question: Question, asked: Sequence[Asked]) -> Float64[np.ndarray, " N"]:
+        """How far each window stands out; nan where it cannot be compared, or a filter leaves it out."""
+        self.refresh()
+        kept = self.kept(question.where) if question.where else None
+        return stand_outs(self.searched, question, asked, kept)
 
     def _words(self, question: Question) -> Float64[np.ndarray, " M"]:
         """The score of the words of a question in each text; of several parts the best. nan where they do not occur."""

@@ -6,7 +6,7 @@ part may be asked with is an upload, a file or a stretch of an index.
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from vlsa.base.errors import VlsaError
 from vlsa.retrieve.index import query
 from vlsa.retrieve.search import asked
 from vlsa.retrieve.search.answer import Answer
-from vlsa.retrieve.search.asked import asked_vectors
+from vlsa.retrieve.search.asked import Asked, asked_vectors
 from vlsa.retrieve.search.question import KINDS, Question
 from vlsa.retrieve.search.spans import Span, parse_time
 from vlsa.serve.archive.catalogue import Catalogue
@@ -92,17 +92,20 @@ class Asking:
 
     def answer(self, index: OpenIndex, question: Question) -> tuple[Answer, Files, list[str]]:
         """The answer, the files of that moment, and notes for who asked. Raises VlsaError."""
-        encoder = ServedEncoder(self.models.load(index), self.models, self._file_windows)
         with noted() as notes:
-            vectors = asked_vectors(
-                question,
-                encoder,
-                lambda span: index.reading(lambda tables: tables.stored(span)),
-                lambda words: index.reading(lambda tables: tables.occurs(words)),
-                self._stretch_windows,
-            )
+            vectors = self.vectors(index, question)
         answer, files = index.reading(lambda tables: (tables.answer(question, vectors), index.files()))
         return answer, files, notes
+
+    def vectors(self, index: OpenIndex, question: Question) -> Sequence[Asked]:
+        """The parts of a question, encoded. Raises VlsaError."""
+        return asked_vectors(
+            question,
+            ServedEncoder(self.models.load(index), self.models, self._file_windows),
+            lambda span: index.reading(lambda tables: tables.stored(span)),
+            lambda words: index.reading(lambda tables: tables.occurs(words)),
+            self._stretch_windows,
+        )
 
     def _file_windows(self, spec: Any, path: str, modality: str) -> Any:
         return self.decode(FileWindows(spec, path, modality), path)

@@ -94,6 +94,13 @@ def shown_path(path: str) -> str:
     return path.encode(errors="surrogateescape").decode(errors="replace")
 
 
+def without_folders(text: str, index: OpenIndex) -> str:
+    """A message that names no folder of this disk above the footage and the index."""
+    for folder in (index.source, str(index.path.absolute()), str(index.path)):
+        text = text.replace(os.path.join(folder, ""), "").replace(folder, index.title)
+    return shown_path(text)
+
+
 def as_json(value: Any) -> bytes:
     """A JSON document; a number that is not finite is a fault of this program."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

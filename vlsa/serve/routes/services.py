@@ -16,12 +16,14 @@ from vlsa.serve.archive.asking import Asking, Places
 from vlsa.serve.archive.catalogue import Catalogue
 from vlsa.serve.archive.collections import Collections
 from vlsa.serve.archive.encoding import Models
+from vlsa.serve.archive.maps import Maps
 from vlsa.serve.http.metrics import Metrics
 from vlsa.serve.http.problems import BusyError
 from vlsa.serve.http.settings import Limits, ServeSettings
 from vlsa.serve.media.disk_cache import DiskCache
 from vlsa.serve.media.jobs import Jobs
 from vlsa.serve.media.task import Limited, Task, WarmUp, run_task
+from vlsa.serve.media.transcode import Transcoder
 from vlsa.serve.media.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ CACHE_NAME, UPLOADS_NAME = "cache", "uploads"
 """In the folder of the server: what can be made again, and what people ask with."""
 COLLECTIONS_NAME = "collections.sqlite"
 """In the folder of the server: what people keep."""
+MAPS_NAME = "maps"
+"""In the folder of the server: a map of each index."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Services:
     metrics: Metrics
     collections: Collections
     jobs: Jobs
+    maps: Maps
+    transcoder: Transcoder
 
     @classmethod
     def open(cls, settings: ServeSettings, encoder: "Encoder | None" = None) -> "Services":
@@ -88,6 +94,8 @@ class Services:
             metrics=Metrics(),
             collections=Collections(folder / COLLECTIONS_NAME),
             jobs=Jobs(settings.num_workers, limits.worker_bytes),
+            maps=Maps(folder / MAPS_NAME),
+            transcoder=Transcoder(settings.num_workers, limits.worker_bytes),
         )
 
     def start(self) -> None:

@@ -1,6 +1,5 @@
 """GET /api/state: what is indexed, what was left out and what helps, and how far a running `vlsa index` is."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +12,7 @@ from vlsa.base.files import read_json_lines
 from vlsa.data.reasons import REASONS, Reason
 from vlsa.retrieve.index.progress_file import read_progress
 from vlsa.retrieve.index.report import REPORT_NAME
-from vlsa.serve.archive.describe import shown_path
+from vlsa.serve.archive.describe import without_folders
 from vlsa.serve.archive.open_index import OpenIndex
 from vlsa.serve.routes.indexes import updated_at
 from vlsa.serve.routes.services import Served
@@ -38,7 +37,7 @@ def _describe(index: OpenIndex) -> dict[str, Any]:
     try:
         counts = index.reading(lambda tables: (len(tables.searched.windows), len(tables.searched.texts)))
     except SearchIndexError as error:
-        problem = _without_folders(str(error), index)
+        problem = without_folders(str(error), index)
     files, progress, rows = index.files().listed, read_progress(index.path), left_out(index)
     return {
         "name": index.name,
@@ -65,15 +64,8 @@ def left_out(index: OpenIndex) -> list[dict[str, Any]]:
 
 
 def _row(line: Mapping[str, Any], index: OpenIndex) -> dict[str, Any]:
-    word, message = str(line.get("reason", "")), _without_folders(str(line.get("message", "")), index)
+    word, message = str(line.get("reason", "")), without_folders(str(line.get("message", "")), index)
     reason = REASONS.get(word, Reason(message, ""))
-    row = {"path": _without_folders(str(line.get("path", "")), index), "reason": word, "message": message}
+    row = {"path": without_folders(str(line.get("path", "")), index), "reason": word, "message": message}
     times = {name: line.get(name) for name in ("start_seconds", "stop_seconds")}
     return row | asdict(reason) | times
-
-
-def _without_folders(text: str, index: OpenIndex) -> str:
-    """A text that names no folder of this disk above the footage and the index."""
-    for folder in (index.source, str(index.path.absolute()), str(index.path)):
-        text = text.replace(os.path.join(folder, ""), "").replace(folder, index.title)
-    return shown_path(text)

@@ -8,10 +8,10 @@ import heapq
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,13 +20,35 @@ from vlsa.data.media.suffixes import SOUND_SUFFIXES
 
 TICKS = 90_000
 """Time base of the video: ticks a second."""
-QUALITY = {"crf": "16", "preset": "medium"}
-"""Of H.264: by eye the same as its source."""
 SOUND_RATES_HZ = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000})
 """Those that AAC has; others become 48,000."""
 ROUNDING_SECONDS = 0.001
 GAP_SECONDS = 0.03
 """Time stamps of sound that differ from the count of samples by less are rounding."""
+
+
+@runtime_checkable
+class Writable(Protocol):
+    """What takes bytes in their order."""
+
+    def write(self, piece: bytes) -> int:
+        """Take a piece."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a stretch is encoded."""
+
+    video_options: dict[str, str]
+    """Of H.264."""
+    container_options: dict[str, str] = field(default_factory=dict)
+    """Of MP4."""
+    most_width_px: int | None = None
+    """Wider frames are made smaller; None = none are."""
+
+
+EXACT = Encoding({"crf": "16", "preset": "medium"})
+"""By eye the same as its source."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +64,21 @@ def encoded_suffix(path: Path) -> str:
     return ".m4a" if path.suffix.lower() in SOUND_SUFFIXES else ".mp4"
 
 
-def encode_span(path: Path, start_seconds: float, stop_seconds: float, out: Path) -> tuple[float, float]:
-    """Encode the frames and samples of a stretch into the file `out`; returns the stretch. Raises MediaError."""
+def encode_span(
+    path: Path, start_seconds: float, stop_seconds: float, out: Path | Writable, how: Encoding = EXACT
+) -> tuple[float, float]:
+    """Encode the frames and samples of a stretch into `out`; returns the stretch. Raises MediaError.
+
+    `out` is a file, or an object to write to as the encoding goes on, which needs container options that allow that.
+    """
     import av
 
     from vlsa.data.media.container import open_media
 
     with contextlib.ExitStack() as opened:
         video, sound = (opened.enter_context(open_media(path)) for _ in range(2))  # each is read at its own place
-        parts = [_video(video, start_seconds, stop_seconds), _sound(sound, start_seconds, stop_seconds)]
+        shown = _video(video, start_seconds, stop_seconds, how.most_width_px)
+        parts = [shown, _sound(sound, start_seconds, stop_seconds)]
         begun = [(first, rest) for rest in parts if (first := next(rest, None)) is not None]
         if not begun:
             raise MediaError(
@@ -58,8 +86,9 @@ def encode_span(path: Path, start_seconds: float, stop_seconds: float, out: Path
                 "Check the times, and that the file is whole.",
                 reason="nothing",
             )
-        container = opened.enter_context(av.open(str(out), "w", format="mp4"))
-        streams = [_stream(container, first.frame, video.stream("video")) for first, _ in begun]
+        target = str(out) if isinstance(out, Path) else out
+        container = opened.enter_context(av.open(target, "w", format="mp4", container_options=how.container_options))
+        streams = [_stream(container, first.frame, video.stream("video"), how.video_options) for first, _ in begun]
         _encode(container, streams, [itertools.chain([first], rest) for first, rest in begun])
     return start_seconds, stop_seconds
 
@@ -73,7 +102,7 @@ def _encode(container: Any, streams: list[Any], parts: list[Iterator[_Timed]]) -
         container.mux(stream.encode(None))
 
 
-def _stream(container: Any, first: Any, source: Any) -> Any:
+def _stream(container: Any, first: Any, source: Any, video_options: dict[str, str]) -> Any:
     """The stream of the clip for frames like this one."""
     import av
 
@@ -81,13 +110,13 @@ def _stream(container: Any, first: Any, source: Any) -> Any:
         stream = container.add_stream("aac", rate=first.sample_rate)
         stream.codec_context.layout = first.layout.name
         return stream
-    stream = container.add_stream("libx264", rate=source.average_rate or 25, options=QUALITY)
+    stream = container.add_stream("libx264", rate=source.average_rate or 25, options=video_options)
     stream.width, stream.height, stream.pix_fmt = first.width, first.height, first.format.name
     stream.codec_context.time_base = Fraction(1, TICKS)
     return stream
 
 
-def _video(source: Any, start_seconds: float, stop_seconds: float) -> Iterator[_Timed]:
+def _video(source: Any, start_seconds: float, stop_seconds: float, most_width_px: int | None) -> Iterator[_Timed]:
     """Upright frames: the one that is shown at the start, from then on, and those that start before the stop."""
     if source.stream("video") is None:
         return
@@ -98,21 +127,23 @@ def _video(source: Any, start_seconds: float, stop_seconds: float) -> Iterator[_
         early = timed.seconds <= start_seconds + ROUNDING_SECONDS
         ticks = 0 if early else round((timed.seconds - start_seconds) * TICKS)
         if held is not None and ticks > held[0]:
-            yield _prepared(source, *held)
+            yield _prepared(source, *held, most_width_px)
         if held is None or ticks >= held[0]:
             held = ticks, timed.frame
     if held is not None:
-        yield _prepared(source, *held)
+        yield _prepared(source, *held, most_width_px)
 
 
-def _prepared(source: Any, ticks: int, frame: Any) -> _Timed:
+def _prepared(source: Any, ticks: int, frame: Any, most_width_px: int | None) -> _Timed:
     """A frame upright, of square pixels and even size, as H.264 in MP4 is played everywhere."""
     import av
 
     from vlsa.data.media.probe import upright_size
 
     quarter_turns = frame.rotation // 90 % 4
-    width, height = (side + side % 2 for side in upright_size(frame, source.stream("video")))
+    width, height = upright_size(frame, source.stream("video"))
+    scale = min(1.0, (most_width_px or width) / width)
+    width, height = (side + side % 2 for side in (max(round(width * scale), 1), max(round(height * scale), 1)))
     stored = (height, width) if quarter_turns % 2 else (width, height)
     ready = frame.reformat(*stored, "rgb24" if quarter_turns else "yuv420p")
     if quarter_turns:
