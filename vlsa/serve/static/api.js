@@ -38,7 +38,8 @@ function plain(detail) {
 
 export function query(path, params = {}) {
   const given = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  const each = given.flatMap(([name, value]) => [value].flat().map(one => [name, String(one)]));
+  const text = new URLSearchParams(each).toString();
   return text ? `${path}?${text}` : path;
 }
 

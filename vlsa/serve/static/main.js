@@ -59,9 +59,10 @@ async function show({ top = false, scroll = null } = {}) {
   mark(name, state);
   if (came) replace(main, view.node);
   if (top && came) scrollTo(0, 0);
+  if (came && name !== "search") main.focus({ preventScroll: true });
   await view.show(state);
+  if (app.view !== name) return;
   if (scroll !== null) scrollTo(0, scroll);
-  if (came && name !== "search" && scroll === null) main.focus({ preventScroll: true });
   if (came && name === "search" && app.opened) refocus();
 }
 

@@ -90,8 +90,15 @@ function buttons(view, moment, file, player) {
     copyButton("Copy path", path), copyButton("Copy time", `${clock(moment.start_seconds, true)}-${clock(moment.stop_seconds, true)}`),
     iconButton("link", "Copy the link to this moment", () => copy(location.href, "link")),
     saveMenu(moment),
-    player.how === "transcoded" ? el("small", { class: "note" }, player.reason || "Converted while it plays: this browser cannot play the file as it is.") : null,
+    note(player),
   ];
+}
+
+/** Why what plays is not the file as it is; known at last when it plays. */
+function note(player) {
+  const node = el("small", { class: "note" }, player.note());
+  player.element.addEventListener("loadedmetadata", () => { node.textContent = player.note(); });
+  return node;
 }
 
 function copyButton(label, text) {

@@ -4,7 +4,7 @@ import { playbackOf, sourceAt } from "./player.js";
 
 /** Fills `holder` with a video or audio element of a file, ready at a time. Resolves to {element, time, seek, play, ...}. */
 export async function watch(holder, { mediaId, hasVideo, startSeconds, poster }) {
-  const playback = await playbackOf(mediaId);
+  let playback = await playbackOf(mediaId);
   if (playback.how === "none") return { reason: playback.reason || "This browser cannot play the file." };
   const element = document.createElement(hasVideo ? "video" : "audio");
   Object.assign(element, { controls: true, playsInline: true, preload: "auto" });
@@ -17,10 +17,16 @@ export async function watch(holder, { mediaId, hasVideo, startSeconds, poster })
     element.src = source.src;
   };
   element.addEventListener("loadedmetadata", () => { element.currentTime = wanted - offset; });
+  element.addEventListener("error", async () => {
+    if (playback.how !== "direct") return;
+    playback = await playbackOf(mediaId, true);
+    if (playback.how === "transcoded") load(element.currentTime + offset || startSeconds);
+  });
   load(startSeconds);
   holder.append(element);
   return {
-    element, how: playback.how, reason: playback.reason,
+    element,
+    note: () => (playback.how === "transcoded" ? playback.reason : ""),
     time: () => (element.readyState ? element.currentTime + offset : wanted),
     seek(seconds) {
       if (playback.how === "transcoded" && !buffered(element, seconds - offset)) {
