@@ -1,4 +1,4 @@
-"""A served archive for tests of the page: films of known picture and sound, a run of no training, `vlsa serve` itself."""
+"""An archive for tests of the page: films of known picture and sound, an untrained run, and `vlsa serve` itself."""
 
 import socket
 import subprocess
@@ -47,7 +47,7 @@ def frames(number: int) -> list[np.ndarray]:
 
 
 def write_films(folder: Path) -> Path:
-    """Six films in two folders, the first with words; a sound; a file that is damaged; a table of metadata."""
+    """Six films in two folders, the first with words; a sound; what no browser plays; a damaged file; metadata."""
     lines = ["path,camera,rating"]
     for number in range(NUM_FILMS):
         name = f"{('harbour', 'yard/dry')[number % 2]}/film-{number}.mp4"
@@ -61,6 +61,8 @@ def write_films(folder: Path) -> Path:
     (folder / "harbour/film-0.srt").write_text(cues)
     (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
     write_media(folder / "bell.wav", sound=tone(4, hz=1700), audio_codec="pcm_s16le")
+    old = {"video_codec": "mpeg4", "audio_codec": "pcm_s16le"}
+    write_media(folder / "old.avi", pictures=frames(9), frames_per_second=10, sound=tone(FILM_SECONDS, hz=900), **old)
     (folder / "broken.mp4").write_bytes(b"not media at all" * 10)
     return folder
 

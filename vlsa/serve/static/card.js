@@ -46,7 +46,7 @@ function shaped(image) {
   image.classList.toggle("small-source", image.naturalWidth <= 160);
   const grid = image.closest("[data-grid]");
   if (!grid || grid.dataset.shaped) return;
-  grid.dataset.shaped = "yes";
+  grid.dataset.shaped = image.naturalWidth <= 160 ? "small" : "yes";
   const ratio = Math.min(Math.max(image.naturalWidth / image.naturalHeight, 1), 16 / 9);
   grid.style.setProperty("--ratio", ratio.toFixed(3));
 }

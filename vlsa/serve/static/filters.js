@@ -27,7 +27,7 @@ export function filtersOf(question, info, facets, change) {
   const made = column => filterOf(question, column, counts, change);
   const folders = info.folders?.length > 1 ? folderFilter(question, info.folders, counts, change) : null;
   const more = rest.map(made).filter(Boolean);
-  return [folders, ...main.map(made), more.length ? el("details", { class: "fold" }, el("summary", {}, "More filters"), more) : null];
+  return [folders, ...main.map(made), more.length ? el("details", { class: "fold" }, el("summary", {}, icon("next"), "More filters"), more) : null];
 }
 
 function filterOf(question, column, counts, change) {

@@ -50,9 +50,9 @@ async function load(view, signal) {
   }
 }
 
-function drawWaiting(view, { progress }) {
+function drawWaiting(view, { progress, doing }) {
   replace(view.node, empty("Making the map", "Every window becomes a point next to those that are like it. This is done once for an index.",
-    el("progress", { max: "1", value: progress || null, "aria-label": "Progress of the map" })));
+    el("progress", { max: "1", value: progress || null, "aria-label": "Progress of the map" }), doing ? el("small", {}, doing) : null));
 }
 
 function draw(view, state, points, signal) {
