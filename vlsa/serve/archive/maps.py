@@ -37,7 +37,7 @@ class Maps:
         """By the name of the index: being made, or failed."""
 
     def state(self, index: OpenIndex) -> dict[str, Any]:
-        """What a client is told of the map of an index as it is now."""
+        """The map of an index as it is now, in plain JSON types."""
         with self._lock:
             made = self._states.get(index.name)
         if made is not None and made.problem is None:

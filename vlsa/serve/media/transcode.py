@@ -22,7 +22,7 @@ from vlsa.retrieve.search.export.encode import Encoding, encode_span
 from vlsa.serve.http.problems import BusyError
 
 VIDEO_OPTIONS = {"crf": "24", "preset": "superfast", "tune": "zerolatency", "g": "48"}
-CONTAINER_OPTIONS = {"movflags": "empty_moov+default_base_moof", "frag_duration": "500000"}
+CONTAINER_OPTIONS = {"movflags": "delay_moov+default_base_moof", "frag_duration": "500000"}
 """A part of the file every half a second, which can be played before the next one is there."""
 IDLE_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0

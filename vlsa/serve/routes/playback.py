@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from vlsa.base.errors import MediaError
+from vlsa.data.media.probe import LONGEST_FILE_SECONDS
 from vlsa.serve.archive.describe import media_type
 from vlsa.serve.archive.ids import MediaId
 from vlsa.serve.media.playable import EVERYWHERE, Verdict, abilities, verdict
@@ -64,6 +65,8 @@ def stream(
 ) -> StreamingResponse:
     """A file from a time on, converted to fragmented MP4 (H.264, AAC). Time 0 of it is `start`."""
     found = found_file(served, MediaId.parse(media_id))
-    stop = max(found.facts.duration_seconds, start) + REST_SECONDS
+    stop = (found.facts.duration_seconds or LONGEST_FILE_SECONDS) + REST_SECONDS
+    if start >= stop:
+        raise MediaError(f"{found.facts.path}: ends before {start:g} s; there is nothing to play. Choose another time.")
     pieces = served.transcoder.pieces(found.path, start, stop, width)
     return streamed(pieces, CONVERTED, {"Cache-Control": "no-store", "Accept-Ranges": "none"})

@@ -1,0 +1,106 @@
+"""Slow clients on a real socket: they do not keep others waiting, and are shown the door."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+
+from vlsa.serve.http import patience
+from vlsa.serve.http.settings import ServeSettings
+from vlsa.serve.run import server_config
+
+SLOW_REQUEST = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+SLOW_BODY = b"POST /body HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 200000\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    app = FastAPI()
+
+    @app.get("/health")
+    def health() -> str:
+        return "well"
+
+    @app.post("/body")
+    async def body(request: Request) -> int:
+        return len(await request.body())
+
+    settings = ServeSettings(indexes=(Path("unused"),), port=0)
+    server = uvicorn.Server(server_config(app, settings))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch):
+    monkeypatch.setattr(patience, "HEAD_SECONDS", 1.0)
+    monkeypatch.setattr(patience, "BODY_SECONDS", 1.0)
+
+
+@contextmanager
+def connected(port: int, sent: bytes) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(sent)
+        yield connection
+
+
+def is_closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1 << 16) == b""
+    except ConnectionError:
+        return True
+
+
+def healthy(port: int) -> bytes:
+    with connected(port, b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n") as connection:
+        return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+@pytest.mark.parametrize("sent", [b"", SLOW_REQUEST, SLOW_BODY, b"GET /health HTT"])
+def test_many_who_stop_in_the_middle_keep_nobody_waiting_and_are_closed(port, sent):
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(50)]
+    for connection in slow:
+        connection.sendall(sent)
+    assert healthy(port).endswith(b'"well"')
+    assert all(is_closed(connection) for connection in slow)
+    for connection in slow:
+        connection.close()
+
+
+@pytest.mark.parametrize("begun", [SLOW_REQUEST, SLOW_BODY])
+def test_a_byte_now_and_then_buys_no_time(port, begun):
+    with connected(port, begun) as connection:
+        connection.settimeout(0.1)
+        for _ in range(100):
+            try:
+                connection.sendall(b"x")
+                if connection.recv(1 << 16) == b"":
+                    return
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return
+    pytest.fail("still open after 10 s")
+
+
+def test_a_steady_body_may_take_longer_and_the_connection_stays_for_more(port):
+    with connected(port, SLOW_BODY) as connection:
+        for _ in range(5):
+            connection.sendall(b"x" * 40_000)
+            time.sleep(0.4)
+        assert connection.recv(1 << 16).endswith(b"200000")
+        time.sleep(0.3)
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert connection.recv(1 << 16).endswith(b'"well"')
+        assert is_closed(connection)
