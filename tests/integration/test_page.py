@@ -188,6 +188,7 @@ def test_what_is_kept_survives_a_kill_of_the_server_and_is_exported_as_clips(pag
     page.get_by_label("Name of a new collection").fill("For the trailer")
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_text("Kept in For the trailer")).to_be_visible()
+    page.goto("about:blank")
     server.kill()
     server.start()
     page.goto("/?view=collections")
@@ -215,7 +216,7 @@ def test_what_is_kept_survives_a_kill_of_the_server_and_is_exported_as_clips(pag
 def test_the_map_shows_every_window_and_plays_what_is_chosen(page):
     page.goto("/?view=map")
     canvas = page.get_by_role("img", name=re.compile("Map of"))
-    expect(canvas).to_be_visible()
+    expect(canvas).to_be_visible(timeout=120_000)  # a process of its own lays it out
     until(lambda: len(canvas.evaluate(COLOURS)) > 2)
     canvas.press("Enter")
     expect(page.locator(".map-side a[data-card]")).to_have_count(1)

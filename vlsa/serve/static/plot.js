@@ -54,7 +54,7 @@ function redraw(view) {
   requestAnimationFrame(() => {
     view.due = false;
     const zoom = view.camera.scale / (view.fittedScale || 1);
-    const base = view.points.count > 20000 ? 1 : view.points.count > 2000 ? 2 : 3;
+    const base = view.points.count > 20000 ? 1 : view.points.count > 2000 ? 2 : 4;
     paint(view.canvas.getContext("2d"), view.points, view.camera, view.colours, Math.min(base * view.ratio * Math.sqrt(Math.max(zoom, 0.7)), 8 * view.ratio), view.order);
   });
 }

@@ -60,7 +60,7 @@ function head(answer, { question, change }) {
 }
 
 function notes(answer) {
-  return answer.notes?.length ? el("ul", { class: "notes" }, answer.notes.map(note => el("li", {}, note))) : null;
+  return answer.notes?.length ? el("ul", { class: "notes" }, [...new Set(answer.notes)].map(note => el("li", {}, note))) : null;
 }
 
 function more(answer, { question, grow }) {
