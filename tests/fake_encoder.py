@@ -15,7 +15,7 @@ from vlsa.data.clip import Clip
 from vlsa.data.engine.workers import Heartbeat
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.loading.tokenizer import TextCoverage
-from vlsa.retrieve.encode.sampling import Sampling, WindowSpec, decode_rows
+from vlsa.retrieve.encode.sampling import ClipInWindows, Sampling, WindowSpec, decode_rows
 
 
 def concept(number: int, width: int = 16) -> np.ndarray:
@@ -50,9 +50,11 @@ class FakeEncoder:
     about = MappingProxyType({"recipe": "fake", "sampling": Sampling().as_dict()})
 
     def encode_video(self, clips: Sequence[str | Path | Clip]) -> np.ndarray:
+        clips = [_window(clip) for clip in clips]
         return self._stack([int(c.frames.flat[0]) if isinstance(c, Clip) else number_in(Path(c).name) for c in clips])
 
     def encode_audio(self, clips: Sequence[str | Path | Clip]) -> np.ndarray:
+        clips = [_window(clip) for clip in clips]
         numbers = [round(float(c.sound[0]) * 256) if isinstance(c, Clip) else number_in(Path(c).name) for c in clips]
         return self._stack(numbers)
 
@@ -112,6 +114,11 @@ class PairEncoder(FakeEncoder):
             for number, space in enumerate(PAIRS)
         ]
         return np.concatenate(parts, axis=1)
+
+
+def _window(clip: str | Path | Clip) -> str | Path | Clip:
+    """The first window of a clip that is given as windows."""
+    return clip.windows[0] if isinstance(clip, ClipInWindows) else clip
 
 
 def number_in(text: str) -> int:

@@ -6,10 +6,11 @@ The public names; importing this package imports nothing else until one of them 
 from typing import Any
 
 __version__ = "0.6.0"
-__all__ = ["VLSA", "Index", "VlsaError", "__version__", "load"]
+__all__ = ["VLSA", "Client", "Index", "VlsaError", "__version__", "load"]
 
 _HOMES = {
     "VLSA": ("vlsa.model.vlsa", "VLSA"),
+    "Client": ("vlsa.serve.client", "Client"),
     "Index": ("vlsa.retrieve.search.library", "Library"),
     "VlsaError": ("vlsa.base.errors", "VlsaError"),
     "load": ("vlsa.retrieve.encode.encoders", "load"),

@@ -8,7 +8,7 @@ import typer
 from vlsa.base.console import duration
 from vlsa.base.launch import usable_cores
 from vlsa.cli.app import examples
-from vlsa.cli.output import short_path
+from vlsa.cli.output import next_step, short_path
 
 if TYPE_CHECKING:
     from vlsa.demo import DemoResult
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
         short_help="Run the whole pipeline on synthetic footage.",
         epilog=examples(
             "vlsa demo demo",
+            "vlsa demo demo --serve",
             "vlsa demo other-seed --seed 1",
             "vlsa demo quick --train 300 --test 50 --steps 100 --set train.batch_size=32",
         ),
@@ -36,6 +37,9 @@ def demo(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe tiny.")
     ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="At the end, open the page that searches what was made.")
+    ] = False,
 ) -> None:
     """Make synthetic footage, train a model on it, evaluate, index and search it, and write a page with the results.
 
@@ -48,6 +52,14 @@ def demo(
         num_train=train, num_test=test, seed=seed, num_steps=steps, assignments=tuple(changes or ())
     )
     _print_demo(run_demo(out, settings, num_workers=usable_cores()))
+    index = out / "index"
+    if serve:
+        from vlsa.serve.http.settings import ServeSettings
+        from vlsa.serve.run import run
+
+        run(ServeSettings(indexes=(index,)), open_page=True)
+    else:
+        next_step("serve", index)
 
 
 def _print_demo(result: "DemoResult") -> None:

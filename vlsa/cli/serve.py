@@ -49,6 +49,7 @@ def serve(
         Path | None, typer.Option(help="The folder of the footage, if it was moved.", show_default=False)
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that decode images and sounds.")] = 2,
+    open_page: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
     log_questions: Annotated[
         bool, typer.Option("--log-questions", help="Write what is asked into the log; off, it holds times alone.")
     ] = False,
@@ -75,7 +76,7 @@ def serve(
         num_workers=workers,
         log_questions=log_questions,
     )
-    serve_until_stopped(settings)
+    serve_until_stopped(settings, open_page=open_page)
 
 
 def _read_token(path: Path) -> str:

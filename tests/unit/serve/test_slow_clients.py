@@ -5,15 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 
 from vlsa.serve.http import patience
-from vlsa.serve.http.settings import ServeSettings
-from vlsa.serve.run import server_config
+from vlsa.serve.run import listening, server_config
 
 SLOW_REQUEST = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 SLOW_BODY = b"POST /body HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 200000\r\n\r\n"
@@ -31,15 +29,16 @@ def port() -> Iterator[int]:
     async def body(request: Request) -> int:
         return len(await request.body())
 
-    settings = ServeSettings(indexes=(Path("unused"),), port=0)
-    server = uvicorn.Server(server_config(app, settings))
-    thread = threading.Thread(target=server.run, daemon=True)
+    server = uvicorn.Server(server_config(app))
+    listener = listening("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, args=[[listener]], daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
+    yield listener.getsockname()[1]
     server.should_exit = True
     thread.join(10)
+    listener.close()
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
@@ -251,6 +252,7 @@ def _exit_cause(exit_code: int | None) -> str:
 @contextmanager
 def _interrupt_blocked() -> Iterator[None]:
     """Processes started inside inherit a blocked SIGINT."""
+    resource_tracker.ensure_running()  # it starts with the first process, and would unblock SIGINT again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -29,6 +29,11 @@ SEEK_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0)
 """A seek may land too late (MPEG-TS, MPEG-PS): further tries start this much earlier, the last at the start."""
 ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
 """MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
+FORMATS = (
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,live_flv,asf,wav,w64,mp3,flac,aac,ac3,eac3,aiff,au,caf,amr,"
+    "dv,mxf,h264,hevc,m4v,nut"
+)
+"""What is read as media, whatever a file is called. Not among them: lists of other files, which would be opened too."""
 NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 
 av.logging.set_libav_level(av.logging.PANIC)  # libav would write to stderr about every odd byte
@@ -184,8 +189,9 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[Source]:
 
 
 def _open(path: str) -> Any:
-    try:  # an absolute path, else "take:2.mp4" is a protocol; only files, else a playlist reaches into the network
-        return av.open(os.path.abspath(path), options={"protocol_whitelist": "file"}, metadata_errors="replace")
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+    try:  # an absolute path, else "take:2.mp4" is a protocol
+        return av.open(os.path.abspath(path), options=options, metadata_errors="replace")
     except Exception as error:
         raise _explain(path, error) from error
 

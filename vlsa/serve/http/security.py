@@ -67,14 +67,16 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            body = _Body(receive, self._most_bytes(scope["path"]))
+            headers = Headers(scope=scope)
+            body = _Body(receive, self._most_bytes(scope["path"], headers))
             respond = _Responses(scope, send, body, self._answered)
-            refused = self._refusal(scope, Headers(scope=scope))
+            refused = self._refusal(scope, headers)
             await (refused or self._app)(scope, body, respond)
 
-    def _most_bytes(self, path: str) -> int:
+    def _most_bytes(self, path: str, headers: Headers) -> int:
         limits = self._settings.limits
-        return limits.upload_bytes if path in UPLOAD_PATHS else limits.body_bytes
+        is_form = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        return limits.upload_bytes if path in UPLOAD_PATHS and is_form else limits.body_bytes
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """The response to a request that goes no further; None for one that may."""
@@ -90,8 +92,9 @@ class Guard:
                 HTTPStatus.FORBIDDEN, "the request comes from a page of another site; nothing was done. Open this page."
             )
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length[:20]) > self._most_bytes(scope["path"]):
-            return too_large(self._most_bytes(scope["path"]))
+        most_bytes = self._most_bytes(scope["path"], headers)
+        if not length.isdecimal() or int(length[:20]) > most_bytes:
+            return too_large(most_bytes)
         if self._settings.token is None or _is_open(scope["path"]) or self._has_token(headers):
             return None
         if scope["method"] == "GET" and scope["path"] == "/":

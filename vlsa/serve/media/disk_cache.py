@@ -29,10 +29,9 @@ class DiskCache:
     def get(self, key: object, make: Callable[[], bytes]) -> bytes:
         """What was kept under a key (by its `repr`), else what `make` gives. Raises what `make` raises."""
         path = self._path(key)
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             data = path.read_bytes()
-            with suppress(FileNotFoundError):
-                os.utime(path)
+            os.utime(path)
             self.num_hits += 1
             return data
         data = make()

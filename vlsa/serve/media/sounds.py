@@ -67,12 +67,15 @@ class Spectrogram:
 
 
 def read_part(path: str, start_seconds: float, stop_seconds: float, rate_hz: int) -> Any:
-    """The audio of a stretch, float32 S; None without sound."""
+    """The audio of a stretch, float32 S, zeros where it is silent; None for a file without sound."""
     from vlsa.data.media.audio import read_sound
     from vlsa.data.media.container import open_media
 
     with open_media(path) as source:
-        return read_sound(source, start_seconds, stop_seconds, rate_hz)
+        if source.stream("audio") is None:
+            return None
+        sound = read_sound(source, start_seconds, stop_seconds, rate_hz)
+    return np.zeros(round((stop_seconds - start_seconds) * rate_hz), np.float32) if sound is None else sound
 
 
 def peaks(sound: Float32[np.ndarray, " S"], num_points: int) -> list[list[float]]:

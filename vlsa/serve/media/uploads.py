@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from vlsa.base.errors import MediaError
 from vlsa.base.files import read_json, write_atomically
@@ -52,14 +51,17 @@ class Uploads:
         self._folder, self._limits, self._look = folder, limits, look
         self._lock = threading.Lock()
 
-    def add(self, file: BinaryIO, name: str) -> Upload:
-        """Keep a file. Raises TooMuchError when it is too large or too long, MediaError when it cannot be decoded."""
+    def add(self, read: Callable[[int], bytes], name: str) -> Upload:
+        """Keep a file, whose next bytes `read` gives.
+
+        Raises TooMuchError when it is too large or too long, MediaError when it cannot be decoded.
+        """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._purge()
         descriptor, partial = tempfile.mkstemp(".partial", dir=self._folder)
         try:
             with os.fdopen(descriptor, "wb") as copy:
-                hex = self._copy(file, copy)
+                hex = self._copy(read, copy.write)
             with suppress(UnknownIdError):
                 return self.get(hex)
             facts = self._facts(partial, name)
@@ -84,16 +86,15 @@ class Uploads:
             os.utime(path)
         return Upload(hex, known["name"], path, facts)
 
-    def _copy(self, file: BinaryIO, to: BinaryIO) -> str:
+    def _copy(self, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> str:
         """Copy up to the most bytes; the digest of all."""
         digest, num_bytes = hashlib.blake2b(digest_size=16), 0
-        while chunk := file.read(CHUNK_BYTES):
+        while chunk := read(CHUNK_BYTES):
             num_bytes += len(chunk)
             if num_bytes > self._limits.upload_bytes:
                 raise TooMuchError(f"more than {self._limits.upload_bytes:,} bytes; this much can be sent. Cut it.")
             digest.update(chunk)
-            to.write(chunk)
-        to.flush()
+            write(chunk)
         return digest.hexdigest()
 
     def _facts(self, path: str, name: str) -> UploadFacts:

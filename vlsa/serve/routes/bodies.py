@@ -44,7 +44,7 @@ async def read_body(request: Request, served: Services, json_field: str) -> Body
 
 
 def _keep(served: Services, file: UploadFile) -> Upload:
-    return served.uploads.add(file.file, shown_name(file.filename or "upload"))
+    return served.uploads.add(file.file.read, shown_name(file.filename or "upload"))
 
 
 def shown_name(name: str) -> str:

@@ -448,6 +448,16 @@ def test_a_colon_in_the_name_is_no_protocol(flash_file: Path, tmp_path: Path, mo
     assert probe("data:take 2.mp4").has_video
 
 
+def test_a_list_of_other_files_is_no_media_whatever_its_name(flash_file: Path, tmp_path: Path):
+    """FFmpeg would open what the list names: of an upload, any media file of this machine."""
+    (tmp_path / "a.mp4").write_bytes(flash_file.read_bytes())
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile a.mp4\n")
+    assert probe(tmp_path / "a.mp4").has_video
+    with pytest.raises(MediaError) as caught:
+        probe(tmp_path / "list.mp4")
+    assert caught.value.reason == "unreadable"
+
+
 def test_no_file_stays_open(flash_file: Path):
     before = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
     for _ in range(3):

@@ -1,0 +1,129 @@
+"""Files and what is drawn of them: ranges, thumbnails, peaks, spectrograms, neighbours."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+from serving import ask, browser, write_archive
+
+
+@pytest.fixture(scope="module")
+def film(client):
+    files = client.get("/api/files", params={"index": "index", "where": "has_video"}).json()["files"]
+    return files[0]
+
+
+@pytest.fixture(scope="module")
+def film_bytes(archive):
+    return (archive.parent / "footage" / "field" / "film.mp4").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "stop"), [("bytes=0-99", 0, 100), ("bytes=100-", 100, None), ("bytes=-50", -50, None)]
+)
+def test_a_range_is_that_part_of_the_file(client, film, film_bytes, asked, start, stop):
+    response = client.get(f"/media/{film['media_id']}", headers={"Range": asked})
+    assert response.status_code == 206 and response.content == film_bytes[start:stop]
+    assert response.headers["content-type"] == "video/mp4"
+    assert response.headers["content-range"].endswith(f"/{len(film_bytes)}")
+
+
+def test_a_file_is_sent_whole_and_its_head_alone(client, film, film_bytes):
+    assert client.get(f"/media/{film['media_id']}").content == film_bytes
+    head = client.head(f"/media/{film['media_id']}")
+    assert head.headers["content-length"] == str(len(film_bytes)) and head.content == b""
+
+
+def test_a_range_beyond_the_end_is_refused(client, film):
+    assert client.get(f"/media/{film['media_id']}", headers={"Range": "bytes=99999999-"}).status_code == 416
+
+
+def brightness(response):
+    assert response.status_code == 200 and response.headers["content-type"] == "image/jpeg", response.text
+    image = Image.open(io.BytesIO(response.content))
+    return float(np.asarray(image).mean()), image.width
+
+
+def test_a_thumbnail_shows_the_film_at_its_time(client, film):
+    dark, width = brightness(client.get(f"/api/thumbnails/{film['media_id']}:1000"))
+    light, _ = brightness(client.get(f"/api/thumbnails/{film['media_id']}:2100"))
+    assert dark < 40 < 200 < light and width == 64  # never enlarged
+
+
+def test_a_thumbnail_beyond_the_end_is_an_early_frame(client, film):
+    assert brightness(client.get(f"/api/thumbnails/{film['media_id']}:9999999"))[1] == 64
+
+
+def test_a_browser_that_has_an_image_is_not_sent_it_again(client, film):
+    first = client.get(f"/api/thumbnails/{film['media_id']}:1000")
+    again = client.get(f"/api/thumbnails/{film['media_id']}:1000", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_peaks_are_loud_where_the_beep_is(client, film):
+    answer = client.get(f"/api/waveforms/{film['media_id']}", params={"points": 60}).json()
+    heights = np.array([high for _, high in answer["peaks"]])
+    assert (answer["start_seconds"], answer["stop_seconds"]) == (0.0, pytest.approx(6.0, abs=0.1))
+    loud = np.flatnonzero(heights > 0.3) * 6 / 60
+    assert set(np.round(loud)) == {2.0, 5.0}
+    part = client.get(f"/api/waveforms/{film['media_id']}", params={"points": 10, "start": 3, "stop": 4}).json()
+    assert np.abs(part["peaks"]).max() < 0.05
+
+
+def test_a_spectrogram_is_bright_at_the_pitch_and_time_of_the_beep(client, film):
+    asked = {"width": 60, "height": 100, "start": 0, "stop": 6}
+    response = client.get(f"/api/spectrograms/{film['media_id']}", params=asked)
+    light = np.asarray(Image.open(io.BytesIO(response.content))).sum(axis=2, dtype=int)
+    assert light.shape == (100, 60)
+    row, column = np.unravel_index(light.argmax(), light.shape)
+    octaves_up = (99 - row) / 99 * np.log2(8000 / 60)
+    assert 60 * 2**octaves_up == pytest.approx(1000, rel=0.05) and round(column / 10) in (2, 5)
+
+
+def test_a_moment_has_its_words_windows_and_neighbours(client):
+    moment = ask(client, {"text": "number 1"}, k=1)["moments"][0]
+    answer = client.get(f"/api/moments/{moment['media_id']}:1000-2000").json()
+    assert [text["text"] for text in answer["texts"]] == ["the number 1"]
+    assert answer["moment"]["texts"] == ["the number 1"] and answer["file"]["columns"]["place"] == "harbour"
+    assert answer["windows"] and answer["neighbours"]["before"]["start_seconds"] < 1.0
+    assert os.path.isfile(answer["file"]["absolute_path"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/media/index:0000000000000000",
+        "/media/nowhere:0000000000000000",
+        "/media/..%2f..%2fetc%2fpasswd",
+        "/media/%2e%2e",
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/api/thumbnails/index:0000000000000000",
+        "/api/moments/index:0000000000000000:5-5",
+    ],
+)
+def test_what_the_index_does_not_hold_is_not_there(client, path):
+    assert client.get(path).status_code == 404
+
+
+def test_a_moment_after_the_end_of_its_file_is_not_there(client, film):
+    assert client.get(f"/api/moments/{film['media_id']}:90000-91000").status_code == 404
+    assert client.get(f"/api/waveforms/{film['media_id']}", params={"start": 5, "stop": 5}).status_code == 400
+
+
+def test_sound_alone_has_no_thumbnail(client):
+    sound = client.get("/api/files", params={"index": "index", "where": "not has_video"}).json()["files"][0]
+    response = client.get(f"/api/thumbnails/{sound['media_id']}:0")
+    assert response.status_code == 422 and "sound alone" in response.json()["detail"]
+
+
+def test_a_file_that_is_gone_is_said_to_be_by_its_name_in_the_index(tmp_path):
+    index = write_archive(tmp_path)
+    with browser(index) as client:
+        file = client.get("/api/files", params={"index": "index", "where": "has_video"}).json()["files"][0]
+        os.unlink(index.parent / "footage" / "field" / "film.mp4")
+        os.mkfifo(index.parent / "footage" / "field" / "film.mp4")  # would never end
+        response = client.get(f"/media/{file['media_id']}")
+    assert response.status_code == 404 and response.json()["detail"].startswith("field/film.mp4: not a file any more")

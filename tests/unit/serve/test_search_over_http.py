@@ -1,0 +1,154 @@
+"""Questions over HTTP: the same answers as those of the library, by ids and without paths."""
+
+import io
+import json
+import logging
+
+import pytest
+from fake_encoder import FakeEncoder, write_numbered_sound
+from PIL import Image
+from serving import ask, browser
+
+from vlsa.retrieve.search.library import Library
+from vlsa.retrieve.search.pieces import question_of
+
+
+@pytest.fixture(scope="module")
+def library(archive):
+    return Library.open(archive, encoder=FakeEncoder())
+
+
+def sound(path, number):
+    write_numbered_sound(path, number)
+    return path.read_bytes()
+
+
+def by_name(client, name):
+    """The facts of a file by the end of its path."""
+    files = client.get("/api/files", params={"index": "index"}).json()["files"]
+    return next(file for file in files if file["path"].endswith(name))
+
+
+def test_the_answer_is_that_of_the_library(client, library):
+    answer = ask(client, {"text": "number 3"}, k=3)
+    expected = library.ask(question_of("number 3", k=3))
+    assert [moment["path"] for moment in answer["moments"]] == [moment.path for moment in expected.moments]
+    for moment, other in zip(answer["moments"], expected.moments, strict=True):
+        shared = moment.keys() & other.as_dict().keys()
+        assert {name: moment[name] for name in shared} == {name: other.as_dict()[name] for name in shared}
+    assert answer["stands_out"] == expected.stands_out
+    assert answer["question"] == {"parts": [{"text": "number 3"}], "k": 3}
+
+
+def test_ids_name_the_file_and_its_times(client):
+    moment = ask(client, {"text": "number 3"}, k=1)["moments"][0]
+    start_ms, stop_ms = (round(1000 * moment[name]) for name in ("start_seconds", "stop_seconds"))
+    assert moment["id"] == f"{moment['media_id']}:{start_ms}-{stop_ms}"
+    assert moment["media_id"] == by_name(client, "sound-3.wav")["media_id"]
+    assert (moment["name"], moment["folder"], moment["mime"]) == ("sound-3.wav", "", "audio/wav")
+    assert moment["thumbnail"] is None  # there is nothing to see
+
+
+def test_words_that_the_model_does_not_know_are_a_note_and_no_line_of_the_log(client, caplog):
+    with caplog.at_level(logging.INFO):
+        answer = ask(client, {"text": "number 3 xylophone"}, k=1)
+    assert answer["notes"] == ["the model has never seen: xylophone; the answers follow the other words"]
+    assert "xylophone" not in caplog.text
+
+
+def test_one_can_ask_with_an_upload_and_with_a_stretch_of_it(client, tmp_path):
+    sent = client.post("/api/uploads", files={"file": ("a b.wav", sound(tmp_path / "4.wav", 4))}).json()
+    assert (sent["kind"], sent["name"], sent["has_audio"], sent["has_video"]) == ("audio", "a b.wav", True, False)
+    assert sent["duration_seconds"] == pytest.approx(2.0, abs=0.01)
+    for value in (sent["id"], f"{sent['id']}@0.5-1.5"):
+        answer = ask(client, {"audio": value}, k=1)
+        assert answer["moments"][0]["name"] == "sound-4.wav"
+        assert answer["question"]["parts"] == [{"audio": value}]
+
+
+def test_a_form_holds_the_question_and_its_files(client, tmp_path):
+    question = {"index": "index", "question": {"parts": [{"audio": "upload:it@0-2"}], "k": 1}}
+    files = {"it": ("bark.wav", sound(tmp_path / "2.wav", 2))}
+    answer = client.post("/api/search", data={"question": json.dumps(question)}, files=files).json()
+    assert answer["moments"][0]["name"] == "sound-2.wav"
+    assert answer["question"]["parts"][0]["audio"].endswith("@0-2")
+
+
+def test_one_can_ask_with_what_the_index_holds(client):
+    file = by_name(client, "sound-5.wav")
+    for part in (
+        {"audio": file["media_id"]},
+        {"audio": f"{file['media_id']}@1-2"},
+        {"moment": file["media_id"] + ":0-3000"},
+    ):
+        assert ask(client, part, k=1)["moments"][0]["name"] == "sound-5.wav", part
+
+
+def test_an_image_is_an_upload_too(client):
+    image = io.BytesIO()
+    Image.new("RGB", (40, 30), (16, 16, 16)).save(image, "PNG")
+    sent = client.post("/api/uploads", files={"file": ("a.txt", image.getvalue())}).json()
+    assert sent["kind"] == "image"
+    assert ask(client, {"image": sent["id"]}, k=1)["moments"][0]["has_video"]
+
+
+def test_similar_moments_leave_out_the_moment_itself(client):
+    moment = ask(client, {"text": "number 3"}, k=1)["moments"][0]
+    answer = client.get("/api/similar", params={"moment": moment["id"], "by": "audio", "k": 3}).json()
+    assert len(answer["moments"]) == 3
+    assert moment["media_id"] not in {other["media_id"] for other in answer["moments"]}
+
+
+def test_facets_count_the_files_that_the_filter_keeps(client):
+    everything = ask(client, {"text": "number 3"})["facets"]
+    assert everything["num_files"] == 6 and everything["has_video"] == 1
+    assert everything["folders"] == [{"name": "", "count": 5}, {"name": "field", "count": 1}]
+    kept = ask(client, {"text": "number 3"}, where="place = 'wood'")
+    assert kept["facets"]["num_files"] == 1 and [moment["name"] for moment in kept["moments"]] == ["sound-2.wav"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail"),
+    [
+        ({"index": "nowhere", "question": {"parts": [{"text": "1"}]}}, 404, "no such index"),
+        ({"index": "index", "question": {"prts": []}}, 400, "Did you mean 'parts'?"),
+        ({"index": "index", "question": {"parts": [{"audio": "/etc/passwd"}]}}, 404, "not the id"),
+        ({"index": "index", "question": {"parts": [{"moment": "../a.mp4@0-2"}]}}, 404, "not the id"),
+        ({"index": "index", "question": {"parts": [{"audio": "upload:" + "0" * 32}]}}, 404, "Send the file again"),
+        ({"index": "index", "question": {"parts": [{"text": "1"}], "k": 5000}}, 400, "500 at once"),
+        ({"index": "index", "question": {"parts": [{"text": "1"}], "where": "duratoin > 1"}}, 400, "duration"),
+        ({"index": "index"}, 400, "the body is not"),
+        ([1], 400, "the body is not"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line_with_advice(client, body, status, detail):
+    response = client.post("/api/search", json=body)
+    assert response.status_code == status and response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["status"] == status and detail in problem["detail"] and "\n" not in problem["detail"]
+
+
+def test_the_page_knows_what_can_be_asked_and_filtered(client):
+    (index,) = client.get("/api/indexes").json()["indexes"]
+    assert (index["name"], index["num_files"], index["source_name"]) == ("index", 6, "footage")
+    assert index["can_ask"]["text"] == ["media", "video", "audio", "text"] and not index["is_growing"]
+    columns = {column["name"]: column for column in index["columns"]}
+    assert columns["place"]["values"] == [{"value": "harbour", "count": 1}, {"value": "wood", "count": 1}]
+    assert (columns["duration"]["least"], columns["duration"]["most"]) == (3.0, 6.0)
+    assert columns["year"]["kind"] == "number"
+
+
+def test_files_come_sorted_a_page_at_a_time(client):
+    asked = {"index": "index", "sort": "-duration", "limit": 2}
+    first = client.get("/api/files", params=asked).json()
+    assert first["total"] == 6 and first["files"][0]["name"] == "film.mp4"
+    others = client.get("/api/files", params={**asked, "offset": 2, "limit": 10}).json()["files"]
+    assert len({file["path"] for file in [*first["files"], *others]}) == 6
+
+
+def test_two_indexes_of_one_name_have_two_names(archive, tmp_path):
+    with browser(archive, archive, state=tmp_path) as client:
+        names = [index["name"] for index in client.get("/api/indexes").json()["indexes"]]
+        assert names == ["index", "index-2"]
+        body = {"index": "index-2", "question": {"parts": [{"text": "number 3"}], "k": 1}}
+        assert client.post("/api/search", json=body).json()["moments"][0]["id"].startswith("index-2:")
