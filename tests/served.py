@@ -53,5 +53,5 @@ def index_archive(folder: Path, out: Path) -> Path:
 def served(*indexes: Path, **settings: Any) -> Iterator[TestClient]:
     """A client of an application for these indexes, with the cheap encoder."""
     app = create_app(ServeSettings(indexes=indexes, num_workers=1, **settings), NamedEncoder())
-    with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as client:
+    with TestClient(app, base_url="http://127.0.0.1:8765") as client:
         yield client
