@@ -222,10 +222,10 @@ def test_the_map_shows_every_window_and_plays_what_is_chosen(page):
     expect(page.locator(".map-side a[data-card]")).to_have_count(1)
     page.get_by_role("button", name="Lasso").click()
     box = canvas.bounding_box()
-    across, down = box["width"] - 2, box["height"] - 2
-    page.mouse.move(box["x"] + 1, box["y"] + 1)
+    across, down = box["width"] - 12, box["height"] - 12
+    page.mouse.move(box["x"] + 12, box["y"] + 12)  # not in the round corner
     page.mouse.down()
-    for x, y in ((across, 1), (across, down), (1, down)):
+    for x, y in ((across, 12), (across, down), (12, down)):
         page.mouse.move(box["x"] + x, box["y"] + y)
     page.mouse.up()
     shown = page.get_by_role("heading", name="Map").locator("xpath=following-sibling::small").inner_text()

@@ -80,7 +80,7 @@ function listen(view, signal) {
     const [before, now] = [pointers.get(event.pointerId), place(view, event)];
     moved += Math.hypot(now[0] - before[0], now[1] - before[1]);
     if (view.lasso && pointers.size === 1) {
-      path.push(now);
+      path.push(...event.getCoalescedEvents().map(one => place(view, one)), now);
       drawPath(view, path);
     } else if (pointers.size === 2) {
       pinch(view, pointers, event.pointerId, now);
