@@ -23,9 +23,11 @@ from vlsa.pretrain.checkpoint import TrainingState
 from vlsa.retrieve.index.build import build_index
 
 FILM_SECONDS = 8
+MARKUP = "<img src=x onerror=alert(1)>"
 PIXELS = (160, 96)
 NUM_FILMS = 6
 SPOKEN = ("the ferry leaves the harbour", "fog over the water")
+"""What is said in the first film, in its first and its second half."""
 SERVED_SECONDS = 60
 
 
@@ -48,13 +50,13 @@ def frames(number: int) -> list[np.ndarray]:
 
 def write_films(folder: Path) -> Path:
     """Six films in two folders, the first with words; a sound; what no browser plays; a damaged file; metadata."""
-    lines = ["path,camera,rating"]
+    lines = ["path,camera,rating,note"]
     for number in range(NUM_FILMS):
         name = f"{('harbour', 'yard/dry')[number % 2]}/film-{number}.mp4"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         sound = tone(FILM_SECONDS, hz=film_hz(number))
         write_media(folder / name, pictures=frames(number), frames_per_second=10, sound=sound)
-        lines.append(f"{name},{('A7', 'FX3')[number // 3]},{number}")
+        lines.append(f"{name},{('A7', 'FX3')[number // 3]},{number},{MARKUP if number else ''}")
     cues = "".join(
         f"{at + 1}\n00:00:0{4 * at},000 --> 00:00:0{4 * at + 3},000\n{text}\n\n" for at, text in enumerate(SPOKEN)
     )

@@ -5,11 +5,9 @@ import zipfile
 
 import av
 import pytest
-from browser import PHONE, cards, chromium, clean_page, drop, names, search, until
-from page_server import FILM_SECONDS, make_archive, serving
-
-pytest.importorskip("playwright")
 from axe_playwright_python.sync_playwright import Axe
+from browser import PHONE, cards, chromium, clean_page, drop, names, search, until
+from page_server import FILM_SECONDS, MARKUP, make_archive, serving
 from playwright.sync_api import expect
 
 SHOWN = """video => {
@@ -118,6 +116,24 @@ def test_filters_keep_what_they_say_and_show_counts(page):
     page.locator("fieldset", has_text="Folder").get_by_label("harbour").check()
     expect(page.get_by_role("list", name="Filters in force")).to_contain_text("harbour")
     assert set(page.locator(".card .named small").all_text_contents()) == {"harbour"}
+
+
+def test_picture_sound_and_words_count_as_much_as_the_sliders_say(page):
+    search(page, "ferry")
+    page.locator("summary", has_text="Balance").click()
+    with page.expect_request("**/api/search") as asked:
+        page.get_by_label("Sound").press("Home")
+    parts = asked.value.post_data_json["question"]["parts"]
+    assert parts == [{"text": "ferry", "weight": 1, "in": "video"}, {"text": "ferry", "weight": 1, "in": "text"}]
+    expect(cards(page).first).to_be_visible()
+    assert "mix=1%2C0%2C1" in page.url
+
+
+def test_what_files_say_is_shown_as_text_and_never_as_markup(page):
+    search(page, "fog")
+    page.get_by_role("link", name=re.compile("film-3.mp4")).first.click()
+    expect(page.locator(".facts")).to_contain_text(MARKUP)
+    assert page.locator("img[src=x]").count() == 0
 
 
 def test_the_address_holds_the_question_and_back_and_forward_lead_through_it(page, browser, server):

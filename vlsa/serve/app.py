@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from vlsa import __version__
-from vlsa.serve.http.problems import handle_problems
+from vlsa.serve.http.problems import RESPONSES, handle_problems
 from vlsa.serve.http.security import Guard
 from vlsa.serve.http.settings import ServeSettings
 from vlsa.serve.routes import collections, export, indexes, login, map, media, moments, page, playback, search, state
@@ -37,7 +37,9 @@ def create_app(settings: ServeSettings, encoder: "Encoder | None" = None) -> Fas
         yield
         services.close()
 
-    app = FastAPI(title="vlsa", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="vlsa", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, responses=RESPONSES
+    )
     app.state.services = services
     for router in ROUTERS:
         app.include_router(router)

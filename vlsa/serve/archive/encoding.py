@@ -43,10 +43,9 @@ class _Job:
 
 
 class Models:
-    """The encoders of all indexes, by fingerprint, and the thread that uses them."""
+    """The encoders of all indexes, each loaded once, and the thread that uses them."""
 
     def __init__(self) -> None:
-        self._loaded: dict[str, Encoder] = {}
         self._of_index: dict[str, Encoder] = {}
         self._loading, self._changed = threading.Lock(), threading.Condition()
         self._jobs: list[_Job] = []
@@ -57,11 +56,13 @@ class Models:
     def load(self, index: OpenIndex) -> "Encoder":
         """The model of an index, loaded when it is first needed. Raises SearchIndexError."""
         with self._loading:
-            if index.name not in self._of_index:
-                fingerprint = index.facts["model"]["fingerprint"]
-                if fingerprint in self._loaded:
-                    index.model.accept(self._loaded[fingerprint])
-                self._of_index[index.name] = self._loaded[fingerprint] = index.model.encoder
+            index.follow_model()
+            fingerprint, known = index.facts["model"]["fingerprint"], self._of_index.get(index.name)
+            if known is None or known.fingerprint != fingerprint:
+                for other in self._of_index.values():
+                    if other.fingerprint == fingerprint:
+                        index.model.accept(other)
+                self._of_index[index.name] = index.model.encoder
             return self._of_index[index.name]
 
     def warm_up(self, indexes: Iterable[OpenIndex]) -> None:

@@ -69,23 +69,32 @@ class Files:
 class OpenIndex:
     """One index of the page."""
 
-    def __init__(self, name: str, path: Path, tables: SearchTables, model: IndexModel, source: str) -> None:
-        self.name, self.path, self.model = name, path, model
-        self.source = source
-        """The folder of the footage."""
-        self._tables = tables
+    def __init__(self, name: str, path: Path, settings: ServeSettings) -> None:
+        self.name, self.path, self._settings = name, path, settings
         self._lock = threading.Lock()
-        self._files = Files(tables.files)
+        self._open()
 
     @classmethod
     def open(cls, name: str, path: Path, settings: ServeSettings, encoder: "Encoder | None" = None) -> "OpenIndex":
         """An index on disk; its model is `encoder`, or is loaded later. Raises SearchIndexError."""
-        facts = read_facts(path)
-        source = facts["source"] if settings.source is None else os.path.abspath(settings.source)
-        model = IndexModel(path, facts, settings.run)
+        index = cls(name, path, settings)
         if encoder is not None:
-            model.accept(encoder)
-        return cls(name, path, SearchTables.open(path, source), model, source)
+            index.model.accept(encoder)
+        return index
+
+    def _open(self) -> None:
+        facts, settings = read_facts(self.path), self._settings
+        self.source = facts["source"] if settings.source is None else os.path.abspath(settings.source)
+        """The folder of the footage."""
+        self.model = IndexModel(self.path, facts, settings.run)
+        self._tables = SearchTables.open(self.path, self.source)
+        self._files = Files(self._tables.files)
+
+    def follow_model(self) -> None:
+        """Open the index again if it was made again by another model. Raises SearchIndexError."""
+        with self._lock:
+            if read_facts(self.path)["model"]["fingerprint"] != self.facts["model"]["fingerprint"]:
+                self._open()
 
     @property
     def title(self) -> str:

@@ -41,6 +41,27 @@ STATUS_OF: dict[type[VlsaError], HTTPStatus] = {
 """By the nearest class of an error."""
 
 
+_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "One line: where; what happened; what to do."},
+    },
+}
+_SAID = {
+    "4XX": "The request cannot be answered; whoever sent it can change that.",
+    "5XX": "The server cannot answer at the moment.",
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {"application/problem+json": {"schema": _SCHEMA}}}
+    for status, text in _SAID.items()
+}
+"""Of every route, for the OpenAPI schema."""
+
+
 def problem(status: int, detail: str, **headers: str) -> JSONResponse:
     """The response for an error."""
     title = HTTPStatus(status).phrase

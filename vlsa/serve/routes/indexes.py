@@ -27,7 +27,12 @@ MOST_FILES = 1000
 @router.get("/indexes")
 def indexes(served: Served) -> dict[str, Any]:
     """All indexes of the page: what is in them, what a question can be made of, and what a filter can name."""
-    return {"indexes": [index.reading(partial(_describe, index)) for index in served.catalogue]}
+    return {"indexes": [_described(index) for index in served.catalogue]}
+
+
+def _described(index: OpenIndex) -> dict[str, Any]:
+    index.follow_model()
+    return index.reading(partial(_describe, index))
 
 
 def _describe(index: OpenIndex, tables: SearchTables) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Questions, and the files that are asked with: POST /api/search, POST /api/uploads, GET /api/similar."""
 
+import json
+import logging
 import time
 from typing import Annotated, Any, Literal
 
@@ -18,6 +20,7 @@ from vlsa.serve.routes import examples
 from vlsa.serve.routes.bodies import read_body
 from vlsa.serve.routes.services import Served, Services
 
+_LOG = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["search"])
 
 
@@ -74,6 +77,8 @@ def _search(served: Services, index: OpenIndex, value: dict[str, Any], started: 
     described = describe_answer(index, answer, files, notes, question.where)
     took_seconds = time.monotonic() - started
     served.metrics.searched(index.name, took_seconds)
+    if served.settings.log_questions:
+        _LOG.info("%s: %s, %.3f s", index.name, json.dumps(as_sent(question, value)), took_seconds)
     return described | {"took_ms": round(1000 * took_seconds, 1), "question": as_sent(question, value)}
 
 

@@ -82,16 +82,22 @@ class Services:
         catalogue, models = Catalogue.open(settings, encoder), Models()
         decode = Decoding(StandingWorkers(run_task, settings.num_workers), limits)
         uploads = Uploads(folder / UPLOADS_NAME, limits, decode)
+        cache, metrics = DiskCache(folder / CACHE_NAME, limits.cache_bytes), Metrics()
+        metrics.watch("vlsa_cache_bytes", "Images in the cache.", lambda: cache.num_bytes)
+        metrics.watch("vlsa_cache_hits", "Images that were in the cache.", lambda: cache.num_hits)
+        metrics.watch("vlsa_cache_misses", "Images that were made.", lambda: cache.num_misses)
+        metrics.watch("vlsa_encoded_items", "Texts and media that were encoded.", lambda: models.num_items)
+        metrics.watch("vlsa_encoded_batches", "Runs of a model.", lambda: models.num_batches)
         return cls(
             settings=settings,
             catalogue=catalogue,
             models=models,
             decode=decode,
-            cache=DiskCache(folder / CACHE_NAME, limits.cache_bytes),
+            cache=cache,
             uploads=uploads,
             places=Places(catalogue, uploads),
             asking=Asking(models, decode),
-            metrics=Metrics(),
+            metrics=metrics,
             collections=Collections(folder / COLLECTIONS_NAME),
             jobs=Jobs(settings.num_workers, limits.worker_bytes),
             maps=Maps(folder / MAPS_NAME),

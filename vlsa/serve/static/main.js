@@ -78,7 +78,8 @@ function mark(name, state) {
     if (link.dataset.go === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const index = app.indexOf(state.index || state.id.split(":")[0]);
+  if (name === "collections" || name === "state") return;
+  const index = app.indexOf(name === "moment" ? state.id.split(":")[0] : state.index);
   if (index) document.getElementById("index").value = index.name;
 }
 

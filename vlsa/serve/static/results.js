@@ -35,14 +35,14 @@ function body(answer, { question, index }) {
   if (question.group !== "file") {
     return el("div", { class: `grid${className}`, "data-grid": true }, answer.moments.map((one, num) => card(one, { ...options, num })));
   }
-  const files = Map.groupBy ? Map.groupBy(answer.moments, one => one.media_id) : grouped(answer.moments);
-  return el("div", { class: `groups${className}` }, [...files.values()].map(moments => fileGroup(moments, options)));
+  return el("div", { class: `groups${className}` }, byFile(answer.moments).map(moments => fileGroup(moments, options)));
 }
 
-function grouped(moments) {
+/** The moments of each file, the file of the best one first. */
+function byFile(moments) {
   const files = new Map();
   for (const one of moments) files.set(one.media_id, [...(files.get(one.media_id) ?? []), one]);
-  return files;
+  return [...files.values()];
 }
 
 function head(answer, { question, change }) {

@@ -51,7 +51,7 @@ function busyWith(view, busy) {
 
 /** A new question: its address is where it is kept, so that back and forward lead through all of them. */
 function change(view, question, { replaces = false } = {}) {
-  view.app.go({ view: "search", index: view.index?.name, question: { ...question, words: question === view.question ? view.box.value.trim() : question.words } }, replaces);
+  view.app.go({ view: "search", index: view.index?.name, question }, replaces);
 }
 
 function show(view, state) {
