@@ -12,7 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-OPTIONS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu"]
+OPTIONS = (
+    *("--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),  # a microphone that hears beeps
+)
 PATIENCE_SECONDS = 30
 """Nothing takes as long on an idle machine."""
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -34,7 +37,7 @@ def chromium() -> Iterator[Browser]:
     if found is None:
         pytest.skip(f"no browser on this machine: install one of {', '.join(NAMES)}")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=found, args=[*OPTIONS])
         yield browser
         browser.close()
 

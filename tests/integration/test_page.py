@@ -63,6 +63,18 @@ def test_a_dropped_sound_finds_the_film_that_sounds_so(page, index):
     assert names(page)[0] == "film-2.mp4"
 
 
+def test_what_the_microphone_hears_is_a_question(browser, server):
+    with clean_page(browser, server.address, permissions=["microphone"]) as page:
+        page.goto("/")
+        record = page.get_by_role("button", name="Record a sound to search with")
+        record.click()
+        expect(record).to_have_attribute("aria-pressed", "true")
+        page.wait_for_timeout(1500)  # it beeps each second
+        record.click()
+        expect(page.locator(".chip .what")).to_have_text("recording.webm")
+        expect(cards(page).first).to_be_visible()
+
+
 def test_a_dropped_picture_finds_the_film_that_shows_it_and_a_chip_turns_it_round(page, index):
     drop(page, index.parent / "asked.png", "image/png")
     assert names(page)[0] == "film-3.mp4"

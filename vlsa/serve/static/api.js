@@ -33,7 +33,7 @@ function titleOf(status) {
 /** The server's line without the name of the command that it is from. */
 function plain(detail) {
   const line = detail.replace(/^(search|where|similar): /, "");
-  return line.charAt(0).toUpperCase() + line.slice(1);
+  return line === detail ? line : line.charAt(0).toUpperCase() + line.slice(1);
 }
 
 export function query(path, params = {}) {

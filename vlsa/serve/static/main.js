@@ -19,6 +19,8 @@ const app = {
   view: "search",
   indexes: [],
   views: {},
+  /** The moments of the last answer. */
+  found: [],
   indexOf: name => app.indexes.find(one => one.name === name) ?? app.indexes[0] ?? null,
   /** To another address of the page. */
   go(state, replaces = false) {

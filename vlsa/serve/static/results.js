@@ -47,7 +47,7 @@ function byFile(moments) {
 
 function head(answer, { question, change }) {
   const files = new Set(answer.moments.map(one => one.media_id)).size;
-  const took = answer.took_ms === undefined ? "" : ` in ${Math.max(Math.round(answer.took_ms), 1)} ms`;
+  const took = answer.took_ms === undefined ? "" : ` in ${timeTaken(answer.took_ms)}`;
   const searched = `${plural(answer.num_windows, "window")} searched${took}`;
   const sound = iconButton(isLoud() ? "loud" : "mute", isLoud() ? "Previews play with sound (m)" : "Previews are silent (m)", () => {
     setLoud(!isLoud());
@@ -58,6 +58,9 @@ function head(answer, { question, change }) {
     el("div", { class: "row" }, sound, exportMenu(() => ({ moments: answer.moments.map(one => one.id) })),
       choice("Grouping", [["moment", "Moments"], ["file", "Files"]], question.group, group => change({ ...question, group }))));
 }
+
+const timeTaken = milliseconds =>
+  (milliseconds < 1000 ? `${Math.max(Math.round(milliseconds), 1)} ms` : `${(milliseconds / 1000).toFixed(1)} s`);
 
 function notes(answer) {
   return answer.notes?.length ? el("ul", { class: "notes" }, [...new Set(answer.notes)].map(note => el("li", {}, note))) : null;

@@ -128,6 +128,7 @@ async function run(view, state) {
 
 function drawAnswer(view, answer) {
   view.running = null;
+  view.app.found = answer.moments;
   view.refresh = () => drawAnswer(view, answer);
   drawFilters(view, answer.facets);
   resultsOf(view.out, answer, {
