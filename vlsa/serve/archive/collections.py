@@ -118,7 +118,10 @@ class Collections:
 
     def _rows(self, query: str, *values: object) -> list[tuple]:
         with self._lock:
-            return self._database.execute(query, values).fetchall()
+            try:
+                return self._database.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise VlsaError(f"{self.path}: the collections could not be read ({error}). Try again.") from error
 
     def all(self) -> list[Collection]:
         """Every collection that is not deleted, the one that was changed last first."""

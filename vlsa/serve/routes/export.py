@@ -70,7 +70,8 @@ def _of_ids(served: Services, ids: Sequence[str]) -> tuple[str, Chosen]:
     for rank, id in enumerate(ids, 1):
         place = place_of(served.catalogue, id)
         found = find_place(served.catalogue, place)
-        assert found is not None, id
+        if found is None:  # the index was written in between
+            raise UnknownIdError(f"{id[:80]!r}: not in the index any more; nothing was written. Search again.")
         index, file = found
         chosen.append(
             (Footage(index.name, index.source), kept_moment(index, file, place.start_ms, place.stop_ms, rank))
