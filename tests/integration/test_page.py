@@ -134,7 +134,7 @@ def test_picture_sound_and_words_count_as_much_as_the_sliders_say(page):
     search(page, "ferry")
     page.locator("summary", has_text="Balance").click()
     with page.expect_request("**/api/search") as asked:
-        page.get_by_label("Sound").press("Home")
+        page.get_by_role("slider", name="Sound").press("Home")
     parts = asked.value.post_data_json["question"]["parts"]
     assert parts == [{"text": "ferry", "weight": 1, "in": "video"}, {"text": "ferry", "weight": 1, "in": "text"}]
     expect(cards(page).first).to_be_visible()

@@ -22,7 +22,7 @@ export function momentView(app) {
 
 function stop(view) {
   view.ended?.abort();
-  view.player?.element?.pause();
+  view.player?.stop?.();
   view.player = null;
   view.shown = null;
 }
@@ -60,7 +60,7 @@ async function draw(view, { moment, file, texts, neighbours }, signal) {
     mediaId: moment.media_id, hasVideo: moment.has_video, startSeconds: moment.start_seconds,
     poster: moment.has_video && moment.thumbnail ? urls.thumbnail(moment.thumbnail, 960) : null,
   });
-  if (signal.aborted) return player.element?.pause();
+  if (signal.aborted) return player.stop?.();
   view.player = player;
   if (!player.element) return replace(stage, el("p", { class: "no-play" }, icon("warn"), player.reason));
   replace(controls, buttons(view, moment, file, player));
