@@ -29,7 +29,7 @@ SLOW = {
 """Folders and modules that train, start processes or take seconds a test: left out by `make test-fast`."""
 TOGETHER = ("test_many_processes", "test_many_ranks", "test_train_scaling", "test_interrupted_training")
 """Modules that start several processes at once: they run on one worker, one after the other."""
-LONGEST = (*TOGETHER, "test_onnx", "test_first_and_second", "test_command_line")
+LONGEST = (*TOGETHER, "test_onnx", "test_first_and_second", "test_command_line", "test_page")
 """Modules that take a minute or more: they start first, so that no worker ends alone with one of them."""
 
 

@@ -1,4 +1,4 @@
-"""A served archive for tests of the page: films of known picture and sound, a run of no training, `vlsa serve` itself."""
+"""An archive for tests of the page: films of known picture and sound, an untrained run, and `vlsa serve` itself."""
 
 import socket
 import subprocess
@@ -23,9 +23,11 @@ from vlsa.pretrain.checkpoint import TrainingState
 from vlsa.retrieve.index.build import build_index
 
 FILM_SECONDS = 8
+MARKUP = "<img src=x onerror=alert(1)>"
 PIXELS = (160, 96)
 NUM_FILMS = 6
 SPOKEN = ("the ferry leaves the harbour", "fog over the water")
+"""What is said in the first film, in its first and its second half."""
 SERVED_SECONDS = 60
 
 
@@ -47,20 +49,22 @@ def frames(number: int) -> list[np.ndarray]:
 
 
 def write_films(folder: Path) -> Path:
-    """Six films in two folders, the first with words; a sound; a file that is damaged; a table of metadata."""
-    lines = ["path,camera,rating"]
+    """Six films in two folders, the first with words; a sound; what no browser plays; a damaged file; metadata."""
+    lines = ["path,camera,rating,note"]
     for number in range(NUM_FILMS):
         name = f"{('harbour', 'yard/dry')[number % 2]}/film-{number}.mp4"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         sound = tone(FILM_SECONDS, hz=film_hz(number))
         write_media(folder / name, pictures=frames(number), frames_per_second=10, sound=sound)
-        lines.append(f"{name},{('A7', 'FX3')[number // 3]},{number}")
+        lines.append(f"{name},{('A7', 'FX3')[number // 3]},{number},{MARKUP if number else ''}")
     cues = "".join(
         f"{at + 1}\n00:00:0{4 * at},000 --> 00:00:0{4 * at + 3},000\n{text}\n\n" for at, text in enumerate(SPOKEN)
     )
     (folder / "harbour/film-0.srt").write_text(cues)
     (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
     write_media(folder / "bell.wav", sound=tone(4, hz=1700), audio_codec="pcm_s16le")
+    old = {"video_codec": "mpeg4", "audio_codec": "pcm_s16le"}
+    write_media(folder / "old.avi", pictures=frames(9), frames_per_second=10, sound=tone(FILM_SECONDS, hz=900), **old)
     (folder / "broken.mp4").write_bytes(b"not media at all" * 10)
     return folder
 
@@ -68,7 +72,8 @@ def write_films(folder: Path) -> Path:
 def write_run(path: Path) -> Path:
     """A run as pre-training writes it, of a tiny model that was not trained."""
     clips, config = tiny_clips(6), tiny_config()
-    tokenizer = Tokenizer.train([*SPOKEN, *(text for clip in clips for text in clip.texts)], 150)
+    texts = [text for clip in clips for text in clip.texts]
+    tokenizer = Tokenizer.train([*texts, *SPOKEN * 50], 150)  # words that are frequent are known
     model = make_model(config, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters())
     state = TrainingState(step=0, data="none", seconds=0.0)

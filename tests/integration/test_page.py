@@ -1,31 +1,28 @@
-"""The page in a browser: searching by words, sounds and pictures, playing, filters, history, keyboard, sizes, colours."""
+"""The page in a browser: searching by words, sounds and pictures, playing, keeping, the map, keyboard, phone, dark."""
 
-import base64
 import re
+import zipfile
 
+import av
 import pytest
-from browser import PHONE, chromium, clean_page
-from page_server import FILM_SECONDS, make_archive, serving
-
-pytest.importorskip("playwright")
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from browser import PHONE, cards, chromium, clean_page, drop, names, search, until
+from page_server import FILM_SECONDS, MARKUP, make_archive, serving
+from playwright.sync_api import expect
 
-DROP = """([name, type, data]) => {
-  const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
-  const files = new DataTransfer();
-  files.items.add(new File([bytes], name, { type }));
-  for (const kind of ["dragover", "drop"]) {
-    document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true }));
-  }
-}"""
 SHOWN = """video => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 96 });
-  canvas.getContext("2d").drawImage(video, 0, 0, 160, 96);
+  canvas.getContext("2d", { willReadFrequently: true }).drawImage(video, 0, 0, 160, 96);
   const light = at => canvas.getContext("2d").getImageData(at * 20 + 10, 72, 1, 1).data[1] > 128;
   return [0, 1, 2, 3, 4, 5, 6, 7].reduce((sum, bit) => sum + (light(bit) ? 1 << bit : 0), 0);
 }"""
 """The number of the frame that a film shows (media_files.py, numbered)."""
+
+ADDRESSES = ("/", "/?q=ferry", "/?q=fog&group=file", "/?view=collections", "/?view=map", "/?view=state")
+COLOURS = """canvas => {
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return [...new Set(new Uint32Array(pixels.buffer))];
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -51,30 +48,6 @@ def page(browser, server):
         yield page
 
 
-def cards(page: Page):
-    return page.locator("main a[data-card]")
-
-
-def names(page: Page) -> list[str]:
-    expect(cards(page).first).to_be_visible()
-    return page.locator("main .card .named strong").all_text_contents()
-
-
-def search(page: Page, words: str) -> None:
-    page.goto("/")
-    page.get_by_role("searchbox", name="Words to search for").fill(words)
-    page.keyboard.press("Enter")
-    expect(cards(page).first).to_be_visible()
-
-
-def drop(page: Page, path, kind: str) -> None:
-    page.goto("/")
-    expect(page.get_by_role("searchbox")).to_be_visible()
-    page.evaluate(DROP, [path.name, kind, base64.b64encode(path.read_bytes()).decode()])
-    expect(page.locator(".chip .what")).to_have_text(path.name)
-    expect(cards(page).first).to_be_visible()
-
-
 def test_words_find_the_film_in_which_they_are_said_and_the_page_says_why(page):
     search(page, "ferry")
     assert names(page)[0] == "film-0.mp4"
@@ -88,6 +61,18 @@ def test_words_find_the_film_in_which_they_are_said_and_the_page_says_why(page):
 def test_a_dropped_sound_finds_the_film_that_sounds_so(page, index):
     drop(page, index.parent / "asked.wav", "audio/wav")
     assert names(page)[0] == "film-2.mp4"
+
+
+def test_what_the_microphone_hears_is_a_question(browser, server):
+    with clean_page(browser, server.address, permissions=["microphone"]) as page:
+        page.goto("/")
+        record = page.get_by_role("button", name="Record a sound to search with")
+        record.click()
+        expect(record).to_have_attribute("aria-pressed", "true")
+        page.wait_for_timeout(1500)  # it beeps each second
+        record.click()
+        expect(page.locator(".chip .what")).to_have_text("recording.webm")
+        expect(cards(page).first).to_be_visible()
 
 
 def test_a_dropped_picture_finds_the_film_that_shows_it_and_a_chip_turns_it_round(page, index):
@@ -107,20 +92,17 @@ def test_a_moment_plays_where_it_is_and_a_click_in_the_sound_or_the_words_seeks(
     cards(page).first.click()
     video = page.locator(".stage video")
     expect(video).to_be_visible()
-    page.wait_for_function("document.querySelector('.stage video').currentTime > 0.3")
+    until(lambda: video.evaluate("video => video.currentTime") > 0.3)
     shown = video.evaluate(SHOWN)
     page.get_by_role("button", name=re.compile("fog over the water")).click()
-    page.wait_for_function("document.querySelector('.stage video').currentTime >= 4")
-    page.wait_for_function("!document.querySelector('.stage video').seeking")
+    until(lambda: video.evaluate("video => video.currentTime >= 4 && !video.seeking"))
     assert video.evaluate(SHOWN) >= 38 > shown
     video.evaluate("video => video.pause()")
     strip = page.get_by_role("slider", name="Time in the file")
     box = strip.bounding_box()
     strip.click(position={"x": box["width"] * 0.75, "y": 20})
-    page.wait_for_function(
-        f"Math.abs(document.querySelector('.stage video').currentTime - {0.75 * FILM_SECONDS}) < 0.15"
-    )
-    page.wait_for_function("document.querySelector('.spectrogram').naturalWidth > 100")
+    until(lambda: abs(video.evaluate("video => video.currentTime") - 0.75 * FILM_SECONDS) < 0.15)
+    until(lambda: page.locator(".spectrogram").evaluate("image => image.naturalWidth") > 100)
     assert page.locator(".scrub canvas").evaluate(
         "one => one.getContext('2d').getImageData(0, 0, one.width, one.height).data.some(value => value > 0)"
     )
@@ -148,9 +130,27 @@ def test_filters_keep_what_they_say_and_show_counts(page):
     assert set(page.locator(".card .named small").all_text_contents()) == {"harbour"}
 
 
+def test_picture_sound_and_words_count_as_much_as_the_sliders_say(page):
+    search(page, "ferry")
+    page.locator("summary", has_text="Balance").click()
+    with page.expect_request("**/api/search") as asked:
+        page.get_by_role("slider", name="Sound").press("Home")
+    parts = asked.value.post_data_json["question"]["parts"]
+    assert parts == [{"text": "ferry", "weight": 1, "in": "video"}, {"text": "ferry", "weight": 1, "in": "text"}]
+    expect(cards(page).first).to_be_visible()
+    assert "mix=1%2C0%2C1" in page.url
+
+
+def test_what_files_say_is_shown_as_text_and_never_as_markup(page):
+    search(page, "fog")
+    page.get_by_role("link", name=re.compile("film-3.mp4")).first.click()
+    expect(page.locator(".facts")).to_contain_text(MARKUP)
+    assert page.locator("img[src=x]").count() == 0
+
+
 def test_the_address_holds_the_question_and_back_and_forward_lead_through_it(page, browser, server):
     search(page, "ferry")
-    page.get_by_role("button", name="Files").click()
+    page.get_by_role("button", name="Files", exact=True).click()
     expect(page.locator(".file-group").first).to_be_visible()
     expect(page.locator(".timeline a").first).to_be_visible()
     shared = page.evaluate("location.pathname + location.search")
@@ -199,10 +199,72 @@ def test_a_question_that_cannot_be_asked_says_so(browser, server):
         expect(page.get_by_role("alert")).to_contain_text("has no word that this model knows")
 
 
+def test_what_a_browser_cannot_play_is_converted_while_it_plays(page):
+    page.goto("/")
+    page.get_by_role("link", name=re.compile("old.avi")).click()
+    video = page.locator(".stage video")
+    until(lambda: video.evaluate("video => video.currentTime") > 0.3)
+    expect(page.locator(".controls .note")).to_contain_text("converted while it plays")
+    page.get_by_role("slider", name="Time in the file").click(position={"x": 600, "y": 20})
+    until(lambda: video.evaluate("video => video.readyState > 2 && !video.seeking"))
+    assert video.evaluate(SHOWN) > 30
+
+
+def test_what_is_kept_survives_a_kill_of_the_server_and_is_exported_as_clips(page, server, tmp_path):
+    search(page, "ferry")
+    page.get_by_role("button", name="Keep film-0.mp4 in a collection").first.click()
+    page.get_by_label("Name of a new collection").fill("For the trailer")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("Kept in For the trailer")).to_be_visible()
+    page.goto("about:blank")
+    server.kill()
+    server.start()
+    page.goto("/?view=collections")
+    page.get_by_role("link", name=re.compile("For the trailer")).click()
+    note = page.get_by_label("Note to film-0.mp4")
+    note.fill("the first shot")
+    with page.expect_response(lambda answer: answer.request.method == "PATCH"):
+        note.blur()
+    page.reload()
+    expect(page.get_by_label("Note to film-0.mp4")).to_have_value("the first shot")
+    page.locator("summary", has_text="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Cut clips").click()
+    download.value.save_as(tmp_path / "clips.zip")
+    with zipfile.ZipFile(tmp_path / "clips.zip") as clips:
+        name = next(name for name in clips.namelist() if name.endswith(".mp4"))
+        clips.extract(name, tmp_path)
+    with av.open(str(tmp_path / name)) as clip:
+        assert next(clip.decode(video=0)).width == 160 and clip.streams.audio
+    page.get_by_role("button", name="Delete this collection").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_label("Note to film-0.mp4")).to_have_value("the first shot")
+
+
+def test_the_map_shows_every_window_and_plays_what_is_chosen(page):
+    page.goto("/?view=map")
+    canvas = page.get_by_role("img", name=re.compile("Map of"))
+    expect(canvas).to_be_visible(timeout=120_000)  # a process of its own lays it out
+    until(lambda: len(canvas.evaluate(COLOURS)) > 2)
+    canvas.press("Enter")
+    expect(page.locator(".map-side a[data-card]")).to_have_count(1)
+    page.get_by_role("button", name="Lasso").click()
+    box = canvas.bounding_box()
+    across, down = box["width"] - 12, box["height"] - 12
+    page.mouse.move(box["x"] + 12, box["y"] + 12)  # not in the round corner
+    page.mouse.down()
+    for x, y in ((across, 12), (across, down), (12, down)):
+        page.mouse.move(box["x"] + x, box["y"] + y)
+    page.mouse.up()
+    shown = page.get_by_role("heading", name="Map").locator("xpath=following-sibling::small").inner_text()
+    expect(page.locator(".map-side strong").first).to_have_text(shown)
+    page.get_by_role("searchbox", name="Colour by the score of these words").fill("fog")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("list", name="Colours")).to_contain_text("most like the question")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(
-    "address", ["/", "/?q=ferry", "/?q=fog&group=file", "/?view=collections", "/?view=state", "MOMENT"]
-)
+@pytest.mark.parametrize("address", [*ADDRESSES, "MOMENT"])
 def test_axe_finds_nothing_serious(page, scheme, address):
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     if address == "MOMENT":
@@ -218,7 +280,7 @@ def test_axe_finds_nothing_serious(page, scheme, address):
 
 def test_a_phone_shows_everything_without_scrolling_sideways(page):
     page.set_viewport_size(PHONE)
-    for address in ("/", "/?q=ferry", "/?q=ferry&group=file", "/?view=collections", "/?view=state"):
+    for address in ADDRESSES:
         page.goto(address)
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address

@@ -276,6 +276,15 @@ def test_no_range_gets_more_than_the_file_or_breaks_anything(client, known, arch
     assert len(answer.content) <= size + 200_000  # of many ranges each has a header of its own
 
 
+@pytest.mark.parametrize("place", ["waveforms", "spectrograms"])
+@pytest.mark.parametrize("times", [{"stop": 1e-9}, {"start": 0.5, "stop": 0.5 + 1e-6}, {"stop": 1e7}])
+def test_a_stretch_of_any_length_is_drawn(client, known, place, times):
+    answer = client.get(f"/api/{place}/{known['media_id']}", params=times)
+    assert answer.status_code == 200
+    if place == "waveforms":
+        assert answer.json()["peaks"]
+
+
 def test_a_stream_of_ids_of_every_shape_finds_nothing(client):
     for id in (
         "",

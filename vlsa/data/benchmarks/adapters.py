@@ -15,7 +15,10 @@ ADAPTERS = {
         about="any list of objects, or an object a line; --columns", read=generic.read_json, takes_columns=True
     ),
     "webdataset": Adapter(
-        about="tar shards: 'clips-{000..099}.tar' of .mp4, .txt, .json", read=webdataset.read, takes_columns=True
+        about="tar shards: 'clips-{000..099}.tar' of .mp4, .txt, .json",
+        read=webdataset.read,
+        takes_columns=True,
+        path_column=webdataset.NAME,
     ),
     "hf": Adapter(
         about="a folder of Parquet, or with metadata.csv; --columns", read=generic.read_hf, takes_columns=True

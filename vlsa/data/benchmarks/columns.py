@@ -53,8 +53,11 @@ class Columns:
         return [column for name in self.text for column in known if fnmatchcase(column, name)]
 
 
-def parse_columns(text: str) -> Columns:
-    """What a person wrote: `ROLE=COLUMN` with commas between them. Raises ConfigError."""
+def parse_columns(text: str, path: str = "") -> Columns:
+    """What a person wrote: `ROLE=COLUMN` with commas between them. Raises ConfigError.
+
+    path: the column of files where a person need not name it.
+    """
     roles = [field.name for field in fields(Columns)]
     chosen: dict[str, list[str]] = {}
     for word in filter(None, (part.strip() for part in text.split(","))):
@@ -65,6 +68,8 @@ def parse_columns(text: str) -> Columns:
             raise ConfigError(f"--columns {word}: a column cannot be the {role!r} of a clip. {nearest(role, roles)}")
         chosen.setdefault(role, []).append(column.strip())
     twice = next((role for role, columns in chosen.items() if len(columns) > 1 and role != "text"), None)
+    if path:
+        chosen.setdefault("path", [path])
     lacking = next((role for role in ("path", "text") if role not in chosen), None)
     if twice:
         raise ConfigError(

@@ -57,7 +57,7 @@ def convert(
         sources=sources,
         variant=variant,
         subtitles=subtitles,
-        columns=parse_columns(columns) if columns else None,
+        columns=parse_columns(columns, adapter.path_column) if columns else None,
         media_folder=Path(media_folder),
         progress=progress,
     )

@@ -99,6 +99,8 @@ class Adapter:
     """Where files without audio come from, if none of them has any."""
     takes_columns: bool = False
     """A person names the columns; the set has a name of its own."""
+    path_column: str = ""
+    """Of the file, where a person need not name it."""
     published: Published | Mapping[str, Published] = field(default_factory=Published)
     """How many clips there are; by variant where it has some."""
 

@@ -153,8 +153,9 @@ def _check_settings(path: Path, facts: Mapping[str, Any], options: BuildOptions)
     made = {"vectors": PRECISIONS[0], **facts.get("windows", {}), **facts}
     for name, value in asked.items():
         if value is not None and value != made.get(name):
+            shown = value if isinstance(value, str) else f"{value:g}"
             raise SearchIndexError(
-                f"{path}: made with {name}={made.get(name)}, this asks for {value}; windows of two kinds would be "
+                f"{path}: made with {name}={made.get(name)}, this asks for {shown}; windows of two kinds would be "
                 "mixed. Leave it out, or make the index anew with --restart."
             )
 

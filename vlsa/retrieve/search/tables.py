@@ -5,6 +5,7 @@ Up to 100,000 windows every vector is compared; with more, candidates are (candi
 Axes: N windows, M texts, D width of a vector.
 """
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.lance_schema import RowArrays
 from vlsa.retrieve.search.answer import Answer, answer, answer_of_scores, stand_outs
 from vlsa.retrieve.search.asked import Asked
+from vlsa.retrieve.search.candidates import MOST_EXACT
 from vlsa.retrieve.search.file_filter import kept_paths
 from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.near import duplicate_groups, shown_in, similar, stretches
@@ -27,8 +29,11 @@ from vlsa.retrieve.search.searched import Searched
 from vlsa.retrieve.search.spans import Span
 from vlsa.retrieve.search.windows import Windows
 
+_LOG = logging.getLogger(__name__)
 LIKENESS = {"both": ("video", "audio"), "video": ("video",), "audio": ("audio",)}
 """By what a stretch of an index may be compared with others."""
+PRODUCTS_PER_HOUR = 5e13
+"""Multiplications of two cores, roughly; for the time that is said of finding duplicates."""
 FILTERS_KEPT = 16
 """Filters whose windows are remembered: a byte a window."""
 
@@ -88,13 +93,13 @@ class SearchTables:
 
     def kept(self, where: str) -> Bool[np.ndarray, " N"]:
         """Which windows are of files that a filter keeps. Raises VlsaError for one that cannot be read."""
-        if where not in self._kept:
+        kept = self._kept.get(where)
+        if kept is None:
             paths = kept_paths(where, self.files)
             is_kept = np.array([path in paths for path in self.searched.paths], bool)
-            if len(self._kept) >= FILTERS_KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[where] = is_kept[self.searched.windows.file]
-        return self._kept[where]
+            kept = is_kept[self.searched.windows.file]
+            self._kept = dict([*self._kept.items()][1 - FILTERS_KEPT :]) | {where: kept}
+        return kept
 
     def stored(self, span: Span) -> Mapping[str, Float32[np.ndarray, " D"]]:
         """The mean vectors, by modality, of the windows of a stretch; none for one that the index does not hold."""
@@ -124,6 +129,13 @@ class SearchTables:
     def duplicates(self, at_least: float, *, by: str = "both") -> list[tuple[Moment, ...]]:
         """Groups of stretches that are near-duplicates: the cosine of their windows is at least so high."""
         self.refresh()
+        if (num_windows := len(self.searched.windows)) > MOST_EXACT:
+            hours = num_windows**2 * self.searched.vectors["video"].shape[1] / PRODUCTS_PER_HOUR
+            _LOG.warning(
+                "%s windows are compared with each other, which may take %.1f hours; `vlsa similar` asks for one alone",
+                f"{num_windows:,}",
+                hours,
+            )
         vectors = np.concatenate([widened(column) for column in self._by(by).values()], axis=1)
         groups = stretches(self.searched.windows, duplicate_groups(self.searched.windows, vectors, at_least))
         return [tuple(self._place(rank, rows) for rows in group) for rank, group in enumerate(groups, 1)]

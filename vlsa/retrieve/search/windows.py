@@ -52,7 +52,9 @@ class Windows:
 
     def at(self, rows: Int64[np.ndarray, " n"]) -> "Windows":
         """Some of them."""
-        return Windows(self.file[rows], self.start_seconds[rows], self.stop_seconds[rows])
+        part = Windows(self.file[rows], self.start_seconds[rows], self.stop_seconds[rows])
+        vars(part).update(by_time=np.argsort(self.place[rows], kind="stable"))  # known already
+        return part
 
     def neighbours(self, number: int, step: int) -> Iterator[int]:
         """Windows of the same file before (-1) or after (1) one, the nearest first."""

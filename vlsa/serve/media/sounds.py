@@ -80,6 +80,7 @@ def read_part(path: str, start_seconds: float, stop_seconds: float, rate_hz: int
 
 def peaks(sound: Float32[np.ndarray, " S"], num_points: int) -> list[list[float]]:
     """Pairs of lowest and highest, to three decimals; fewer than `num_points` of a sound with fewer samples."""
+    sound = sound if len(sound) else np.zeros(1, np.float32)  # a stretch that is shorter than a sample
     starts = np.unique(np.linspace(0, len(sound), num_points, endpoint=False).astype(np.int64))
     lowest, highest = np.minimum.reduceat(sound, starts), np.maximum.reduceat(sound, starts)
     return [[round(float(low), 3), round(float(high), 3)] for low, high in zip(lowest, highest, strict=True)]

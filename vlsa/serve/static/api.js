@@ -33,12 +33,13 @@ function titleOf(status) {
 /** The server's line without the name of the command that it is from. */
 function plain(detail) {
   const line = detail.replace(/^(search|where|similar): /, "");
-  return line.charAt(0).toUpperCase() + line.slice(1);
+  return line === detail ? line : line.charAt(0).toUpperCase() + line.slice(1);
 }
 
 export function query(path, params = {}) {
   const given = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  const each = given.flatMap(([name, value]) => [value].flat().map(one => [name, String(one)]));
+  const text = new URLSearchParams(each).toString();
   return text ? `${path}?${text}` : path;
 }
 
@@ -56,10 +57,10 @@ export const remove = path => sent(path, { method: "DELETE" });
 /** Downloads the answer under the name that the server gives it. */
 export async function download(path, body) {
   const answer = await sent(path, json("POST", body));
-  const named = /filename="?([^";]+)"?/.exec(answer.headers.get("content-disposition") ?? "");
+  const named = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("content-disposition") ?? "");
   const address = URL.createObjectURL(await answer.blob());
   const link = document.createElement("a");
-  Object.assign(link, { href: address, download: named ? named[1] : "moments" });
+  Object.assign(link, { href: address, download: named ? decodeURIComponent(named[1]) : "moments" });
   document.body.append(link);
   link.click();
   link.remove();

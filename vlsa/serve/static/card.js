@@ -23,7 +23,7 @@ export function card(moment, { index, numWindows = null, num = 0 } = {}) {
     link,
     el("div", { class: "about" },
       el("div", { class: "named" },
-        el("strong", { title: moment.path }, moment.name), el("small", { title: moment.folder }, moment.folder || " ")),
+        el("strong", { title: moment.path }, moment.name), el("small", { title: moment.folder }, moment.folder)),
       saveMenu(moment)),
     numWindows ? found(moment, numWindows) : null,
     moment.texts?.length ? el("p", { class: "said", title: moment.texts.join(" · ") }, moment.texts.join(" · ")) : null,
@@ -46,7 +46,7 @@ function shaped(image) {
   image.classList.toggle("small-source", image.naturalWidth <= 160);
   const grid = image.closest("[data-grid]");
   if (!grid || grid.dataset.shaped) return;
-  grid.dataset.shaped = "yes";
+  grid.dataset.shaped = image.naturalWidth <= 160 ? "small" : "yes";
   const ratio = Math.min(Math.max(image.naturalWidth / image.naturalHeight, 1), 16 / 9);
   grid.style.setProperty("--ratio", ratio.toFixed(3));
 }
@@ -73,6 +73,7 @@ function drawBars(canvas, peaks) {
 function where(moment) {
   if (!moment.duration_seconds) return null;
   const [start, stop] = [moment.start_seconds, moment.stop_seconds].map(seconds => (100 * seconds) / moment.duration_seconds);
+  if (stop - start > 98) return null;
   return el("span", { class: "where", "aria-hidden": "true" },
     el("span", { style: { left: `${start}%`, width: `${Math.max(stop - start, 1.5)}%` } }));
 }

@@ -4,7 +4,7 @@ import { get, patch, post, remove, urls } from "./api.js";
 import { href } from "./address.js";
 import { el, empty, icon, iconButton, replace, toast } from "./dom.js";
 import { exportMenu } from "./export.js";
-import { moment_time, plural } from "./format.js";
+import { dayAndTime, plural } from "./format.js";
 import { itemsOf } from "./items.js";
 
 export function collectionsView(app) {
@@ -56,7 +56,7 @@ async function show(view, id) {
 
 const line = (one, isOpen) => el("a", {
   href: href({ view: "collections", id: one.id }), "data-link": true, "aria-current": isOpen ? "true" : null,
-}, el("strong", {}, one.name), el("small", {}, `${plural(one.num_moments, "moment")} · ${moment_time(one.updated_at)}`));
+}, el("strong", {}, one.name), el("small", {}, `${plural(one.num_moments, "moment")} · ${dayAndTime(one.updated_at)}`));
 
 function draw(view, collection) {
   const name = el("input", {

@@ -1,7 +1,7 @@
 // Filters of an index: its folders and columns, with how many files each value has.
 
 import { el, icon } from "./dom.js";
-import { day, duration, number } from "./format.js";
+import { day, number } from "./format.js";
 import { valuesOf, withFilter } from "./question.js";
 
 const NAMES = {
@@ -27,7 +27,7 @@ export function filtersOf(question, info, facets, change) {
   const made = column => filterOf(question, column, counts, change);
   const folders = info.folders?.length > 1 ? folderFilter(question, info.folders, counts, change) : null;
   const more = rest.map(made).filter(Boolean);
-  return [folders, ...main.map(made), more.length ? el("details", { class: "fold" }, el("summary", {}, "More filters"), more) : null];
+  return [folders, ...main.map(made), more.length ? el("details", { class: "fold" }, el("summary", {}, icon("next"), "More filters"), more) : null];
 }
 
 function filterOf(question, column, counts, change) {
@@ -111,7 +111,7 @@ export function inForce(question, change) {
 }
 
 function described(column, values) {
-  if (column === "duration") return [values[0] && `from ${duration(Number(values[0]))}`, values[1] && `to ${duration(Number(values[1]))}`].filter(Boolean).join(" ");
+  if (column === "duration") return [values[0] && `from ${values[0]} s`, values[1] && `to ${values[1]} s`].filter(Boolean).join(" ");
   if (values.some(value => /^\d{4}-\d\d-\d\d$/.test(value))) {
     return [values[0] && `from ${day(values[0])}`, values[1] && `to ${day(values[1])}`].filter(Boolean).join(" ");
   }

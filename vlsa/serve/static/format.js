@@ -35,7 +35,7 @@ export function plural(count, one, many = `${one}s`) {
 
 export const day = text => (text ? new Date(text).toLocaleDateString(undefined, { dateStyle: "medium" }) : "");
 
-export const moment_time = text =>
+export const dayAndTime = text =>
   text ? new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "";
 
 /** The stand-out that the best of so many windows reaches by chance (docs/search.md). */
@@ -53,7 +53,7 @@ export function standOutWords(standOut, numWindows) {
   return "like any other";
 }
 
-export const MODALITIES = { video: "picture", audio: "sound", text: "words, by meaning", words: "words that occur" };
+const MODALITIES = { video: "picture", audio: "sound", text: "words, by meaning", words: "words that occur" };
 
 export function reason(why) {
   const place = why.rank === 1 ? "first" : `number ${number(why.rank)}`;

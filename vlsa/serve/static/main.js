@@ -19,6 +19,8 @@ const app = {
   view: "search",
   indexes: [],
   views: {},
+  /** The moments of the last answer. */
+  found: [],
   indexOf: name => app.indexes.find(one => one.name === name) ?? app.indexes[0] ?? null,
   /** To another address of the page. */
   go(state, replaces = false) {
@@ -32,7 +34,7 @@ const app = {
     const otherwise = event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
     if (!link || otherwise) return;
     event.preventDefault();
-    if (link.dataset.card) app.opened = link.moment.id;
+    if ("card" in link.dataset) app.opened = link.moment.id;
     if (link.dataset.go) app.go({ view: link.dataset.go, index: app.chosen() });
     else app.go(read(new URL(link.href).search));
   },
@@ -59,9 +61,10 @@ async function show({ top = false, scroll = null } = {}) {
   mark(name, state);
   if (came) replace(main, view.node);
   if (top && came) scrollTo(0, 0);
+  if (came && name !== "search") main.focus({ preventScroll: true });
   await view.show(state);
+  if (app.view !== name) return;
   if (scroll !== null) scrollTo(0, scroll);
-  if (came && name !== "search" && scroll === null) main.focus({ preventScroll: true });
   if (came && name === "search" && app.opened) refocus();
 }
 
@@ -77,7 +80,8 @@ function mark(name, state) {
     if (link.dataset.go === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const index = app.indexOf(state.index || state.id.split(":")[0]);
+  if (name === "collections" || name === "state") return;
+  const index = app.indexOf(name === "moment" ? state.id.split(":")[0] : state.index);
   if (index) document.getElementById("index").value = index.name;
 }
 

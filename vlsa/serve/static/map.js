@@ -50,9 +50,9 @@ async function load(view, signal) {
   }
 }
 
-function drawWaiting(view, { progress }) {
+function drawWaiting(view, { progress, doing }) {
   replace(view.node, empty("Making the map", "Every window becomes a point next to those that are like it. This is done once for an index.",
-    el("progress", { max: "1", value: progress || null, "aria-label": "Progress of the map" })));
+    el("progress", { max: "1", value: progress || null, "aria-label": "Progress of the map" }), doing ? el("small", {}, doing) : null));
 }
 
 function draw(view, state, points, signal) {
@@ -113,7 +113,7 @@ const pick = later(async (view, points, chosen) => {
     const { moments } = await get(asked);
     const head = el("div", { class: "out-head" }, el("strong", {}, plural(chosen.length, "window")),
       exportMenu(() => ({ moments: moments.map(one => one.id) })));
-    replace(view.side, head, chosen.length > listed.length ? el("p", { class: "fine" }, `The first ${listed.length} are listed.`) : null,
+    replace(view.side, head, chosen.length > listed.length ? el("p", { class: "fine" }, `The first ${listed.length} are listed, and exported.`) : null,
       el("div", { class: "grid", "data-grid": true }, moments.map(one => card(one, { index: view.index.name }))));
     if (chosen.length === 1) playFirst(view);
   } catch (problem) {

@@ -4,7 +4,7 @@ import { get, urls } from "./api.js";
 import { href } from "./address.js";
 import { card } from "./card.js";
 import { choice, el, empty, icon, iconButton, replace, toast } from "./dom.js";
-import { bytes, clock, duration, moment_time, span } from "./format.js";
+import { bytes, clock, duration, dayAndTime, span } from "./format.js";
 import { newQuestion } from "./question.js";
 import { saveMenu } from "./save.js";
 import { strip } from "./strip.js";
@@ -22,7 +22,7 @@ export function momentView(app) {
 
 function stop(view) {
   view.ended?.abort();
-  view.player?.element?.pause();
+  view.player?.stop?.();
   view.player = null;
   view.shown = null;
 }
@@ -42,7 +42,7 @@ async function show(view, state) {
   }
 }
 
-async function draw(view, { moment, file, texts, neighbours, windows }, signal) {
+async function draw(view, { moment, file, texts, neighbours }, signal) {
   document.title = `${moment.name} ${span(moment)} – VLSA`;
   const index = moment.id.split(":")[0];
   const stage = el("div", { class: moment.has_video ? "stage" : "stage sound-only" });
@@ -60,12 +60,13 @@ async function draw(view, { moment, file, texts, neighbours, windows }, signal) 
     mediaId: moment.media_id, hasVideo: moment.has_video, startSeconds: moment.start_seconds,
     poster: moment.has_video && moment.thumbnail ? urls.thumbnail(moment.thumbnail, 960) : null,
   });
-  if (signal.aborted) return player.element?.pause();
+  if (signal.aborted) return player.stop?.();
   view.player = player;
   if (!player.element) return replace(stage, el("p", { class: "no-play" }, icon("warn"), player.reason));
   replace(controls, buttons(view, moment, file, player));
   const duration_seconds = file.duration_seconds || moment.stop_seconds;
-  replace(under, strip({ moment, windows: windows ?? [], duration: duration_seconds, hasAudio: moment.has_audio, player, signal }));
+  const hits = view.app.found.filter(one => one.media_id === moment.media_id && one.id !== moment.id);
+  replace(under, strip({ moment, hits, duration: duration_seconds, hasAudio: moment.has_audio, player, signal }));
   replace(words, transcript(texts ?? [], moment, player, signal));
   return player.element.play().catch(() => {});
 }
@@ -90,8 +91,15 @@ function buttons(view, moment, file, player) {
     copyButton("Copy path", path), copyButton("Copy time", `${clock(moment.start_seconds, true)}-${clock(moment.stop_seconds, true)}`),
     iconButton("link", "Copy the link to this moment", () => copy(location.href, "link")),
     saveMenu(moment),
-    player.how === "transcoded" ? el("small", { class: "note" }, player.reason || "Converted while it plays: this browser cannot play the file as it is.") : null,
+    note(player),
   ];
+}
+
+/** Why what plays is not the file as it is; known at last when it plays. */
+function note(player) {
+  const node = el("small", { class: "note" }, player.note());
+  player.element.addEventListener("loadedmetadata", () => { node.textContent = player.note(); });
+  return node;
 }
 
 function copyButton(label, text) {
@@ -117,7 +125,7 @@ function around(neighbours, index) {
 function facts(file, moment) {
   const rows = [
     ["Path", file.path ?? moment.path], ["Length", duration(file.duration_seconds)],
-    ["Recorded", file.recorded_at ? `${moment_time(file.recorded_at)}${file.recorded_from === "file" ? " (time of the file)" : ""}` : ""],
+    ["Recorded", file.recorded_at ? `${dayAndTime(file.recorded_at)}${file.recorded_from === "file" ? " (time of the file)" : ""}` : ""],
     ["Picture", file.has_video ? [file.width_px && `${file.width_px} × ${file.height_px}`, file.frames_per_second && `${Number(file.frames_per_second.toFixed(2))} fps`, file.video_codec].filter(Boolean).join(", ") : "none"],
     ["Sound", file.has_audio ? [file.audio_codec, file.sample_rate_hz && `${file.sample_rate_hz / 1000} kHz`].filter(Boolean).join(", ") : "none"],
     ["Size", file.size_bytes ? bytes(file.size_bytes) : ""],

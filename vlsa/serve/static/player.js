@@ -1,6 +1,6 @@
 // Playing a moment in its card: muted at first, in a loop, one at a time; and what plays a file in this browser.
 
-import { get, urls } from "./api.js";
+import { get } from "./api.js";
 
 const CODECS = [
   'video/mp4; codecs="avc1.64001f, mp4a.40.2"', 'video/mp4; codecs="hvc1.1.6.L93.B0"', 'video/mp4; codecs="av01.0.05M.08"',
@@ -13,15 +13,16 @@ const known = new Map();
 /** What this browser says that it plays. */
 function playable() {
   const probe = document.createElement("video");
-  return CODECS.filter(type => probe.canPlayType(type) !== "").join(";;");
+  return CODECS.filter(type => probe.canPlayType(type) !== "");
 }
 
-/** {url, how: direct | transcoded | none, reason} of a file; asked once. */
-export async function playbackOf(media) {
-  if (!known.has(media)) {
-    known.set(media, get(`/api/playback/${encodeURIComponent(media)}`, { can: playable() }).catch(problem => {
+/** {url, how: direct | transcoded | none, reason} of a file; asked once, and again when playing it `failed`. */
+export async function playbackOf(media, failed = false) {
+  if (failed || !known.has(media)) {
+    const asked = { can: playable(), failed: failed || null };
+    known.set(media, get(`/api/playback/${encodeURIComponent(media)}`, asked).catch(problem => {
       known.delete(media);
-      return problem.status === 404 ? { url: urls.media(media), how: "direct" } : { how: "none", reason: problem.message };
+      return { how: "none", reason: problem.message };
     }));
   }
   return known.get(media);

@@ -54,7 +54,7 @@ function redraw(view) {
   requestAnimationFrame(() => {
     view.due = false;
     const zoom = view.camera.scale / (view.fittedScale || 1);
-    const base = view.points.count > 20000 ? 1 : view.points.count > 2000 ? 2 : 3;
+    const base = view.points.count > 20000 ? 1 : view.points.count > 2000 ? 2 : 4;
     paint(view.canvas.getContext("2d"), view.points, view.camera, view.colours, Math.min(base * view.ratio * Math.sqrt(Math.max(zoom, 0.7)), 8 * view.ratio), view.order);
   });
 }
@@ -80,7 +80,7 @@ function listen(view, signal) {
     const [before, now] = [pointers.get(event.pointerId), place(view, event)];
     moved += Math.hypot(now[0] - before[0], now[1] - before[1]);
     if (view.lasso && pointers.size === 1) {
-      path.push(now);
+      path.push(...event.getCoalescedEvents().map(one => place(view, one)), now);
       drawPath(view, path);
     } else if (pointers.size === 2) {
       pinch(view, pointers, event.pointerId, now);

@@ -58,7 +58,7 @@ function disc(radius, width) {
   const offsets = [];
   const reach = Math.ceil(radius);
   for (let y = -reach; y <= reach; y++) {
-    for (let x = -reach; x <= reach; x++) if (x * x + y * y <= radius * radius + 0.3) offsets.push(y * width + x);
+    for (let x = -reach; x <= reach; x++) if (x * x + y * y <= radius * (radius + 0.5)) offsets.push(y * width + x);
   }
   return offsets;
 }

@@ -9,7 +9,7 @@ export const newQuestion = () => ({
 export const isAsked = question => Boolean(question.words.trim() || question.parts.length);
 
 /** Words without their quotation marks, and the phrases in them. */
-export function splitPhrases(text) {
+function splitPhrases(text) {
   const phrases = [...text.matchAll(QUOTED)].map(found => found.slice(1).find(Boolean).trim()).filter(Boolean);
   return { words: text.replace(QUOTED, " $1$2$3$4 ").replace(/\s+/g, " ").trim(), phrases };
 }
@@ -52,7 +52,7 @@ const quoted = text => `'${text.replaceAll("'", "''")}'`;
 const named = column => (/^[a-z_][a-z0-9_]*$/i.test(column) ? column : `"${column.replaceAll('"', '""')}"`);
 
 /** The filters as one line of the language of filters. */
-export function whereOf(filters, columns) {
+function whereOf(filters, columns) {
   const kinds = Object.fromEntries(columns.map(column => [column.name, column.kind]));
   return filters.map(filter => condition(filter, kinds[filter.column])).filter(Boolean).join(" and ");
 }

@@ -35,19 +35,19 @@ function body(answer, { question, index }) {
   if (question.group !== "file") {
     return el("div", { class: `grid${className}`, "data-grid": true }, answer.moments.map((one, num) => card(one, { ...options, num })));
   }
-  const files = Map.groupBy ? Map.groupBy(answer.moments, one => one.media_id) : grouped(answer.moments);
-  return el("div", { class: `groups${className}` }, [...files.values()].map(moments => fileGroup(moments, options)));
+  return el("div", { class: `groups${className}` }, byFile(answer.moments).map(moments => fileGroup(moments, options)));
 }
 
-function grouped(moments) {
+/** The moments of each file, the file of the best one first. */
+function byFile(moments) {
   const files = new Map();
   for (const one of moments) files.set(one.media_id, [...(files.get(one.media_id) ?? []), one]);
-  return files;
+  return [...files.values()];
 }
 
 function head(answer, { question, change }) {
   const files = new Set(answer.moments.map(one => one.media_id)).size;
-  const took = answer.took_ms === undefined ? "" : ` in ${Math.max(Math.round(answer.took_ms), 1)} ms`;
+  const took = answer.took_ms === undefined ? "" : ` in ${timeTaken(answer.took_ms)}`;
   const searched = `${plural(answer.num_windows, "window")} searched${took}`;
   const sound = iconButton(isLoud() ? "loud" : "mute", isLoud() ? "Previews play with sound (m)" : "Previews are silent (m)", () => {
     setLoud(!isLoud());
@@ -59,8 +59,11 @@ function head(answer, { question, change }) {
       choice("Grouping", [["moment", "Moments"], ["file", "Files"]], question.group, group => change({ ...question, group }))));
 }
 
+const timeTaken = milliseconds =>
+  (milliseconds < 1000 ? `${Math.max(Math.round(milliseconds), 1)} ms` : `${(milliseconds / 1000).toFixed(1)} s`);
+
 function notes(answer) {
-  return answer.notes?.length ? el("ul", { class: "notes" }, answer.notes.map(note => el("li", {}, note))) : null;
+  return answer.notes?.length ? el("ul", { class: "notes" }, [...new Set(answer.notes)].map(note => el("li", {}, note))) : null;
 }
 
 function more(answer, { question, grow }) {

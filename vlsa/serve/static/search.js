@@ -51,7 +51,7 @@ function busyWith(view, busy) {
 
 /** A new question: its address is where it is kept, so that back and forward lead through all of them. */
 function change(view, question, { replaces = false } = {}) {
-  view.app.go({ view: "search", index: view.index?.name, question: { ...question, words: question === view.question ? view.box.value.trim() : question.words } }, replaces);
+  view.app.go({ view: "search", index: view.index?.name, question }, replaces);
 }
 
 function show(view, state) {
@@ -128,6 +128,7 @@ async function run(view, state) {
 
 function drawAnswer(view, answer) {
   view.running = null;
+  view.app.found = answer.moments;
   view.refresh = () => drawAnswer(view, answer);
   drawFilters(view, answer.facets);
   resultsOf(view.out, answer, {

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { el, empty, icon, replace } from "./dom.js";
-import { bytes, clock, duration, moment_time, number } from "./format.js";
+import { bytes, clock, duration, dayAndTime, number } from "./format.js";
 
 const AGAIN_MS = 3000;
 const SHOWN = 100;
@@ -40,7 +40,7 @@ function panel(view, one, open) {
   ].filter(([, value]) => value);
   return el("section", { class: "panel index" },
     el("header", { class: "out-head" }, el("h2", {}, about?.name === one.name ? about.title || one.name : one.name),
-      one.updated_at ? el("small", {}, `last written ${moment_time(one.updated_at)}`) : null),
+      one.updated_at ? el("small", {}, `last written ${dayAndTime(one.updated_at)}`) : null),
     one.problem ? el("p", { class: "bad" }, one.problem) : null,
     one.progress ? progress(one.progress) : null,
     el("dl", { class: "figures" }, figures.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),

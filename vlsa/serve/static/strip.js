@@ -8,10 +8,10 @@ const WHOLE_SECONDS = 120;
 const AROUND_SECONDS = 30;
 const POINTS = 600;
 
-export function strip({ moment, windows, duration, hasAudio, player, signal }) {
+export function strip({ moment, hits, duration, hasAudio, player, signal }) {
   const whole = { start: 0, stop: duration };
   const near = { start: Math.max(moment.start_seconds - AROUND_SECONDS, 0), stop: Math.min(moment.stop_seconds + AROUND_SECONDS, duration) };
-  const view = { shown: duration > WHOLE_SECONDS ? near : whole, moment, windows, duration, hasAudio, player };
+  const view = { shown: duration > WHOLE_SECONDS ? near : whole, moment, hits, duration, hasAudio, player };
   const head = el("span", { class: "playhead", "aria-hidden": "true" });
   view.marks = el("div", { class: "marks", "aria-hidden": "true" });
   view.wave = el("canvas", { width: 1200, height: 96, "aria-hidden": "true" });
@@ -75,7 +75,8 @@ function draw(view) {
   const { start, stop } = view.shown;
   const best = [view.moment.best_start_seconds, view.moment.best_stop_seconds];
   const stretch = (from, to, name) => el("span", { class: name, style: { left: `${100 * share(view, from)}%`, width: `${100 * (share(view, to) - share(view, from))}%` } });
-  view.marks.replaceChildren(stretch(view.moment.start_seconds, view.moment.stop_seconds, "whole-moment"), stretch(...best, "best"));
+  const others = view.hits.map(one => stretch(one.start_seconds, one.stop_seconds, "hit"));
+  view.marks.replaceChildren(...others, stretch(view.moment.start_seconds, view.moment.stop_seconds, "whole-moment"), stretch(...best, "best"));
   view.edges.replaceChildren(el("span", {}, clock(start)), el("span", {}, clock((start + stop) / 2)), el("span", {}, clock(stop)));
   if (!view.hasAudio) return;
   view.spectrogram.src = urls.spectrogram(view.moment.media_id, start.toFixed(3), stop.toFixed(3), 1200, 160);

@@ -11,7 +11,7 @@ export function transcript(texts, moment, player, signal) {
   const list = el("ol", { class: "words", tabindex: "0", "aria-label": "Words of the file" }, rows);
   player.element.addEventListener("timeupdate", () => mark(rows, texts, player.time()), { signal });
   const first = rows.find(row => row.classList.contains("hit"));
-  requestAnimationFrame(() => { if (first) list.scrollTop = first.offsetTop - list.offsetTop - 8; });
+  requestAnimationFrame(() => { if (first) list.scrollTop = first.offsetTop - list.offsetTop; });
   return el("section", { class: "panel" }, el("h2", {}, "Words"), list);
 }
 

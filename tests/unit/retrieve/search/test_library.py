@@ -14,6 +14,7 @@ from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.index.file_facts import FileFacts, file_id
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.rows import IndexRow
+from vlsa.retrieve.search import tables
 from vlsa.retrieve.search.file_filter import COLUMNS, facts_of
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
@@ -254,3 +255,18 @@ def test_words_that_the_model_does_not_know_or_read_are_logged(library, caplog):
         "the model has never seen: the, rotor, and; the answers follow the other words",
         "the question has 8 words; only the first 5 fit into the model",
     ]
+
+
+def test_finding_duplicates_in_a_large_index_says_how_long_it_may_take(library, monkeypatch, caplog):
+    library.tables.duplicates(0.999)
+    assert not caplog.records
+    monkeypatch.setattr(tables, "MOST_EXACT", 10)
+    library.tables.duplicates(0.999)
+    assert "60 windows are compared with each other, which may take 0.0 hours" in caplog.text
+
+
+def test_the_last_filters_are_remembered_and_a_new_one_is_computed(library):
+    for number in [*range(40), 3]:
+        kept = library.tables.kept(f"duration = {10 * number}")
+        assert kept.sum() == (2 if number < NUM_FILES else 0)
+    assert len(library.tables._kept) <= tables.FILTERS_KEPT
