@@ -143,7 +143,7 @@ def test_a_file_that_can_be_made_again_costs_nothing(made, place, pattern, damag
         damage(path)
     hits = nearest(Index.open(place / "index", encoder=FakeEncoder()), "number 3", k=2)
     assert {os.path.basename(hit.path) for hit in hits} == {"sound-3.wav"}
-    (word,) = Index.open(place / "index").table.find_words("number 1")
+    (word,) = Index.open(place / "index").table.find_words("number 1", 10)
     follow(made / "footage", place / "index")
-    assert Index.open(place / "index").table.find_words("number 1").keys() == {word}
+    assert Index.open(place / "index").table.find_words("number 1", 10).keys() == {word}
     assert content(place / "index") == content(made / "index")
