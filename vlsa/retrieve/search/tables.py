@@ -80,7 +80,7 @@ class SearchTables:
         """The score of the words of a question in each text; of several parts the best. nan where they do not occur."""
         scores = np.full(len(self._text_ids), np.nan)
         for part in question.parts:
-            if part.kind == "text" and part.weight > 0 and question.target_of(part) in ("media", "text"):
+            if question.finds_words(part):
                 for id, score in self.index.table.find_words(part.value, max(len(self._text_ids), 1)).items():
                     if (row := self._text_ids.get(id)) is not None:  # else it was written since
                         scores[row] = np.fmax(scores[row], score)

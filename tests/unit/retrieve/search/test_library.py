@@ -15,6 +15,8 @@ from vlsa.retrieve.index.file_facts import FileFacts, file_id
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.rows import IndexRow
 from vlsa.retrieve.search import tables
+from vlsa.retrieve.search.answer import answer
+from vlsa.retrieve.search.asked import asked_vectors
 from vlsa.retrieve.search.file_filter import COLUMNS, facts_of
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
@@ -88,6 +90,66 @@ def test_each_part_can_say_what_it_is_compared_with(library):
     assert alone.moments == library.ask(question_of("number 7", target="video")).moments
     with pytest.raises(VlsaError, match="in='sound' is not there"):
         Question.from_dict({"parts": [{"text": "number 7", "in": "sound"}]})
+
+
+def test_the_words_of_a_part_in_text_occur_wherever_the_other_parts_look(library):
+    parts = [{"text": "number 7"}, {"text": "fog", "in": "text"}]
+    known = [{"text": "number 7"}, {"text": "number 222", "in": "text"}]  # a text that the model knows
+    question = Question.from_dict({"parts": known, "in": "video", "k": 30})
+    occurs = library.tables._words(Question.from_dict({"parts": parts, "in": "video"}))
+    assert [library.tables.searched.texts[row] for row in np.flatnonzero(~np.isnan(occurs))] == [
+        "fog again",
+        "two ferries in the fog",
+    ]
+    asked = asked_vectors(question, library.encoder, library.tables.stored)
+    found = answer(library.tables.searched, question, asked, words=occurs).moments
+    assert {moment.path for moment in found if "words" in {why.modality for why in moment.why}} == {
+        "2024/film 22.mp4",
+        "2025/film 21.mp4",
+    }
+
+
+def test_stand_outs_are_those_of_the_answer_for_every_window_that_a_filter_keeps(library):
+    question = question_of("number 7", target="video", k=60, where="crew = 2")
+    asked = asked_vectors(question, library.encoder, library.tables.stored)
+    found = library.tables.stand_outs(question, asked)
+    windows, paths = library.tables.searched.windows, library.tables.searched.paths
+    kept = {f"{2024 + number % 2}/film {number}.mp4" for number in range(NUM_FILES) if number % 5 == 2}
+    assert {paths[windows.file[row]] for row in np.flatnonzero(~np.isnan(found))} == kept
+    cosines = library.tables.searched.vectors["video"] @ concept(7)
+    median = np.median(cosines)
+    expected = (cosines - median) / (1.4826 * np.median(np.abs(cosines - median)))
+    np.testing.assert_allclose(found[~np.isnan(found)], expected[~np.isnan(found)], rtol=1e-4)
+    best = {moment.path: moment.stand_out for moment in library.ask(question).moments}
+    assert best.keys() == kept and best["2025/film 7.mp4"] == pytest.approx(np.nanmax(found), rel=1e-5)
+
+
+def test_cues_of_two_languages_are_two_texts_in_an_index(tmp_path):
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    at = {"path": "a.mp4", "spaces": ("all",)}
+    cues = [("en", 0.0, "open"), ("fr", 0.5, "ouvre"), ("en", 2.0, "the door"), ("fr", 2.5, "la porte")]
+    index.add(
+        [
+            IndexRow(id="w", start_seconds=0.0, stop_seconds=4.0, video=concept(1), **at),
+            *(
+                IndexRow(
+                    id=f"t{start}",
+                    kind="text",
+                    start_seconds=start,
+                    stop_seconds=start + 1,
+                    texts=(text,),
+                    language=language,
+                    **at,
+                )
+                for language, start, text in cues
+            ),
+        ]
+    )
+    library = Library.open(index.path, encoder=FakeEncoder())
+    assert library.tables.searched.languages == ("en", "fr", "en", "fr")
+    phrases = ("open the door", "ouvre la porte", "open la", "ouvre the")
+    found = [bool(library.ask(Question(phrases=(words,))).moments) for words in phrases]
+    assert found == [True, True, False, False]
 
 
 @pytest.mark.parametrize(
