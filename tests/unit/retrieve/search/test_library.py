@@ -11,6 +11,7 @@ from fake_encoder import FakeEncoder, concept
 
 from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.retrieve.encode import encoders
+from vlsa.retrieve.index import lance
 from vlsa.retrieve.index.file_facts import FileFacts, file_id
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.rows import IndexRow
@@ -212,6 +213,60 @@ def test_a_word_that_is_nowhere_is_refused_and_one_that_is_written_is_found_with
 def test_each_number_in_a_subtitle_is_found_by_its_word_within_the_first_five(library):
     for number in set(range(NUM_FILES)) - set(WORDS):
         assert facts(number).path in {one.path for one in library.ask(question_of(f"number {number}", k=5)).moments}
+
+
+def taken_away(path, number, monkeypatch):
+    """Another writer adds a file, and at once drops the versions before."""
+    monkeypatch.setattr(lance, "KEEP_SECONDS", 0.001)
+    writer = Index.open(path, encoder=FakeEncoder())
+    writer.add([*rows(facts(number), number)], facts=[facts(number)])
+    writer.compact()
+
+
+def test_tables_that_a_writer_takes_away_while_they_are_read_are_read_again(tmp_path, monkeypatch):
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    index.add([*rows(facts(1), 1)], facts=[facts(1)])
+    library = Library.open(index.path, encoder=FakeEncoder())
+    index.add([*rows(facts(2), 2)], facts=[facts(2)])
+    read, numbers = tables.read_searched, [3]
+
+    def read_slowly(searched):
+        if numbers:
+            taken_away(index.path, numbers.pop(), monkeypatch)
+        return read(searched)
+
+    monkeypatch.setattr(tables, "read_searched", read_slowly)
+    assert library.search("number 3", k=1, target="video")[0].path.endswith("film 3.mp4")
+    assert len(library.tables.files) == len(library.tables.searched.paths) == 3
+
+
+def test_words_are_found_where_a_writer_took_away_the_tables_that_were_read(tmp_path, monkeypatch):
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    index.add([*rows(facts(1), 1)], facts=[facts(1)])
+    library = Library.open(index.path, encoder=FakeEncoder())
+    refreshed = library.tables.refresh
+
+    def late() -> None:
+        refreshed()
+        monkeypatch.setattr(library.tables, "refresh", refreshed)
+        taken_away(index.path, 2, monkeypatch)
+
+    monkeypatch.setattr(library.tables, "refresh", late)
+    found = library.tables.answer(question_of("number 1"), [])
+    assert [moment.path for moment in found.moments] == ["2025/film 1.mp4"]
+
+
+def test_an_index_that_could_not_be_read_is_read_at_the_next_question(tmp_path, monkeypatch):
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    index.add([*rows(facts(1), 1)], facts=[facts(1)])
+    library = Library.open(index.path, encoder=FakeEncoder())
+    index.add([*rows(facts(2), 2)], facts=[facts(2)])
+    data = index.data / "lance"
+    data.rename(tmp_path / "away")
+    with pytest.raises(SearchIndexError):
+        library.search("number 2", target="video")
+    (tmp_path / "away").rename(data)
+    assert library.search("number 2", k=1, target="video")[0].path.endswith("film 2.mp4")
 
 
 def test_what_another_process_writes_is_found_without_opening_again(tmp_path):
