@@ -70,7 +70,7 @@ class VlsaModule(InputModule):
         if isinstance(item, str):
             return item
         if kind == "audio" and isinstance(item, dict):
-            return self._sound(np.asarray(item["array"], np.float32), int(item["sampling_rate"]))
+            return self._sound(np.asarray(item["array"]), int(item["sampling_rate"]))
         if kind == "image" and hasattr(item, "convert"):
             return self._image(item)
         raise VlsaError(
@@ -82,6 +82,11 @@ class VlsaModule(InputModule):
         from vlsa.data.media.audio import resample
 
         channels = np.atleast_2d(samples)
+        if channels.dtype.kind != "f" or channels.ndim != 2 or len(channels) > max(channels.shape[1], 1):
+            raise VlsaError(
+                f"audio of {samples.dtype} {samples.shape}: not numbers from -1 to 1 by channel and time; its vector "
+                "would be another one. Turn it, or divide it by the largest number of its kind."
+            )
         window_hz = self.encoder.window.sample_rate_hz
         sound = resample(channels.mean(axis=0, dtype=np.float32), rate_hz, window_hz)
         seconds = len(sound) / window_hz
