@@ -70,7 +70,7 @@ class VlsaModule(InputModule):
         if isinstance(item, str):
             return item
         if kind == "audio" and isinstance(item, dict):
-            return self._sound(np.asarray(item["array"], np.float32), int(item["sampling_rate"]))
+            return self._sound(np.asarray(item["array"]), int(item["sampling_rate"]))
         if kind == "image" and hasattr(item, "convert"):
             return self._image(item)
         raise VlsaError(
@@ -81,8 +81,14 @@ class VlsaModule(InputModule):
     def _sound(self, samples: np.ndarray, rate_hz: int) -> Clip:
         from vlsa.data.media.audio import mono, resample
 
+        channels = np.atleast_2d(samples)
+        if channels.dtype.kind != "f" or channels.ndim != 2 or len(channels) > max(channels.shape[1], 1):
+            raise VlsaError(
+                f"audio of {samples.dtype} {samples.shape}: not numbers from -1 to 1 by channel and time; its vector "
+                "would be another one. Turn it, or divide it by the largest number of its kind."
+            )
         window_hz = self.encoder.window.sample_rate_hz
-        sound = resample(mono(np.atleast_2d(samples))[0], rate_hz, window_hz)
+        sound = resample(mono(channels.astype(np.float32))[0], rate_hz, window_hz)
         seconds = len(sound) / window_hz
         return Clip(
             id="audio", source="memory", start_seconds=0.0, stop_seconds=seconds, sound=sound, sample_rate_hz=window_hz

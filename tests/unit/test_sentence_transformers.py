@@ -21,6 +21,7 @@ from vlsa.retrieve.encode.encoders import VlsaEncoder
 from vlsa.retrieve.evaluate.hub import SENTENCE_MODULE, HubEncoder
 from vlsa.sentence_transformers import VlsaModule
 
+SAMPLES = {"sampling_rate": 8000}
 TEXTS = ["a bell", "a dog barks twice", "a ball"]
 
 
@@ -167,6 +168,12 @@ def test_what_cannot_be_encoded_is_one_line(folder, media, tmp_path):
     for given, error, words in (
         ([{"audio": str(silent)}], MediaError, "no audio"),
         ([np.zeros(4000, np.float32)], VlsaError, "audio as ndarray: its times or its rate are not known"),
+        (
+            [SAMPLES | {"array": np.zeros((4000, 2), np.float32)}],
+            VlsaError,
+            r"audio of float32 \(4000, 2\): not numbers",
+        ),
+        ([SAMPLES | {"array": np.ones(4000, np.int16)}], VlsaError, r"audio of int16 \(4000,\): not numbers"),
         ([""], VlsaError, "a text is empty"),
     ):
         with pytest.raises(error, match=words) as caught:

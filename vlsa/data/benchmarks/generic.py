@@ -5,7 +5,7 @@ A person names the columns (columns.py) and the set. Answers convert.py.
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,7 +14,7 @@ from vlsa.data.benchmarks.clip_rows import Form
 from vlsa.data.benchmarks.columns import EXAMPLE, Columns, check_columns
 from vlsa.data.benchmarks.files import AnnotationFile, open_all, open_file, wrong_file
 from vlsa.data.benchmarks.forms import clips_of_records, read_form, split_of
-from vlsa.data.benchmarks.records import MalformedRow
+from vlsa.data.benchmarks.records import MalformedRow, Record, read_records
 from vlsa.data.benchmarks.requests import AnnotatedClip, Request, Source
 from vlsa.data.benchmarks.unpacking import unpack
 
@@ -48,13 +48,15 @@ def read_hf(request: Request) -> Iterator[AnnotatedClip]:
     form = Form(columns=_columns(request), expected=FOLDER_EXPECTED)
     for source in request.sources:
         for path in _files_of(source.path, request.name):
-            name = path.relative_to(source.path) if path != source.path else path
-            file = AnnotationFile(Source(path, source.asked_split or _split_in(name)))
+            name = path.relative_to(source.path) if path != source.path else Path(path.name)
+            asked = Source(path, source.asked_split or _split_in(name))
             if path.suffix == ".parquet":
-                records = _rows(path, form.columns, request.media_folder)
-                yield from clips_of_records(records, form, file=file, split=split_of(file, form))
+                file = AnnotationFile(asked)
+                records = _rows(path, form.columns, request.media_folder, name.with_suffix("").as_posix())
             else:
-                yield from read_form(open_file(file.source), form)
+                file = open_file(asked)
+                records = _in_folder(read_records(file, form.columns), form.columns.path, name.parent.as_posix())
+            yield from clips_of_records(records, form, file=file, split=split_of(file, form))
 
 
 def _columns(request: Request) -> Columns:
@@ -79,7 +81,16 @@ def _split_in(path: Path) -> str | None:
     return next(filter(None, splits), None)
 
 
-def _rows(path: Path, columns: Columns, media_folder: Path) -> Iterator[tuple[str, Mapping[str, Any] | MalformedRow]]:
+def _in_folder(
+    records: Iterable[tuple[str, Record | MalformedRow]], column: str, folder: str
+) -> Iterator[tuple[str, Record | MalformedRow]]:
+    """Files as a metadata file names them: from the folder that it is in."""
+    for where, record in records:
+        inside = folder != "." and not isinstance(record, MalformedRow) and isinstance(record[column], str)
+        yield where, {**record, column: f"{folder}/{record[column]}"} if inside else record
+
+
+def _rows(path: Path, columns: Columns, media_folder: Path, folder: str) -> Iterator[tuple[str, Record | MalformedRow]]:
     try:
         import pyarrow
         from pyarrow.parquet import ParquetFile
@@ -93,14 +104,14 @@ def _rows(path: Path, columns: Columns, media_folder: Path) -> Iterator[tuple[st
             batches = parquet.iter_batches(batch_size=ROWS_AT_A_TIME, columns=wanted)
             rows = (row for batch in batches for row in batch.to_pylist())
             for number, row in enumerate(rows, 1):
-                yield f"{path}: row {number}", _unpacked(row, columns, media_folder, path, number)
+                yield f"{path}: row {number}", _unpacked(row, columns, media_folder, folder, number, str(path))
     except (OSError, pyarrow.ArrowException) as error:
         raise ManifestError(f"{path}: not a whole Parquet file ({str(error)[:80]}). Download it again.") from error
 
 
 def _unpacked(
-    row: dict[str, Any], columns: Columns, media_folder: Path, path: Path, number: int
-) -> Mapping[str, Any] | MalformedRow:
+    row: dict[str, Any], columns: Columns, media_folder: Path, folder: str, number: int, path: str
+) -> Record | MalformedRow:
     """A row whose media are a file: media in the row itself are put into the media folder."""
     value = row[columns.path]
     if not isinstance(value, dict):
@@ -109,7 +120,7 @@ def _unpacked(
     if data is None:
         return row | {columns.path: name}
     inside = re.sub(r"[^\w.@-]", "_", PurePosixPath(str(name or f"{number}.mp4")).name)
-    name = f"{path.stem}/{number:06d}-{inside}"
+    name = f"{folder}/{number:06d}-{inside}"
     try:
         unpack(io.BytesIO(data), len(data), media_folder, name, f"{path}: row {number}")
     except MalformedRow as error:

@@ -1,15 +1,16 @@
 """Shards of the webdataset library: tar files in which a clip is the members of one name, `01.mp4, 01.txt, 01.json`.
 
-The media are copied into the media folder, in a folder a shard, since a list of clips names files. The words are those
-of the .txt member or of keys of the .json member. Answers convert.py.
+The media are copied into the media folder, in a folder for each shard, since a list of clips names files. The words
+are those of the .txt member or of keys of the .json member. Answers convert.py.
 """
 
-import io
 import itertools
 import json
+import os
 import re
 import tarfile
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,6 +27,7 @@ from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
 NAME, TEXT = "@name", "txt"
 """Columns of a record: the media file, relative to the media folder; the member of words."""
+SHARD_ENDING = re.compile(r"\.(tar(\.\w+)?|tgz)", re.IGNORECASE)
 BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 MOST_SHARDS = 1_000_000
 LONGEST_TEXT = 50_000_000
@@ -37,12 +39,31 @@ def read(request: Request) -> Iterator[AnnotatedClip]:
     asked = request.columns or Columns(path=NAME, text=(TEXT,))
     form = Form(columns=replace(asked, path=NAME), expected="shards of webdataset")
     shards = [Source(path, source.asked_split) for source in request.sources for path in expand(str(source.path))]
+    folders = folders_of(source.path for source in shards)
     for number, source in enumerate(shards):
         if request.progress:
             request.progress(number, len(shards), source.path.name)
         file = AnnotationFile(source)
-        records = _records(source.path, form.columns, request.media_folder)
+        records = _records(source.path, form.columns, request.media_folder, folders[source.path])
         yield from clips_of_records(records, form, file=file, split=split_of(file, form))
+
+
+def folders_of(shards: Iterable[Path]) -> dict[Path, str]:
+    """Where the media of each shard lie: its name without ending; of shards of one name, with the folders they are in.
+
+    `train/00.tar` and `val/00.tar` are train/00 and val/00.
+    """
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for path in dict.fromkeys(shards):
+        ending = SHARD_ENDING.search(path.name)
+        by_name[path.name[: ending.start()] if ending else path.name].append(path)
+    found = {}
+    for name, paths in by_name.items():
+        parents = [os.path.abspath(path.parent) for path in paths]
+        common = os.path.commonpath(parents)
+        for path, parent in zip(paths, parents, strict=True):
+            found[path] = os.path.normpath(os.path.join(os.path.relpath(parent, common), name))
+    return found
 
 
 def expand(pattern: str) -> list[Path]:
@@ -71,10 +92,14 @@ def _choices(match: re.Match[str]) -> list[str]:
     return [str(number).zfill(len(match[1])) for number in range(first, last + 1)]
 
 
-def _records(path: Path, columns: Columns, folder: Path) -> Iterator[tuple[str, Record | MalformedRow]]:
+def _records(
+    path: Path, columns: Columns, media_folder: Path, folder: str
+) -> Iterator[tuple[str, Record | MalformedRow]]:
     try:
         with tarfile.open(path, "r|*") as tar:
-            for key, members in itertools.groupby(_members(tar, path, folder), key=lambda member: member[0]):
+            for key, members in itertools.groupby(
+                _members(tar, path, media_folder, folder), key=lambda member: member[0]
+            ):
                 yield f"{path}: {key[:80]}", _record(f"{path}: {key[:80]}", [each[1] for each in members], columns)
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from error
@@ -82,7 +107,9 @@ def _records(path: Path, columns: Columns, folder: Path) -> Iterator[tuple[str, 
         raise ManifestError(f"{path}: not a whole tar file ({str(error)[:80]}). Copy or download it again.") from error
 
 
-def _members(tar: tarfile.TarFile, path: Path, folder: Path) -> Iterator[tuple[str, tuple[str, Any] | MalformedRow]]:
+def _members(
+    tar: tarfile.TarFile, path: Path, media_folder: Path, folder: str
+) -> Iterator[tuple[str, tuple[str, Any] | MalformedRow]]:
     """Sample, and column and value of a member; a file of media becomes its name, once it is in the media folder."""
     for info in tar:
         inside = PurePosixPath(info.name)
@@ -91,10 +118,10 @@ def _members(tar: tarfile.TarFile, path: Path, folder: Path) -> Iterator[tuple[s
         if not content or not stem or not ending:
             continue
         key, where = str(inside.with_name(stem)), f"{path}: {info.name[:80]}"
-        name = f"{path.name.partition('.')[0]}/{key}.{ending}"
+        name = f"{folder}/{key}.{ending}"
         try:
             if PurePosixPath(name).suffix.lower() in MEDIA_SUFFIXES:
-                unpack(content, info.size, folder, name, where)
+                unpack(content, info.size, media_folder, name, where)
                 yield key, (NAME, name)
             elif ending in ("txt", "json") and info.size <= LONGEST_TEXT:
                 yield key, (ending, _words(content.read(), ending, where))
@@ -104,7 +131,7 @@ def _members(tar: tarfile.TarFile, path: Path, folder: Path) -> Iterator[tuple[s
 
 def _words(data: bytes, ending: str, where: str) -> Any:
     try:
-        return json.loads(data) if ending == "json" else io.BytesIO(data).read().decode()
+        return json.loads(data) if ending == "json" else data.decode()
     except (ValueError, RecursionError) as error:
         raise MalformedRow(f"{where}: is not {ending} ({str(error)[:80]}). It is left out.") from error
 
@@ -118,7 +145,10 @@ def _record(where: str, members: list[tuple[str, Any] | MalformedRow], columns: 
         column, value = member
         if column == NAME and NAME in record:  # 0001.mp4 and 0001.wav: the first counts
             continue
-        record |= value if column == "json" and isinstance(value, dict) else {column: value}
+        if column == "json" and isinstance(value, dict):
+            record |= {key: each for key, each in value.items() if key != NAME}  # the file is a member, never its word
+        else:
+            record[column] = value
     lacking = columns.missing(record)
     if lacking:
         what = "no media file" if NAME in lacking else f"no {lacking[0]!r}"

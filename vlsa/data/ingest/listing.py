@@ -124,7 +124,7 @@ class _Walk:
         name = path.relative_to(self._folder).as_posix()
         if path.name in TABLE_NAMES:
             self.tables.append(name)
-        elif is_media(path.name) or is_animation(path):
+        elif is_media(path.name) or (not path.name.startswith(".") and is_animation(path)):
             self.names.append(name)
         elif is_subtitles(path.name):
             self.subtitles.append(name)

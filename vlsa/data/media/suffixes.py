@@ -29,9 +29,15 @@ nor are the formats that take any text for a image."""
 
 
 def is_animation(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a WebP animation: its name says WebP and its first bytes that it moves."""
+    """Whether a file is a WebP animation: its name says WebP and its first bytes that it moves.
+
+    One that cannot be read may be: whoever decodes it says why it cannot.
+    """
     if Path(path).suffix.lower() != ANIMATION_SUFFIX or not os.path.isfile(path):
         return False
-    with open(path, "rb") as file:
-        head = file.read(21)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(21)
+    except OSError:
+        return True
     return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20:] and head[20] & 2)

@@ -121,7 +121,7 @@ class IndexReader:
             self._reopen()
         return changed
 
-    def _latest(self, read: "Callable[[], Found]") -> "Found":
+    def latest(self, read: "Callable[[], Found]") -> "Found":
         """What is read of what was last written. A writer may take away the version that is being read: once more."""
         try:
             self.refresh()
@@ -136,12 +136,12 @@ class IndexReader:
         facts = read_facts(self.path, self._facts_name)
         if facts["model"]["fingerprint"] != self.facts["model"]["fingerprint"]:
             raise SearchIndexError(f"{self.path}: made again by another model meanwhile. Open it again.")
-        self.facts, self._seen = facts, seen
-        self.table = VectorTable.open(self.data / TABLES_NAME, facts)
+        table = VectorTable.open(self.path / facts["data"] / TABLES_NAME, facts)
+        self.facts, self._seen, self.table = facts, seen, table  # all, or after an error nothing
 
     def file_facts(self) -> "list[FileFacts]":
         """Facts of all files of which something can be found, in the order of their paths."""
-        return self._latest(lambda: self.table.files())
+        return self.latest(lambda: self.table.files())
 
     def files(self) -> dict[str, IndexedFile]:
         """Finished files of which all rows are still in the table, as they were written."""

@@ -129,12 +129,11 @@ def _literal(
     searched: Searched, question: Question, words: Float[np.ndarray, " M"] | None
 ) -> Float64[np.ndarray, " N"]:
     """The score of the words that occur in each window; with phrases alone 1 where they do."""
-    nothing = np.full(len(searched.windows), np.nan)
-    if question.target in ("video", "audio") and not question.phrases:
-        return nothing
     if question.phrases:
         return searched.read.scores(words, question.phrases)
-    return of_windows(searched.text_places, words, searched.windows) if words is not None else nothing
+    if words is None or not any(map(question.finds_words, question.parts)):
+        return np.full(len(searched.windows), np.nan)
+    return of_windows(searched.text_places, words, searched.windows)
 
 
 def _allowed(searched: Searched, question: Question, kept: Bool[np.ndarray, " N"] | None) -> Bool[np.ndarray, " N"]:

@@ -73,7 +73,7 @@ def asked_vectors(
         try:
             vectors = _vectors(part, tuple(compared), encoder, stored, decode)
         except query.UnknownWordsError:
-            if part.weight < 0 or question.target_of(part) not in ("media", "text") or not occurs(part.value):
+            if not question.finds_words(part) or not occurs(part.value):
                 raise
             _LOG.warning("the model knows no word of %r; found are texts in which they occur", part.value[:80])
             continue

@@ -117,6 +117,10 @@ class Question:
         """What a part is compared with."""
         return part.target or self.target
 
+    def finds_words(self, part: Part) -> bool:
+        """Whether texts in which the words of a part occur are answers too."""
+        return part.kind == "text" and part.weight > 0 and self.target_of(part) in ("media", "text")
+
     @classmethod
     def from_dict(cls, value: object) -> "Question":
         """The question in plain JSON types. Raises VlsaError for an unknown key, or a value of another kind."""

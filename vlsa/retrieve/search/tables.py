@@ -51,13 +51,16 @@ class SearchTables:
         return cls(Index.open(path, source=source or None))
 
     def _read(self) -> None:
-        self.files = self.index.table.files()
-        self.searched, self._text_ids = read_searched(self.index)
+        """All of it, or nothing: after an error the next question reads again."""
+        self._is_read = False
+        self.files, found = self.index.latest(lambda: (self.index.table.files(), read_searched(self.index)))
+        self.searched, self._text_ids = found
         self._kept: dict[str, Bool[np.ndarray, " N"]] = {}
+        self._is_read = True
 
     def refresh(self) -> None:
         """Raises SearchIndexError for an index without windows."""
-        if self.index.refresh():
+        if self.index.refresh() or not self._is_read:
             self._read()
         if not len(self.searched.windows):
             raise SearchIndexError(
@@ -67,8 +70,9 @@ class SearchTables:
     def answer(self, question: Question, asked: Sequence[Asked], *, exact: bool = False) -> Answer:
         """The moments that answer. `asked`: its parts as vectors; `exact`: by all windows. Raises VlsaError."""
         self.refresh()
+        words = self._words(question)
         kept = self.kept(question.where) if question.where else None
-        return answer(self.searched, question, asked, words=self._words(question), kept=kept, exact=exact)
+        return answer(self.searched, question, asked, words=words, kept=kept, exact=exact)
 
     def stand_outs(self, question: Question, asked: Sequence[Asked]) -> Float64[np.ndarray, " N"]:
         """How far each window stands out; nan where it cannot be compared, or a filter leaves it out."""
@@ -77,10 +81,17 @@ class SearchTables:
         return stand_outs(self.searched, question, asked, kept)
 
     def _words(self, question: Question) -> Float64[np.ndarray, " M"]:
+        try:
+            return self._found_words(question)
+        except SearchIndexError:  # a writer took away the version that was read
+            self._read()
+            return self._found_words(question)
+
+    def _found_words(self, question: Question) -> Float64[np.ndarray, " M"]:
         """The score of the words of a question in each text; of several parts the best. nan where they do not occur."""
         scores = np.full(len(self._text_ids), np.nan)
         for part in question.parts:
-            if part.kind == "text" and part.weight > 0 and question.target_of(part) in ("media", "text"):
+            if question.finds_words(part):
                 for id, score in self.index.table.find_words(part.value, max(len(self._text_ids), 1)).items():
                     if (row := self._text_ids.get(id)) is not None:  # else it was written since
                         scores[row] = np.fmax(scores[row], score)

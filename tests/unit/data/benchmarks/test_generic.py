@@ -228,6 +228,24 @@ def test_a_folder_with_a_metadata_file_is_read_as_a_table(ready):
     assert sorted(facts[:2] for facts in ready.facts().values()) == [("test", "b.mp4"), ("train", "in/a.mp4")]
 
 
+def test_files_of_one_name_belong_to_the_metadata_or_the_parquet_of_their_folder(ready):
+    ready.video("train/1.mp4", "test/1.mp4", "train/0/000001-s.wav", "test/0/000001-s.wav")
+    for split in ("train", "test"):
+        ready.file(f"set/{split}/metadata.csv", f"file_name,text\n1.mp4,{split}\n")
+    ready.run("hf", ready.root / "set", columns="path=file_name,text=text")
+    expected = [(split, f"{split}/1.mp4", split) for split in ("test", "train")]
+    assert sorted(facts[:2] + facts[4] for facts in ready.facts().values()) == expected
+    for split in ("train", "test"):
+        (ready.media / f"{split}/0/000001-s.wav").unlink()
+        parquet(
+            ready.root / f"rows/{split}/0.parquet",
+            [{"sound": {"bytes": split.encode(), "path": "s.wav"}, "text": split}],
+        )
+    ready.run("hf", ready.root / "rows", columns="path=sound,text=text")
+    expected = [(split, f"{split}/0/000001-s.wav", split) for split in ("test", "train")]
+    assert sorted(facts[:2] + facts[4] for facts in ready.facts().values()) == expected
+
+
 def test_a_folder_without_such_files_or_with_broken_ones_is_refused(ready):
     columns = "path=file_name,text=text"
     with pytest.raises(ManifestError, match="no such folder; hf reads a folder with"):

@@ -55,10 +55,41 @@ def test_a_second_run_copies_only_what_is_missing(ready):
     ready.run("webdataset", path)
     kept, gone = (ready.media / f"train-000/{name}.mp4" for name in ("1", "2"))
     before = kept.stat().st_mtime_ns
-    gone.write_bytes(b"cut")
+    gone.unlink()
     ready.run("webdataset", path)
     assert kept.stat().st_mtime_ns == before
     assert gone.read_bytes() == b"video 2"
+
+
+@pytest.mark.parametrize("content", [b"video 9", b"another length"])
+def test_media_of_another_import_are_never_replaced(ready, content):
+    ready.run("webdataset", shard(ready.root / "train-000.tar", sample("1", "a")))
+    other = shard(ready.root / "elsewhere/train-000.tar", sample("1", "b", mp4=content))
+    with pytest.raises(ManifestError, match=r"train-000/1.mp4 is there, and is another file"):
+        ready.run("webdataset", other)
+    assert (ready.media / "train-000/1.mp4").read_bytes() == b"video 1"
+
+
+def test_shards_of_one_name_in_several_folders_keep_their_media_apart(importer):
+    names = ("train/00/1.mp4", "test/00/1.mp4", "cc.train-0/1.mp4", "cc.test-0/1.mp4")
+    importer.video(*names)
+    for name in names:
+        (importer.media / name).unlink()
+    shards = [shard(importer.root / f"{Path(name).parent}.tar", sample("1", name, mp4=name.encode())) for name in names]
+    importer.run(
+        "webdataset",
+        *(f"{'train' if 'train' in name else 'test'}={path}" for name, path in zip(names, shards, strict=True)),
+    )
+    assert {facts[:2] + facts[4] for facts in importer.facts().values()} == {
+        ("train" if "train" in name else "test", name, name) for name in names
+    }
+    assert all((importer.media / name).read_bytes() == name.encode() for name in names)
+
+
+def test_a_key_of_the_json_member_cannot_name_the_file(ready):
+    told = {"@name": "train-001/2.mp4", "caption": "a dog"}
+    ready.run("webdataset", shard(ready.root / "train-000.tar", sample("1", json=told)), columns="text=caption")
+    assert [facts[1] for facts in ready.facts().values()] == ["train-000/1.mp4"]
 
 
 def test_words_may_be_keys_of_the_json_member_and_name_a_stretch(ready):

@@ -61,6 +61,12 @@ def asked(topic, weight=1.0, column="media", spaces=("all",)):
     )
 
 
+def words_in(column, topic, weight=1.0):
+    """A part of words that is compared with one column, whatever the others are compared with."""
+    vector = near([topic], 1.0)[0]
+    return Asked(weight, "text", column, vector[::-1].copy() if column == "audio" else vector, 1)
+
+
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """A large index is one of over 1,000 windows here."""
@@ -87,6 +93,12 @@ QUESTIONS = {
     "a sum": [asked(3), asked(5, 0.5, "audio")],
     "without something": [asked(3), asked(3, -1.0, "audio")],
     "in texts": [asked(6, 1.0, "text")],
+    "each part elsewhere": [
+        words_in("video", 3),
+        words_in("audio", 7),
+        words_in("text", 5),
+        words_in("video", 8, -0.5),
+    ],
 }
 
 
@@ -124,6 +136,13 @@ def test_words_that_occur_are_candidates_and_phrases_hold():
     words = np.where(np.arange(NUM_FILES) % 20 == 3, 4.0, np.nan)
     found, right = compared(index, [asked(0)], words=words)
     assert places(found)[:3] == places(right)[:3] and found.stands_out
+    apart = Question(parts=(Part("text", "words", target="text"), Part("text", "more")), target="video")
+    found, right = compared(index, [words_in("text", 0), words_in("video", 0)], apart, words=words)
+    assert places(found)[:3] == places(right)[:3]
+    why = [[(one.modality, one.rank) for one in moment.why if one.modality == "words"] for moment in found.moments]
+    assert why[0] == [("words", 1)] and why[:3] == [
+        [(one.modality, one.rank) for one in moment.why if one.modality == "words"] for moment in right.moments[:3]
+    ]
     phrase = Question(parts=(Part("text", "words"),), phrases=("word7 and",))
     found, right = compared(index, [asked(0)], phrase)
     assert {path for path, _ in places(found)} == {"7.mp4", "27.mp4", "47.mp4"} and places(found) == places(right)

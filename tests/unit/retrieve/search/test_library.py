@@ -11,10 +11,13 @@ from fake_encoder import FakeEncoder, concept
 
 from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.retrieve.encode import encoders
+from vlsa.retrieve.index import lance
 from vlsa.retrieve.index.file_facts import FileFacts, file_id
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.rows import IndexRow
 from vlsa.retrieve.search import tables
+from vlsa.retrieve.search.answer import answer
+from vlsa.retrieve.search.asked import asked_vectors
 from vlsa.retrieve.search.file_filter import COLUMNS, facts_of
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
@@ -90,6 +93,66 @@ def test_each_part_can_say_what_it_is_compared_with(library):
         Question.from_dict({"parts": [{"text": "number 7", "in": "sound"}]})
 
 
+def test_the_words_of_a_part_in_text_occur_wherever_the_other_parts_look(library):
+    parts = [{"text": "number 7"}, {"text": "fog", "in": "text"}]
+    known = [{"text": "number 7"}, {"text": "number 222", "in": "text"}]  # a text that the model knows
+    question = Question.from_dict({"parts": known, "in": "video", "k": 30})
+    occurs = library.tables._words(Question.from_dict({"parts": parts, "in": "video"}))
+    assert [library.tables.searched.texts[row] for row in np.flatnonzero(~np.isnan(occurs))] == [
+        "fog again",
+        "two ferries in the fog",
+    ]
+    asked = asked_vectors(question, library.encoder, library.tables.stored)
+    found = answer(library.tables.searched, question, asked, words=occurs).moments
+    assert {moment.path for moment in found if "words" in {why.modality for why in moment.why}} == {
+        "2024/film 22.mp4",
+        "2025/film 21.mp4",
+    }
+
+
+def test_stand_outs_are_those_of_the_answer_for_every_window_that_a_filter_keeps(library):
+    question = question_of("number 7", target="video", k=60, where="crew = 2")
+    asked = asked_vectors(question, library.encoder, library.tables.stored)
+    found = library.tables.stand_outs(question, asked)
+    windows, paths = library.tables.searched.windows, library.tables.searched.paths
+    kept = {f"{2024 + number % 2}/film {number}.mp4" for number in range(NUM_FILES) if number % 5 == 2}
+    assert {paths[windows.file[row]] for row in np.flatnonzero(~np.isnan(found))} == kept
+    cosines = library.tables.searched.vectors["video"] @ concept(7)
+    median = np.median(cosines)
+    expected = (cosines - median) / (1.4826 * np.median(np.abs(cosines - median)))
+    np.testing.assert_allclose(found[~np.isnan(found)], expected[~np.isnan(found)], rtol=1e-4)
+    best = {moment.path: moment.stand_out for moment in library.ask(question).moments}
+    assert best.keys() == kept and best["2025/film 7.mp4"] == pytest.approx(np.nanmax(found), rel=1e-5)
+
+
+def test_cues_of_two_languages_are_two_texts_in_an_index(tmp_path):
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    at = {"path": "a.mp4", "spaces": ("all",)}
+    cues = [("en", 0.0, "open"), ("fr", 0.5, "ouvre"), ("en", 2.0, "the door"), ("fr", 2.5, "la porte")]
+    index.add(
+        [
+            IndexRow(id="w", start_seconds=0.0, stop_seconds=4.0, video=concept(1), **at),
+            *(
+                IndexRow(
+                    id=f"t{start}",
+                    kind="text",
+                    start_seconds=start,
+                    stop_seconds=start + 1,
+                    texts=(text,),
+                    language=language,
+                    **at,
+                )
+                for language, start, text in cues
+            ),
+        ]
+    )
+    library = Library.open(index.path, encoder=FakeEncoder())
+    assert library.tables.searched.languages == ("en", "fr", "en", "fr")
+    phrases = ("open the door", "ouvre la porte", "open la", "ouvre the")
+    found = [bool(library.ask(Question(phrases=(words,))).moments) for words in phrases]
+    assert found == [True, True, False, False]
+
+
 @pytest.mark.parametrize(
     ("where", "numbers"),
     [
@@ -150,6 +213,60 @@ def test_a_word_that_is_nowhere_is_refused_and_one_that_is_written_is_found_with
 def test_each_number_in_a_subtitle_is_found_by_its_word_within_the_first_five(library):
     for number in set(range(NUM_FILES)) - set(WORDS):
         assert facts(number).path in {one.path for one in library.ask(question_of(f"number {number}", k=5)).moments}
+
+
+def taken_away(path, number, monkeypatch):
+    """Another writer adds a file, and at once drops the versions before."""
+    monkeypatch.setattr(lance, "KEEP_SECONDS", 0.001)
+    writer = Index.open(path, encoder=FakeEncoder())
+    writer.add([*rows(facts(number), number)], facts=[facts(number)])
+    writer.compact()
+
+
+def test_tables_that_a_writer_takes_away_while_they_are_read_are_read_again(tmp_path, monkeypatch):
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    index.add([*rows(facts(1), 1)], facts=[facts(1)])
+    library = Library.open(index.path, encoder=FakeEncoder())
+    index.add([*rows(facts(2), 2)], facts=[facts(2)])
+    read, numbers = tables.read_searched, [3]
+
+    def read_slowly(searched):
+        if numbers:
+            taken_away(index.path, numbers.pop(), monkeypatch)
+        return read(searched)
+
+    monkeypatch.setattr(tables, "read_searched", read_slowly)
+    assert library.search("number 3", k=1, target="video")[0].path.endswith("film 3.mp4")
+    assert len(library.tables.files) == len(library.tables.searched.paths) == 3
+
+
+def test_words_are_found_where_a_writer_took_away_the_tables_that_were_read(tmp_path, monkeypatch):
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    index.add([*rows(facts(1), 1)], facts=[facts(1)])
+    library = Library.open(index.path, encoder=FakeEncoder())
+    refreshed = library.tables.refresh
+
+    def late() -> None:
+        refreshed()
+        monkeypatch.setattr(library.tables, "refresh", refreshed)
+        taken_away(index.path, 2, monkeypatch)
+
+    monkeypatch.setattr(library.tables, "refresh", late)
+    found = library.tables.answer(question_of("number 1"), [])
+    assert [moment.path for moment in found.moments] == ["2025/film 1.mp4"]
+
+
+def test_an_index_that_could_not_be_read_is_read_at_the_next_question(tmp_path, monkeypatch):
+    index = Index.create(tmp_path / "index", FakeEncoder())
+    index.add([*rows(facts(1), 1)], facts=[facts(1)])
+    library = Library.open(index.path, encoder=FakeEncoder())
+    index.add([*rows(facts(2), 2)], facts=[facts(2)])
+    data = index.data / "lance"
+    data.rename(tmp_path / "away")
+    with pytest.raises(SearchIndexError):
+        library.search("number 2", target="video")
+    (tmp_path / "away").rename(data)
+    assert library.search("number 2", k=1, target="video")[0].path.endswith("film 2.mp4")
 
 
 def test_what_another_process_writes_is_found_without_opening_again(tmp_path):
