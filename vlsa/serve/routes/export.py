@@ -57,7 +57,7 @@ def export(body: ExportBody, served: Served) -> Response:
     if body.format == "clips":
         _check_clips(chosen)
         return Streamed(_clips(served, chosen, body.exact), TYPES["zip"], attachment(f"{title}.zip"))
-    task = WrittenMoments(tuple(chosen), f".{body.format}", title, served.settings.is_local)
+    task = WrittenMoments(tuple(chosen), f".{body.format}", title, served.settings.is_private)
     files = served.jobs.run(task, "export", TEXT_PATIENCE_SECONDS)
     if len(files) > 1:
         return Response(zip_bytes(files), media_type=TYPES["zip"], headers=attachment(f"{title}.zip"))
