@@ -5,8 +5,7 @@ import shutil
 import urllib.parse
 
 import serve_load
-from served import NamedEncoder, index_archive, write_archive
-from serving import listening_server
+from serving import NamedEncoder, index_by_names, listening_server, write_mixed_footage
 
 from vlsa.serve.app import create_app
 from vlsa.serve.http.settings import ServeSettings
@@ -14,13 +13,13 @@ from vlsa.serve.http.settings import ServeSettings
 
 def test_no_answer_fails_while_files_come_in(tmp_path, monkeypatch):
     monkeypatch.setattr(serve_load, "WORDS", ("number 7", "number 1"))
-    footage, index = write_archive(tmp_path / "footage"), tmp_path / "index"
-    index_archive(footage, index)
+    footage, index = write_mixed_footage(tmp_path / "footage"), tmp_path / "index"
+    index_by_names(footage, index)
 
     def come_in(until):
         for number in (4, 5):
             shutil.copy(footage / "sound-2.wav", footage / f"sound-{number}.wav")
-            index_archive(footage, index)
+            index_by_names(footage, index)
 
     app = create_app(ServeSettings(indexes=(index,), num_workers=1), NamedEncoder())
     with listening_server(app) as address:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlsa.base.console import duration
+from vlsa.base.console import duration, say
 from vlsa.base.launch import usable_cores
 from vlsa.cli.app import examples
 from vlsa.cli.output import next_step, short_path
@@ -57,6 +57,7 @@ def demo(
         from vlsa.serve.http.settings import ServeSettings
         from vlsa.serve.run import run
 
+        say('on the page, search for "a green star"')
         run(ServeSettings(indexes=(index,)), open_page=True)
     else:
         next_step("serve", index)

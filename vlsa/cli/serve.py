@@ -61,7 +61,7 @@ def serve(
     from vlsa.serve.http.settings import ServeSettings
     from vlsa.serve.run import run as serve_until_stopped
 
-    if token and token_file:
+    if token is not None and token_file:
         raise ConfigError("serve: --token and --token-file; which one holds is not clear. Give one of them.")
     settings = ServeSettings(
         indexes=tuple(indexes),
@@ -69,7 +69,7 @@ def serve(
         source=source,
         host=host,
         port=port,
-        token=token or (_read_token(token_file) if token_file else None),
+        token=_read_token(token_file) if token_file else token,
         insecure=insecure,
         allowed_hosts=tuple(allow_host or ()),
         state=state,

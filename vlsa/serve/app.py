@@ -44,6 +44,6 @@ def create_app(settings: ServeSettings, encoder: "Encoder | None" = None) -> Fas
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=page.STATIC), name="static")
-    handle_problems(app, [*(index.source for index in services.catalogue), str(settings.state_folder)])
+    handle_problems(app, services.shown)
     app.add_middleware(Guard, settings=settings, answered=services.metrics.answered)
     return app

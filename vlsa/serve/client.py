@@ -7,6 +7,7 @@
 Needs nothing but Python and NumPy. Paths of the moments are relative to the source of the index.
 """
 
+import http.client
 import json
 import os
 import secrets
@@ -87,7 +88,7 @@ class Client:
         except urllib.error.HTTPError as error:
             with error:
                 raise VlsaError(_detail(error.read(), error.code, self.address)) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise VlsaError(
                 f"{self.address}: does not answer as a server of vlsa ({error}); nothing was found. "
                 "Start it with `vlsa serve INDEX`."

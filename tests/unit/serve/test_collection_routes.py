@@ -1,19 +1,19 @@
 """Collections over HTTP: kept by path, bytes and times, so that they outlive indexing anew and moved files."""
 
 import pytest
-from served import index_archive, served, write_archive
+from serving import browser, index_by_names, write_mixed_footage
 
 
 @pytest.fixture
 def archive(tmp_path):
-    index_archive(write_archive(tmp_path / "footage"), tmp_path / "index")
+    index_by_names(write_mixed_footage(tmp_path / "footage"), tmp_path / "index")
     return tmp_path
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
-    with served(index_archive(write_archive(folder / "footage"), folder / "index")) as client:
+    with browser(index_by_names(write_mixed_footage(folder / "footage"), folder / "index")) as client:
         yield client
 
 
@@ -24,7 +24,7 @@ def found(client, words="number 7"):
 
 
 def test_a_moment_is_kept_moved_noted_removed_and_restored(archive):
-    with served(archive / "index") as client:
+    with browser(archive / "index") as client:
         first, second = found(client, "number 7"), found(client, "number 1")
         made = client.post("/api/collections", json={"name": "Flashes"})
         assert made.status_code == 201
@@ -47,21 +47,21 @@ def test_a_moment_is_kept_moved_noted_removed_and_restored(archive):
 
 
 def test_a_moment_follows_its_file_and_outlives_a_new_index(archive):
-    with served(archive / "index") as client:
+    with browser(archive / "index") as client:
         kept = found(client)
         id = client.post("/api/collections", json={"name": "kept"}).json()["id"]
         client.post(f"/api/collections/{id}/moments", json={"moment": kept["id"], "note": "stays"})
     folder = archive / "footage"
     (folder / "field" / "7-flash.mp4").rename(folder / "renamed-7.mp4")
-    index_archive(folder, archive / "index")
-    with served(archive / "index") as client:
+    index_by_names(folder, archive / "index")
+    with browser(archive / "index") as client:
         (item,) = client.get(f"/api/collections/{id}").json()["moments"]
         assert (item["moment"]["path"], item["last_path"]) == ("renamed-7.mp4", "field/7-flash.mp4")
         times = ("start_seconds", "stop_seconds")
         assert [item["moment"][name] for name in times] == [kept[name] for name in times]
     (folder / "renamed-7.mp4").unlink()
-    index_archive(folder, archive / "index")
-    with served(archive / "index") as client:
+    index_by_names(folder, archive / "index")
+    with browser(archive / "index") as client:
         (item,) = client.get(f"/api/collections/{id}").json()["moments"]
         assert (item["moment"], item["note"]) == (None, "stays")
 

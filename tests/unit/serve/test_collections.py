@@ -12,6 +12,7 @@ import pytest
 
 from vlsa.base.errors import VlsaError
 from vlsa.serve.archive.collections import MOST_COLLECTIONS, VERSION, Collections, Place
+from vlsa.serve.http.problems import StorageError
 
 WRITER = """
 import sys
@@ -34,6 +35,16 @@ def kept(tmp_path):
     collections = Collections(tmp_path / "collections.sqlite")
     yield collections
     collections.close()
+
+
+def test_a_change_that_cannot_be_committed_leaves_all_as_it_was_and_the_next_one_can(kept):
+    kept.create("before")
+    with pytest.raises(StorageError, match="they are as before"), kept._changing() as database:
+        database.execute("PRAGMA defer_foreign_keys=ON")  # so that the error comes with the COMMIT, as of a full disk
+        row = ("item", "no such collection", 0, "index", "a.mp4", "", 0, 1, "", 0.0)
+        database.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", row)
+    kept.create("after")
+    assert sorted(one.name for one in kept.all()) == ["after", "before"]
 
 
 def notes(kept: Collections, id: str) -> list[str]:

@@ -8,20 +8,20 @@ import zipfile
 
 import av
 import pytest
-from served import index_archive, served, write_archive
+from serving import browser, index_by_names, write_mixed_footage
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     for name in ("one", "two"):
-        index_archive(write_archive(folder / f"footage {name}"), folder / name)
+        index_by_names(write_mixed_footage(folder / f"footage {name}"), folder / name)
     return folder
 
 
 @pytest.fixture(scope="module")
 def client(archive):
-    with served(archive / "one", archive / "two") as client:
+    with browser(archive / "one", archive / "two") as client:
         yield client
 
 
@@ -57,7 +57,7 @@ def test_a_timeline_leads_to_the_files_here_and_names_no_folder_elsewhere(client
     clips = json.loads(export(client, "otio", ids).text)["tracks"]["children"][0]["children"]
     urls = [clip["media_references"]["DEFAULT_MEDIA"]["target_url"] for clip in clips]
     assert urls == [(archive / f"footage {name}" / "field" / "7-flash.mp4").as_uri() for name in indexes]
-    with served(*(archive / name for name in indexes), host="0.0.0.0", token="t" * 20) as other:
+    with browser(*(archive / name for name in indexes), host="0.0.0.0", token="t" * 20) as other:
         ids_there = {"format": "otio", "moments": ids}
         answer = other.post("/api/export", json=ids_there, headers={"Authorization": f"Bearer {'t' * 20}"})
         assert str(archive) not in answer.text and "footage%20" not in answer.text
@@ -95,8 +95,8 @@ def test_a_collection_is_exported_in_its_order_with_its_notes(client):
 
 
 def test_what_cannot_be_cut_is_named_in_the_zip_and_alone_it_is_an_error(tmp_path):
-    folder = write_archive(tmp_path / "footage")
-    with served(index_archive(folder, tmp_path / "one")) as client:
+    folder = write_mixed_footage(tmp_path / "footage")
+    with browser(index_by_names(folder, tmp_path / "one")) as client:
         ids = [found(client, "number 7")["id"], found(client, "number 1")["id"]]
         os.remove(folder / "sound-1.wav")
         clips = zipfile.ZipFile(io.BytesIO(export(client, "clips", ids).content))

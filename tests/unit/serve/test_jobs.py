@@ -29,6 +29,8 @@ class Told:
             raise VlsaError("refused")
         if self.word == "sleep":
             time.sleep(600)
+        if self.word == "fill":
+            bytearray(3 << 30)
         return self.word.upper()
 
 
@@ -47,6 +49,12 @@ def test_what_a_job_raises_is_raised(tmp_path):
             jobs.run(Told(word, str(tmp_path)), "job", 60.0)
     with jobs.slot():  # each gave its place back
         pass
+
+
+def test_a_task_that_takes_too_much_memory_is_an_error_of_its_file(tmp_path):
+    with pytest.raises(MediaError, match="job: takes more than 2 GiB of memory") as raised:
+        Jobs(1, 2 << 30).run(Told("fill", str(tmp_path)), "job", 60.0)
+    assert raised.value.reason == "too_long"
 
 
 def test_no_more_jobs_run_than_may(tmp_path):

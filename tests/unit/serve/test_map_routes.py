@@ -5,15 +5,15 @@ import time
 
 import numpy as np
 import pytest
-from served import index_archive, served, write_archive
+from serving import browser, index_by_names, write_mixed_footage
 
 from vlsa.serve.archive.map_job import MOST_FOLDERS, OTHER_FOLDERS, POINT, folders_of
 
 
 @pytest.fixture
 def archive(tmp_path):
-    write_archive(tmp_path / "footage")
-    index_archive(tmp_path / "footage", tmp_path / "index")
+    write_mixed_footage(tmp_path / "footage")
+    index_by_names(tmp_path / "footage", tmp_path / "index")
     return tmp_path
 
 
@@ -33,7 +33,7 @@ def read_points(client, state):
 
 
 def test_a_map_is_made_scored_and_read_and_an_index_that_changed_needs_another(archive):
-    with served(archive / "index") as client:
+    with browser(archive / "index") as client:
         assert client.get("/api/map/index").json() == {"index": "index", "status": "absent", "progress": 0.0}
         state = made(client)
         points = read_points(client, state)
@@ -62,7 +62,7 @@ def test_a_map_is_made_scored_and_read_and_an_index_that_changed_needs_another(a
         assert is_kept.tolist() == [bool(point & 1) for point in points["modalities"]]
 
         shutil.copy(archive / "footage" / "sound-2.wav", archive / "footage" / "sound-3.wav")
-        index_archive(archive / "footage", archive / "index")
+        index_by_names(archive / "footage", archive / "index")
         assert client.get("/api/map/index").json()["status"] == "absent"
         old = {"state": state["state"]}
         assert client.get(state["url_points"]).status_code == 404
@@ -73,7 +73,7 @@ def test_a_map_is_made_scored_and_read_and_an_index_that_changed_needs_another(a
 
 
 def test_a_map_that_cannot_be_made_says_why(archive):
-    with served(archive / "index") as client:
+    with browser(archive / "index") as client:
         (archive / "index" / "serve").mkdir(exist_ok=True)
         (archive / "index" / "serve" / "maps").write_text("in the way")
         client.post("/api/map/index")
@@ -92,7 +92,7 @@ def test_windows_that_are_not_there_are_refused(archive_client, numbers):
 @pytest.fixture(scope="module")
 def archive_client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("map")
-    with served(index_archive(write_archive(folder / "footage"), folder / "index")) as client:
+    with browser(index_by_names(write_mixed_footage(folder / "footage"), folder / "index")) as client:
         yield client
 
 

@@ -2,20 +2,23 @@
 
 import io
 import os
+import socket
+import threading
 import time
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
 import pytest
 from media_files import flashes, grey, onsets, tone, write_flash_and_beep, write_media
-from served import index_archive, served, write_archive
+from serving import application, browser, index_by_names, listening_server, write_mixed_footage
 
 from vlsa.base.errors import MediaError
 from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.serve.http.problems import BusyError
 from vlsa.serve.media import transcode
 from vlsa.serve.media.playable import EVERYWHERE, abilities, verdict
-from vlsa.serve.media.transcode import Transcoder
+from vlsa.serve.media.transcode import Transcoder, Wanted
 
 CHROMIUM = [
     'video/mp4; codecs="avc1.64001f, mp4a.40.2"',
@@ -70,11 +73,11 @@ def test_what_is_no_media_type_is_no_ability(said):
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("playback")
-    write_archive(folder / "footage")
+    write_mixed_footage(folder / "footage")
     write_flash_and_beep(folder / "footage" / "8-old.avi", video_codec="mpeg4", audio_codec="mp3")
     turned = {"video_codec": "mpeg2video", "audio_codec": "mp2", "frames_per_second": 25}
     write_media(folder / "footage" / "9-tape.mpg", pictures=[grey(90, 320, 180)] * 50, sound=tone(2.0), **turned)
-    with served(index_archive(folder / "footage", folder / "index")) as client:
+    with browser(index_by_names(folder / "footage", folder / "index")) as client:
         yield client
 
 
@@ -139,8 +142,8 @@ def test_after_the_end_and_without_the_file_there_is_one_line(client):
 
 
 def test_a_file_that_is_gone_is_not_played_and_says_why(tmp_path):
-    folder = write_archive(tmp_path / "footage")
-    with served(index_archive(folder, tmp_path / "index")) as client:
+    folder = write_mixed_footage(tmp_path / "footage")
+    with browser(index_by_names(folder, tmp_path / "index")) as client:
         os.remove(folder / "sound-1.wav")
         how = client.get(f"/api/playback/{media_id(client, 'sound-1.wav')}").json()
         assert how["how"] == "none" and "not on this disk" in how["reason"] and how["url"] is None
@@ -162,7 +165,56 @@ def test_a_client_that_goes_away_ends_the_process(long_file):
     assert process.poll() is not None and transcoder.num_running == 0
 
 
+NEVER = "import time; time.sleep(600)"
+"""A conversion that does not come to its first piece."""
+
+
+def test_a_conversion_that_is_not_wanted_any_more_ends_before_its_first_piece(long_file, monkeypatch):
+    monkeypatch.setattr(transcode, "COMMAND", NEVER)
+    transcoder, wanted = Transcoder(1, 4 << 30), Wanted()
+    waiting = threading.Thread(target=lambda: list(transcoder.pieces(long_file, 0.0, 6.0, 320, wanted)))
+    waiting.start()
+    until(lambda: transcoder.num_running == 1)
+    wanted.no_more()
+    waiting.join()
+    assert transcoder.num_running == 0
+    assert list(transcoder.pieces(long_file, 0.0, 6.0, 320, wanted)) == []  # said before it began
+
+
+def test_a_client_that_goes_away_before_the_first_piece_ends_the_conversion(tmp_path, monkeypatch):
+    monkeypatch.setattr(transcode, "COMMAND", NEVER)
+    app = application(index_by_names(write_mixed_footage(tmp_path / "footage"), tmp_path / "index"))
+    services = app.state.services
+    file = next(file for index in services.catalogue for file in index.files().listed if file.has_video)
+    with listening_server(app) as address:
+        place = urlsplit(address)
+        with socket.create_connection((place.hostname, place.port)) as client:
+            client.sendall(f"GET /media/index:{file.file_id}/stream HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+            until(lambda: services.transcoder.num_running == 1)
+        until(lambda: services.transcoder.num_running == 0)
+
+
+def until(holds):
+    give_up = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < give_up, "it does not hold in time"
+        time.sleep(0.01)
+
+
+def test_another_conversion_begins_when_the_one_before_it_ends(long_file):
+    transcoder = Transcoder(1, 4 << 30)
+    before = transcoder.pieces(long_file, 0.0, 6.0, 320)
+    next(before)
+    ends = threading.Timer(0.3, before.close)
+    ends.start()
+    after = transcoder.pieces(long_file, 0.0, 6.0, 320)
+    assert next(after)[4:8] == b"ftyp" and transcoder.num_running == 1
+    after.close()
+    ends.join()
+
+
 def test_no_more_are_converted_than_may_but_one_that_nobody_reads_makes_room(long_file, monkeypatch):
+    monkeypatch.setattr(transcode, "ROOM_SECONDS", 0.01)
     transcoder = Transcoder(1, 4 << 30)
     paused = transcoder.pieces(long_file, 0.0, 6.0, 320)
     next(paused)

@@ -13,7 +13,7 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import strategies
-from served import index_archive, served, write_archive
+from serving import browser, index_by_names, write_mixed_footage
 
 NUM_CASES = int(os.environ.get("VLSA_FUZZ_CASES", "300"))
 SECRET = "the-words-of-a-secret-file"
@@ -24,13 +24,13 @@ def archive(tmp_path_factory):
     folder = tmp_path_factory.mktemp("safety")
     (folder / "secret.txt").write_text(SECRET)
     (folder / "secret.mp4").write_text(SECRET)
-    index_archive(write_archive(folder / "footage"), folder / "index")
+    index_by_names(write_mixed_footage(folder / "footage"), folder / "index")
     return folder
 
 
 @pytest.fixture(scope="module")
 def client(archive):
-    with served(archive / "index") as client:
+    with browser(archive / "index") as client:
         client.post("/api/collections", json={"name": "kept"})
         yield client
 

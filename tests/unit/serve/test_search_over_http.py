@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import shutil
 
 import pytest
 from fake_encoder import FakeEncoder, write_numbered_sound
@@ -144,6 +145,22 @@ def test_files_come_sorted_a_page_at_a_time(client):
     assert first["total"] == 6 and first["files"][0]["name"] == "film.mp4"
     others = client.get("/api/files", params={**asked, "offset": 2, "limit": 10}).json()["files"]
     assert len({file["path"] for file in [*first["files"], *others]}) == 6
+
+
+def test_a_note_is_said_once_however_many_parts_are_of_its_words(client):
+    part = {"text": "number 3 xylophone"}
+    answer = ask(client, part | {"in": "audio"}, part | {"in": "text"})
+    assert answer["notes"] == ["the model has never seen: xylophone; the answers follow the other words"]
+
+
+def test_an_index_that_is_gone_does_not_hide_the_others(archive, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(archive, other)
+    with browser(archive, other, state=tmp_path / "state") as client:
+        shutil.rmtree(other)
+        assert [index["name"] for index in client.get("/api/indexes").json()["indexes"]] == ["index"]
+        gone = client.post("/api/search", json={"index": "other", "question": {"parts": [{"text": "number 3"}]}})
+        assert gone.status_code == 503 and str(tmp_path) not in gone.json()["detail"]
 
 
 def test_two_indexes_of_one_name_have_two_names(archive, tmp_path):

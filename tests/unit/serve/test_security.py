@@ -1,5 +1,6 @@
 """Who may ask: hosts, origins, the token, and what a response lets a browser do."""
 
+import asyncio
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 from serving import ADDRESS, browser
 
 from vlsa.base.errors import ConfigError
-from vlsa.serve.http.security import cookie_name, cookie_value, is_token
+from vlsa.cli.serve import serve
+from vlsa.serve.http.security import Guard, cookie_name, cookie_value, is_token
 from vlsa.serve.http.settings import Limits, ServeSettings, is_loopback
 from vlsa.serve.routes.page import STATIC
 
@@ -166,6 +168,44 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(archive, tmp_path, in_a
             assert response.status_code == 413, (path, response.text)
             assert "can be sent at once" in response.json()["detail"]
             assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_who_sends_too_much_and_goes_away_is_gone():
+    messages = [{"type": "http.request", "body": bytes(2000), "more_body": True}, {"type": "http.disconnect"}]
+    seen = []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        seen.append(message)
+
+    async def app(scope, receive, send):
+        seen.extend([(await receive())["type"], (await receive())["type"]])
+
+    settings = ServeSettings(indexes=(Path("index"),), limits=Limits(body_bytes=1000))
+    scope = {"type": "http", "method": "POST", "path": "/api/export", "headers": [(b"host", b"localhost")]}
+    asyncio.run(Guard(app, settings, lambda route, status: None)(scope, receive, send))
+    assert seen == ["http.request", "http.disconnect"]
+
+
+def test_whoever_comes_through_a_proxy_is_not_told_where_files_are(client, archive, tmp_path):
+    files = client.get("/api/files", params={"index": "index"}).json()["files"]
+    assert all(file["absolute_path"].endswith(file["path"]) for file in files)
+    with browser(archive, state=tmp_path, token=TOKEN, allowed_hosts=("archive.example",)) as proxied:
+        asked = {"Host": "archive.example", "Authorization": f"Bearer {TOKEN}"}
+        files = proxied.get("/api/files", params={"index": "index"}, headers=asked).json()["files"]
+    assert files and all("absolute_path" not in file for file in files)
+
+
+def test_an_empty_token_is_refused_and_not_taken_for_none():
+    with pytest.raises(ConfigError, match="a token of 0 characters"):
+        serve([Path("index")], token="")
+
+
+def test_without_a_process_that_decodes_nothing_is_served():
+    with pytest.raises(ConfigError, match="Use --workers 1"):
+        ServeSettings(indexes=(Path("index"),), num_workers=0)
 
 
 class Inline(HTMLParser):

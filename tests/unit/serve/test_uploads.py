@@ -2,7 +2,9 @@
 
 import io
 import os
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_encoder import write_numbered_sound
@@ -33,6 +35,37 @@ def test_the_same_bytes_are_one_upload(uploads, tmp_path):
     first, second = uploads.add(wave(tmp_path, 1).read, "a.wav"), uploads.add(wave(tmp_path, 1).read, "b.wav")
     assert first.hex == second.hex and first.path == second.path
     assert uploads.get(first.hex).facts == first.facts
+
+
+def test_bytes_that_are_there_have_the_name_of_who_sends_them_now(uploads, tmp_path):
+    uploads.add(wave(tmp_path, 1).read, "private.wav")
+    assert uploads.add(wave(tmp_path, 1).read, "mine.wav").name == "mine.wav"
+
+
+def test_an_upload_whose_file_is_gone_can_be_sent_again(uploads, tmp_path):
+    kept = uploads.add(wave(tmp_path, 1).read, "a.wav")
+    kept.path.unlink()
+    with pytest.raises(UnknownIdError, match="Send the file again"):
+        uploads.get(kept.hex)
+    assert uploads.add(wave(tmp_path, 1).read, "a.wav").path.exists()
+
+
+def test_on_a_full_disk_an_upload_is_one_line_and_leaves_nothing(client, tmp_path, monkeypatch):
+    def full(suffix, dir):
+        return os.open("/dev/full", os.O_WRONLY), str(tmp_path / f"x{suffix}")
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    response = client.post("/api/uploads", files={"file": ("a.wav", wave(tmp_path, 1).read())})
+    assert (response.status_code, response.headers["content-type"]) == (507, "application/problem+json")
+    assert "No space left on device" in response.json()["detail"] and "/" not in response.json()["detail"]
+    assert not (tmp_path / "x.partial").exists()
+
+
+def test_many_can_be_sent_at_once(uploads, tmp_path):
+    sounds = [wave(tmp_path, number, seconds=0.2) for number in range(1, 9)]
+    with ThreadPoolExecutor(8) as threads:
+        kept = [*threads.map(lambda sound: uploads.add(sound.read, "a.wav"), [*sounds])]
+    assert len({one.hex for one in kept}) == 8
 
 
 def test_too_many_bytes_seconds_and_pixels_are_refused_and_leave_nothing(uploads, tmp_path):

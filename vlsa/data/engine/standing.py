@@ -47,6 +47,9 @@ class StandingWorkers:
             self._free.put(worker)
             raise NoWorkerFree("the server is stopping; this was not done. Start it again.")
         try:
+            if worker is not None and not worker.process.is_alive():  # it was ended while it waited, for want of memory
+                worker.kill()
+                worker = None
             worker = worker or Worker(self._function)
             worker.give(task)
             value = _outcome(worker, patience_seconds)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vlsa.base.errors import VlsaError
+from vlsa.serve.http.problems import StorageError
 
 KEPT_SECONDS = 30 * 86_400.0
 """How long a deleted collection or moment can be restored."""
@@ -86,7 +87,7 @@ class Collections:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._opened = _opened(self.path)
             except (sqlite3.Error, OSError) as error:
-                raise VlsaError(
+                raise StorageError(
                     f"{self.path}: collections cannot be kept there ({error}). Check the rights and the free space, "
                     "or move the file away."
                 ) from error
@@ -107,12 +108,12 @@ class Collections:
                 self._database.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._database
-                except BaseException:
-                    self._database.execute("ROLLBACK")
-                    raise
-                self._database.execute("COMMIT")
+                    self._database.execute("COMMIT")
+                finally:
+                    if self._database.in_transaction:  # also when it could not be committed, as on a full disk
+                        self._database.execute("ROLLBACK")
             except sqlite3.Error as error:
-                raise VlsaError(
+                raise StorageError(
                     f"{self.path}: the collections could not be changed ({error}); they are as before. Try again."
                 ) from error
 
@@ -121,7 +122,7 @@ class Collections:
             try:
                 return self._database.execute(query, values).fetchall()
             except sqlite3.Error as error:
-                raise VlsaError(f"{self.path}: the collections could not be read ({error}). Try again.") from error
+                raise StorageError(f"{self.path}: the collections could not be read ({error}). Try again.") from error
 
     def all(self) -> list[Collection]:
         """Every collection that is not deleted, the one that was changed last first."""

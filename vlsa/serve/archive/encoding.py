@@ -16,6 +16,7 @@ import numpy as np
 from vlsa.base.errors import VlsaError
 from vlsa.config import num_shared
 from vlsa.serve.archive.open_index import OpenIndex
+from vlsa.serve.http.problems import BusyError
 
 if TYPE_CHECKING:
     from vlsa.data.clip import Clip
@@ -79,6 +80,8 @@ class Models:
         """The row of an item, encoded by the thread together with others of its group. Raises what `run` raises."""
         job = _Job(run, group, item)
         with self._changed:
+            if self._closed:
+                raise BusyError("the server is stopping; nothing was searched. Start it again.")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="encoding", daemon=True)
                 self._thread.start()

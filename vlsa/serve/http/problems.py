@@ -4,9 +4,9 @@ Used by app.py and the routes. What the user can fix is 4xx; paths of this machi
 them.
 """
 
-import os
+import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -30,10 +30,19 @@ class BusyError(VlsaError):
     """The server has too much to do at the moment."""
 
 
+class StorageError(VlsaError):
+    """The server cannot write what it was given, or read it again."""
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk on which nothing more can be written."""
+
+
 STATUS_OF: dict[type[VlsaError], HTTPStatus] = {
     UnknownIdError: HTTPStatus.NOT_FOUND,
     TooMuchError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
     SearchIndexError: HTTPStatus.SERVICE_UNAVAILABLE,
     MediaError: HTTPStatus.UNPROCESSABLE_ENTITY,
     VlsaError: HTTPStatus.BAD_REQUEST,
@@ -81,16 +90,19 @@ def status_of(error: VlsaError) -> HTTPStatus:
     return next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
 
 
-def handle_problems(app: FastAPI, roots: Iterable[str]) -> None:
-    """Answer every error of a request as problem+json. `roots`: folders that are not named in messages."""
-    prefixes = [os.path.join(root, "") for root in roots]
+def handle_problems(app: FastAPI, shown: Callable[[str], str]) -> None:
+    """Answer every error of a request as problem+json. `shown`: a message without the folders of this machine."""
 
     async def of_vlsa(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, VlsaError)
-        detail = str(error)
-        for prefix in prefixes:
-            detail = detail.replace(prefix, "")
-        return problem(status_of(error), detail)
+        return problem(status_of(error), shown(str(error)))
+
+    async def of_disk(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, OSError)
+        if error.errno not in FULL:
+            raise error
+        detail = f"the server cannot keep it ({error.strerror}); nothing was stored. Free some space there."
+        return problem(STATUS_OF[StorageError], detail)
 
     async def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -105,6 +117,7 @@ def handle_problems(app: FastAPI, roots: Iterable[str]) -> None:
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
     app.add_exception_handler(VlsaError, of_vlsa)
+    app.add_exception_handler(OSError, of_disk)
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(RequestValidationError, of_form)
     app.add_exception_handler(Exception, of_all)

@@ -137,7 +137,9 @@ class _Body:
     async def __call__(self) -> Message:
         message = await self._receive()
         self._num_bytes += len(message.get("body", b""))
-        return {"type": "http.request", "body": b"", "more_body": False} if self.is_too_large else message
+        if self.is_too_large and message["type"] == "http.request":
+            return {"type": "http.request", "body": b"", "more_body": False}
+        return message  # also that the client is gone, for which whoever sends a stream waits
 
 
 class _Responses:

@@ -71,6 +71,10 @@ class ServeSettings:
                 "serve: --run and --source with several indexes; whose they are is not clear. Serve one index, or run "
                 "`vlsa index` for each where its footage is now."
             )
+        if self.num_workers < 1:
+            raise ConfigError(
+                f"serve: {self.num_workers} processes that decode; no image could be shown. Use --workers 1 or more."
+            )
         if self.token is not None and len(self.token) < SHORTEST_TOKEN:
             raise ConfigError(
                 f"serve: a token of {len(self.token)} characters; it could be guessed. Use at least {SHORTEST_TOKEN}: "
@@ -86,6 +90,11 @@ class ServeSettings:
     def is_local(self) -> bool:
         """Whether only this machine can connect."""
         return is_loopback(self.host)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether whoever asks sits at this machine: nobody else can connect, and no proxy hands on what others ask."""
+        return self.is_local and not self.allowed_hosts
 
     @property
     def state_folder(self) -> Path:

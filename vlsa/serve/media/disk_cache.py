@@ -37,10 +37,16 @@ class DiskCache:
         data = make()
         self.num_misses += 1
         with suppress(OSError):  # a full disk, or a folder that may not be written, costs time and nothing else
+            self._keep(path, data)
+        return data
+
+    def _keep(self, path: Path, data: bytes) -> None:
+        with self._lock:  # threads that made the same would write into one file
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, data)
-            self._count(len(data))
-        return data
+            self.num_bytes += len(data)
+            if self.num_bytes > self._most_bytes:
+                self._shrink()
 
     def _path(self, key: object) -> Path:
         name = hashlib.blake2b(repr(key).encode(errors="surrogateescape"), digest_size=16).hexdigest()
@@ -48,12 +54,6 @@ class DiskCache:
 
     def _files(self) -> list[Path]:
         return [path for path in self._folder.glob("*/*") if path.is_file()]
-
-    def _count(self, num_bytes: int) -> None:
-        with self._lock:
-            self.num_bytes += num_bytes
-            if self.num_bytes > self._most_bytes:
-                self._shrink()
 
     def _shrink(self) -> None:
         """Remove the files that were not used for longest."""

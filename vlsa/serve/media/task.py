@@ -7,6 +7,7 @@ import resource
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from vlsa.base.errors import MediaError
 from vlsa.data.engine.workers import Heartbeat
 
 
@@ -44,8 +45,15 @@ class Limited:
 
 
 def run_task(limited: Limited, beat: Heartbeat) -> Any:
-    """The value of a task; runs in a decoding process."""
+    """The value of a task; runs in a decoding process. Raises what the task raises, MediaError for want of memory."""
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (limited.worker_bytes, hard))
     beat(limited.label, limited.patience_seconds)
-    return limited.task.run()
+    try:
+        return limited.task.run()
+    except MemoryError as error:
+        raise MediaError(
+            f"{limited.label}: takes more than {limited.worker_bytes / 2**30:.0f} GiB of memory; it cannot be decoded "
+            "here. Make it smaller.",
+            reason="too_long",
+        ) from error

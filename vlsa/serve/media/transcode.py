@@ -1,19 +1,20 @@
 """Media converted while they are played: fragmented MP4 (H.264, AAC) from a time on, made by a process that may die.
 
 Calls export/encode.py in the process; feeds routes/playback.py. The process waits while nobody reads, and ends with the
-last reader. There are so many at a time; when another is wanted, one that nobody has read from for IDLE_SECONDS ends.
+last reader. There are so many at a time; when another is wanted, one that nobody has read from for IDLE_SECONDS ends,
+else it waits a little, since who seeks lets go of one and asks for the next at the same time.
 """
 
 import os
 import resource
-import select
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +26,8 @@ VIDEO_OPTIONS = {"crf": "24", "preset": "superfast", "tune": "zerolatency", "g":
 CONTAINER_OPTIONS = {"movflags": "delay_moov+default_base_moof", "frag_duration": "500000"}
 """A part of the file every half a second, which can be played before the next one is there."""
 IDLE_SECONDS = 5.0
+ROOM_SECONDS = 3.0
+"""How long a conversion may wait for another one to end, before it is refused."""
 PATIENCE_SECONDS = 60.0
 """For the next bytes of a process that is read from; the first ones need a seek, and Python to start."""
 PIECE_BYTES = 1 << 16
@@ -39,28 +42,66 @@ class _Running:
     """When its bytes were handed on, while no more are asked for."""
 
 
+class Wanted:
+    """Whether anybody still waits for a work; it is ended when somebody says, from any thread, that nobody does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.still = True
+        self._end: Callable[[], object] | None = None
+
+    def no_more(self) -> None:
+        """End the work, now or when it begins."""
+        with self._lock:
+            self.still = False
+            if self._end is not None:
+                self._end()
+
+    @contextmanager
+    def or_else(self, end: Callable[[], object]) -> Iterator[None]:
+        """In here, `end` is what ends the work."""
+        with self._lock:
+            self._end = end
+            if not self.still:
+                end()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end = None
+
+
 class Transcoder:
     """Starts conversions, and knows those that run."""
 
     def __init__(self, most: int, worker_bytes: int) -> None:
         self._most, self._worker_bytes = most, worker_bytes
         self._running: list[_Running] = []
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
-    def pieces(self, path: str, start_seconds: float, stop_seconds: float, most_width_px: int) -> Iterator[bytes]:
+    def pieces(
+        self,
+        path: str,
+        start_seconds: float,
+        stop_seconds: float,
+        most_width_px: int,
+        wanted: Wanted | None = None,
+    ) -> Generator[bytes, None, None]:
         """The bytes of a stretch as MP4, as they are made; the process ends when the iterator is closed.
 
-        Raises BusyError, and MediaError for a file that cannot be decoded there, before the first byte.
+        Raises BusyError, and MediaError for a file that cannot be decoded there, before the first byte. There is none
+        of a conversion that is not `wanted` any more.
         """
         arguments = [path, str(start_seconds), str(stop_seconds), str(most_width_px), str(self._worker_bytes)]
-        with self._started(arguments) as running:
+        wanted = wanted or Wanted()
+        with self._started(arguments) as running, wanted.or_else(running.process.kill):
             num_bytes = 0
             while piece := _next_piece(running.process):
                 num_bytes += len(piece)
                 running.unread_since = time.monotonic()
                 yield piece
                 running.unread_since = None
-            if not num_bytes:
+            if not num_bytes and wanted.still:
                 raise MediaError(
                     f"{path}: nothing could be converted from {start_seconds:g} s on; it cannot be played here. "
                     "Choose an earlier time, or download the file.",
@@ -69,7 +110,7 @@ class Transcoder:
 
     @contextmanager
     def _started(self, arguments: list[str]) -> Iterator[_Running]:
-        with self._lock:
+        with self._changed:
             self._make_room()
             running = _Running(_start(arguments))
             self._running.append(running)
@@ -77,23 +118,30 @@ class Transcoder:
             yield running
         finally:
             _end(running.process)
-            with self._lock:
+            with self._changed:
                 if running in self._running:
                     self._running.remove(running)
+                self._changed.notify()
 
     def _make_room(self) -> None:
-        """End the one that was left unread for longest, if there are as many as may be. Raises BusyError."""
-        if len(self._running) < self._most:
-            return
-        now = time.monotonic()
-        idle = [one for one in self._running if one.unread_since and now - one.unread_since > IDLE_SECONDS]
-        if not idle:
+        """Wait for room, if there are as many as may be. Raises BusyError."""
+        if not self._changed.wait_for(self._has_room, ROOM_SECONDS):
             raise BusyError(
                 f"{self._most} videos are being converted, as many as may; this one was not begun. Try again."
             )
+
+    def _has_room(self) -> bool:
+        """Whether another one may start; ends the one that was left unread for longest, if that makes room."""
+        if len(self._running) < self._most:
+            return True
+        now = time.monotonic()
+        idle = [one for one in self._running if one.unread_since and now - one.unread_since > IDLE_SECONDS]
+        if not idle:
+            return False
         oldest = min(idle, key=lambda one: one.unread_since or now)
         oldest.process.kill()
         self._running.remove(oldest)
+        return True
 
     @property
     def num_running(self) -> int:
@@ -116,7 +164,7 @@ def _start(arguments: list[str]) -> "subprocess.Popen[bytes]":
 def _next_piece(process: "subprocess.Popen[bytes]") -> bytes:
     """What comes next; empty at the end, or when nothing comes for long."""
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], PATIENCE_SECONDS)
+    ready = wait([process.stdout], PATIENCE_SECONDS)
     return os.read(process.stdout.fileno(), PIECE_BYTES) if ready else b""
 
 

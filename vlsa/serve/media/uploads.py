@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vlsa.base.errors import MediaError
@@ -63,27 +63,29 @@ class Uploads:
             with os.fdopen(descriptor, "wb") as copy:
                 hex = self._copy(read, copy.write)
             with suppress(UnknownIdError):
-                return self.get(hex)
+                return replace(self.get(hex), name=name)
             facts = self._facts(partial, name)
             path = self._folder / (hex + _suffix(facts, name))
             os.replace(partial, path)
         finally:
             Path(partial).unlink(missing_ok=True)
-        write_atomically(self._folder / f"{hex}.json", json.dumps({"name": name, "facts": asdict(facts)}).encode())
+        known = json.dumps({"name": name, "facts": asdict(facts)}).encode()
+        with self._lock:
+            write_atomically(self._folder / f"{hex}.json", known)
         return Upload(hex, name, path, facts)
 
     def get(self, hex: str) -> Upload:
         """An upload, which stays for another day. Raises UnknownIdError."""
+        unknown = UnknownIdError(f"upload:{hex[:40]}: no such upload; they are kept for a day. Send the file again.")
+        if not _HEX.fullmatch(hex):
+            raise unknown
         try:
-            known = read_json(self._folder / f"{hex}.json") if _HEX.fullmatch(hex) else None
-        except (OSError, ValueError):
-            known = None
-        if known is None:
-            raise UnknownIdError(f"upload:{hex[:40]}: no such upload; they are kept for a day. Send the file again.")
-        facts = UploadFacts(**known["facts"])
-        path = self._folder / (hex + _suffix(facts, known["name"]))
-        with suppress(OSError):
+            known = read_json(self._folder / f"{hex}.json")
+            facts = UploadFacts(**known["facts"])
+            path = self._folder / (hex + _suffix(facts, known["name"]))
             os.utime(path)
+        except (OSError, ValueError) as error:
+            raise unknown from error
         return Upload(hex, known["name"], path, facts)
 
     def _copy(self, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> str:
@@ -112,11 +114,13 @@ class Uploads:
     def _purge(self) -> None:
         """Remove what is a day old, and the oldest beyond the total size."""
         with self._lock:
-            found = [(path.stat().st_mtime, path) for path in self._folder.iterdir() if path.suffix != ".json"]
-            total = 0
-            for modified, path in sorted(found, reverse=True):
-                total += path.stat().st_size
-                if total > self._limits.uploads_bytes or modified < time.time() - KEPT_SECONDS:
+            found, total = [], 0
+            for path in self._folder.iterdir():
+                with suppress(FileNotFoundError):  # another upload has just got its name
+                    found += [(path.stat(), path)] if path.suffix != ".json" else []
+            for state, path in sorted(found, key=lambda one: one[0].st_mtime, reverse=True):
+                total += state.st_size
+                if total > self._limits.uploads_bytes or state.st_mtime < time.time() - KEPT_SECONDS:
                     path.unlink(missing_ok=True)
                     path.with_name(f"{path.name.partition('.')[0]}.json").unlink(missing_ok=True)
 

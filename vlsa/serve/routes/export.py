@@ -3,7 +3,7 @@
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ from vlsa.serve.archive.kept_moments import find_place, kept_moment, place_of
 from vlsa.serve.http.problems import TooMuchError, UnknownIdError
 from vlsa.serve.media.export import CutMoment, Footage, WrittenMoments, zip_bytes, zip_of_clips
 from vlsa.serve.routes.services import Served, Services
-from vlsa.serve.routes.streams import attachment, streamed
+from vlsa.serve.routes.streams import Streamed, attachment
 
 router = APIRouter(prefix="/api", tags=["collections"])
 TYPES = {
@@ -56,8 +56,8 @@ def export(body: ExportBody, served: Served) -> Response:
         raise VlsaError("export: no moment that an index holds; there is nothing to write. Choose some.")
     if body.format == "clips":
         _check_clips(chosen)
-        return streamed(_clips(served, chosen, body.exact), TYPES["zip"], attachment(f"{title}.zip"))
-    task = WrittenMoments(tuple(chosen), f".{body.format}", title, served.settings.is_local)
+        return Streamed(_clips(served, chosen, body.exact), TYPES["zip"], attachment(f"{title}.zip"))
+    task = WrittenMoments(tuple(chosen), f".{body.format}", title, served.settings.is_private)
     files = served.jobs.run(task, "export", TEXT_PATIENCE_SECONDS)
     if len(files) > 1:
         return Response(zip_bytes(files), media_type=TYPES["zip"], headers=attachment(f"{title}.zip"))
@@ -104,7 +104,7 @@ def _check_clips(chosen: Chosen) -> None:
         )
 
 
-def _clips(served: Services, chosen: Chosen, exact: bool) -> Iterator[bytes]:
+def _clips(served: Services, chosen: Chosen, exact: bool) -> Generator[bytes, None, None]:
     """The bytes of a zip of clips, as they are cut."""
     with served.jobs.slot(), tempfile.TemporaryDirectory() as folder:
         tasks = [CutMoment(footage, moment, folder, exact) for footage, moment in chosen]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from vlsa.base.errors import VlsaError
+from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.retrieve.index.facts import FACTS_NAME, PENDING_NAME
 from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.retrieve.index.query import TARGETS, compared_with
@@ -26,13 +26,20 @@ MOST_FILES = 1000
 
 @router.get("/indexes")
 def indexes(served: Served) -> dict[str, Any]:
-    """All indexes of the page: what is in them, what a question can be made of, and what a filter can name."""
-    return {"indexes": [_described(index) for index in served.catalogue]}
+    """All indexes of the page: what is in them, what a question can be made of, and what a filter can name.
 
-
-def _described(index: OpenIndex) -> dict[str, Any]:
-    index.follow_model()
-    return index.reading(partial(_describe, index))
+    One that cannot be read now is left out; /api/state says why.
+    """
+    found, problems = [], []
+    for index in served.catalogue:
+        try:
+            index.follow_model()
+            found.append(index.reading(partial(_describe, index)))
+        except SearchIndexError as error:
+            problems.append(error)
+    if not found:
+        raise problems[0]
+    return {"indexes": found}
 
 
 def _describe(index: OpenIndex, tables: SearchTables) -> dict[str, Any]:
@@ -101,7 +108,7 @@ def files(
     found = served.catalogue.index(index)
     kept = found.reading(lambda tables: found.files()).kept(where)
     shown = _sorted(kept, sort)[offset : offset + limit]
-    is_local = served.settings.is_local
+    is_local = served.settings.is_private
     return {"files": [describe_file(found, file, is_local=is_local) for file in shown], "total": len(kept)}
 
 

@@ -76,8 +76,8 @@ def windows(
     asked = [int(number) for number in numbers.split(",")]
     if len(asked) > MOST_WINDOWS:
         raise VlsaError(f"map: {len(asked)} windows; {MOST_WINDOWS} can be asked for at once. Ask for fewer.")
-    moments = found.reading(lambda tables: _moments(found, tables, asked, state))
-    return {"moments": [describe_moment(found, moment, found.files().by_path) for moment in moments]}
+    moments, files = found.reading(lambda tables: (_moments(found, tables, asked, state), found.files()))
+    return {"moments": [describe_moment(found, moment, files.by_path) for moment in moments]}
 
 
 @router.post("/{index}/scores", response_class=Response)

@@ -24,7 +24,7 @@ def moments(moment_id: str, served: Served) -> dict[str, Any]:
     if asked.start_seconds >= (file.duration_seconds or np.inf):
         raise UnknownIdError(f"{moment_id}: starts after the end of its file; there is nothing. Search again.")
     around = index.reading(lambda tables: _around(index, tables, asked, file.path))
-    return around | {"file": describe_file(index, file, is_local=served.settings.is_local)}
+    return around | {"file": describe_file(index, file, is_local=served.settings.is_private)}
 
 
 def _around(index: OpenIndex, tables: SearchTables, asked: MomentId, path: str) -> dict[str, Any]:

@@ -4,17 +4,19 @@ import os
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media.probe import LONGEST_FILE_SECONDS
 from vlsa.serve.archive.describe import media_type
 from vlsa.serve.archive.ids import MediaId
 from vlsa.serve.media.playable import EVERYWHERE, Verdict, abilities, verdict
+from vlsa.serve.media.transcode import Wanted
 from vlsa.serve.routes.media import found_file
-from vlsa.serve.routes.services import Served
-from vlsa.serve.routes.streams import streamed
+from vlsa.serve.routes.services import Served, Services
+from vlsa.serve.routes.streams import Streamed, unless_gone
 
 router = APIRouter(tags=["media"])
 CONVERTED = "video/mp4"
@@ -57,16 +59,23 @@ def playback(
 
 
 @router.get("/media/{media_id}/stream", response_class=StreamingResponse)
-def stream(
+async def stream(
     media_id: str,
     served: Served,
+    request: Request,
     start: Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False, description="Seconds of the file.")] = 0.0,
     width: Annotated[int, Query(ge=160, le=1920, description="Wider frames are made smaller.")] = 1280,
 ) -> StreamingResponse:
     """A file from a time on, converted to fragmented MP4 (H.264, AAC). Time 0 of it is `start`."""
+    wanted = Wanted()
+    async with unless_gone(request, wanted.no_more):
+        return await run_in_threadpool(_converted, served, media_id, start, width, wanted)
+
+
+def _converted(served: Services, media_id: str, start: float, width: int, wanted: Wanted) -> StreamingResponse:
     found = found_file(served, MediaId.parse(media_id))
     stop = (found.facts.duration_seconds or LONGEST_FILE_SECONDS) + REST_SECONDS
     if start >= stop:
         raise MediaError(f"{found.facts.path}: ends before {start:g} s; there is nothing to play. Choose another time.")
-    pieces = served.transcoder.pieces(found.path, start, stop, width)
-    return streamed(pieces, CONVERTED, {"Cache-Control": "no-store", "Accept-Ranges": "none"})
+    pieces = served.transcoder.pieces(found.path, start, stop, width, wanted)
+    return Streamed(pieces, CONVERTED, {"Cache-Control": "no-store", "Accept-Ranges": "none"})

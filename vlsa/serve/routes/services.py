@@ -3,6 +3,7 @@
 Reads the settings; a route takes it as an argument (`Served`).
 """
 
+import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from vlsa.data.engine.standing import NoWorkerFree, StandingWorkers
 from vlsa.serve.archive.asking import Asking, Places
 from vlsa.serve.archive.catalogue import Catalogue
 from vlsa.serve.archive.collections import Collections
+from vlsa.serve.archive.describe import without_folders
 from vlsa.serve.archive.encoding import Models
 from vlsa.serve.archive.maps import Maps
 from vlsa.serve.http.metrics import Metrics
@@ -113,6 +115,12 @@ class Services:
     def _warm_up_worker(self) -> None:
         with suppress(VlsaError):
             self.decode(WarmUp(), "start")
+
+    def shown(self, message: str) -> str:
+        """A message that names no folder of this disk."""
+        for index in self.catalogue:
+            message = without_folders(message, index)
+        return message.replace(os.path.join(self.settings.state_folder, ""), "")
 
     def check_size(self, k: int) -> None:
         """Raises VlsaError for more answers than one may ask for at once."""

@@ -20,7 +20,7 @@ export function front(info) {
 function ways(info) {
   const can = info.can_ask ?? {};
   const all = [
-    ["text", "Words", "“a bell rings twice”. What stands in quotation marks has to be said."],
+    ["text", "Words", "“a green star”. What stands in quotation marks has to be said."],
     ["audio", "A sound", "Drop a recording, or use the microphone: what sounds like it is found."],
     ["video", "A picture or clip", "Drop a frame or a clip: what looks like it is found."],
   ].filter(([name]) => !(name in can) || can[name].length);

@@ -63,7 +63,7 @@ const timeTaken = milliseconds =>
   (milliseconds < 1000 ? `${Math.max(Math.round(milliseconds), 1)} ms` : `${(milliseconds / 1000).toFixed(1)} s`);
 
 function notes(answer) {
-  return answer.notes?.length ? el("ul", { class: "notes" }, [...new Set(answer.notes)].map(note => el("li", {}, note))) : null;
+  return answer.notes?.length ? el("ul", { class: "notes" }, answer.notes.map(note => el("li", {}, note))) : null;
 }
 
 function more(answer, { question, grow }) {

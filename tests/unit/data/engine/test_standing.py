@@ -1,8 +1,10 @@
 """Worker processes that stay: values, errors, deaths and hangs, one task at a time from many threads."""
 
 import os
+import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,16 @@ def test_a_process_that_dies_or_hangs_is_one_error_and_is_replaced(workers, task
     with pytest.raises(MediaError) as caught:
         call(workers, task, patience_seconds=0.2)
     assert caught.value.reason == reason
+    assert call(workers, "work") != first
+
+
+def test_a_process_that_was_killed_while_it_waited_costs_no_task(workers):
+    first = call(workers, "work")
+    os.kill(first, signal.SIGKILL)
+    state, give_up = Path(f"/proc/{first}/stat"), time.monotonic() + 30
+    while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < give_up, "it does not die"
+        time.sleep(0.01)
     assert call(workers, "work") != first
 
 
