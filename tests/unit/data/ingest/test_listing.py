@@ -106,7 +106,7 @@ def test_a_name_that_is_nearly_right_is_suggested(tmp_path: Path):
 
 def test_animations_are_media_and_still_images_are_not(tmp_path: Path):
     images = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (0, 100, 200)]
-    for name in ("a.gif", "b.webp"):
+    for name in ("a.gif", "b.webp", ".hidden.webp"):
         images[0].save(tmp_path / name, save_all=True, append_images=images[1:], duration=300)
     images[0].save(tmp_path / "c.webp")
     images[0].save(tmp_path / "d.png")
