@@ -263,6 +263,15 @@ def test_the_map_shows_every_window_and_plays_what_is_chosen(page):
     expect(page.get_by_role("list", name="Colours")).to_contain_text("most like the question")
 
 
+def test_a_map_that_could_not_be_made_says_why_and_is_made_when_one_tries_again(page):
+    failed = {"index": "index", "status": "failed", "progress": 0.0, "problem": "its process ended early"}
+    page.route("**/api/map/*", lambda route: route.fulfill(json=failed))
+    page.goto("/?view=map")
+    expect(page.locator(".empty")).to_contain_text("its process ended early")
+    with page.expect_request(lambda request: request.method == "POST" and "/api/map/" in request.url):
+        page.get_by_role("button", name="Try again").click()
+
+
 @pytest.mark.parametrize(
     ("address", "scheme"),
     [*((address, "light") for address in (*ADDRESSES, "MOMENT")), ("/?q=ferry", "dark"), ("MOMENT", "dark")],

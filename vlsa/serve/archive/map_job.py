@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8, UInt16
+from jaxtyping import Float32, UInt8, UInt16
 
 from vlsa.base.files import write_atomically
 from vlsa.data.engine.workers import Heartbeat
-from vlsa.retrieve.search.answer import Searched
+from vlsa.retrieve.search.searched import Searched
 from vlsa.serve.archive.map_layout import Layout
 
 POINT = np.dtype(
@@ -60,7 +60,7 @@ def make_map(task: MapTask, beat: Heartbeat) -> str:
     index = Index.open(task.index_path, source=task.source)
     searched, _ = read_searched(index)
     key = map_key(index.facts)
-    vectors = searched.vectors["media"]
+    vectors = fused(searched)
     layout = lay_out(vectors, lambda share, what: beat(f"{share} {what}", PATIENCE_SECONDS))
     folders, numbers = folders_of(searched.paths)
     points = as_points(searched, layout, numbers[searched.windows.file])
@@ -68,6 +68,14 @@ def make_map(task: MapTask, beat: Heartbeat) -> str:
     write_atomically(Path(task.folder, f"{task.name}-{key}.points"), points.tobytes())
     write_atomically(Path(task.folder, f"{task.name}-{key}.json"), json.dumps(about).encode())
     return key
+
+
+def fused(searched: Searched) -> Float32[np.ndarray, "N D"]:
+    """Video and audio of each window as one vector of length 1; zeros where there is neither."""
+    both = np.zeros((len(searched.windows), 1), np.float32)
+    for name in ("video", "audio"):
+        both = both + searched.vectors[name]
+    return (both * searched.fused_scale[:, None]).astype(np.float32)
 
 
 def folders_of(paths: Sequence[str]) -> tuple[list[str], UInt16[np.ndarray, " F"]]:
@@ -95,5 +103,5 @@ def _modalities(searched: Searched) -> UInt8[np.ndarray, " N"]:
     from vlsa.retrieve.search.texts import of_windows
 
     shown = of_windows(searched.text_places, np.ones(len(searched.texts)), searched.windows)
-    has = (~searched.absent["video"], ~searched.absent["audio"], ~np.isnan(shown))
+    has = (searched.present["video"], searched.present["audio"], ~np.isnan(shown))
     return sum((there.astype(np.uint8) << bit for bit, there in enumerate(has)), np.zeros(len(shown), np.uint8))

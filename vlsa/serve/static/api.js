@@ -24,7 +24,7 @@ async function sent(path, options = {}) {
   throw new Problem(titleOf(answer.status), detail, answer.status);
 }
 
-const TITLES = { 404: "Not there", 413: "Too large", 429: "Too much at once", 503: "Busy" };
+const TITLES = { 404: "Not there", 413: "Too large", 429: "Too much at once", 503: "Busy", 507: "The disk of the server is full" };
 
 function titleOf(status) {
   return TITLES[status] ?? (status >= 500 ? "The server failed" : "That cannot be asked");

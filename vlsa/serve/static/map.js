@@ -32,21 +32,21 @@ async function show(view, state) {
   await load(view, view.ended.signal);
 }
 
-async function load(view, signal) {
+async function load(view, signal, again = false) {
   try {
     let state = await get(urls.map(view.index.name));
-    if (state.status === "absent") state = await post(urls.map(view.index.name), {});
+    if (state.status === "absent" || (again && state.status === "failed")) state = await post(urls.map(view.index.name), {});
     while (state.status === "running" && !signal.aborted) {
       drawWaiting(view, state);
       await new Promise(done => { setTimeout(done, AGAIN_MS); });
       state = await get(urls.map(view.index.name));
     }
     if (signal.aborted) return;
-    if (state.status !== "ready") throw new Error(state.reason || "The map could not be made.");
+    if (state.status !== "ready") throw new Error(state.problem || "The map could not be made.");
     const points = readPoints(await getBytes(state.url_points || urls.map(view.index.name, "/points")));
     if (!signal.aborted) draw(view, state, points, signal);
   } catch (problem) {
-    if (!signal.aborted) replace(view.node, empty("There is no map", problem.message, el("button", { type: "button", onclick: () => load(view, signal) }, "Try again")));
+    if (!signal.aborted) replace(view.node, empty("There is no map", problem.message, el("button", { type: "button", onclick: () => load(view, signal, true) }, "Try again")));
   }
 }
 

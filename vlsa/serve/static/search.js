@@ -11,6 +11,7 @@ import { front } from "./front.js";
 
 const answers = new Map();
 const MOST_ANSWERS = 20;
+const KEPT_MS = 60000; // the index may be written meanwhile
 
 /** Builds the view once; `show(state)` brings it to a question of the address. */
 export function searchView(app) {
@@ -107,13 +108,14 @@ async function run(view, state) {
   const body = { index: view.index.name, question: toApi(state.question, view.index) };
   const key = JSON.stringify(body);
   const draw = answer => drawAnswer(view, answer);
-  if (answers.has(key)) return draw(answers.get(key));
+  const known = answers.get(key);
+  if (known && Date.now() - known.at < KEPT_MS) return draw(known.answer);
   const showWaiting = later(() => { if (view.running === running) waiting(view.out); }, 120);
   showWaiting();
   view.out.setAttribute("aria-busy", "true");
   try {
     const answer = await post("/api/search", body, { signal: running.signal });
-    answers.set(key, answer);
+    answers.set(key, { answer, at: Date.now() });
     if (answers.size > MOST_ANSWERS) answers.delete(answers.keys().next().value);
     if (view.running === running) draw(answer);
   } catch (problem) {
