@@ -93,7 +93,7 @@ def tasks(rows: Sequence[ClipRow], window: WindowSpec) -> list[tuple[ClipRow, ..
         of_file = list(group)
         frames = window.num_frames * len(window.stretches(of_file[0].stop_seconds - of_file[0].start_seconds))
         frame_bytes = 3 * window.short_side_px**2 * 16 / 9
-        num_rows = int(min(max(TASK_BYTES / (frames * frame_bytes), 1), MOST_ROWS_PER_TASK))
+        num_rows = int(min(max(TASK_BYTES / max(frames * frame_bytes, 1), 1), MOST_ROWS_PER_TASK))
         found += (tuple(of_file[k : k + num_rows]) for k in range(0, len(of_file), num_rows))
     return found
 

@@ -41,8 +41,18 @@ def batches_of(clips: TrainingClips, first_step: int = 0) -> list[Batch]:
         return list(batches)
 
 
+BEFORE: set[multiprocessing.process.BaseProcess] = set()
+"""Processes that other tests of this worker have left, such as a decoder that waits for its next file."""
+
+
+@pytest.fixture(autouse=True)
+def processes_before() -> None:
+    BEFORE.clear()
+    BEFORE.update(multiprocessing.active_children())
+
+
 def two_readers() -> list[multiprocessing.process.BaseProcess]:
-    readers = multiprocessing.active_children()
+    readers = [process for process in multiprocessing.active_children() if process not in BEFORE]
     assert len(readers) == 2
     return readers
 
