@@ -124,10 +124,10 @@ def ask_raw(app, raw_path):
     """GET with a path as it is, which clients would tidy up; as uvicorn hands it on."""
     import anyio
 
-    answer = {"status": 0, "body": b""}
+    answer, messages = {"status": 0, "body": b""}, [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive():
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return messages.pop() if messages else await anyio.sleep_forever()
 
     async def send(message):
         answer["status"] = message.get("status", answer["status"])
