@@ -19,7 +19,8 @@ export function listenForKeys(app) {
 
 function toBox(app, event) {
   event.preventDefault();
-  if (app.view !== "search") app.go({ view: "search", index: app.chosen() });
+  if (app.view === "search") return app.views.search.focusBox(); // at once: the next letter is for the box
+  app.go({ view: "search", index: app.chosen() });
   setTimeout(() => app.views.search?.focusBox());
 }
 
