@@ -83,7 +83,7 @@ class Client:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self.address + path, body, headers)
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
+            with _OPENER.open(request, timeout=PATIENCE_SECONDS) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             with error:
@@ -93,6 +93,16 @@ class Client:
                 f"{self.address}: does not answer as a server of vlsa ({error}); nothing was found. "
                 "Start it with `vlsa serve INDEX`."
             ) from error
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an error: it could lead the token to another host."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
 
 
 def moment_of(value: Mapping[str, Any]) -> Moment:

@@ -3,7 +3,9 @@
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from fake_encoder import FakeEncoder, write_numbered_sound
@@ -73,3 +75,24 @@ def test_the_command_serves_until_it_is_interrupted(archive, tmp_path):
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 0 and "Traceback" not in rest
+
+
+def test_a_redirect_is_an_error_and_leads_the_token_nowhere():
+    asked = []
+
+    class Redirecting(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", f"http://localhost:{self.server.server_port}/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(vlsa.VlsaError, match="answers with status 302"):
+            vlsa.Client(f"http://127.0.0.1:{server.server_port}", token="secret").indexes()
+        server.shutdown()
+    assert asked == ["/api/indexes"]

@@ -97,3 +97,9 @@ def test_an_index_that_was_made_again_by_another_model_is_opened_again(models, t
         models.load(index)
     assert index.facts["model"]["fingerprint"] == Another.fingerprint
     assert index.reading(lambda tables: len(tables.files)) == 6
+
+
+def test_an_encoder_with_a_wrong_number_of_rows_fails_its_question_and_not_the_next(models):
+    with pytest.raises(ValueError, match="zip"):
+        models.encode(lambda items: [], ("index",), "one")
+    assert models.encode(lambda items: [len(item) for item in items], ("index",), "two") == 3

@@ -47,12 +47,14 @@ class StandingWorkers:
             self._free.put(worker)
             raise NoWorkerFree("the server is stopping; this was not done. Start it again.")
         try:
-            if worker is not None and not worker.process.is_alive():  # it was ended while it waited, for want of memory
-                worker.kill()
-                worker = None
-            worker = worker or Worker(self._function)
-            worker.give(task)
-            value = _outcome(worker, patience_seconds)
+            idle, worker = worker, worker or Worker(self._function)
+            try:
+                value = _value(worker, task, patience_seconds)
+            except _LostTask as lost:
+                if idle is None or lost.begun:
+                    raise
+                worker = Worker(self._function)  # the other was ended while it waited, for want of memory, say
+                value = _value(worker, task, patience_seconds)
         except VlsaError as error:
             if worker is not None and not isinstance(error, _LostTask):
                 worker.busy = False  # it raised, and waits for the next task
@@ -86,8 +88,17 @@ class StandingWorkers:
 class _LostTask(MediaError):
     """A task whose process died or hung."""
 
+    def __init__(self, lost: Lost) -> None:
+        super().__init__(
+            f"{lost.label or 'a file'}: {lost.message} while decoding; there is nothing to show. "
+            "Check that the file plays elsewhere.",
+            reason=lost.reason,
+        )
+        self.begun = bool(lost.label) or lost.reason != "crashed"
 
-def _outcome(worker: Worker, patience_seconds: float) -> Any:
+
+def _value(worker: Worker, task: Any, patience_seconds: float) -> Any:
+    worker.give(task)
     last: float | None = None  # counted from the first beat, since starting the process takes time too
     while True:
         deadline = worker.deadline if last is None else min(worker.deadline, last)
@@ -96,9 +107,5 @@ def _outcome(worker: Worker, patience_seconds: float) -> Any:
         if isinstance(event, Done):
             return event.value
         if isinstance(event, Lost):
-            raise _LostTask(
-                f"{event.label or 'a file'}: {event.message} while decoding; there is nothing to show. "
-                "Check that the file plays elsewhere.",
-                reason=event.reason,
-            )
+            raise _LostTask(event)
         last = last or time.monotonic() + patience_seconds

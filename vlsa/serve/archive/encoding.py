@@ -112,7 +112,7 @@ class Models:
 def _run(jobs: Sequence[_Job]) -> None:
     """Encode, and give each its row or its error; where one of several fails, each is encoded alone."""
     try:
-        rows = jobs[0].run([job.item for job in jobs])
+        rows = [*zip(jobs, jobs[0].run([job.item for job in jobs]), strict=True)]
     except Exception as error:  # is raised where the job came from
         if len(jobs) == 1:
             jobs[0].done.set_exception(error)
@@ -120,7 +120,7 @@ def _run(jobs: Sequence[_Job]) -> None:
             for job in jobs:
                 _run([job])
     else:
-        for job, row in zip(jobs, rows, strict=True):
+        for job, row in rows:
             job.done.set_result(row)
 
 

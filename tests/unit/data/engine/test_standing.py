@@ -1,6 +1,5 @@
 """Worker processes that stay: values, errors, deaths and hangs, one task at a time from many threads."""
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -56,10 +55,6 @@ def test_a_process_that_dies_or_hangs_is_one_error_and_is_replaced(workers, task
 def test_a_process_that_was_killed_while_it_waited_costs_no_task(workers):
     first = call(workers, "work")
     os.kill(first, signal.SIGKILL)
-    give_up = time.monotonic() + 30
-    while first in {process.pid for process in multiprocessing.active_children()}:
-        assert time.monotonic() < give_up, "it does not die"
-        time.sleep(0.01)
     assert call(workers, "work") != first
 
 
