@@ -8,7 +8,7 @@ vectors: an exact product in NumPy, and faiss (exact, and its HNSW and IVF-SQ8) 
 row numbers alone. Recall@10 is the share of the ten windows with the highest cosines that is found.
 
 Run: python bench/search.py [--rows 100000] [--num-spaces 1] [--vectors float32] [--index FOLDER] [--out FILE]
-FOLDER keeps the index for another run. A minute for 100,000 rows; ten for a million. The last line is one JSON record.
+FOLDER keeps the index. A minute for 100,000 rows; ten for a million. The last line is one JSON record.
 """
 
 import argparse
