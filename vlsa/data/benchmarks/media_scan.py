@@ -90,7 +90,9 @@ def _read_notes(folder: Path, path: Path) -> Iterator[tuple[str, "ScannedFile"]]
         for line in file:
             try:
                 note = json.loads(line)
-                name, state, found = note["name"], note["state"], ScannedFile(**(note["found"] | {"cues": ()}))
+                facts = note["found"]
+                facts |= {"cues": (), "remarks": tuple((reason, message) for reason, message in facts["remarks"])}
+                name, state, found = note["name"], note["state"], ScannedFile(**facts)
             except (ValueError, TypeError, KeyError):
                 continue
             if state == _state(folder / name):
