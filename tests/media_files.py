@@ -74,10 +74,10 @@ def write_media(
             stereo = np.atleast_2d(sound)
             stream = container.add_stream(audio_codec, rate=rate_hz)
             stream.codec_context.layout = "mono" if len(stereo) == 1 else "stereo"
-            writers.append((stream, list(_audio_frames(stereo, rate_hz, start_seconds + sound_offset_seconds))))
+            writers.append((stream, list(audio_frames(stereo, rate_hz, start_seconds + sound_offset_seconds))))
         if cues:
             _mux_cues(container, container.add_mux_stream("mov_text"), cues)
-        _mux_in_turn(container, writers)
+        mux_in_turn(container, writers)
     return path
 
 
@@ -97,7 +97,7 @@ def _video_frames(pictures: Sequence[np.ndarray], times: np.ndarray) -> Iterator
         yield float(seconds), frame
 
 
-def _audio_frames(sound: np.ndarray, rate_hz: int, offset_seconds: float) -> Iterator[tuple[float, Any]]:
+def audio_frames(sound: np.ndarray, rate_hz: int, offset_seconds: float) -> Iterator[tuple[float, Any]]:
     layout = "mono" if len(sound) == 1 else "stereo"
     for start in range(0, sound.shape[1], 1024):
         part = np.ascontiguousarray(sound[:, start : start + 1024])
@@ -107,7 +107,7 @@ def _audio_frames(sound: np.ndarray, rate_hz: int, offset_seconds: float) -> Ite
         yield offset_seconds + start / rate_hz, frame
 
 
-def _mux_in_turn(container: Any, writers: list[tuple[Any, list[tuple[float, Any]]]]) -> None:
+def mux_in_turn(container: Any, writers: list[tuple[Any, list[tuple[float, Any]]]]) -> None:
     """Encode all streams by time, so that the muxer can interleave them."""
     jobs = [(seconds, k, frame) for k, (_, frames) in enumerate(writers) for seconds, frame in frames]
     jobs.sort(key=lambda job: job[:2])
@@ -146,8 +146,8 @@ def write_tracks(
             stream = container.add_stream("flac", rate=rate_hz)
             stream.codec_context.layout = "mono"
             stream.disposition = av.stream.Disposition(disposition)
-            writers.append((stream, list(_audio_frames(sound[None], rate_hz, 0.0))))
-        _mux_in_turn(container, writers)
+            writers.append((stream, list(audio_frames(sound[None], rate_hz, 0.0))))
+        mux_in_turn(container, writers)
     return path
 
 
@@ -207,41 +207,6 @@ def write_flash_and_beep(
         sound_offset_seconds=sound_offset_seconds,
         **options,
     )
-
-
-def write_flash_and_beep_in(
-    path: Path,
-    video_codec: str | None,
-    audio_codec: str | None,
-    *,
-    pixel_format: str = "yuv420p",
-    size_px: tuple[int, int] = (64, 48),
-    rate_hz: int = RATE_HZ,
-    layout: str = "mono",
-    video_options: dict[str, str] | None = None,
-    bit_rate: int | None = None,
-) -> Path:
-    """1.6 s at 25 a second in any pair of codecs: white, and a 1 kHz beep, from 0.8 to 1.0 s."""
-    writers: list[tuple[Any, list[tuple[float, Any]]]] = []
-    with av.open(str(path), "w") as container:
-        if video_codec is not None:
-            video = container.add_stream(video_codec, rate=25, options=video_options or {})
-            video.width, video.height, video.pix_fmt = *size_px, pixel_format
-            pictures = [grey(235 if 20 <= k < 25 else 16, *size_px) for k in range(40)]
-            frames = [av.VideoFrame.from_ndarray(picture).reformat(format=pixel_format) for picture in pictures]
-            for number, frame in enumerate(frames):
-                frame.pts, frame.time_base = number, Fraction(1, 25)
-            writers.append((video, [(number / 25, frame) for number, frame in enumerate(frames)]))
-        if audio_codec is not None:
-            stream = container.add_stream(audio_codec, rate=rate_hz, options={"strict": "-2"})
-            stream.codec_context.layout = layout
-            if bit_rate is not None:
-                stream.bit_rate = bit_rate
-            beep = tone(1.6, on_seconds=[(0.8, 1.0)], rate_hz=rate_hz)
-            channels = np.tile(beep, (2 if layout == "stereo" else 1, 1))
-            writers.append((stream, list(_audio_frames(channels, rate_hz, 0.0))))
-        _mux_in_turn(container, writers)
-    return path
 
 
 def onsets(sound: np.ndarray, rate_hz: int, threshold: float = 0.1, quiet_seconds: float = 0.1) -> list[float]:

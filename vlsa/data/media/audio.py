@@ -8,7 +8,7 @@ import bisect
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import av
@@ -80,6 +80,11 @@ class _Heard:
     rate_hz: int
     channels: Float32[np.ndarray, "C N"]
 
+    @property
+    def duration_seconds(self) -> float:
+        """How long it sounds."""
+        return self.channels.shape[1] / self.rate_hz
+
 
 def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int) -> ReadSound | None:
     """The audio between two times of the source.
@@ -121,11 +126,23 @@ def _hear(source: Source, start_seconds: float, stop_seconds: float) -> tuple[li
     heard: list[_Heard] = []
     num_bad = None
     for timed in frames:
-        num_bad = source.num_bad if num_bad is None else num_bad  # the first packets after a seek may lack their past
+        if num_bad is None:  # the first packets after a seek may lack their past
+            early = source.bad_seconds[source.num_bad_before :]
+            num_bad = source.num_bad - any(bad >= timed.seconds for bad in early)
         if timed.seconds >= stop_seconds + EDGE_SECONDS:
             break
         heard.append(_Heard(timed.seconds, timed.frame.sample_rate, channels_of(timed.frame)))
-    return heard, num_bad is None or source.num_bad > num_bad
+    return _timed(heard), num_bad is None or source.num_bad > num_bad
+
+
+def _timed(heard: Sequence[_Heard]) -> list[_Heard]:
+    """Frames without a time end where the next one that has a time starts: before them, some may have been lost."""
+    timed = list(heard)
+    for number in reversed(range(len(timed) - 1)):
+        one, following = timed[number], timed[number + 1]
+        if math.isnan(one.seconds) and not math.isnan(following.seconds):
+            timed[number] = replace(one, seconds=following.seconds - one.duration_seconds)
+    return timed
 
 
 def _in_order(heard: Sequence[_Heard]) -> bool:

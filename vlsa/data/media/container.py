@@ -9,18 +9,18 @@ import contextlib
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import av
-import av.logging
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media import streams
-from vlsa.data.media.file_checks import check_file, encrypted, explain, out_of_memory
+from vlsa.data.media.file_checks import check_file, encrypted, out_of_memory
+from vlsa.data.media.key_packets import from_key_packet
+from vlsa.data.media.opening import check_streams, open_container
 from vlsa.data.media.parts import Parts
-from vlsa.data.media.suffixes import FORMATS
 
 Kind = Literal["video", "audio"]
 MAX_BAD_PACKETS = 200
@@ -29,14 +29,12 @@ HOLE_SECONDS = 0.25
 """A damaged packet may cost this much video or audio; more, and the clip is rejected."""
 SEEK_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0)
 """A seek may land too late (MPEG-TS, MPEG-PS): further tries start this much earlier, the last at the start."""
-ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
-"""MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
 SOUNDING_SECONDS = 60.0
 """Audio that is silent for so long from its start on gives way to another stream."""
+NEED_KEY_FRAMES = frozenset({"flv", "h263", "mpeg4", "msmpeg4", "msmpeg4v1", "msmpeg4v2", "wmv1", "wmv2"})
+"""Of which the decoder makes an image without the frame that another was to change. (H.264 and HEVC wait for one.)"""
 JOIN_SECONDS = 0.5
 """Before the place where time stamps start again, a packet that looks broken is cut off by the join, not damaged."""
-
-av.logging.set_libav_level(av.logging.PANIC)  # libav would write to stderr about every odd byte
 
 
 class CannotShare(Exception):
@@ -56,18 +54,25 @@ class Source:
     """An open media file. Make it with `open_media`; a `Source` lives in one thread of one process."""
 
     def __init__(
-        self, path: str, container: Any, audio_index: int | None = None, shifts_seconds: Sequence[float] = (0.0,)
+        self,
+        path: str,
+        container: Any,
+        audio_index: int | None = None,
+        shifts_seconds: Sequence[float] = (0.0,),
+        seeks_exactly: bool = True,
     ) -> None:
         self.path = path
         self.bad_seconds: list[float] = []
         """When the packets so far that could not be read or decoded whole should have been shown; nan = not known."""
         self._audio_index = audio_index
         self._shifts_seconds = shifts_seconds
+        self._may_seek = seeks_exactly and len(shifts_seconds) == 1  # by time, which part would not be known
         self._adopt(container)
 
     def _adopt(self, container: Any) -> None:
         self.container = container
         self._is_fresh = True
+        self.num_bad_before = self.num_bad  # those from before the last seek
         self.zero_seconds = (container.start_time or 0) / 1_000_000
         audios = [s for s in container.streams.audio if self._audio_index in (None, s.index)]
         candidates = audios[:1] if self._audio_index is not None else streams.audio_candidates(container)
@@ -77,7 +82,7 @@ class Source:
         for stream in filter(None, self._streams.values()):
             stream.thread_type = "NONE"  # many processes, one thread each: frame threads would fight over the cores
             stream.codec_context.thread_count = 1
-            stream.codec_context.options = {"err_detect": "explode"}  # else damage is painted over, and not reported
+            stream.codec_context.options = {"err_detect": "crccheck+explode"}  # else damage passes, or is painted over
 
     @property
     def num_bad(self) -> int:
@@ -153,8 +158,13 @@ class Source:
 
         `may_skip(seconds)` says of a packet whether frames that no other frame needs may be left out there.
         """
+        return self._decoded(kind, self.packets(self.stream(kind)), may_skip)
+
+    def _decoded(
+        self, kind: Kind, packets: Iterable[Any], may_skip: Callable[[float], bool] | None = None
+    ) -> Iterator[TimedFrame]:
         stream = self.stream(kind)
-        for packet in self.packets(stream):
+        for packet in packets:
             if may_skip is not None and packet.pts is not None:
                 seconds = self.seconds(packet.pts, stream)
                 stream.codec_context.skip_frame = "NONREF" if may_skip(seconds) else "DEFAULT"
@@ -172,19 +182,42 @@ class Source:
         may_skip: Callable[[float], bool] | None = None,
     ) -> Iterator[TimedFrame]:
         """Frames from one that starts at or before `seconds` on (else from the stream's first); mostly by one seek."""
-        if len(self._shifts_seconds) > 1:  # a seek by time would not know which part is meant
-            self.reopen()
-            return self.frames(kind)
+        if not self._may_seek:
+            return self._frames_from_key_packet(kind, seconds - pre_roll_seconds)
         needed = max(seconds, self.start_seconds(kind)) + tolerance_seconds
         starts = [seconds - pre_roll_seconds - back for back in SEEK_BACK_SECONDS]
         for start in [*(start for start in starts if start > 0), 0.0]:
             self._seek(kind, start)
             frames = self.frames(kind, may_skip)
             first = next(frames, None)
-            if first is not None and not first.seconds > needed:
+            if first is not None and not first.seconds > needed and self._may_be_first(kind, first):
                 return itertools.chain([first], frames)
         self.reopen()
         return self.frames(kind, may_skip)
+
+    def _frames_from_key_packet(self, kind: Kind, seconds: float) -> Iterator[TimedFrame]:
+        """Frames from one that starts at or before `seconds` on, without a seek."""
+        self.reopen()
+        packets = self.packets(self.stream(kind))
+        frames = self._decoded(kind, from_key_packet(packets, seconds, self._packet_seconds))
+        first = next(frames, None)
+        if first is None or self._may_be_first(kind, first):
+            return itertools.chain(filter(None, [first]), frames)
+        self.reopen()
+        return self.frames(kind)
+
+    def _may_be_first(self, kind: Kind, first: TimedFrame) -> bool:
+        """Whether decoding may begin with a frame: indexes of damaged files call others key frames too."""
+        needs_key = kind == "video" and self.stream(kind).codec_context.name in NEED_KEY_FRAMES
+        return not needs_key or bool(first.frame.key_frame)
+
+    def first_packet(self, kind: Kind, seconds: float) -> tuple[float, int] | None:
+        """When the first packet after a seek is shown, and its place in the file in bytes; None without one."""
+        self._seek(kind, seconds)
+        for packet in self.packets(self.stream(kind)):
+            if packet.pts is not None and packet.pos is not None:
+                return self._packet_seconds(packet), packet.pos
+        return None
 
     def start_seconds(self, kind: Kind) -> float:
         """When the stream says that it starts."""
@@ -201,6 +234,8 @@ class Source:
         # A codec may need packets from before time 0 to start with: AAC would lose its first samples.
         seconds = seconds if seconds > 0 else -1.0
         stream = self.stream(kind)
+        self.num_bad_before = self.num_bad
+        self.parts = Parts(self._shifts_seconds)  # stepping back is no start of another part
         try:
             self.container.seek(math.floor((seconds + self.zero_seconds) / stream.time_base), stream=stream)
         except av.FFmpegError:  # a file without any index: read it from the start
@@ -209,7 +244,7 @@ class Source:
     def reopen(self) -> None:
         """Start again at the first byte, where no seek can miss."""
         self.container.close()
-        self._adopt(_open(self.path))
+        self._adopt(open_container(self.path))
 
     def close(self) -> None:
         """Give the file back."""
@@ -218,19 +253,23 @@ class Source:
 
 @contextlib.contextmanager
 def open_media(
-    path: str | os.PathLike[str], audio_index: int | None = None, shifts_seconds: Sequence[float] = (0.0,)
+    path: str | os.PathLike[str],
+    audio_index: int | None = None,
+    shifts_seconds: Sequence[float] = (0.0,),
+    seeks_exactly: bool = True,
 ) -> Iterator[Source]:
     """Open a media file for reading. Raises MediaError with a reason; closes the file at the end.
 
     audio_index: the number of the audio stream to read; None = the first that sounds, in the order of streams.py.
     shifts_seconds: what each part of a file adds to its time stamps where they start again (`MediaFacts`).
+    seeks_exactly: whether a seek finds what reading from the start finds (`MediaFacts`); else none is made.
     """
     check_file(path)
-    source = Source(os.fspath(path), _open(os.fspath(path)), audio_index, shifts_seconds)
+    source = Source(os.fspath(path), open_container(os.fspath(path)), audio_index, shifts_seconds, seeks_exactly)
     try:
         if audio_index is None:
             source = _with_sounding_audio(source)
-        _check_streams(source)
+        check_streams(source.path, source.container, source.stream("video") or source.stream("audio"))
         yield source
     finally:
         source.close()
@@ -243,12 +282,12 @@ def _with_sounding_audio(source: Source) -> Source:
         return source
     chosen = next((index for index in candidates if _sounds(source.path, index)), candidates[0])
     source.close()
-    return Source(source.path, _open(source.path), chosen)
+    return Source(source.path, open_container(source.path), chosen)
 
 
 def _sounds(path: str, audio_index: int) -> bool:
     """Whether an audio stream has a sample other than zero in its first minute."""
-    source = Source(path, _open(path), audio_index)
+    source = Source(path, open_container(path), audio_index)
     try:
         for timed in source.frames("audio"):
             samples = timed.frame.to_ndarray()
@@ -259,32 +298,3 @@ def _sounds(path: str, audio_index: int) -> bool:
     finally:
         source.close()
     return False
-
-
-def _open(path: str) -> Any:
-    try:  # an absolute path, else "take:2.mp4" is a protocol; only files, else a playlist reaches into the network
-        options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-        return av.open(os.path.abspath(path), options=options, metadata_errors="replace")
-    except Exception as error:
-        raise explain(path, error) from error
-
-
-def _check_streams(source: Source) -> None:
-    for stream in source.container.streams:
-        if _tag(stream) in ENCRYPTED_TAGS or "enc_key_id" in stream.metadata:
-            raise encrypted(source.path)
-    if source.stream("video") is None and source.stream("audio") is None:
-        kinds = ", ".join(sorted({stream.type for stream in source.container.streams})) or "none"
-        raise MediaError(
-            f"{source.path}: no video or audio stream that can be decoded (streams: {kinds}); there is nothing to see "
-            "or hear. Drop the file.",
-            reason="no_streams",
-        )
-
-
-def _tag(stream: Any) -> str:
-    """The four characters that a container has for a codec; empty where they are none."""
-    try:
-        return stream.codec_tag if stream.codec_context is not None else ""
-    except UnicodeDecodeError:  # PyAV takes them for ASCII; NUT and AVI have other bytes
-        return ""

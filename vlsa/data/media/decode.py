@@ -151,7 +151,9 @@ def _read(
 
 def open_known(path: str | os.PathLike[str], facts: MediaFacts | None) -> AbstractContextManager[Source]:
     """`open_media`, which need not find out again what is known of a file."""
-    return open_media(path) if facts is None else open_media(path, facts.audio_index, facts.shifts_seconds)
+    if facts is None:
+        return open_media(path)
+    return open_media(path, facts.audio_index, facts.shifts_seconds, facts.seeks_exactly)
 
 
 def _check_stretch(path: str | os.PathLike[str], start_seconds: float, stop_seconds: float) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vlsa.base.errors import MediaError
-from vlsa.data.media.container import HOLE_SECONDS, CannotShare, Source, TimedFrame
+from vlsa.data.media.container import HOLE_SECONDS, NEED_KEY_FRAMES, CannotShare, Source, TimedFrame
 from vlsa.data.media.probe import MediaFacts
 from vlsa.data.media.render import PickedFrames, Renderer
 
@@ -74,12 +74,13 @@ class _Picker:
         while self.num_done < len(self.wanted) and self.wanted[self.num_done] < until_seconds:
             wanted = self.wanted[self.num_done]
             if self.shown is not None:
-                self._keep(wanted, self.shown)
+                self._keep(wanted, self.shown, self.key_seconds)
             elif later is not None and later.seconds - wanted <= HOLE_SECONDS:
-                self._keep(wanted, later)  # the video starts a moment after the audio
+                key_seconds = later.seconds if later.frame.key_frame else self.key_seconds
+                self._keep(wanted, later, key_seconds)  # the video starts a moment after the audio
             self.num_done += 1
 
-    def _keep(self, wanted: float, frame: TimedFrame) -> None:
+    def _keep(self, wanted: float, frame: TimedFrame, key_seconds: float) -> None:
         if wanted in self.kept:  # asked for twice
             return
         last = next(reversed(self.kept.values()), None)
@@ -91,7 +92,7 @@ class _Picker:
         if self.images is None:
             self.images = np.empty((len(self.wanted), *image.shape), np.uint8)
         self.images[number] = image
-        self.kept[wanted] = _Kept(number, frame.seconds, self.key_seconds, choices)
+        self.kept[wanted] = _Kept(number, frame.seconds, key_seconds, choices)
 
     def shown_at(self, wanted: Sequence[float]) -> PickedFrames | None:
         """What is shown at some of the wanted times; None when half of them or more show nothing."""
@@ -114,12 +115,13 @@ def read_frames(
 
     Wanted times before the first or after the last frame are left out; None when that leaves less than half.
     Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without video, or lie between a
-    frame and the key frame that it was decoded from.
+    frame and the key frame that it was decoded from, or where there is no such key frame.
     """
     if source.stream("video") is None or len(wanted_seconds) == 0:
         return None
     assert all(earlier <= later for earlier, later in itertools.pairwise(wanted_seconds)), wanted_seconds
     picker = _pick(source, list(wanted_seconds), short_side_px, facts)
+    _check_starts(source, picker)
     if picker.bad_seconds:
         _check_holes(source, picker)
         _check_past(source, picker)
@@ -139,6 +141,7 @@ def read_frames_of_windows(
     picker = _pick(source, wanted, short_side_px, facts)
     if picker.bad_seconds or picker.renderer.is_mixed:
         raise CannotShare
+    _check_starts(source, picker)
     return [picker.shown_at(window) if len(window) else None for window in windows]
 
 
@@ -151,14 +154,20 @@ def _pick(source: Source, wanted: list[float], short_side_px: int | None, facts:
         tolerance_seconds=ROUNDING_SECONDS,
         may_skip=picker.may_skip if math.isfinite(picker.margin_seconds) else None,
     )
-    num_bad = None
+    first_seconds, num_bad = None, 0
     for frame in _in_order(frames):
-        num_bad = source.num_bad if num_bad is None else num_bad
+        if first_seconds is None:
+            first_seconds, num_bad = frame.seconds, source.num_bad
         if not picker.take(frame):
             break
     else:
         picker.finish(_last_frame_ends(source, picker.shown))
-    picker.bad_seconds = source.bad_seconds[num_bad or 0 :]
+    if first_seconds is not None:  # after a seek, other packets may lack their past
+        early = source.bad_seconds[source.num_bad_before : num_bad]
+        own = [bad for bad in early if abs(bad - first_seconds) <= ROUNDING_SECONDS]
+        picker.bad_seconds = own + source.bad_seconds[num_bad:]
+    else:
+        picker.bad_seconds = source.bad_seconds[source.num_bad_before :]
     return picker
 
 
@@ -189,6 +198,18 @@ def _check_holes(source: Source, picker: _Picker) -> None:
             "would show something else. Copy or download the file again, or drop the clip.",
             reason="damaged",
         )
+
+
+def _check_starts(source: Source, picker: _Picker) -> None:
+    if source.stream("video").codec_context.name not in NEED_KEY_FRAMES:
+        return
+    for kept in picker.kept.values():
+        if kept.key_seconds == -math.inf:
+            raise MediaError(
+                f"{source.path}: no key frame before {kept.seconds:.2f} s, as where the start of a file is lost: the "
+                "image would be made from nothing. Copy or download the file again, or drop the clip.",
+                reason="damaged",
+            )
 
 
 def _check_past(source: Source, picker: _Picker) -> None:

@@ -30,7 +30,8 @@ class Parts:
         if seconds < latest - RESTART_SECONDS and seconds < first + RESTART_SECONDS:
             part += 1
             if part == len(self.shifts_seconds):
-                self.shifts_seconds.append(self._end_seconds)
+                stood_later = first - seconds > RESTART_SECONDS  # as in a file whose halves were swapped
+                self.shifts_seconds.append(self._end_seconds - (seconds if stood_later else 0.0))
         self._part[stream] = part
         self.num_seen = max(self.num_seen, part + 1)
         shift = self.shifts_seconds[part]

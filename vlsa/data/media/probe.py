@@ -5,7 +5,7 @@ Reads a file through container.py; feeds decode.py, manifest.py and prepare.py.
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -15,6 +15,7 @@ from vlsa.data.media.colour import is_hdr
 from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.images import animation_starts
 from vlsa.data.media.render import upright_size
+from vlsa.data.media.seek_check import PacketPlaces, seeks_exactly
 from vlsa.data.media.streams import choice, choose_subtitles, text_streams
 from vlsa.data.media.suffixes import is_animation
 
@@ -57,6 +58,8 @@ class MediaFacts:
     """Number of the audio stream that is read, among all streams; None without audio."""
     shifts_seconds: tuple[float, ...] = (0.0,)
     """What each part of the file adds to its time stamps; more than one where they start again."""
+    seeks_exactly: bool = True
+    """Whether a seek finds what reading from the start finds: not in some damaged files (seek_check.py)."""
     choices: tuple[str, ...] = ()
     """Words on what is decided where the file leaves a choice: `audio-2-of-3`; by its first frame, `deinterlaced`."""
 
@@ -65,13 +68,18 @@ class MediaFacts:
 class _Scan:
     """Facts from the packets of one stream."""
 
-    starts: list[float]
+    places: PacketPlaces = field(default_factory=PacketPlaces)
     end_seconds: float = -math.inf
     last_duration_seconds: float = 0.0
 
-    def add(self, start: float, duration: float) -> None:
+    @property
+    def starts(self) -> list[float]:
+        """When each packet starts."""
+        return self.places.seconds
+
+    def add(self, start: float, duration: float, packet: Any) -> None:
         """Take note of a packet, by its seconds."""
-        self.starts.append(start)
+        self.places.add(start, packet)
         if start + duration >= self.end_seconds:
             self.end_seconds, self.last_duration_seconds = start + duration, duration
 
@@ -91,7 +99,10 @@ def probe(path: str | os.PathLike[str]) -> MediaFacts:
                 f"{path}: the streams hold no data, so the media is 0 s long. Copy it again, or drop it.",
                 reason="zero_length",
             )
-        return _facts(source, scans, first_frame)
+        facts = _facts(source, scans, first_frame)
+        source.reopen()
+        is_exact = len(facts.shifts_seconds) > 1 or seeks_exactly(source, {k: scan.places for k, scan in scans.items()})
+        return replace(facts, seeks_exactly=is_exact)
 
 
 def _scan(source: Source) -> tuple[dict[str, _Scan], Any]:
@@ -107,7 +118,7 @@ def _scan(source: Source) -> tuple[dict[str, _Scan], Any]:
         if timestamp is None or packet.size == 0 or packet.is_discard:
             continue
         duration = float((packet.duration or 0) * stream.time_base)
-        scans.setdefault(stream.type, _Scan([])).add(source.seconds(timestamp, stream), duration)
+        scans.setdefault(stream.type, _Scan()).add(source.seconds(timestamp, stream), duration, packet)
     return scans, first_frame
 
 

@@ -1,0 +1,50 @@
+"""Opening a file with libav: only kinds of media that are known, and nothing but the file itself.
+
+Used by container.py.
+"""
+
+import os
+from typing import Any
+
+import av
+import av.logging
+
+from vlsa.base.errors import MediaError
+from vlsa.data.media.file_checks import encrypted, explain
+from vlsa.data.media.suffixes import FORMATS
+
+ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
+"""MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
+
+av.logging.set_libav_level(av.logging.PANIC)  # libav would write to stderr about every odd byte
+
+
+def open_container(path: str) -> Any:
+    """A file as libav opens it. Raises MediaError: why it cannot be."""
+    try:  # an absolute path, else "take:2.mp4" is a protocol; only files, else a playlist reaches into the network
+        options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+        return av.open(os.path.abspath(path), options=options, metadata_errors="replace")
+    except Exception as error:
+        raise explain(path, error) from error
+
+
+def check_streams(path: str, container: Any, stream: Any | None) -> None:
+    """Raises MediaError if a stream needs a key, or if there is none to read (`stream`: one that is read)."""
+    for each in container.streams:
+        if _tag(each) in ENCRYPTED_TAGS or "enc_key_id" in each.metadata:
+            raise encrypted(path)
+    if stream is None:
+        kinds = ", ".join(sorted({each.type for each in container.streams})) or "none"
+        raise MediaError(
+            f"{path}: no video or audio stream that can be decoded (streams: {kinds}); there is nothing to see "
+            "or hear. Drop the file.",
+            reason="no_streams",
+        )
+
+
+def _tag(stream: Any) -> str:
+    """The four characters that a container has for a codec; empty where they are none."""
+    try:
+        return stream.codec_tag if stream.codec_context is not None else ""
+    except UnicodeDecodeError:  # PyAV takes them for ASCII; NUT and AVI have other bytes
+        return ""
