@@ -80,6 +80,11 @@ class Source:
             stream.codec_context.options = {"err_detect": "explode"}  # else damage is painted over, and not reported
 
     @property
+    def is_joined(self) -> bool:
+        """Whether time stamps are known to start again."""
+        return len(self._shifts_seconds) > 1
+
+    @property
     def num_bad(self) -> int:
         """Packets so far that could not be read or decoded whole."""
         return len(self.bad_seconds)
@@ -172,7 +177,7 @@ class Source:
         may_skip: Callable[[float], bool] | None = None,
     ) -> Iterator[TimedFrame]:
         """Frames from one that starts at or before `seconds` on (else from the stream's first); mostly by one seek."""
-        if len(self._shifts_seconds) > 1:  # a seek by time would not know which part is meant
+        if self.is_joined:  # a seek by time would not know which part is meant
             self.reopen()
             return self.frames(kind)
         needed = max(seconds, self.start_seconds(kind)) + tolerance_seconds
