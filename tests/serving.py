@@ -18,7 +18,7 @@ from media_files import write_flash_and_beep
 from vlsa.retrieve.index.facts import read_facts
 from vlsa.serve.app import create_app
 from vlsa.serve.http.settings import ServeSettings
-from vlsa.serve.run import listening, page_address
+from vlsa.serve.run import listening, page_address, server_config
 
 ADDRESS = "http://127.0.0.1:8765"
 
@@ -84,7 +84,9 @@ def browser(*indexes: Path, **settings: object) -> Iterator[TestClient]:
 def listening_server(app: FastAPI) -> Iterator[str]:
     """The address of an application that listens on this machine."""
     with listening("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+        config = server_config(app)
+        config.timeout_graceful_shutdown = 1
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         deadline = time.monotonic() + 30

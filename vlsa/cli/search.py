@@ -21,6 +21,60 @@ FROM_STDIN = ["-"]
 """Instead of a text: one query per line is read from stdin."""
 
 
+IndexFolder = Annotated[Path, typer.Argument(help="An index made by vlsa index.", metavar="INDEX")]
+Text = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help='What to find; what is in "double quotes" inside it has to occur in the text; - reads one query per '
+        "line from stdin.",
+        metavar="TEXT",
+    ),
+]
+Like = Annotated[
+    list[str] | None,
+    typer.Option(help="Like the video and audio of FILE or FILE@START-STOP, or like an image.", metavar="FILE"),
+]
+LikeSound = Annotated[list[str] | None, typer.Option(help="Like the audio of a file.", metavar="FILE")]
+LikeVideo = Annotated[list[str] | None, typer.Option(help="Like the video of a file.", metavar="FILE")]
+LikeMoment = Annotated[
+    list[str] | None,
+    typer.Option(help="Like FILE@START-STOP as the index holds it; nothing is decoded.", metavar="MOMENT"),
+]
+Unlike = Annotated[list[str] | None, typer.Option(help="Words that it should be unlike.", metavar="TEXT")]
+In = Annotated[
+    str,
+    typer.Option(
+        "--in",
+        help="What to compare with: media (words with video and audio together, an example with its own kind), "
+        "video, audio or text.",
+    ),
+]
+Where = Annotated[
+    str | None, typer.Option(help="Only files that this keeps, such as: duration > 60 and folder = '2025'.")
+]
+NumResults = Annotated[int, typer.Option("-k", help="Number of results.")]
+GroupBy = Annotated[str, typer.Option(help="moment, or file: the moments of a file stand together.")]
+MaxPerFile = Annotated[int | None, typer.Option(help="Most results of one file.")]
+Fold = Annotated[float | None, typer.Option(help="Show results of at least this cosine with a better one once (0.98).")]
+QuestionFile = Annotated[
+    str | None,
+    typer.Option(help="The whole question as JSON; - reads one per line from stdin.", metavar="FILE.json"),
+]
+Export = Annotated[
+    Path | None, typer.Option(help="Write the results as .csv, .jsonl, .srt, .edl or .otio.", metavar="FILE")
+]
+Cut = Annotated[Path | None, typer.Option(help="Cut the results into clips in this folder.", metavar="DIR")]
+Copy = Annotated[
+    bool, typer.Option("--copy", help="Cut without encoding anew: quick, from the key frame before the start.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")]
+Run = Annotated[
+    Path | None,
+    typer.Option(help="The run, or public encoder, that made the index, if it was moved.", show_default=False),
+]
+Source = Annotated[Path | None, typer.Option(help="The folder of the footage, if it was moved.", show_default=False)]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
@@ -38,62 +92,26 @@ def register(app: typer.Typer) -> None:
 
 
 def search(
-    index: Annotated[Path, typer.Argument(help="An index made by vlsa index.", metavar="INDEX")],
-    text: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help='What to find; what is in "double quotes" inside it has to occur in the text; - reads one query per '
-            "line from stdin.",
-            metavar="TEXT",
-        ),
-    ] = None,
-    like: Annotated[
-        list[str] | None,
-        typer.Option(help="Like the video and audio of FILE or FILE@START-STOP, or like an image.", metavar="FILE"),
-    ] = None,
-    like_sound: Annotated[list[str] | None, typer.Option(help="Like the audio of a file.", metavar="FILE")] = None,
-    like_video: Annotated[list[str] | None, typer.Option(help="Like the video of a file.", metavar="FILE")] = None,
-    like_moment: Annotated[
-        list[str] | None,
-        typer.Option(help="Like FILE@START-STOP as the index holds it; nothing is decoded.", metavar="MOMENT"),
-    ] = None,
-    unlike: Annotated[list[str] | None, typer.Option(help="Words that it should be unlike.", metavar="TEXT")] = None,
-    target: Annotated[
-        str,
-        typer.Option(
-            "--in",
-            help="What to compare with: media (words with video and audio together, an example with its own kind), "
-            "video, audio or text.",
-        ),
-    ] = "media",
-    where: Annotated[
-        str | None, typer.Option(help="Only files that this keeps, such as: duration > 60 and folder = '2025'.")
-    ] = None,
-    k: Annotated[int, typer.Option("-k", help="Number of results.")] = 10,
-    group_by: Annotated[str, typer.Option(help="moment, or file: the moments of a file stand together.")] = "moment",
-    max_per_file: Annotated[int | None, typer.Option(help="Most results of one file.")] = None,
-    fold: Annotated[
-        float | None, typer.Option(help="Show results of at least this cosine with a better one once (0.98).")
-    ] = None,
-    question: Annotated[
-        str | None,
-        typer.Option(help="The whole question as JSON; - reads one per line from stdin.", metavar="FILE.json"),
-    ] = None,
-    export: Annotated[
-        Path | None, typer.Option(help="Write the results as .csv, .jsonl, .srt, .edl or .otio.", metavar="FILE")
-    ] = None,
-    cut: Annotated[Path | None, typer.Option(help="Cut the results into clips in this folder.", metavar="DIR")] = None,
-    copy: Annotated[
-        bool, typer.Option("--copy", help="Cut without encoding anew: quick, from the key frame before the start.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
-    run: Annotated[
-        Path | None,
-        typer.Option(help="The run, or public encoder, that made the index, if it was moved.", show_default=False),
-    ] = None,
-    source: Annotated[
-        Path | None, typer.Option(help="The folder of the footage, if it was moved.", show_default=False)
-    ] = None,
+    index: IndexFolder,
+    text: Text = None,
+    like: Like = None,
+    like_sound: LikeSound = None,
+    like_video: LikeVideo = None,
+    like_moment: LikeMoment = None,
+    unlike: Unlike = None,
+    target: In = "media",
+    where: Where = None,
+    k: NumResults = 10,
+    group_by: GroupBy = "moment",
+    max_per_file: MaxPerFile = None,
+    fold: Fold = None,
+    question: QuestionFile = None,
+    export: Export = None,
+    cut: Cut = None,
+    copy: Copy = False,
+    json: Json = False,
+    run: Run = None,
+    source: Source = None,
 ) -> None:
     """Find moments by words, sounds, videos and images, added up: file, time, and why, best first.
 
@@ -102,11 +120,8 @@ def search(
     """
     settings: dict[str, Any] = {"target": target, "where": where, "k": k, "group_by": group_by}
     settings |= {"max_per_file": max_per_file, "fold_above": fold}
-    examples_given = {"like": like, "like_sound": like_sound, "like_video": like_video, "like_moment": like_moment}
-    pieces = {name: value or () for name, value in ({**examples_given, "unlike": unlike}).items()}
-    if question and (text or any(pieces.values())):
-        raise VlsaError("search: words or examples next to --question; what is asked is not clear. Put all into one.")
-    asked = _from_json(question) if question else _from_words(text, pieces | settings)
+    pieces = {"like": like, "like_sound": like_sound, "like_video": like_video, "like_moment": like_moment}
+    asked = _questions(question, text, {**pieces, "unlike": unlike}, settings)
     _check_files(export, cut, copy, one=text != FROM_STDIN and question != "-")
     after = _after(export, cut, exact=not copy)
     questions = [*itertools.islice(asked, 1)]  # the first is checked before the index and the model are loaded
@@ -119,6 +134,16 @@ def search(
         answer = library.ask(one)
         _print(answer, library.source, one, title, json)
         after(answer, library.source)
+
+
+def _questions(
+    question: str | None, text: list[str] | None, pieces: dict[str, list[str] | None], settings: dict[str, Any]
+) -> "Iterator[tuple[str, Question]]":
+    """The questions that are asked, each with its title. Raises VlsaError for words next to --question."""
+    given = {name: value or () for name, value in pieces.items()}
+    if question and (text or any(given.values())):
+        raise VlsaError("search: words or examples next to --question; what is asked is not clear. Put all into one.")
+    return _from_json(question) if question else _from_words(text, given | settings)
 
 
 def _from_words(text: list[str] | None, pieces: dict[str, Any]) -> "Iterator[tuple[str, Question]]":

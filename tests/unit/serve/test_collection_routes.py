@@ -3,18 +3,13 @@
 import pytest
 from serving import browser, index_by_names, write_mixed_footage
 
+from vlsa.serve.archive.open_index import OpenIndex
+
 
 @pytest.fixture
 def archive(tmp_path):
     index_by_names(write_mixed_footage(tmp_path / "footage"), tmp_path / "index")
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    with browser(index_by_names(write_mixed_footage(folder / "footage"), folder / "index")) as client:
-        yield client
 
 
 def found(client, words="number 7"):
@@ -81,7 +76,21 @@ def test_a_moment_follows_its_file_and_outlives_a_new_index(archive):
         ("DELETE", "/none/moments/none", None, 404),
     ],
 )
-def test_what_cannot_be_done_is_one_line_of_problem_json(client, method, where, body, status):
-    answer = client.request(method, f"/api/collections{where}", json=body)
+def test_what_cannot_be_done_is_one_line_of_problem_json(mixed_client, method, where, body, status):
+    answer = mixed_client.request(method, f"/api/collections{where}", json=body)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert "\n" not in answer.json()["detail"]
+
+
+def test_the_index_is_read_once_for_all_moments_of_a_collection(mixed_client, monkeypatch):
+    at = f"/api/collections/{mixed_client.post('/api/collections', json={'name': 'Twice'}).json()['id']}"
+    moment, read = found(mixed_client, "number 1"), []
+    for note in ("first", "second", "third"):
+        mixed_client.post(f"{at}/moments", json={"moment": moment["id"], "note": note})
+    reading = OpenIndex.reading
+    monkeypatch.setattr(OpenIndex, "reading", lambda index, read_it: read.append(index) or reading(index, read_it))
+    kept = mixed_client.get(at).json()["moments"]
+    assert [(one["note"], one["moment"]["texts"]) for one in kept] == [
+        (note, ["the number 1"]) for note in ("first", "second", "third")
+    ]
+    assert len(read) == 1

@@ -21,6 +21,11 @@ def share_of_own_group(places: np.ndarray, group: np.ndarray) -> float:
     return float((group[near] == group[:, None]).mean())
 
 
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    monkeypatch.setattr("vlsa.serve.archive.map_layout.NUM_STEPS", 250)  # as few as t-SNE takes
+
+
 @pytest.fixture
 def few_landmarks(monkeypatch):
     monkeypatch.setattr("vlsa.serve.archive.map_layout.MOST_LANDMARKS", 200)

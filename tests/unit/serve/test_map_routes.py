@@ -85,15 +85,8 @@ def test_a_map_that_cannot_be_made_says_why(archive):
 
 
 @pytest.mark.parametrize("numbers", ["", "a", "1,", "-1", "1" * 10, "99999", ",".join(["1"] * 501)])
-def test_windows_that_are_not_there_are_refused(archive_client, numbers):
-    assert archive_client.get("/api/map/index/windows", params={"numbers": numbers}).status_code in (400, 404, 422)
-
-
-@pytest.fixture(scope="module")
-def archive_client(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("map")
-    with browser(index_by_names(write_mixed_footage(folder / "footage"), folder / "index")) as client:
-        yield client
+def test_windows_that_are_not_there_are_refused(mixed_client, numbers):
+    assert mixed_client.get("/api/map/index/windows", params={"numbers": numbers}).status_code in (400, 404, 422)
 
 
 def test_many_folders_share_the_last_number():

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 import pytest
-from media_files import flashes, grey, onsets, tone, write_flash_and_beep, write_media
+from media_files import flashes, grey, numbers, onsets, tone, write_flash_and_beep, write_joined, write_media
+from PIL import Image
 from serving import application, browser, index_by_names, listening_server, write_mixed_footage
 
 from vlsa.base.errors import MediaError
@@ -18,6 +19,7 @@ from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.serve.http.problems import BusyError
 from vlsa.serve.media import transcode
 from vlsa.serve.media.playable import EVERYWHERE, abilities, verdict
+from vlsa.serve.media.sounds import Peaks, read_part
 from vlsa.serve.media.transcode import Transcoder, Wanted
 
 CHROMIUM = [
@@ -77,6 +79,7 @@ def client(tmp_path_factory):
     write_flash_and_beep(folder / "footage" / "8-old.avi", video_codec="mpeg4", audio_codec="mp3")
     turned = {"video_codec": "mpeg2video", "audio_codec": "mp2", "frames_per_second": 25}
     write_media(folder / "footage" / "9-tape.mpg", pictures=[grey(90, 320, 180)] * 50, sound=tone(2.0), **turned)
+    write_joined(folder / "footage" / "6-tape.ts")
     with browser(index_by_names(folder / "footage", folder / "index")) as client:
         yield client
 
@@ -114,6 +117,24 @@ def test_wide_frames_are_made_smaller_and_keep_their_shape(client):
     frames, _, _, _ = decoded(answer.content)
     assert frames.shape[1:3] == (90, 160)
     assert abs(float(frames.mean()) - 90) < 4
+
+
+def test_a_joined_recording_shows_and_sounds_as_it_plays_then(client):
+    id = media_id(client, "6-tape.ts")
+    image = Image.open(io.BytesIO(client.get(f"/api/thumbnails/{id}:2880").content))
+    assert numbers(np.asarray(image)[None]) == [70]  # video starts a little after sound
+    frames, _, sound, rate = decoded(client.get(f"/media/{id}/stream", params={"start": 2.88}).content)
+    assert numbers(frames)[:10] == [*range(70, 80)]
+    assert pitch_hz(sound[: rate // 2], rate) == pytest.approx(2000, abs=20)
+    files = client.get("/api/files", params={"index": "index"}).json()["files"]
+    tape = next(file for file in files if file["media_id"] == id)
+    where = os.path.join(client.app.state.services.catalogue.index("index").source, tape["path"])
+    part = Peaks(where, 2.9, 3.4, 800, tape["duration_seconds"])
+    assert pitch_hz(read_part(part, 16_000), 16_000) == pytest.approx(2000, abs=20)
+
+
+def pitch_hz(sound: np.ndarray, rate_hz: int) -> float:
+    return float(np.argmax(np.abs(np.fft.rfft(sound)))) * rate_hz / len(sound)
 
 
 def test_what_plays_as_it_is_is_converted_only_where_that_failed(client):

@@ -13,26 +13,22 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import strategies
-from serving import browser, index_by_names, write_mixed_footage
 
-NUM_CASES = int(os.environ.get("VLSA_FUZZ_CASES", "300"))
+NUM_CASES = int(os.environ.get("VLSA_FUZZ_CASES", "150"))
 SECRET = "the-words-of-a-secret-file"
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("safety")
-    (folder / "secret.txt").write_text(SECRET)
-    (folder / "secret.mp4").write_text(SECRET)
-    index_by_names(write_mixed_footage(folder / "footage"), folder / "index")
-    return folder
+def archive(mixed_archive):
+    for name in ("secret.txt", "secret.mp4"):
+        (mixed_archive / name).write_text(SECRET)
+    return mixed_archive
 
 
 @pytest.fixture(scope="module")
-def client(archive):
-    with browser(archive / "index") as client:
-        client.post("/api/collections", json={"name": "kept"})
-        yield client
+def client(archive, mixed_client):
+    mixed_client.post("/api/collections", json={"name": "kept"})
+    return mixed_client
 
 
 @pytest.fixture(scope="module")

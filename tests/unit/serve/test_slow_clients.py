@@ -1,14 +1,19 @@
 """Slow clients on a real socket: they do not keep others waiting, and are shown the door."""
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
+from media_files import tone, write_media
+from serving import application, index_by_names, listening_server
 
 from vlsa.serve.http import patience
 from vlsa.serve.run import listening, server_config
@@ -66,10 +71,9 @@ def healthy(port: int) -> bytes:
         return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
-@pytest.mark.parametrize("sent", [b"", SLOW_REQUEST, SLOW_BODY, b"GET /health HTT"])
-def test_many_who_stop_in_the_middle_keep_nobody_waiting_and_are_closed(port, sent):
-    slow = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(50)]
-    for connection in slow:
+def test_many_who_stop_in_the_middle_keep_nobody_waiting_and_are_closed(port):
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(100)]
+    for connection, sent in zip(slow, 25 * [b"", SLOW_REQUEST, SLOW_BODY, b"GET /health HTT"], strict=True):
         connection.sendall(sent)
     assert healthy(port).endswith(b'"well"')
     assert all(is_closed(connection) for connection in slow)
@@ -95,11 +99,43 @@ def test_a_byte_now_and_then_buys_no_time(port, begun):
 
 def test_a_steady_body_may_take_longer_and_the_connection_stays_for_more(port):
     with connected(port, SLOW_BODY) as connection:
-        for _ in range(5):
-            connection.sendall(b"x" * 40_000)
-            time.sleep(0.4)
+        for _ in range(4):
+            connection.sendall(b"x" * 50_000)
+            time.sleep(0.3)
         assert connection.recv(1 << 16).endswith(b"200000")
         time.sleep(0.3)
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert connection.recv(1 << 16).endswith(b'"well"')
         assert is_closed(connection)
+
+
+def test_an_export_that_its_client_does_not_read_gives_its_place_to_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(patience, "UNREAD_SECONDS", 1.0)
+    (tmp_path / "footage").mkdir()
+    loud = {"sound": tone(10), "rate_hz": 48_000, "audio_codec": "pcm_s16le"}
+    write_media(tmp_path / "footage" / "1-tone.wav", **loud)
+    app = application(index_by_names(tmp_path / "footage", tmp_path / "index"))
+    (file,) = app.state.services.catalogue.index("index").files().listed
+    clips = {"format": "clips", "moments": [f"index:{file.file_id}:0-10000"] * 20, "exact": False}  # 10 MB at least
+    body = json.dumps(clips).encode()
+
+    with listening_server(app) as address, socket.socket() as client:
+        place = urlsplit(address)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((place.hostname, place.port))
+        client.sendall(
+            f"POST /api/export HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        assert client.recv(12) == b"HTTP/1.1 200"
+
+        def export() -> int:
+            table = {"format": "csv", "moments": clips["moments"][:1]}
+            return httpx.post(f"{address}/api/export", json=table, timeout=60).status_code
+
+        assert export() == 503  # the one place is taken
+        give_up = time.monotonic() + 60
+        while export() != 200:
+            assert time.monotonic() < give_up, "it is never given back"
+            time.sleep(0.1)

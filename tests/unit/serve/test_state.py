@@ -1,28 +1,23 @@
 """What is indexed, what was left out with its remedy, and how far a running index is."""
 
-from serving import browser, index_by_names, write_mixed_footage
-
 from vlsa.data.reasons import REASONS
 from vlsa.retrieve.index.progress_file import ProgressFile
 
 
-def test_the_state_names_what_was_left_out_with_its_remedy_and_no_folder_of_this_disk(tmp_path):
-    index = index_by_names(write_mixed_footage(tmp_path / "footage"), tmp_path / "index")
-    with browser(index) as client:
-        answer = client.get("/api/state")
-        (state,) = answer.json()["indexes"]
-        assert (state["num_files"], state["num_texts"], state["num_left_out"]) == (3, 1, 1)
-        (row,) = state["left_out"]
-        assert (row["path"], row["reason"]) == ("broken.mp4", "unreadable")
-        assert (row["meaning"], row["remedy"]) == (REASONS["unreadable"].meaning, REASONS["unreadable"].remedy)
-        assert state["progress"] is None and state["problem"] is None
-        assert state["updated_at"].endswith("Z") and state["num_bytes"] > 0
-        assert str(tmp_path) not in answer.text
+def test_the_state_names_what_was_left_out_with_its_remedy_and_no_folder_of_this_disk(mixed_client, mixed_archive):
+    answer = mixed_client.get("/api/state")
+    (state,) = answer.json()["indexes"]
+    assert (state["num_files"], state["num_texts"], state["num_left_out"]) == (3, 1, 1)
+    (row,) = state["left_out"]
+    assert (row["path"], row["reason"]) == ("broken.mp4", "unreadable")
+    assert (row["meaning"], row["remedy"]) == (REASONS["unreadable"].meaning, REASONS["unreadable"].remedy)
+    assert state["progress"] is None and state["problem"] is None
+    assert state["updated_at"].endswith("Z") and state["num_bytes"] > 0
+    assert str(mixed_archive) not in answer.text
 
 
-def test_a_running_index_is_seen_with_its_progress(tmp_path):
-    index = index_by_names(write_mixed_footage(tmp_path / "footage"), tmp_path / "index")
-    with browser(index) as client, ProgressFile(index) as report:
+def test_a_running_index_is_seen_with_its_progress(mixed_client, mixed_archive):
+    with ProgressFile(mixed_archive / "index") as report:
         report(3, 12, "indexing field/7-flash.mp4")
-        progress = client.get("/api/state").json()["indexes"][0]["progress"]
+        progress = mixed_client.get("/api/state").json()["indexes"][0]["progress"]
         assert progress == {"done": 3, "total": 12, "message": "indexing field/7-flash.mp4", "seconds_left": None}

@@ -66,7 +66,7 @@ class Source:
         """When the packets so far that could not be read or decoded whole should have been shown; nan = not known."""
         self._audio_index = audio_index
         self._shifts_seconds = shifts_seconds
-        self._may_seek = seeks_exactly and len(shifts_seconds) == 1  # by time, which part would not be known
+        self.may_seek = seeks_exactly and len(shifts_seconds) == 1  # by time, which part would not be known
         self._adopt(container)
 
     def _adopt(self, container: Any) -> None:
@@ -182,7 +182,7 @@ class Source:
         may_skip: Callable[[float], bool] | None = None,
     ) -> Iterator[TimedFrame]:
         """Frames from one that starts at or before `seconds` on (else from the stream's first); mostly by one seek."""
-        if not self._may_seek:
+        if not self.may_seek:
             return self._frames_from_key_packet(kind, seconds - pre_roll_seconds)
         needed = max(seconds, self.start_seconds(kind)) + tolerance_seconds
         starts = [seconds - pre_roll_seconds - back for back in SEEK_BACK_SECONDS]

@@ -27,6 +27,7 @@ from vlsa.retrieve.encode.public.names import OWN
 try:
     from huggingface_hub import ModelCard, ModelHubMixin
     from huggingface_hub.errors import HTTPError
+    from yaml import YAMLError
 except ImportError as error:
     raise VlsaError(
         "huggingface_hub: not installed; no repository of the hub can be written. pip install '.[public]'"
@@ -90,14 +91,17 @@ class HubEncoder(
     def save_pretrained(
         self, save_directory: str | Path, *, model_card_kwargs: dict[str, Any] | None = None, **options: Any
     ) -> str | None:
-        """Write the model into a folder. A card that is there stays, unless `model_card_kwargs` asks for another one.
+        """Write the model into a folder. A card that is there stays as it is, but for results that are given.
 
-        Raises CheckpointError for a folder of other things, ResultsError; then nothing is written.
+        Raises CheckpointError for a folder of other things, or a card that cannot be read; ResultsError. Then nothing
+        is written.
         """
-        folder = Path(save_directory)
+        folder, given = Path(save_directory), model_card_kwargs or {}
         _require_own(folder)
-        if model_card_kwargs:
-            self.generate_model_card(**model_card_kwargs).save(folder / CARD_FILE)
+        if not (folder / CARD_FILE).exists():
+            self.generate_model_card(**given).save(folder / CARD_FILE)
+        elif given.get("results") is not None:
+            _replace_results(folder / CARD_FILE, given["results"])
         return super().save_pretrained(folder, model_card_kwargs=model_card_kwargs, **options)
 
     def _save_pretrained(self, save_directory: Path) -> None:
@@ -132,6 +136,22 @@ class HubEncoder(
 
 def _write_json(path: Path, value: Any) -> None:
     write_atomically(path, json.dumps(value, indent=2).encode() + b"\n")
+
+
+def _replace_results(path: Path, results: str | Path) -> None:
+    """Raises CheckpointError for a card whose metadata cannot be read, ResultsError."""
+    from vlsa.retrieve.evaluate.model_card import replace_results
+
+    try:
+        card = ModelCard.load(path)
+    except (ValueError, YAMLError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CheckpointError(
+            f"{path}: its metadata cannot be read ({reason}); the results have no place in it, so nothing was written. "
+            "Correct the lines between --- at its start, or move the file away."
+        ) from error
+    replace_results(card, results)
+    card.save(path)
 
 
 def _require_own(folder: Path) -> None:

@@ -3,6 +3,7 @@
 Reads settings and a file of `vlsa evaluate --out`; feeds hub.py.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from vlsa.retrieve.evaluate.results import direction_label
 from vlsa.retrieve.evaluate.results_file import Results, read_results
 
 RECALL_AT = (1, 5, 10)
+RESULTS = re.compile(
+    r"^## Results\n\n(?:No results are recorded\.|Retrieval on split [^\n]*\n\n(?:\|[^\n]*(?:\n|\Z))+)", re.MULTILINE
+)
+"""The part of a card that is made anew: what people write before and after it is theirs."""
 
 
 def model_card(
@@ -24,8 +29,18 @@ def model_card(
     values = data.to_dict()
     if found is not None:
         values |= {"model_name": repo_id.rpartition("/")[2], "eval_results": list(_metrics(found))}
-    text = "\n".join([*_about(config, repo_id), *(_table(found) if found else ["No results are recorded."])])
+    text = "\n".join([*_about(config, repo_id), *_section(found)])
     return ModelCard(f"---\n{ModelCardData(**values).to_yaml()}\n---\n\n{text}\n")
+
+
+def replace_results(card: ModelCard, results: str | Path) -> None:
+    """Put other results into a card that people may have edited; all else stays as it is. Raises ResultsError."""
+    found = read_results(results)
+    section = "\n".join(_section(found)) + "\n"
+    text, num_replaced = RESULTS.subn(lambda _: section, card.text, count=1)
+    card.text = text if num_replaced else f"{card.text.rstrip()}\n\n{section}"
+    card.data.model_name = card.data.get("model_name") or "NAME"
+    card.data.eval_results = list(_metrics(found))
 
 
 def _about(config: Config, repo_id: str) -> Iterator[str]:
@@ -37,9 +52,13 @@ def _about(config: Config, repo_id: str) -> Iterator[str]:
     yield from ("", "```python", "import vlsa", "", f'encoder = vlsa.load("vlsa:{repo_id}")', "```", "")
 
 
-def _table(found: Results) -> Iterator[str]:
+def _section(found: Results | None) -> Iterator[str]:
+    yield from ("## Results", "")
+    if found is None:
+        yield "No results are recorded."
+        return
     num_clips = f"{found.facts['num_clips']:,}"
-    yield from ("## Results", "", f"Retrieval on split `{found.facts['split']}`, {num_clips} clips.", "")
+    yield from (f"Retrieval on split `{found.facts['split']}`, {num_clips} clips.", "")
     yield from ("| direction | R@1 % | R@5 % | R@10 % | MedR |", "|---|---|---|---|---|")
     for name, scores in found.directions().items():
         yield f"| {direction_label(name)} | {_cells(scores)} |"

@@ -153,11 +153,17 @@ def _check_settings(path: Path, facts: Mapping[str, Any], options: BuildOptions)
     made = {"vectors": PRECISIONS[0], **facts.get("windows", {}), **facts}
     for name, value in asked.items():
         if value is not None and value != made.get(name):
-            shown = value if isinstance(value, str) else f"{value:g}"
             raise SearchIndexError(
-                f"{path}: made with {name}={made.get(name)}, this asks for {shown}; windows of two kinds would be "
-                "mixed. Leave it out, or make the index anew with --restart."
+                f"{path}: {_other_setting(name, made.get(name), value)} Leave it out to go on with this index, or make "
+                "it anew with --restart."
             )
+
+
+def _other_setting(name: str, made: Any, asked: Any) -> str:
+    """What is said of a setting that is not that of the index."""
+    if name == "vectors":
+        return f"its vectors are {made}, --vectors asks for {asked}; an index stores all in one way."
+    return f"made with {name}={made}, this asks for {asked:g}; windows of two kinds would be mixed."
 
 
 def _update(

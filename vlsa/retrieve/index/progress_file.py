@@ -1,6 +1,6 @@
 """progress.json: how far a running `vlsa index` is, for other processes; gone when it ends.
 
-Written by build.py while it works; read by the server's page of state.
+Written by build.py while it works, which never fails of it; read by the server's page of state.
 """
 
 import json
@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -51,7 +52,8 @@ class ProgressFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
         """Report that `done` of `total` units are complete."""
@@ -62,7 +64,8 @@ class ProgressFile:
             self._written = now
             facts = {"done": done, "total": total, "message": message, "seconds_left": self._seconds_left(now, done)}
             facts |= {"pid": os.getpid(), "host": socket.gethostname()}
-            write_atomically(self._path, json.dumps(facts).encode(errors="backslashreplace"))
+            with suppress(OSError):  # a full disk, say: if it is so, what matters fails and says so
+                write_atomically(self._path, json.dumps(facts).encode(errors="backslashreplace"))
         if self._also:
             self._also(done, total, message)
 

@@ -45,6 +45,11 @@ class Searched:
     """By column and spaces, once they were asked for."""
 
     @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """Of the files, by path."""
+        return {path: number for number, path in enumerate(self.paths)}
+
+    @cached_property
     def read(self) -> WindowTexts:
         """The texts as they are read during the windows, made once."""
         plain = [normalised(text) for text in self.texts]

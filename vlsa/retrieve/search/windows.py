@@ -56,6 +56,11 @@ class Windows:
         vars(part).update(by_time=np.argsort(self.place[rows], kind="stable"))  # known already
         return part
 
+    def of_file(self, number: int) -> Int64[np.ndarray, " n"]:
+        """The windows of a file, by time."""
+        first, last = np.searchsorted(self.line, [number * self.period_seconds, (number + 1) * self.period_seconds])
+        return self.by_time[first:last]
+
     def neighbours(self, number: int, step: int) -> Iterator[int]:
         """Windows of the same file before (-1) or after (1) one, the nearest first."""
         file, place = self.file[number], int(self.place[number]) + step

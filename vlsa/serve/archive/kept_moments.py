@@ -4,17 +4,26 @@ Reads places (collections.py) and open indexes; feeds routes/collections.py and 
 """
 
 from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import dataclass
 
 from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.retrieve.search.moments import Moment
-from vlsa.retrieve.search.tables import SearchTables
+from vlsa.retrieve.search.searched import Searched
 from vlsa.serve.archive.catalogue import Catalogue
 from vlsa.serve.archive.collections import Place
 from vlsa.serve.archive.ids import MomentId
 from vlsa.serve.archive.open_index import OpenIndex
 from vlsa.serve.http.problems import UnknownIdError
+
+
+@dataclass(frozen=True, eq=False)
+class KeptMoment:
+    """A kept moment that was found."""
+
+    index: OpenIndex
+    file: FileFacts
+    moment: Moment
+    """With the texts there; it answers no question."""
 
 
 def place_of(catalogue: Catalogue, id: str) -> Place:
@@ -37,31 +46,35 @@ def find_place(catalogue: Catalogue, place: Place) -> tuple[OpenIndex, FileFacts
     at_path = files.by_path.get(place.path)
     if at_path is not None and (at_path.content == place.content or not place.content):
         return index, at_path
-    moved = next((file for file in files.listed if place.content and file.content == place.content), at_path)
+    moved = files.by_content.get(place.content, at_path)
     return None if moved is None else (index, moved)
 
 
-def kept_moment(index: OpenIndex, file: FileFacts, start_ms: int, stop_ms: int, rank: int = 1) -> Moment:
-    """A stretch of a file as a moment that answers no question, with the texts there."""
-    start, stop = start_ms / 1000, stop_ms / 1000
-    return Moment(
-        rank=rank,
-        path=file.path,
-        start_seconds=start,
-        stop_seconds=stop,
-        best_start_seconds=start,
-        best_stop_seconds=stop,
-        score=0.0,
-        stand_out=0.0,
-        texts=index.reading(lambda tables: texts_at(tables, file.path, start, stop)),
-    )
+def kept_moments(catalogue: Catalogue, places: Sequence[Place]) -> list[KeptMoment | None]:
+    """The moments at some places, ranked by their order; None for one whose file is in no index now.
+
+    Each index is read once, however many moments it has.
+    """
+    found = [find_place(catalogue, place) for place in places]
+    indexes = {index.name: index for index, _ in filter(None, found)}
+    searched = {name: index.reading(lambda tables: tables.searched) for name, index in indexes.items()}
+    return [
+        None if one is None else KeptMoment(*one, _moment(searched[one[0].name], one[1].path, place, rank))
+        for rank, (place, one) in enumerate(zip(places, found, strict=True), 1)
+    ]
 
 
-def texts_at(tables: SearchTables, path: str, start_seconds: float, stop_seconds: float) -> tuple[str, ...]:
+def _moment(searched: Searched, path: str, place: Place, rank: int) -> Moment:
+    start, stop = place.start_ms / 1000, place.stop_ms / 1000
+    times = {"start_seconds": start, "stop_seconds": stop, "best_start_seconds": start, "best_stop_seconds": stop}
+    return Moment(rank=rank, path=path, score=0.0, stand_out=0.0, texts=texts_at(searched, path, start, stop), **times)
+
+
+def texts_at(searched: Searched, path: str, start_seconds: float, stop_seconds: float) -> tuple[str, ...]:
     """What is said or written during a stretch of a file, each text once, by time."""
-    searched = tables.searched
-    number = searched.paths.index(path) if path in searched.paths else -1
+    if path not in searched.numbers:
+        return ()
     places = searched.text_places
-    shown = (places.file == number) & (places.start_seconds < stop_seconds) & (places.stop_seconds > start_seconds)
-    rows: Sequence[int] = np.flatnonzero(shown).tolist()
-    return tuple(dict.fromkeys(searched.texts[row] for row in sorted(rows, key=places.start_seconds.__getitem__)))
+    rows = places.of_file(searched.numbers[path])
+    shown = rows[(places.start_seconds[rows] < stop_seconds) & (places.stop_seconds[rows] > start_seconds)]
+    return tuple(dict.fromkeys(searched.texts[row] for row in shown))

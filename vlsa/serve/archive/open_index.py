@@ -45,6 +45,11 @@ class Files:
         """By the path that the index has."""
         return {file.path: file for file in self.listed}
 
+    @cached_property
+    def by_content(self) -> Mapping[str, FileFacts]:
+        """By the digest of its bytes, where that is known; of copies the first."""
+        return {file.content: file for file in reversed(self.listed) if file.content}
+
     def kept(self, where: str | None) -> Sequence[FileFacts]:
         """Those that a filter keeps. Raises VlsaError for one that cannot be read."""
         if not where:

@@ -26,13 +26,16 @@ class Thumbnail:
     path: str
     seconds: float
     width_px: int
+    duration_seconds: float
+    """Of the file, by its index."""
 
     def run(self) -> bytes:
         """The bytes of a JPEG file. Raises MediaError, reason `nothing` without a frame."""
-        from vlsa.data.media.container import open_media
+        from vlsa.data.media.decode import open_known
         from vlsa.data.media.frames import read_frames
+        from vlsa.data.media.joined import facts_if_joined
 
-        with open_media(self.path) as source:
+        with open_known(self.path, facts_if_joined(self.path, self.duration_seconds)) as source:
             for seconds in (self.seconds, max(self.seconds - 1.0, 0.0), 0.0):  # the last frame may end before the file
                 found = read_frames(source, [seconds], None)
                 if found is not None:

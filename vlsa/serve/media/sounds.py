@@ -41,10 +41,12 @@ class Peaks:
     start_seconds: float
     stop_seconds: float
     num_points: int
+    duration_seconds: float
+    """Of the file, by its index."""
 
     def run(self) -> bytes:
         """A JSON list of pairs, empty without sound. Raises MediaError."""
-        sound = read_part(self.path, self.start_seconds, self.stop_seconds, PEAKS_RATE_HZ)
+        sound = read_part(self, PEAKS_RATE_HZ)
         return json.dumps([] if sound is None else peaks(sound, self.num_points)).encode()
 
 
@@ -57,25 +59,29 @@ class Spectrogram:
     stop_seconds: float
     width_px: int
     height_px: int
+    duration_seconds: float
+    """Of the file, by its index."""
 
     def run(self) -> bytes:
         """A PNG file; without sound it is dark. Raises MediaError."""
-        sound = read_part(self.path, self.start_seconds, self.stop_seconds, SPECTROGRAM_RATE_HZ)
+        sound = read_part(self, SPECTROGRAM_RATE_HZ)
         if sound is None:
             sound = np.zeros(round((self.stop_seconds - self.start_seconds) * SPECTROGRAM_RATE_HZ), np.float32)
         return png(coloured(loudness(sound, self.width_px, self.height_px)))
 
 
-def read_part(path: str, start_seconds: float, stop_seconds: float, rate_hz: int) -> Any:
+def read_part(of: Peaks | Spectrogram, rate_hz: int) -> Any:
     """The audio of a stretch, float32 S, zeros where it is silent; None for a file without sound."""
     from vlsa.data.media.audio import read_sound
-    from vlsa.data.media.container import open_media
+    from vlsa.data.media.decode import open_known
+    from vlsa.data.media.joined import facts_if_joined
 
-    with open_media(path) as source:
+    with open_known(of.path, facts_if_joined(of.path, of.duration_seconds)) as source:
         if source.stream("audio") is None:
             return None
-        sound = read_sound(source, start_seconds, stop_seconds, rate_hz)
-    return np.zeros(round((stop_seconds - start_seconds) * rate_hz), np.float32) if sound is None else sound.samples
+        sound = read_sound(source, of.start_seconds, of.stop_seconds, rate_hz)
+    length_seconds = of.stop_seconds - of.start_seconds
+    return np.zeros(round(length_seconds * rate_hz), np.float32) if sound is None else sound.samples
 
 
 def peaks(sound: Float32[np.ndarray, " S"], num_points: int) -> list[list[float]]:

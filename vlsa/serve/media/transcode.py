@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vlsa.base.errors import MediaError, VlsaError
+from vlsa.data.media.joined import facts_if_joined
 from vlsa.retrieve.search.export.encode import Encoding, encode_span
 from vlsa.serve.http.problems import BusyError
 
@@ -86,13 +87,16 @@ class Transcoder:
         stop_seconds: float,
         most_width_px: int,
         wanted: Wanted | None = None,
+        *,
+        duration_seconds: float = 0.0,
     ) -> Generator[bytes, None, None]:
         """The bytes of a stretch as MP4, as they are made; the process ends when the iterator is closed.
 
         Raises BusyError, and MediaError for a file that cannot be decoded there, before the first byte. There is none
-        of a conversion that is not `wanted` any more.
+        of a conversion that is not `wanted` any more. `duration_seconds`: of the file, by its index.
         """
-        arguments = [path, str(start_seconds), str(stop_seconds), str(most_width_px), str(self._worker_bytes)]
+        numbers = (start_seconds, stop_seconds, most_width_px, self._worker_bytes, duration_seconds)
+        arguments = [path, *map(str, numbers)]
         wanted = wanted or Wanted()
         with self._started(arguments) as running, wanted.or_else(running.process.kill):
             num_bytes = 0
@@ -188,12 +192,16 @@ class _Pipe:
         return written
 
 
-def main(path: str, start_seconds: str, stop_seconds: str, most_width_px: str, worker_bytes: str) -> None:
+def main(
+    path: str, start_seconds: str, stop_seconds: str, most_width_px: str, worker_bytes: str, duration_seconds: str
+) -> None:
     """Convert to standard output; the process is of no other use."""
     resource.setrlimit(resource.RLIMIT_AS, (int(worker_bytes), resource.getrlimit(resource.RLIMIT_AS)[1]))
     how = Encoding(VIDEO_OPTIONS, CONTAINER_OPTIONS, int(most_width_px))
+    out = _Pipe(sys.stdout.buffer)
     try:
-        encode_span(Path(path), float(start_seconds), float(stop_seconds), _Pipe(sys.stdout.buffer), how)
+        facts = facts_if_joined(path, float(duration_seconds))
+        encode_span(Path(path), float(start_seconds), float(stop_seconds), out, how, facts)
     except BrokenPipeError:
         os._exit(0)  # nobody listens
     except VlsaError:

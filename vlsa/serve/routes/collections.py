@@ -3,6 +3,7 @@
 Every change answers with the collection as it is then.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vlsa.serve.archive.collections import LONGEST_NAME, LONGEST_NOTE, MOST_ITEMS, Collection, Item
 from vlsa.serve.archive.describe import describe_moment, shown_path
-from vlsa.serve.archive.kept_moments import find_place, kept_moment, place_of
+from vlsa.serve.archive.kept_moments import KeptMoment, kept_moments, place_of
 from vlsa.serve.http.problems import UnknownIdError
 from vlsa.serve.routes.services import Served, Services
 
@@ -56,7 +57,7 @@ class RestoreBody(Body):
 def list_collections(served: Served) -> dict[str, Any]:
     """All collections, the one that was changed last first, each with its first moments."""
     found = served.collections.all()
-    return {"collections": [_describe(served, one, one.items[:NUM_COVERS]) for one in found]}
+    return {"collections": [_describe(one, _describe_items(served, one.items[:NUM_COVERS])) for one in found]}
 
 
 @router.post("", status_code=201)
@@ -116,7 +117,7 @@ def _found(served: Services, id: str) -> dict[str, Any]:
     collection = served.collections.find(id)
     if collection is None:
         raise _unknown(id)
-    return _describe(served, collection, collection.items)
+    return _describe(collection, _describe_items(served, collection.items))
 
 
 def _changed(served: Services, id: str, was_there: bool) -> dict[str, Any]:
@@ -130,27 +131,27 @@ def _unknown(id: str) -> UnknownIdError:
     return UnknownIdError(f"{id[:40]!r}: no such collection, or nothing of that id in it; nothing was changed. Reload.")
 
 
-def _describe(served: Services, collection: Collection, items: tuple[Item, ...]) -> dict[str, Any]:
+def _describe(collection: Collection, moments: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": collection.id,
         "name": collection.name,
         "num_moments": len(collection.items),
         "created_at": collection.created_at,
         "updated_at": collection.updated_at,
-        "moments": [_describe_item(served, item, rank) for rank, item in enumerate(items, 1)],
+        "moments": moments,
     }
 
 
-def _describe_item(served: Services, item: Item, rank: int) -> dict[str, Any]:
-    found, moment = find_place(served.catalogue, item.place), None
-    if found is not None:
-        index, file = found
-        kept = kept_moment(index, file, item.place.start_ms, item.place.stop_ms, rank)
-        moment = describe_moment(index, kept, {file.path: file})
+def _describe_items(served: Services, items: Sequence[Item]) -> list[dict[str, Any]]:
+    found = kept_moments(served.catalogue, [item.place for item in items])
+    return [_describe_item(item, kept) for item, kept in zip(items, found, strict=True)]
+
+
+def _describe_item(item: Item, kept: KeptMoment | None) -> dict[str, Any]:
     return {
         "item": item.id,
         "note": item.note,
         "added_at": item.added_at,
-        "moment": moment,
+        "moment": None if kept is None else describe_moment(kept.index, kept.moment, {kept.file.path: kept.file}),
         "last_path": shown_path(item.place.path),
     }

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.search.moments import Moment
-from vlsa.serve.archive.kept_moments import find_place, kept_moment, place_of
+from vlsa.serve.archive.kept_moments import KeptMoment, kept_moments, place_of
 from vlsa.serve.http.problems import TooMuchError, UnknownIdError
 from vlsa.serve.media.export import CutMoment, Footage, WrittenMoments, zip_bytes, zip_of_clips
 from vlsa.serve.routes.services import Served, Services
@@ -67,15 +67,11 @@ def export(body: ExportBody, served: Served) -> Response:
 
 def _of_ids(served: Services, ids: Sequence[str]) -> tuple[str, Chosen]:
     chosen = []
-    for rank, id in enumerate(ids, 1):
-        place = place_of(served.catalogue, id)
-        found = find_place(served.catalogue, place)
-        if found is None:  # the index was written in between
+    found = kept_moments(served.catalogue, [place_of(served.catalogue, id) for id in ids])
+    for id, kept in zip(ids, found, strict=True):
+        if kept is None:  # the index was written in between
             raise UnknownIdError(f"{id[:80]!r}: not in the index any more; nothing was written. Search again.")
-        index, file = found
-        chosen.append(
-            (Footage(index.name, index.source), kept_moment(index, file, place.start_ms, place.stop_ms, rank))
-        )
+        chosen.append((_footage(kept), kept.moment))
     return "moments", chosen
 
 
@@ -84,14 +80,16 @@ def _of_collection(served: Services, id: str) -> tuple[str, Chosen]:
     collection = served.collections.find(id)
     if collection is None:
         raise UnknownIdError(f"{id[:40]!r}: no such collection; nothing was written. Reload.")
-    chosen = []
-    for rank, item in enumerate(collection.items[:MOST_MOMENTS], 1):
-        if (found := find_place(served.catalogue, item.place)) is not None:
-            index, file = found
-            moment = kept_moment(index, file, item.place.start_ms, item.place.stop_ms, rank)
-            noted = replace(moment, texts=(*filter(None, [item.note]), *moment.texts))
-            chosen.append((Footage(index.name, index.source), noted))
+    items, chosen = collection.items[:MOST_MOMENTS], []
+    for item, kept in zip(items, kept_moments(served.catalogue, [item.place for item in items]), strict=True):
+        if kept is not None:
+            noted = replace(kept.moment, texts=(*filter(None, [item.note]), *kept.moment.texts))
+            chosen.append((_footage(kept), noted))
     return re.sub(r"[^\w .-]+", "_", collection.name).strip(". ") or "collection", chosen
+
+
+def _footage(kept: KeptMoment) -> Footage:
+    return Footage(kept.index.name, kept.index.source)
 
 
 def _check_clips(chosen: Chosen) -> None:

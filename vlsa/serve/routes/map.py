@@ -120,6 +120,6 @@ def _moments(index: OpenIndex, tables: SearchTables, numbers: list[int], state: 
         path, start = paths[int(places.file[number])], float(places.start_seconds[number])
         stop = float(places.stop_seconds[number])
         times = {"start_seconds": start, "stop_seconds": stop, "best_start_seconds": start, "best_stop_seconds": stop}
-        texts = texts_at(tables, path, start, stop)
+        texts = texts_at(tables.searched, path, start, stop)
         found.append(Moment(rank=rank, path=path, score=0.0, stand_out=0.0, texts=texts, **times))
     return found

@@ -55,7 +55,8 @@ def thumbnails(
     """What a file shows at a time, as a JPEG that is at most so wide."""
     asked = ThumbnailId.parse(thumbnail_id)
     found = found_file(served, asked.media)
-    return made(served, request, found, Thumbnail(found.path, asked.at_ms / 1000, nearest_width(width)), "image/jpeg")
+    task = Thumbnail(found.path, asked.at_ms / 1000, nearest_width(width), found.facts.duration_seconds)
+    return made(served, request, found, task, "image/jpeg")
 
 
 @router.get("/api/waveforms/{media_id}")
@@ -70,7 +71,8 @@ def waveforms(
     """The lowest and highest sample (-1 to 1) in equal parts of a stretch; none without sound."""
     found = found_file(served, MediaId.parse(media_id))
     first, last = stretch(found.facts, start, stop)
-    peaks = made(served, request, found, Peaks(found.path, first, last, points), "application/json")
+    task = Peaks(found.path, first, last, points, found.facts.duration_seconds)
+    peaks = made(served, request, found, task, "application/json")
     if peaks.status_code == 200:
         times = f'"start_seconds": {first!r}, "stop_seconds": {last!r}'
         body = f'{{{times}, "peaks": '.encode() + bytes(peaks.body) + b"}"
@@ -95,7 +97,8 @@ def spectrograms(
     """The loudness of a stretch by time and (log) frequency, as a PNG."""
     found = found_file(served, MediaId.parse(media_id))
     first, last = stretch(found.facts, start, stop)
-    return made(served, request, found, Spectrogram(found.path, first, last, width, height), "image/png")
+    task = Spectrogram(found.path, first, last, width, height, found.facts.duration_seconds)
+    return made(served, request, found, task, "image/png")
 
 
 def found_file(served: Services, media_id: MediaId) -> FoundFile:

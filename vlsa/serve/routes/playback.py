@@ -77,5 +77,6 @@ def _converted(served: Services, media_id: str, start: float, width: int, wanted
     stop = (found.facts.duration_seconds or LONGEST_FILE_SECONDS) + REST_SECONDS
     if start >= stop:
         raise MediaError(f"{found.facts.path}: ends before {start:g} s; there is nothing to play. Choose another time.")
-    pieces = served.transcoder.pieces(found.path, start, stop, width, wanted)
+    duration = found.facts.duration_seconds
+    pieces = served.transcoder.pieces(found.path, start, stop, width, wanted, duration_seconds=duration)
     return Streamed(pieces, CONVERTED, {"Cache-Control": "no-store", "Accept-Ranges": "none"})

@@ -115,14 +115,35 @@ def test_the_card_is_one_that_the_hub_reads_and_holds_the_results(run_path, resu
     assert metrics["text → audio R@1 %"].dataset_name == "store"  # not where it lies on this machine
 
 
-def test_a_card_that_somebody_edited_stays_until_other_results_are_given(run_path, results, tmp_path):
+def test_a_card_that_somebody_edited_keeps_every_word_when_results_are_replaced_in_it(run_path, results, tmp_path):
     encoder, card = HubEncoder.from_pretrained(run_path), tmp_path / "hub" / "README.md"
     encoder.save_pretrained(tmp_path / "hub")
-    card.write_text(card.read_text(encoding="utf-8") + "Licence: CC0.\n", encoding="utf-8")
+    text = (
+        card.read_text(encoding="utf-8").replace("---\n", "---\nlicense: cc0-1.0\n", 1).replace("# VLSA", "# Birds", 1)
+    )
+    card.write_text(text + "Of *my* garden.\n\n## Results\n\nThe cat was loud.\n", encoding="utf-8")
+    edited = card.read_text(encoding="utf-8")
+    encoder.save_pretrained(tmp_path / "hub", model_card_kwargs={"results": None})
+    assert card.read_text(encoding="utf-8") == edited
+    for _ in range(2):
+        encoder.save_pretrained(tmp_path / "hub", model_card_kwargs={"results": results})
+        loaded = huggingface_hub.ModelCard.load(card)
+        assert (loaded.data.license, len(loaded.data.eval_results) > 0) == ("cc0-1.0", True)
+        before, _, after = loaded.text.partition("Retrieval on split `test`, 4 clips.")
+        assert before == huggingface_hub.ModelCard(edited).text.partition("No results are recorded.")[0]
+        assert after.partition("Of *my*")[2] == " garden.\n\n## Results\n\nThe cat was loud.\n"
+
+
+def test_a_card_without_its_table_gets_one_and_one_that_cannot_be_read_is_left_alone(run_path, results, tmp_path):
+    encoder, card = HubEncoder.from_pretrained(run_path), tmp_path / "hub" / "README.md"
     encoder.save_pretrained(tmp_path / "hub")
-    assert "CC0" in card.read_text(encoding="utf-8")
+    card.write_text("# Mine\n", encoding="utf-8")
     encoder.save_pretrained(tmp_path / "hub", model_card_kwargs={"results": results})
-    assert "CC0" not in card.read_text(encoding="utf-8")
+    assert card.read_text(encoding="utf-8").partition("# Mine\n\n## Results\n\nRetrieval on split")[1]
+    card.write_text("---\n: : [\n---\n# Mine\n", encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"README\.md: its metadata cannot be read"):
+        encoder.save_pretrained(tmp_path / "hub", model_card_kwargs={"results": results})
+    assert card.read_text(encoding="utf-8") == "---\n: : [\n---\n# Mine\n"
 
 
 def test_results_that_are_none_leave_nothing_behind(run_path, tmp_path):

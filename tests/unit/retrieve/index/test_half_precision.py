@@ -78,7 +78,7 @@ def test_an_index_of_float16_follows_its_folder_and_agrees_with_its_ledger(foota
 def test_another_precision_needs_a_new_index_and_one_that_is_not_known_is_refused(footage, tmp_path):
     out = tmp_path / "index"
     build_index(FakeEncoder(), footage, out, num_workers=0)
-    with pytest.raises(SearchIndexError, match=r"made with vectors=float32, this asks for float16; .* --restart"):
+    with pytest.raises(SearchIndexError, match=r"its vectors are float32, --vectors asks for float16; .* --restart"):
         build_index(FakeEncoder(), footage, out, num_workers=0, vectors="float16")
     with pytest.raises(ConfigError, match="'int8' cannot be stored; use one of float32, float16"):
         build_index(FakeEncoder(), footage, out, num_workers=0, vectors="int8")

@@ -1,5 +1,6 @@
 """progress.json: written while an index is, right about the time left, and not believed when its writer is dead."""
 
+import errno
 import json
 import os
 import socket
@@ -9,6 +10,7 @@ import sys
 import pytest
 from followed_folder import follow, write_footage
 
+from vlsa.retrieve.index import progress_file
 from vlsa.retrieve.index.progress_file import PROGRESS_NAME, IndexProgress, ProgressFile, read_progress
 
 
@@ -64,3 +66,16 @@ def test_a_writer_on_another_machine_is_believed_for_a_while(tmp_path):
 def test_a_damaged_file_is_no_progress(tmp_path, written):
     (tmp_path / PROGRESS_NAME).write_text(written, errors="surrogatepass")
     assert read_progress(tmp_path) is None
+
+
+def test_an_index_is_made_where_its_progress_cannot_be_written(tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(progress_file, "write_atomically", full)
+    seen = []
+    summary = follow(
+        write_footage(tmp_path / "footage"), tmp_path / "index", progress=lambda done, total, message: seen.append(done)
+    )
+    assert summary.num_files_added == 5 and len(seen) > 5
+    assert read_progress(tmp_path / "index") is None

@@ -3,7 +3,17 @@
 import av
 import numpy as np
 import pytest
-from media_files import RATE_HZ, flashes, numbered, numbers, onsets, tone, write_flash_and_beep, write_media
+from media_files import (
+    RATE_HZ,
+    flashes,
+    numbered,
+    numbers,
+    onsets,
+    tone,
+    write_flash_and_beep,
+    write_joined,
+    write_media,
+)
 
 from vlsa.base.errors import MediaError, VlsaError
 from vlsa.data.media.decode import probe
@@ -140,3 +150,15 @@ def test_clips_are_named_by_rank_file_and_time(film, tmp_path):
     (cut,) = cut_moments([moment], film.parent, tmp_path / "cuts")
     assert cut.path == tmp_path / "cuts" / "002_film_0-00-01.5.mp4" and cut.path.exists()
     assert clip_name(moment, tmp_path / "a b.avi", exact=False) == "002_a_b_0-00-01.5.mkv"
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_clip_of_a_joined_recording_is_of_the_part_that_plays_then(tmp_path, exact):
+    source = write_joined(tmp_path / "tape.ts")
+    start = probe(source).shifts_seconds[1] + 0.86  # within frame 70: video starts a little after sound
+    cut = cut_clip(source, start, start + 0.8, tmp_path / f"cut{'.mp4' if exact else '.ts'}", exact=exact)
+    assert numbers(frames_of(cut.path)[1])[:15] == [*range(70, 85)]
+    assert cut.start_seconds == pytest.approx(start, abs=1e-6 if exact else 0.08)
+    samples, rate = sound_of(cut.path)
+    heard = samples[round(0.3 * rate) : round(0.6 * rate)]
+    assert np.argmax(np.abs(np.fft.rfft(heard))) / 0.3 == pytest.approx(2000, abs=20)

@@ -184,3 +184,14 @@ def test_grouped_by_file_the_answers_are_those_of_each_file_alone(k):
     for file in files:
         alone = find_moments(windows, np.where(windows.file == file, scores, NAN), 1, group_by="file")
         assert [one for one in found if windows.file[one.best] == file] == alone
+
+
+def test_the_windows_of_a_file_are_those_of_its_number_by_time():
+    rng = np.random.default_rng(0)
+    file, start = rng.choice([0, 1, 3, 4], 60), rng.integers(0, 40, 60) / 2
+    windows = Windows(file, start, start + rng.integers(1, 60, 60) / 2)
+    for number in range(6):
+        found = windows.of_file(number)
+        assert sorted(found) == np.flatnonzero(file == number).tolist()
+        assert (np.diff(start[found]) >= 0).all()
+    assert len(Windows(file[:0], start[:0], start[:0]).of_file(0)) == 0

@@ -4,9 +4,12 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vlsa.base.errors import MediaError
+
+if TYPE_CHECKING:
+    from vlsa.data.media.probe import MediaFacts
 
 KEPT_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m4a", ".mp3", ".flac", ".ogg", ".opus", ".wav"}
@@ -30,12 +33,17 @@ def copied_suffix(path: Path) -> str:
     return path.suffix.lower() if path.suffix.lower() in KEPT_SUFFIXES else ".mkv"
 
 
-def copy_span(path: Path, start_seconds: float, stop_seconds: float, out: Path) -> tuple[float, float]:
-    """Copy a stretch into the file `out`; returns where the copy really starts and stops. Raises MediaError."""
-    from vlsa.data.media.container import open_media
+def copy_span(
+    path: Path, start_seconds: float, stop_seconds: float, out: Path, facts: "MediaFacts"
+) -> tuple[float, float]:
+    """Copy a stretch into the file `out`; returns where the copy really starts and stops. Raises MediaError.
+
+    `facts` are those of the file.
+    """
+    from vlsa.data.media.decode import open_known
 
     with contextlib.ExitStack() as opened:
-        sources = {kind: opened.enter_context(open_media(path)) for kind in ("video", "audio")}
+        sources = {kind: opened.enter_context(open_known(path, facts)) for kind in ("video", "audio")}
         chosen = {}
         if sources["video"].stream("video") is not None:
             chosen["video"] = _video_packets(sources["video"], start_seconds, stop_seconds)
@@ -64,6 +72,9 @@ def _seek(source: Any, stream: Any, seconds: float) -> None:
     """Go to the key frame before a time, or to the start of a file that cannot."""
     import av
 
+    if not source.may_seek:
+        source.reopen()
+        return
     try:
         source.container.seek(max(int((seconds + source.zero_seconds) / stream.time_base), 0), stream=stream)
     except av.FFmpegError:
@@ -97,9 +108,8 @@ def _from_key_frame(source: Any, start_seconds: float, stop_seconds: float) -> l
 
 
 def _audio_packets(source: Any, start_seconds: float, stop_seconds: float) -> list[_Timed]:
-    stream = source.stream("audio")
-    _seek(source, stream, start_seconds - BEFORE_SECONDS)
-    kept = []
+    _seek(source, source.stream("audio"), start_seconds - BEFORE_SECONDS)
+    stream, kept = source.stream("audio"), []  # another one where the file was opened again
     for timed in _timed(source, stream):
         if timed.seconds >= stop_seconds - ROUNDING_SECONDS:
             break

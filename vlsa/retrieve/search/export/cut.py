@@ -10,12 +10,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlsa.base.errors import MediaError, VlsaError
 from vlsa.retrieve.search.export.copy import copied_suffix, copy_span
 from vlsa.retrieve.search.export.encode import encode_span, encoded_suffix
 from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.spans import clock
+
+if TYPE_CHECKING:
+    from vlsa.data.media.probe import MediaFacts
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,19 @@ def cut_clip(source: Path, start_seconds: float, stop_seconds: float, out: Path,
     """
     import av
 
-    _check_times(source, start_seconds, stop_seconds)
+    from vlsa.data.media.probe import probe
+
+    facts = probe(source)
+    _check_times(facts, start_seconds, stop_seconds)
     if out.exists() and out.samefile(source):
         raise VlsaError(f"{out}: the file that is cut; it would be lost. Cut into another folder.")
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f"{out.stem}.{os.getpid()}.partial{out.suffix}")
-    span = encode_span if exact else copy_span
     try:
-        start, stop = span(source, start_seconds, stop_seconds, partial)
+        if exact:
+            start, stop = encode_span(source, start_seconds, stop_seconds, partial, facts=facts)
+        else:
+            start, stop = copy_span(source, start_seconds, stop_seconds, partial, facts)
         os.replace(partial, out)
     except (av.FFmpegError, ValueError) as error:  # ValueError: a container that does not take the codec
         times = f"{clock(start_seconds)}-{clock(stop_seconds)}"
@@ -55,15 +64,12 @@ def cut_clip(source: Path, start_seconds: float, stop_seconds: float, out: Path,
     return CutClip(out, source, start, stop)
 
 
-def _check_times(source: Path, start_seconds: float, stop_seconds: float) -> None:
-    from vlsa.data.media.probe import probe
-
-    facts = probe(source)
+def _check_times(facts: "MediaFacts", start_seconds: float, stop_seconds: float) -> None:
     end = max(facts.video_end_seconds or 0, facts.audio_end_seconds or 0)
     if not 0 <= start_seconds < min(stop_seconds, end):
         times = f"{clock(start_seconds)} and {clock(stop_seconds)}"
         raise MediaError(
-            f"{source}: ends at {clock(end)}; between {times} there is nothing to cut. "
+            f"{facts.path}: ends at {clock(end)}; between {times} there is nothing to cut. "
             "Check the times, and that the file is whole.",
             reason="nothing",
         )

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media.suffixes import SOUND_SUFFIXES
+
+if TYPE_CHECKING:
+    from vlsa.data.media.probe import MediaFacts
 
 TICKS = 90_000
 """Time base of the video: ticks a second."""
@@ -65,18 +68,26 @@ def encoded_suffix(path: Path) -> str:
 
 
 def encode_span(
-    path: Path, start_seconds: float, stop_seconds: float, out: Path | Writable, how: Encoding = EXACT
+    path: Path,
+    start_seconds: float,
+    stop_seconds: float,
+    out: Path | Writable,
+    how: Encoding = EXACT,
+    facts: "MediaFacts | None" = None,
 ) -> tuple[float, float]:
     """Encode the frames and samples of a stretch into `out`; returns the stretch. Raises MediaError.
 
     `out` is a file, or an object to write to as the encoding goes on, which needs container options that allow that.
+    `facts` are those of the file; a joined recording needs them (data/media/joined.py).
     """
     import av
 
-    from vlsa.data.media.container import open_media
+    from vlsa.data.media.decode import open_known
 
     with contextlib.ExitStack() as opened:
-        video, sound = (opened.enter_context(open_media(path)) for _ in range(2))  # each is read at its own place
+        video, sound = (
+            opened.enter_context(open_known(path, facts)) for _ in range(2)
+        )  # each is read at its own place
         shown = _video(video, start_seconds, stop_seconds, how.most_width_px)
         parts = [shown, _sound(sound, start_seconds, stop_seconds)]
         begun = [(first, rest) for rest in parts if (first := next(rest, None)) is not None]
