@@ -24,6 +24,8 @@ def register(app: typer.Typer) -> None:
             "vlsa prepare footage store --recipe tiny",
             "vlsa prepare footage store --recipe tiny --window 4 --test-share 0.2",
             "vlsa prepare clips.jsonl store --short-side 128 --workers 8",
+            "vlsa prepare footage store --recipe tiny --add",
+            "vlsa prepare clips.jsonl store --shard 3/16",
         ),
     )(prepare)
 
@@ -51,6 +53,13 @@ def prepare(
     ] = False,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Delete what STORE holds first.")] = False,
+    add: Annotated[bool, typer.Option("--add", help="Add new files to STORE; what it holds stays as it is.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Make the i-th of n parts of the shards, next to processes that make the others.", metavar="I/N"
+        ),
+    ] = None,
 ) -> None:
     """Turn a folder of video and audio files into a store of clips to train on.
 
@@ -58,15 +67,29 @@ def prepare(
     cat.vtt or cat.en.srt next to cat.mp4, or from subtitles inside the file; files without text become clips of equal
     length. A clip that cannot be read is left out and listed in STORE/prepare_report.jsonl, and the rest continues.
     """
+    from vlsa.data.store.holding import Part
+
+    part = Part.parse(shard) if shard else None
     settings = _store_settings(recipe, short_side, frames_per_second, sample_rate, window)
     rows, rejections = _rows(source, settings.window_seconds, test_share, workers, allow_outside)
     from vlsa.data.store import prepare as preparing
+    from vlsa.data.store.summary import PartSummary
 
     with Bar("preparing clips") as bar:
         summary = preparing.prepare(
-            rows, store, settings, num_workers=workers, rejections=rejections, restart=restart, progress=bar.update
+            rows,
+            store,
+            settings,
+            num_workers=workers,
+            rejections=rejections,
+            restart=restart,
+            add=add,
+            part=part,
+            progress=bar.update,
         )
     print_text(summary)
+    if isinstance(summary, PartSummary):
+        return
     next_step("pretrain", "--recipe", recipe or "tiny", "--data", store, "--out", "RUN")
 
 

@@ -6,7 +6,8 @@ Axes: F decoded frames, V sampled frames, H W pixels, S samples of audio, L toke
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -173,15 +174,72 @@ class ClipFacts(Protocol):
     def sample_rate_hz(self) -> int: ...
 
 
-def content_digest(rows: Iterable[Any]) -> str | None:
-    """Digest of the ids and the media of some clips, in order; None where a row has no `content_digest`."""
-    digest = hashlib.sha256()
-    for row in rows:
+class RowsDigest:
+    """Digests of clips that are added in order: of their facts, and of their media."""
+
+    def __init__(self) -> None:
+        self._facts, self._content = hashlib.sha256(b"["), hashlib.sha256()
+        self._separator, self._is_known = "", True
+
+    def add(self, row: Any) -> None:
+        """One more clip."""
+        facts = json.dumps((row.id, list(row.texts), row.duration_seconds, row.num_samples))
+        self._facts.update(f"{self._separator}{facts}".encode())
+        self._separator = ", "
         content = getattr(row, "content_digest", None)
-        if content is None:
-            return None
-        digest.update(f"{row.id} {content} ".encode(errors="surrogateescape"))
-    return digest.hexdigest()[:16]
+        self._is_known = self._is_known and content is not None
+        if self._is_known:
+            self._content.update(f"{row.id} {content} ".encode(errors="surrogateescape"))
+
+    @property
+    def facts(self) -> str:
+        """Of ids, texts, extents; 16 hex digits."""
+        whole = self._facts.copy()
+        whole.update(b"]")
+        return whole.hexdigest()[:16]
+
+    @property
+    def content(self) -> str | None:
+        """Of ids and media, 16 hex digits; None where a clip had no `content_digest`."""
+        return self._content.hexdigest()[:16] if self._is_known else None
+
+
+def digests_of(rows: Sequence[Any]) -> tuple[str, str | None]:
+    """The digests of facts and of media of some clips, in order; at once where they are known (store/clip_rows.py)."""
+    known = getattr(rows, "digests", None)
+    if known is not None:
+        return known
+    digest = RowsDigest()
+    for row in rows:
+        digest.add(row)
+    return digest.facts, digest.content
+
+
+@dataclass(frozen=True, eq=False)
+class RowFacts:
+    """What is asked of many clips at once, without reading each of them."""
+
+    duration_seconds: np.ndarray
+    """float64, N."""
+    modalities: dict[str, np.ndarray]
+    """bool, N, of `video`, `audio` and `text`: which clips have it."""
+
+
+def facts_of(rows: Sequence[Any]) -> RowFacts:
+    """The facts of some clips, in order; at once where they stand in columns (store/clip_rows.py)."""
+    if hasattr(rows, "facts"):
+        return rows.facts()
+    counts = {"video": lambda row: len(row.frame_seconds), "audio": lambda row: row.num_samples}
+    counts["text"] = lambda row: len(row.texts)
+    return RowFacts(
+        np.array([row.duration_seconds for row in rows], np.float64),
+        {name: np.array([count(row) > 0 for row in rows], bool) for name, count in counts.items()},
+    )
+
+
+def sources_of(rows: Sequence[Any]) -> list[str | None]:
+    """The media file of each clip, as it is named; None where clips have none."""
+    return rows.sources() if hasattr(rows, "sources") else [getattr(row, "source", None) for row in rows]
 
 
 @runtime_checkable

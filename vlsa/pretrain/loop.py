@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -41,6 +42,8 @@ from vlsa.pretrain.trainer import Trainer, build_optimizer
 
 Initialise = Callable[[VLSA, Tokenizer], tuple[str, ...]]
 """Puts weights from elsewhere into a fresh model; returns what `train.init` is to record of them."""
+
+CAPTIONS_AT_A_TIME = 100_000
 
 _LOG = logging.getLogger(__name__)
 
@@ -241,12 +244,15 @@ def learn_tokenizer(config: Config, source: Dataset) -> Tokenizer:
 
 def _log_cut_captions(source: Dataset, tokenizer: Tokenizer, num_tokens: int) -> None:
     """Say how many captions lose their end, once, when a run starts."""
-    captions = list(source.texts("train"))
-    if num_cut := tokenizer.num_cut(captions, num_tokens):
+    captions, num_captions, num_cut = source.texts("train"), 0, 0
+    while some := list(islice(captions, CAPTIONS_AT_A_TIME)):
+        num_captions += len(some)
+        num_cut += tokenizer.num_cut(some, num_tokens)
+    if num_cut:
         _LOG.info(
             "%d of %d captions are longer than model.text.num_tokens=%d tokens and lose their end",
             num_cut,
-            len(captions),
+            num_captions,
             num_tokens,
         )
 

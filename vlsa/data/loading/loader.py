@@ -6,8 +6,6 @@ training resumed at step s reads exactly what an unbroken run would have read, w
 Axes: B clips.
 """
 
-import hashlib
-import json
 import signal
 import zlib
 from collections.abc import Iterator, Sequence
@@ -23,7 +21,7 @@ from torch.utils.data import Dataset as TorchDataset
 from vlsa.base.errors import ConfigError, LostProcess, StoreError, VlsaError
 from vlsa.base.processes import num_processes, rank
 from vlsa.config import ModelConfig, TrainConfig
-from vlsa.data.clip import Batch, Clip, ClipFacts, ClipTensors, Dataset, content_digest, cut
+from vlsa.data.clip import Batch, Clip, ClipFacts, ClipTensors, Dataset, cut, digests_of
 from vlsa.data.loading.cached_clips import CachedClips
 from vlsa.data.loading.sound_controls import ShiftedSound
 from vlsa.data.loading.tokenizer import Tokenizer
@@ -177,11 +175,8 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
 
 def fingerprint(source: Dataset) -> str:
     """Digest of the training clips: of their ids, texts and extents, then of their media where rows have a digest."""
-    rows = source.rows("train")
-    facts = [(row.id, list(row.texts), row.duration_seconds, row.num_samples) for row in rows]
-    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-    content = content_digest(rows)
-    return f"{digest}{CONTENT_MARK}{content}" if content else digest
+    facts, content = digests_of(source.rows("train"))
+    return f"{facts}{CONTENT_MARK}{content}" if content else facts
 
 
 def without_content(digest: str) -> str:

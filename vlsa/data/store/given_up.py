@@ -10,22 +10,38 @@ from vlsa.data.store.shards import writing
 
 NAME = "given_up.jsonl"
 """In the store."""
+PATTERN = "given_up*.jsonl"
+"""This list, and those of the parts of a run (`name_of_part`)."""
+
+
+def name_of_part(label: str) -> str:
+    """The list that a part of a run writes, so that no two processes write one file."""
+    return f"given_up-{label}.jsonl"
 
 
 def read(store_path: Path) -> dict[str, Rejection]:
-    """By the id of the clip. Raises StoreError when the list is damaged."""
-    path = store_path / NAME
+    """All lists, by the id of the clip. Raises StoreError when one is damaged."""
+    return {line.id: line for path in sorted(store_path.glob(PATTERN)) for line in _read(path)}
+
+
+def remove(store_path: Path) -> None:
+    """Remove all lists."""
+    for path in list(store_path.glob(PATTERN)):
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> list[Rejection]:
     try:
-        found = [parse_rejection(line, NAME) for line in read_json_lines(path)] if path.exists() else []
+        return [parse_rejection(line, path.name) for line in read_json_lines(path)]
     except (OSError, ValueError, ManifestError) as error:
         raise StoreError(
             f"{path}: damaged; which clips crash a decoder is not known. Delete it: those clips are tried once more."
         ) from error
-    return {rejection.id: rejection for rejection in found}
 
 
-def add(store_path: Path, rejection: Rejection) -> None:
+def add(store_path: Path, rejection: Rejection, name: str = NAME) -> None:
     """Write one more down at once, in case this run is killed too. Raises StoreError."""
-    path = store_path / NAME
+    path = store_path / name
+    known = _read(path) if path.exists() else []
     with writing(path):
-        write_json_lines(path, map(asdict, (*read(store_path).values(), rejection)))
+        write_json_lines(path, map(asdict, (*known, rejection)))

@@ -7,32 +7,37 @@ a second run of the same command makes only what is missing, and no clip is lost
 
 import contextlib
 import functools
-import hashlib
-import json
-import math
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from vlsa.base.errors import ManifestError, MediaError, StoreError
-from vlsa.base.files import LOCK_NAME, Progress, locked_folder, write_json_lines
+from vlsa.base.errors import ConfigError, ManifestError, MediaError, StoreError
+from vlsa.base.files import Progress, write_json_lines
 from vlsa.config import Config
-from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
 from vlsa.data.engine.workers import Done, Heartbeat, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
 from vlsa.data.ingest.segments import segment_seconds
 from vlsa.data.media import decode
-from vlsa.data.store import given_up
+from vlsa.data.store import given_up, index_layout
+from vlsa.data.store.holding import (
+    Part,
+    forget_parts,
+    one_part,
+    shared_moment,
+    sweep_shards,
+    sweep_shared,
+    whole_store,
+)
+from vlsa.data.store.index_open import list_shards
+from vlsa.data.store.plan import MADE, Plan, commit, known_plan, new_plan
 from vlsa.data.store.reader import ClipStore
 from vlsa.data.store.shard_index import read_shard_index
-from vlsa.data.store.shards import ShardWriter, StoreSettings, read_header, write_header, writing
-from vlsa.data.store.summary import REPORT_NAME, PrepareSummary, summarise
-
-FEWEST_CLIPS_PER_SHARD, MOST_SMALL_SHARDS = 16, 64
+from vlsa.data.store.shards import ShardWriter, StoreSettings, read_header, writing
+from vlsa.data.store.summary import REPORT_NAME, PartSummary, PrepareSummary, summarise
 
 Decode = Callable[[ClipRow, StoreSettings], Clip]
 
@@ -65,6 +70,8 @@ class ShardTask:
     given_up: tuple[Rejection, ...]
     """Clips of this shard that have crashed or hung a worker before."""
     decode: Decode
+    given_up_name: str
+    """The list for more of them."""
 
 
 def decode_row(row: ClipRow, settings: StoreSettings) -> Clip:
@@ -102,36 +109,122 @@ def prepare(
     num_workers: int | None = None,
     rejections: Sequence[Rejection] = (),
     restart: bool = False,
+    add: bool = False,
+    part: Part | None = None,
     decode: Decode = decode_row,
     progress: Progress | None = None,
-) -> PrepareSummary:
+) -> PrepareSummary | PartSummary:
     """Decode every row into a store, resuming where an interrupted run of the same rows and settings stopped.
 
     `num_workers` processes decode (None = one per core; 0 = this process, where a crash of a decoder is the end).
-    `rejections` of the manifest are added to the report. `restart` deletes what a former run made. `decode` must be
-    picklable. Raises ManifestError for no or doubled rows; StoreError when the folder holds something else, a store of
-    other rows or settings, or no clip at all could be prepared.
+    `rejections` of the manifest are added to the report. `restart` deletes what a former run made. `add` adds rows that
+    the store does not have, in shards of their own, and leaves the others as they are. `part` makes some of the shards
+    only, next to other processes; the part that ends last completes the store. `decode` must be picklable. Raises
+    ManifestError for no or doubled rows; ConfigError for `restart` with `part`; StoreError when the folder holds
+    something else, a store of other rows or settings, or no clip at all could be prepared.
     """
     store_path = Path(store_path)
     if not rows and not rejections:
         raise ManifestError(f"{store_path}: no clips to prepare; the store would be empty. Give a manifest with rows.")
+    if part and restart:
+        raise ConfigError("--restart with --shard: each part would delete what others made. Delete the store first.")
     check_unique(rows, "the manifest")
     num_workers = os.cpu_count() or 1 if num_workers is None else num_workers
-    with _exclusive(store_path):
-        _sweep(store_path)
-        _claim(store_path, rows, settings, restart)
-        tasks = _open_tasks(store_path, rows, settings, decode)
-        _make_shards(tasks, store_path, len(rows), num_workers, progress)
-        store = ClipStore.open(store_path)
-        assert len(store) + len(store.rejections) == len(rows), (store, len(rows))
-        report = [*rejections, *store.rejections]
-        with writing(store_path / REPORT_NAME):
-            write_json_lines(store_path / REPORT_NAME, map(asdict, report))
-        (store_path / given_up.NAME).unlink(missing_ok=True)
-    if not len(store):
-        where = f"{store_path}: no clip could be prepared; see {REPORT_NAME} in it."
-        raise StoreError(f"{where} The first: {report[0].message}")
-    return summarise(store, report)
+    run = _Run(store_path, rows, settings, rejections, add, part, decode)
+    if part is None:
+        with whole_store(store_path):
+            plan = run.plan(restart)
+            run.make(plan, num_workers, progress)
+            return run.finish(plan)
+    return run.make_part(num_workers, progress)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One call of `prepare`."""
+
+    store_path: Path
+    rows: Sequence[ClipRow]
+    settings: StoreSettings
+    rejections: Sequence[Rejection]
+    add: bool
+    part: Part | None
+    decode: Decode
+
+    def plan(self, restart: bool = False) -> Plan:
+        """What is to be in the store. The folder is held."""
+        sweep_shared(self.store_path)
+        if restart:
+            _delete(self.store_path)
+        if (self.store_path / "store.json").exists():
+            return known_plan(self.store_path, self.rows, self.settings, self.add)
+        return new_plan(self.store_path, self.rows, self.settings)
+
+    def make_part(self, num_workers: int, progress: Progress | None) -> PrepareSummary | PartSummary:
+        """Make the shards of a part, and complete the store if no other is missing."""
+        assert self.part is not None
+        with contextlib.ExitStack() as held:
+            with shared_moment(self.store_path):
+                held.enter_context(one_part(self.store_path, self.part))
+                plan = self.plan()
+            num_made = self.make(plan, num_workers, progress)
+            with shared_moment(self.store_path):
+                num_shards = len(plan.shards(self.settings.clips_per_shard))
+                num_missing = list_shards(self.store_path).num_missing(num_shards)
+                if num_missing:
+                    return PartSummary(str(self.store_path), str(self.part), num_made, num_shards, num_missing)
+                forget_parts(self.store_path)
+                return self.finish(plan)
+
+    def make(self, plan: Plan, num_workers: int, progress: Progress | None) -> int:
+        """Make the shards that are missing, of the part if there is one; returns how many."""
+        sweep_shards(self.store_path, self.part)
+        tasks, num_rows = self._tasks(plan)
+        try:
+            _make_shards(tasks, num_rows, num_workers, progress)
+        finally:
+            sweep_shards(self.store_path, self.part)
+        return len(tasks)
+
+    def _tasks(self, plan: Plan) -> tuple[list[ShardTask], int]:
+        """The shards that are still to be made, and how many rows they and the finished ones have."""
+        _facts.cache_clear()
+        shards = [
+            (number, rows)
+            for number, rows in enumerate(plan.shards(self.settings.clips_per_shard))
+            if self.part is None or self.part.has(number)
+        ]
+        elsewhere = read_header(self.store_path).get("base", os.getcwd()) != os.getcwd()  # an earlier run was there
+        known = given_up.read(self.store_path)
+        name = given_up.name_of_part(self.part.label) if self.part else given_up.NAME
+        tasks = [
+            ShardTask(
+                self.store_path,
+                number,
+                self.settings,
+                tuple(replace(row, path=os.path.abspath(row.path)) for row in rows) if elsewhere else rows,
+                tuple(known[row.id] for row in rows if row.id in known),
+                self.decode,
+                name,
+            )
+            for number, rows in shards
+            if not _is_finished(self.store_path, number)
+        ]
+        return tasks, sum(len(rows) for _, rows in shards)
+
+    def finish(self, plan: Plan) -> PrepareSummary:
+        """Open the whole store, which makes its index, and write the report. The folder is held."""
+        commit(self.store_path, plan, self.settings)
+        store = ClipStore.open(self.store_path)
+        assert len(store) + len(store.rejections) == plan.num_rows, (store, plan.num_rows)
+        report = [*self.rejections, *store.rejections]
+        with writing(self.store_path / REPORT_NAME):
+            write_json_lines(self.store_path / REPORT_NAME, map(asdict, report))
+        given_up.remove(self.store_path)
+        if not len(store):
+            where = f"{self.store_path}: no clip could be prepared; see {REPORT_NAME} in it."
+            raise StoreError(f"{where} The first: {report[0].message}")
+        return replace(summarise(store, report), num_added=plan.num_new if self.add else None)
 
 
 def build_shard(task: ShardTask, beat: Heartbeat) -> None:
@@ -152,70 +245,24 @@ def build_shard(task: ShardTask, beat: Heartbeat) -> None:
         writer.commit()
 
 
-def shard_bounds(num_rows: int, clips_per_shard: int) -> list[tuple[int, int]]:
-    """First and last + 1 row of each shard: by the number of rows alone, never by the machine.
-
-    Small sets get up to 64 shards of at least 16 clips, so that all workers have work.
-    """
-    small = max(math.ceil(num_rows / MOST_SMALL_SHARDS), FEWEST_CLIPS_PER_SHARD)
-    size = min(clips_per_shard, small)
-    return [(first, min(first + size, num_rows)) for first in range(0, num_rows, size)]
-
-
-def _claim(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, restart: bool) -> None:
-    """Make the folder a store of these rows and settings, or check that it is one."""
-    if restart and (store_path / "store.json").exists():
-        read_header(store_path)  # refuses to delete what is not a store
-        shutil.rmtree(store_path / "shards", ignore_errors=True)
-        (store_path / given_up.NAME).unlink(missing_ok=True)
-        (store_path / "store.json").unlink()  # last: a run killed here may still be restarted
-    num_shards = len(shard_bounds(len(rows), settings.clips_per_shard))
-    wanted = {"num_shards": num_shards, "num_rows": len(rows), "manifest_digest": _digest(rows)}
+def _delete(store_path: Path) -> None:
+    """Remove what a former run made. Raises StoreError for a folder that is no store."""
     if not (store_path / "store.json").exists():
-        _check_empty(store_path)
-        write_header(store_path, settings, **wanted, base=os.getcwd())
         return
-    header = read_header(store_path)
-    different = [name for name, value in wanted.items() if header.get(name) != value]
-    old, new = header["settings"], settings_json.to_dict(settings)
-    changed = [f"{name} {old.get(name)} -> {new[name]}" for name in new if old.get(name) != new[name]]
-    if different or changed:
-        counts = f"{header.get('num_rows')} then, {len(rows)} now"
-        what = ", ".join(changed) or f"other clips ({counts}), or other times, texts or splits of them"
-        raise StoreError(
-            f"{store_path}: holds a store made with other input: {what}; one store cannot mix them. "
-            "Choose another folder, or prepare again with --restart."
-        )
+    read_header(store_path)  # refuses to delete what is not a store
+    shutil.rmtree(store_path / "shards", ignore_errors=True)
+    given_up.remove(store_path)
+    for name in (*MADE, index_layout.NAME):
+        for path in store_path.glob(name):
+            path.unlink(missing_ok=True)
+    (store_path / "store.json").unlink()  # last: a run killed here may still be restarted
 
 
-def _open_tasks(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, decode: Decode) -> list[ShardTask]:
-    """The shards that are still to be made."""
-    _facts.cache_clear()
-    if read_header(store_path).get("base", os.getcwd()) != os.getcwd():  # an earlier run was in another folder
-        rows = [replace(row, path=os.path.abspath(row.path)) for row in rows]
-    known = given_up.read(store_path)
-    bounds = shard_bounds(len(rows), settings.clips_per_shard)
-    return [
-        ShardTask(
-            store_path,
-            number,
-            settings,
-            tuple(rows[first:last]),
-            tuple(known[row.id] for row in rows[first:last] if row.id in known),
-            decode,
-        )
-        for number, (first, last) in enumerate(bounds)
-        if not _is_finished(store_path, number)
-    ]
-
-
-def _make_shards(
-    tasks: list[ShardTask], store_path: Path, num_rows: int, num_workers: int, progress: Progress | None
-) -> None:
+def _make_shards(tasks: list[ShardTask], num_rows: int, num_workers: int, progress: Progress | None) -> None:
     num_done = num_rows - sum(len(task.rows) for task in tasks)
     counted: Counter[int] = Counter()  # clips of each shard that are counted in num_done
     pool = WorkerPool(build_shard, tasks, num_workers)
-    with _sweeping(store_path), contextlib.closing(pool.events()) as events:
+    with contextlib.closing(pool.events()) as events:
         for event in events:
             number = event.task.number
             now = counted[number] + 1 if isinstance(event, Started) else len(event.task.rows) * isinstance(event, Done)
@@ -233,7 +280,7 @@ def _give_up(lost: Lost) -> ShardTask:
     where = f"{row.path}: {row.start_seconds:g}-{row.stop_seconds:g} s"
     message = f"{where}: {lost.message}; it would do so again. Convert the file, or leave it out."
     rejection = row.rejected(lost.reason, message)
-    given_up.add(task.store_path, rejection)
+    given_up.add(task.store_path, rejection, task.given_up_name)
     return replace(task, given_up=(*task.given_up, rejection))
 
 
@@ -244,45 +291,3 @@ def _is_finished(store_path: Path, number: int) -> bool:
     except StoreError:
         return False
     return True
-
-
-def _digest(rows: Sequence[ClipRow]) -> str:
-    """Distinguishes one manifest from another. Paths do not count: the same folder may be named in several ways."""
-    facts = [(row.id, row.start_seconds, row.stop_seconds, row.texts, row.split) for row in rows]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def _check_empty(store_path: Path) -> None:
-    if {path.name for path in store_path.iterdir()} - {REPORT_NAME, LOCK_NAME}:
-        raise StoreError(
-            f"{store_path}: not empty and not a clip store; files in it could be mixed up with a store's. "
-            "Name a new folder."
-        )
-
-
-def _sweep(store_path: Path) -> None:
-    """Remove what killed processes left half written."""
-    for name in ("store.json", REPORT_NAME, given_up.NAME, "shards/shard-*"):
-        for partial_path in store_path.glob(f"{name}.*.partial"):
-            partial_path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _sweeping(store_path: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        _sweep(store_path)
-
-
-@contextlib.contextmanager
-def _exclusive(store_path: Path) -> Iterator[None]:
-    """Make the folder and hold it: two runs at once would waste each other's work."""
-    busy = StoreError(f"{store_path}: another prepare is writing this store. Wait for it, or end it.")
-    try:
-        with locked_folder(store_path, busy):
-            yield
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        if error.filename != str(store_path):
-            raise
-        raise StoreError(f"{store_path}: cannot be made ({error.strerror}); name one that can.") from error

@@ -1,7 +1,8 @@
 """Reading a clip store: whole clips, single frames, or a stretch of audio, at random and from any process.
 
-Reads what shards.py wrote (see there for the layout); feeds loader.py, evaluation, and the training of the tokenizer.
-Members are read by their offset in the shard, so a global shuffle costs nothing, and no library is needed but Pillow.
+Reads what shards.py wrote (see there for the layout), by the index of the whole store (clip_index.py); feeds loader.py,
+evaluation, and the training of the tokenizer. Members are read by their offset in the shard, so a global shuffle costs
+nothing, and no library is needed but Pillow.
 Axes: F frames, H W pixels, S samples of audio.
 """
 
@@ -16,11 +17,14 @@ import numpy as np
 
 from vlsa.base.errors import StoreError
 from vlsa.base.files import open_regular
-from vlsa.data.clip import Clip, content_digest
-from vlsa.data.ingest.manifest import SPLITS
+from vlsa.data.clip import Clip
+from vlsa.data.ingest.manifest import SPLITS, Rejection
+from vlsa.data.store.clip_index import ClipIndex
+from vlsa.data.store.clip_rows import ClipRows
 from vlsa.data.store.codecs import WAV_HEADER_BYTES, decode_jpeg, decode_pcm
-from vlsa.data.store.shard_index import NO_CHECKSUM, ShardIndex, StoredClip, damaged, read_shard_index
-from vlsa.data.store.shards import ShardWriter, StoreSettings, header_settings, index_path, read_header, shard_path
+from vlsa.data.store.index_open import list_shards, open_index
+from vlsa.data.store.shard_index import NO_CHECKSUM, StoredClip, damaged
+from vlsa.data.store.shards import ShardWriter, StoreSettings, header_settings, read_header, shard_path
 
 __all__ = ["ClipStore", "ShardWriter", "StoreSettings", "StoredClip"]
 
@@ -55,10 +59,9 @@ class _OpenShard:
 class ClipStore:
     """A finished store, open for reading. Cheap to pickle and safe to share between threads and forked processes."""
 
-    def __init__(self, path: Path, settings: StoreSettings, shards: list[ShardIndex], base: str = "") -> None:
-        self.path, self.settings, self._base = path, settings, base
-        self.clips = [clip for shard in shards for clip in shard.clips]
-        self.rejections = [rejection for shard in shards for rejection in shard.rejections]
+    def __init__(self, path: Path, settings: StoreSettings, index: ClipIndex, base: str = "") -> None:
+        self.path, self.settings, self._index, self._base = path, settings, index, base
+        self.clips = ClipRows(index, None)
 
     @classmethod
     def open(cls, path: str | Path) -> "ClipStore":
@@ -68,61 +71,58 @@ class ClipStore:
         """
         path = Path(path)
         header = read_header(path)
-        num_shards = header["num_shards"]
-        num_files = sum(1 for _ in path.glob("shards/shard-*.jsonl"))  # bounds a damaged number
-        num_missing = sum(not index_path(path, number).exists() for number in range(min(num_shards, num_files)))
-        num_missing += max(num_shards - num_files, 0)
-        if num_missing:
+        num_shards, found = header["num_shards"], list_shards(path)
+        if num_missing := found.num_missing(num_shards):
             raise StoreError(
                 f"{path}: unfinished, {num_missing} of {num_shards} shards are missing; "
                 "a part of the clips would be left out. Run the same `vlsa prepare` again: it resumes where it stopped."
             )
-        shards = [read_shard_index(path, number) for number in range(num_shards)]
-        store = cls(path, header_settings(header), shards, header.get("base", ""))
+        index = open_index(path, num_shards, found)
+        store = cls(path, header_settings(header), index, header.get("base", ""))
         num_found = len(store) + len(store.rejections)
         if header.get("num_rows", num_found) != num_found:
             raise StoreError(
                 f"{path}: {num_found} clips in its shards, {header['num_rows']} in store.json; some would be left out. "
                 "Prepare them into another folder."
             )
-        if len(store._by_id) != len(store):
-            raise StoreError(f"{path}: a clip id occurs twice; scores would count it twice. Prepare into a new folder.")
         return store
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, clip_id: str) -> StoredClip:
-        return self._by_id[clip_id]
+        """A clip by its id. Raises KeyError."""
+        return self._index.clip(self._index.find(clip_id))
 
     def __repr__(self) -> str:
         return f"ClipStore({str(self.path)!r}, {len(self)} clips)"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_open_shard"}  # files stay here
+        return {name: value for name, value in self.__dict__.items() if name not in ("_open_shard", "rejections")}
 
     @cached_property
     def _open_shard(self) -> Callable[[int], _OpenShard]:
         path = self.path  # not self: a cycle would keep the files open
         return lru_cache(MAX_OPEN_SHARDS)(lambda number: _OpenShard(shard_path(path, number)))
 
-    @cached_property
+    @property
     def content_digest(self) -> str | None:
         """Digest of every clip's id, frames and audio, in order; None for stores that keep no checksums.
 
         Paths do not count: the same media prepared from another folder has the same digest.
         """
-        return content_digest(self.clips)
+        return self.clips.digests[1]
 
     @cached_property
-    def _by_id(self) -> dict[str, StoredClip]:
-        return {clip.id: clip for clip in self.clips}
+    def rejections(self) -> list[Rejection]:
+        """What was left out, in the order of shards."""
+        return self._index.rejections()
 
-    def rows(self, split: str | None = None) -> list[StoredClip]:
+    def rows(self, split: str | None = None) -> ClipRows:
         """The clips of a split (None = all), in the manifest's order. Raises StoreError for an unknown split."""
         if split not in (None, *SPLITS):
             raise StoreError(f"{self.path}: no split named {split!r}. Known: {', '.join(SPLITS)}.")
-        return [clip for clip in self.clips if split in (None, clip.split)]
+        return ClipRows(self._index, split)
 
     def media_path(self, clip: StoredClip) -> str:
         """The absolute path of a clip's media file, wherever this process runs.

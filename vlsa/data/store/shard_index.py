@@ -1,6 +1,6 @@
 """The index of a shard, read and checked: what is in each clip, and where its bytes lie in the tar.
 
-Reads what shards.py wrote; feeds reader.py. Nothing in an index is believed before it is compared with the tar.
+Reads what shards.py wrote; feeds index_build.py. Nothing in an index is believed before it is compared with the tar.
 Axes: F frames, H W pixels, S samples of audio.
 """
 
@@ -21,7 +21,7 @@ NO_CHECKSUM = -1
 ROW_FIELDS = ("id", "start_seconds", "stop_seconds", "texts", "split")
 MOST_PIXELS_PER_BYTE = 256
 """Of a JPEG: an empty block of 64 pixels takes six bits and more."""
-HIGHEST_RATE_HZ, LONGEST_SECONDS = 10**6, 10**9
+HIGHEST_RATE_HZ, LONGEST_SECONDS, LONGEST_SIDE_PX = 10**6, 10**9, 10**9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -116,21 +116,39 @@ def damaged(path: Path, what: str) -> StoreError:
 
 
 def _stored_clip(line: dict[str, Any], shard: int, num_bytes: int) -> StoredClip:
-    """A clip from its line, if its members lie inside the `num_bytes` of the tar. Raises what read_shard_index catches.
-
-    Sizes are compared with the stored bytes here, so that a damaged line cannot ask a reader for much memory.
-    """
-    row = parse_row({"path": line["source"], **{name: line[name] for name in ROW_FIELDS}}, "")
+    """A clip from its line. Raises what read_shard_index catches."""
     checksums = line.get("crc32", {})
-    spans = {name: _span(*span, checksums.get(name, NO_CHECKSUM), num_bytes) for name, span in line["members"].items()}
-    frame_spans = [spans[codecs.frame_name(k)] for k in range(len(line["frame_seconds"]))]
-    height_px, width_px = line["size_px"]
+    spans = {name: _span(*span, checksums.get(name, NO_CHECKSUM)) for name, span in line["members"].items()}
+    frames = [spans[codecs.frame_name(k)] for k in range(len(line["frame_seconds"]))]
     _require(
-        all(type(number) is int and number >= 0 for number in (height_px, width_px, line["sample_rate_hz"]))
-        and all(0 < height_px * width_px <= MOST_PIXELS_PER_BYTE * size for _, size, _ in frame_spans)
-        and 0 < line["sample_rate_hz"] <= HIGHEST_RATE_HZ
-        and -LONGEST_SECONDS <= row.start_seconds < row.stop_seconds <= LONGEST_SECONDS
+        isinstance(line["frame_seconds"], list) and all(type(time) in (int, float) for time in line["frame_seconds"])
     )
+    seconds = np.array(line["frame_seconds"], dtype=np.float64)
+    frame_spans = np.array(frames, dtype=np.int64).reshape(-1, 3)
+    return checked_clip(line, seconds, frame_spans, spans.get("wav"), shard, num_bytes)
+
+
+def checked_clip(
+    facts: dict[str, Any],
+    frame_seconds: np.ndarray,
+    frame_spans: np.ndarray,
+    sound_span: tuple[int, int, int] | None,
+    shard: int,
+    num_bytes: int,
+) -> StoredClip:
+    """A clip of `facts` as they stand in its line, if its members lie inside the `num_bytes` of the tar.
+
+    Sizes are compared with the stored bytes here, so that a damaged index cannot ask a reader for much memory. Raises
+    ValueError, LookupError, TypeError, AttributeError, OverflowError or ManifestError for what cannot be.
+    """
+    row = parse_row({"path": facts["source"], **{name: facts[name] for name in ROW_FIELDS}}, "")
+    height_px, width_px = facts["size_px"]
+    rate_hz = facts["sample_rate_hz"]
+    _require(all(type(number) is int and number >= 0 for number in (height_px, width_px, rate_hz)))
+    _require(0 < rate_hz <= HIGHEST_RATE_HZ and max(height_px, width_px) <= LONGEST_SIDE_PX)
+    _require(-LONGEST_SECONDS <= row.start_seconds < row.stop_seconds <= LONGEST_SECONDS)
+    _check_frames(frame_seconds, frame_spans, height_px * width_px, num_bytes)
+    _check_sound(sound_span, num_bytes)
     return StoredClip(
         id=row.id,
         source=row.path,
@@ -138,14 +156,33 @@ def _stored_clip(line: dict[str, Any], shard: int, num_bytes: int) -> StoredClip
         stop_seconds=row.stop_seconds,
         texts=row.texts,
         split=row.split,
-        frame_seconds=_ascending(line["frame_seconds"]),
+        frame_seconds=frame_seconds,
         size_px=(height_px, width_px),
         shard=shard,
-        frame_spans=np.array(frame_spans, dtype=np.int64).reshape(-1, 3),
-        sound_span=_sound_span(spans),
-        sample_rate_hz=line["sample_rate_hz"],
-        choices=_choices(line.get("choices", [])),
+        frame_spans=frame_spans,
+        sound_span=sound_span,
+        sample_rate_hz=rate_hz,
+        choices=_choices(facts.get("choices", [])),
     )
+
+
+def _check_frames(seconds: np.ndarray, spans: np.ndarray, num_pixels: int, num_bytes: int) -> None:
+    """Times finite and in order; members inside the tar, and large enough for their pixels."""
+    if not len(seconds):
+        return
+    offsets, sizes, checksums = spans.T
+    _require(offsets.min() >= 0 and sizes.min() >= 0 and offsets.max() <= num_bytes and sizes.max() <= num_bytes)
+    _require((offsets + sizes).max() <= num_bytes and 0 < num_pixels <= MOST_PIXELS_PER_BYTE * int(sizes.min()))
+    _require(checksums.min() >= NO_CHECKSUM and checksums.max() < 2**32)
+    _require(np.isfinite(seconds).all() and (seconds[1:] >= seconds[:-1]).all())
+
+
+def _check_sound(span: tuple[int, int, int] | None, num_bytes: int) -> None:
+    if span is None:
+        return
+    offset, size, checksum = span
+    _require(0 <= offset <= offset + size <= num_bytes and NO_CHECKSUM <= checksum < 2**32)
+    _require(size >= codecs.WAV_HEADER_BYTES and size % 2 == 0)
 
 
 def _choices(words: Any) -> tuple[str, ...]:
@@ -153,26 +190,11 @@ def _choices(words: Any) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _span(offset: Any, size: Any, checksum: Any, num_bytes: int) -> tuple[int, int, int]:
-    whole = type(offset) is type(size) is type(checksum) is int
-    _require(whole and 0 <= offset <= offset + size <= num_bytes and NO_CHECKSUM <= checksum < 2**32)
+def _span(offset: Any, size: Any, checksum: Any) -> tuple[int, int, int]:
+    _require(type(offset) is type(size) is type(checksum) is int)
     return offset, size, checksum
 
 
-def _sound_span(spans: dict[str, tuple[int, int, int]]) -> tuple[int, int, int] | None:
-    span = spans.get("wav")
-    _require(span is None or (span[1] >= codecs.WAV_HEADER_BYTES and span[1] % 2 == 0))
-    return span
-
-
-def _ascending(seconds: list[Any]) -> np.ndarray:
-    """Times of frames: finite, in order."""
-    _require(isinstance(seconds, list) and all(type(time) in (int, float) for time in seconds))
-    times = np.array(seconds, dtype=np.float64)
-    _require(bool(np.isfinite(times).all() and (np.diff(times) >= 0).all()))
-    return times
-
-
-def _require(holds: bool) -> None:
+def _require(holds: bool | np.bool_) -> None:
     if not holds:
         raise ValueError

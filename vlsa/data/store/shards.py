@@ -184,6 +184,8 @@ def _check_header(path: Path, header: dict[str, Any]) -> None:
     try:
         header_settings(header)
         whole = type(header["num_shards"]) is int and 0 <= header["num_shards"] <= header.get("num_rows", math.inf)
+        added = header.get("added", [])
+        whole = whole and isinstance(added, list) and all(type(count) is int and count > 0 for count in added)
         whole = whole and b"\0" not in os.fsencode(header.get("base", ""))
     except (ConfigError, KeyError, AttributeError, TypeError, UnicodeEncodeError):
         whole = False

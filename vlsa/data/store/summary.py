@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vlsa.data.clip import facts_of
 from vlsa.data.ingest.manifest import NOTES, SPLITS, Rejection
 from vlsa.data.store.reader import ClipStore
 
@@ -30,6 +31,8 @@ class PrepareSummary:
     """Clips of each word on what was decided where their file left it open, the most frequent first."""
     notes: dict[str, int] = field(default_factory=dict)
     """Lines of the report about files that were kept, by reason."""
+    num_added: int | None = None
+    """Clips that were new to the store, those left out included; None where none were to be added."""
 
     def __str__(self) -> str:
         splits = ", ".join(f"{count} {split}" for split, count in self.num_by_split.items())
@@ -37,6 +40,8 @@ class PrepareSummary:
             f"{self.store_path}: {self.num_clips} clips ({splits}), {self.seconds_of_media / 60:.1f} minutes; "
             f"{self.num_with_video} with video, {self.num_with_sound} with audio, {self.num_with_text} with text."
         )
+        if self.num_added is not None:
+            kept += f" Added: {self.num_added or 'nothing, no file is new'}."
         if self.choices:
             kept += f" Choices: {_counted(self.choices)}."
         report = Path(self.store_path) / REPORT_NAME
@@ -46,24 +51,45 @@ class PrepareSummary:
         return f"{kept}{notes} Rejected: {self.num_rejected} ({_counted(self.reasons)}); see {report}."
 
 
+@dataclass(frozen=True)
+class PartSummary:
+    """What a part of a run did, when other parts are still missing."""
+
+    store_path: str
+    part: str
+    num_made: int
+    """Shards that this process made."""
+    num_shards: int
+    num_missing: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.store_path}: part {self.part} is done, shards made: {self.num_made}; {self.num_missing} of "
+            f"{self.num_shards} shards are missing. The part that ends last completes the store, or the same command "
+            "without --shard does."
+        )
+
+
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def summarise(store: ClipStore, report: Sequence[Rejection]) -> PrepareSummary:
     """Count what a finished store holds, and the rejections next to it."""
-    splits = Counter(clip.split for clip in store.clips)
     rejected = [line.reason for line in report if line.reason not in NOTES]
+    facts = facts_of(store.clips)
+    num_with = {name: int(has.sum()) for name, has in facts.modalities.items()}
+    num_by_split = {split: len(store.rows(split)) for split in SPLITS}
     return PrepareSummary(
         store_path=str(store.path),
         num_clips=len(store),
         num_rejected=len(rejected),
         reasons=dict(Counter(rejected).most_common()),
-        num_with_video=sum(clip.has_video for clip in store.clips),
-        num_with_sound=sum(clip.has_sound for clip in store.clips),
-        num_with_text=sum(bool(clip.texts) for clip in store.clips),
-        num_by_split={split: splits[split] for split in SPLITS if splits[split]},
-        seconds_of_media=sum(clip.duration_seconds for clip in store.clips),
+        num_with_video=num_with["video"],
+        num_with_sound=num_with["audio"],
+        num_with_text=num_with["text"],
+        num_by_split={split: number for split, number in num_by_split.items() if number},
+        seconds_of_media=float(facts.duration_seconds.sum()),
         choices=dict(Counter(word for clip in store.clips for word in clip.choices).most_common()),
         notes=dict(Counter(line.reason for line in report if line.reason in NOTES).most_common()),
     )

@@ -14,7 +14,7 @@ from jaxtyping import Int64
 
 from vlsa.base.errors import ConfigError, VlsaError
 from vlsa.config.overrides import nearest
-from vlsa.data.clip import Dataset
+from vlsa.data.clip import Dataset, sources_of
 from vlsa.retrieve.encode.embed import ClipEmbeddings
 
 TRAIN_SPLIT = "train"
@@ -77,7 +77,7 @@ def overlap_of(embeddings: ClipEmbeddings, dataset: Dataset, split: str) -> Over
 
 def _files(dataset: Dataset, split: str) -> list[str]:
     """The real path of each clip's media file, where rows name one."""
-    sources = [row.source for row in dataset.rows(split) if getattr(row, "source", None)]
+    sources = list(filter(None, sources_of(dataset.rows(split))))
     real = {source: os.path.realpath(source) for source in set(sources)}
     return [real[source] for source in sources]
 
@@ -93,7 +93,7 @@ def groups_of(dataset: Dataset, split: str, within: str, data: str) -> list[Int6
 
     Raises VlsaError when the clips have no source, or when no two of them are of one group.
     """
-    sources = [getattr(row, "source", None) for row in dataset.rows(split)]
+    sources = sources_of(dataset.rows(split))
     if not all(sources):
         raise VlsaError(
             f"{data}: its clips do not name their media files; --within {within} cannot group them. Leave it out."

@@ -1,0 +1,60 @@
+"""Stores without media: rows, decoders that make, refuse or die of a clip, and a run of `prepare` with them."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlsa.base.errors import MediaError
+from vlsa.data.clip import Clip
+from vlsa.data.ingest.manifest import ClipRow
+from vlsa.data.store.prepare import prepare
+from vlsa.data.store.shards import StoreSettings
+
+SETTINGS = StoreSettings(short_side_px=32, clips_per_shard=4)
+
+
+def made_rows(num_rows: int) -> list[ClipRow]:
+    return [ClipRow(f"clip-{k}", f"film-{k}.mp4", 0.0, 0.1, (f"text {k}",), "train") for k in range(num_rows)]
+
+
+def made_clip(row: ClipRow, settings: StoreSettings) -> Clip:
+    """A decoder without media: a ramp that tells the clips apart."""
+    sound = (np.arange(100) * (1 + int(row.id.split("-")[1])) / 2**15).astype(np.float32)
+    return Clip(
+        id=row.id,
+        source=row.path,
+        start_seconds=row.start_seconds,
+        stop_seconds=row.stop_seconds,
+        sound=sound,
+        sample_rate_hz=settings.sample_rate_hz,
+        texts=row.texts,
+    )
+
+
+def dying_decoder(row: ClipRow, settings: StoreSettings) -> Clip:
+    if row.id == "clip-5":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return made_clip(row, settings)
+
+
+def refusing_decoder(row: ClipRow, settings: StoreSettings) -> Clip:
+    if row.id == "clip-5":
+        raise MediaError(f"{row.path}: damaged; drop it.", reason="damaged")
+    return made_clip(row, settings)
+
+
+def interrupted_decoder(row: ClipRow, settings: StoreSettings) -> Clip:
+    if row.id == "clip-6":
+        raise KeyboardInterrupt
+    return made_clip(row, settings)
+
+
+def run(rows: list[ClipRow], store_path: Path, **options: Any) -> Any:
+    return prepare(rows, store_path, SETTINGS, **{"num_workers": 0, "decode": made_clip} | options)
+
+
+def every_byte(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

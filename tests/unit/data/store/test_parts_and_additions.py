@@ -1,0 +1,264 @@
+"""A store made in parts, or added to, has the shards of one that was made at once; what it holds is never changed."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from preparing import SETTINGS, dying_decoder, every_byte, interrupted_decoder, made_clip, made_rows, run
+
+from vlsa.base.errors import ConfigError, MediaError, StoreError, VlsaError
+from vlsa.data.clip import Clip
+from vlsa.data.ingest.manifest import ClipRow, Rejection
+from vlsa.data.store import given_up
+from vlsa.data.store.holding import Part, shared_moment
+from vlsa.data.store.prepare import prepare
+from vlsa.data.store.reader import ClipStore
+from vlsa.data.store.shards import StoreSettings, index_path, shard_path
+from vlsa.data.store.summary import PartSummary, PrepareSummary
+
+OTHERS = [replace(row, id=f"other-{number}", path=f"new-{number}.mp4") for number, row in enumerate(made_rows(6))]
+
+
+def shards_of(store_path: Path) -> dict[str, bytes]:
+    return every_byte(store_path / "shards")
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2)])
+def test_parts_in_any_order_make_the_store_that_one_run_makes(tmp_path, order):
+    rejections = [Rejection("empty.mp4", "empty.mp4", None, None, "empty", "empty.mp4: the file is empty.")]
+    run(made_rows(30), tmp_path / "whole", rejections=rejections)
+    done = [run(made_rows(30), tmp_path / "parts", part=Part(n, 3), rejections=rejections) for n in order]
+    assert [type(one) for one in done] == [PartSummary, PartSummary, PrepareSummary]
+    own = [len(range(number - 1, 8, 3)) for number in order]  # of eight shards
+    assert f"part {order[1]}/3 is done, shards made: {own[1]}; {own[2]} of 8 shards are missing" in str(done[1])
+    assert every_byte(tmp_path / "parts") == every_byte(tmp_path / "whole")
+    again = run(made_rows(30), tmp_path / "parts", part=Part(2, 3), rejections=rejections)
+    assert isinstance(again, PrepareSummary) and again.num_clips == 30
+    assert every_byte(tmp_path / "parts") == every_byte(tmp_path / "whole")
+
+
+def test_parts_at_once_do_not_meet_and_a_whole_run_waits_for_none(tmp_path):
+    """Part 1 works while part 2 runs from its beginning to its end; a whole run, or part 1 again, is refused."""
+    started: list[int] = []
+
+    def meanwhile(done: int, total: int, message: str) -> None:
+        if started:
+            return
+        started.append(1)
+        (tmp_path / "store/shards").mkdir(exist_ok=True)
+        half = tmp_path / "store/shards/shard-000000.tar.1.partial"
+        half.write_text("half a shard of part 1")
+        assert isinstance(run(made_rows(12), tmp_path / "store", part=Part(2, 2)), PartSummary)
+        assert half.exists()
+        with pytest.raises(StoreError, match="part 1/2 is being prepared by another process"):
+            run(made_rows(12), tmp_path / "store", part=Part(1, 2))
+        with pytest.raises(StoreError, match=r"a part of it \(part-1-of-2\) is being prepared"):
+            run(made_rows(12), tmp_path / "store")
+
+    summary = run(made_rows(12), tmp_path / "store", part=Part(1, 2), progress=meanwhile)
+    assert summary.num_clips == 12
+    run(made_rows(12), tmp_path / "whole")
+    assert every_byte(tmp_path / "store") == every_byte(tmp_path / "whole")
+
+
+def test_a_part_that_was_killed_is_made_again_or_completed_by_a_whole_run(tmp_path):
+    rows = made_rows(10)
+    run(rows, tmp_path / "whole")
+    for number, finish in enumerate(({"part": Part(2, 2)}, {})):
+        store_path = tmp_path / f"broken-{number}"
+        run(rows, store_path, part=Part(1, 2))
+        with pytest.raises(KeyboardInterrupt):
+            run(rows, store_path, part=Part(2, 2), decode=interrupted_decoder)
+        with pytest.raises(StoreError, match="unfinished, 1 of 3 shards"):
+            ClipStore.open(store_path)
+        run(rows, store_path, **finish)
+        assert every_byte(store_path) == every_byte(tmp_path / "whole")
+
+
+def test_a_part_waits_for_the_moment_of_another_and_says_so_when_it_takes_long(tmp_path, monkeypatch):
+    monkeypatch.setattr("vlsa.data.store.holding.PATIENCE_SECONDS", 0.2)
+    with shared_moment(tmp_path / "store"), pytest.raises(StoreError, match="another prepare is writing this store"):
+        run(made_rows(4), tmp_path / "store", part=Part(1, 2))
+
+
+def test_what_killed_a_decoder_of_one_part_is_tried_by_none_and_forgotten_with_the_last(tmp_path):
+    rows = made_rows(10)
+    run(rows, tmp_path / "store", part=Part(1, 2))
+    lost = rows[5].rejected("crashed", "film-5.mp4: the decoder died.")
+    given_up.add(tmp_path / "store", lost, given_up.name_of_part("2-of-2"))
+    summary = run(rows, tmp_path / "store", part=Part(2, 2), decode=dying_decoder)  # here it would kill the test
+    assert summary.reasons == {"crashed": 1} and not list((tmp_path / "store").glob("given_up*"))
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", "-1/4", "1/4/4", "1/9999999"])
+def test_a_part_that_cannot_be_is_one_line(text):
+    with pytest.raises(ConfigError, match="--shard"):
+        Part.parse(text)
+
+
+def test_parts_share_all_shards_among_them():
+    parts = [Part.parse(f"{number}/7") for number in range(1, 8)]
+    assert [sum(part.has(shard) for part in parts) for shard in range(50)] == [1] * 50
+    with pytest.raises(ConfigError, match="each part would delete"):
+        prepare(made_rows(1), "nowhere", SETTINGS, part=parts[0], restart=True)
+
+
+def test_new_clips_go_to_new_shards_and_the_old_ones_keep_their_bytes_and_splits(tmp_path):
+    store_path = tmp_path / "store"
+    run(made_rows(10), store_path)
+    before = shards_of(store_path)
+    moved = [replace(row, split="test") for row in made_rows(10)]  # as in a folder that had few files
+    summary = run([OTHERS[0], *moved[:5], *OTHERS[1:], *moved[5:]], store_path, add=True)
+    after = shards_of(store_path)
+    assert {name: after[name] for name in before} == before and len(after) == len(before) + 4
+    assert (summary.num_clips, summary.num_added) == (16, 6) and "Added: 6." in str(summary)
+    store = ClipStore.open(store_path)
+    assert [clip.id for clip in store.clips] == [row.id for row in (*made_rows(10), *OTHERS)]
+    assert {clip.split for clip in store.clips[:10]} == {"train"}
+    run([OTHERS[0], *moved[:5], *OTHERS[1:], *moved[5:]], store_path)  # without --add: it is whole
+    assert shards_of(store_path) == after
+
+
+def test_an_addition_that_was_killed_leaves_the_store_as_it_was_and_goes_on(tmp_path):
+    store_path, rows = tmp_path / "store", [*made_rows(4), *OTHERS]
+    run(made_rows(4), store_path)
+
+    def breaking(row: ClipRow, settings: StoreSettings) -> Clip:
+        if row.id == "other-5":
+            raise KeyboardInterrupt
+        return made_clip(row, settings)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(rows, store_path, add=True, decode=breaking)
+    assert len(ClipStore.open(store_path)) == 4
+    decoded: list[str] = []
+    run(rows, store_path, add=True, decode=lambda row, set: decoded.append(row.id) or made_clip(row, set))
+    assert decoded == ["other-4", "other-5"]
+    run(made_rows(4), tmp_path / "other")
+    run(rows, tmp_path / "other", add=True)
+    assert every_byte(store_path) == every_byte(tmp_path / "other")
+
+
+def test_files_that_came_after_an_addition_was_killed_are_added_too(tmp_path):
+    store_path = tmp_path / "store"
+    run(made_rows(4), store_path)
+    with pytest.raises(KeyboardInterrupt):
+        run([*made_rows(4), *OTHERS[:5], *made_rows(7)[6:]], store_path, add=True, decode=interrupted_decoder)
+    run([*made_rows(4), *OTHERS], store_path, add=True)
+    assert [clip.id for clip in ClipStore.open(store_path).clips[4:]] == [row.id for row in OTHERS]
+
+
+def test_additions_follow_each_other_and_a_damaged_shard_of_any_is_made_again(tmp_path):
+    store_path = tmp_path / "store"
+    for rows in (made_rows(5), [*made_rows(5), *OTHERS[:3]], [*made_rows(5), *OTHERS], [*made_rows(5), *OTHERS]):
+        summary = run(rows, store_path, add=True)
+    assert (summary.num_added, summary.num_clips) == (0, 11) and "Added: nothing" in str(summary)
+    assert json.loads((store_path / "store.json").read_text())["added"] == [3, 3]
+    whole = every_byte(store_path)
+    for number in (0, 2, 3):
+        os.truncate(shard_path(store_path, number), 1000)
+        run([*made_rows(5), *OTHERS], store_path)
+        assert every_byte(store_path) == whole
+
+
+def test_an_addition_in_parts_is_that_of_one_run(tmp_path):
+    rows = [*made_rows(5), *OTHERS]
+    for name in ("whole", "parts"):
+        run(made_rows(5), tmp_path / name)
+    run(rows, tmp_path / "whole", add=True)
+    for number in (1, 2):
+        run(rows, tmp_path / "parts", add=True, part=Part(number, 2))
+    assert every_byte(tmp_path / "parts") == every_byte(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("add", [False, True])
+def test_what_is_gone_or_has_changed_is_named_and_refused(tmp_path, add):
+    store_path, rows = tmp_path / "store", made_rows(6)
+    run(rows, store_path)
+    before = every_byte(store_path)
+    other = replace(rows[2], texts=("another text",))
+    for given, message in (
+        (rows[1:5], r"2 clips \(of film-0.mp4, film-5.mp4\) no longer there"),
+        ([*rows[:2], other, *rows[3:]], r"1 clip \(of film-2.mp4\) with other times, texts or splits"),
+    ):
+        with pytest.raises(StoreError, match=f"made of other footage: {message}.*--restart"):
+            run(given, store_path, add=add)
+    if not add:
+        with pytest.raises(
+            StoreError, match=r"does not hold 6 clips \(of new-0.mp4, .*\.\.\.\).*Add new files with --add"
+        ):
+            run([*rows, *OTHERS], store_path)
+    assert every_byte(store_path) == before
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Iterator[list[ClipRow]]:
+    rows = [replace(row, path=str(tmp_path / row.path)) for row in made_rows(3)]
+    for row in rows:
+        Path(row.path).write_bytes(row.id.encode() * 100_000)
+    return rows
+
+
+def test_a_file_that_was_replaced_by_another_of_its_name_is_told_and_a_copy_is_not(tmp_path, films):
+    run(films, tmp_path / "store")
+    for row in films:
+        shutil.copy(row.path, tmp_path / "copy")
+        shutil.copy(tmp_path / "copy", row.path)
+        os.utime(row.path, (1e9, 1e9))
+    run(films, tmp_path / "store")
+    data = Path(films[1].path).read_bytes()
+    for other in (data[:-1], b"?" + data[1:], data[:-1] + b"?"):
+        Path(films[1].path).write_bytes(other)
+        with pytest.raises(
+            StoreError, match=r"1 file \(.*film-1.mp4\) replaced by another of the same name.*--restart"
+        ):
+            run(films, tmp_path / "store")
+    Path(films[1].path).unlink()  # media may go when a store is made of a list
+    run(films, tmp_path / "store")
+
+
+def forget(store_path: Path) -> None:
+    """As a store of an earlier version is."""
+    for name in ("manifest.jsonl", "sources.jsonl", "clips.safetensors"):
+        (store_path / name).unlink()
+
+
+def refusing(row: ClipRow, settings: StoreSettings) -> Clip:
+    if row.id == "clip-1":
+        raise MediaError("film-1.mp4: damaged; drop it.", reason="damaged")
+    return made_clip(row, settings)
+
+
+@pytest.mark.parametrize("add", [False, True])
+def test_a_store_of_an_earlier_version_is_gone_on_with_and_added_to(tmp_path, add):
+    store_path = tmp_path / "store"
+    run(made_rows(10), store_path, decode=refusing)
+    forget(store_path)
+    index_path(store_path, 1).unlink() if not add else None
+    with pytest.raises(StoreError, match=r"made of other clips \(10 then, 9 now\)"):
+        run(made_rows(9), store_path)
+    rows = [*OTHERS, *made_rows(10)] if add else made_rows(10)
+    summary = run(rows, store_path, add=add, decode=refusing)
+    assert summary.num_clips == len(rows) - 1 and summary.reasons == {"damaged": 1}
+
+
+@pytest.mark.parametrize("added", [5, [0], ["1"], [-1], None, [3]])
+def test_a_header_with_other_additions_than_the_store_has_is_one_line(tmp_path, added: Any):
+    run(made_rows(6), tmp_path / "store")
+    path = tmp_path / "store/store.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"added": added}))
+    with pytest.raises(VlsaError, match="store.json is damaged|manifest-0001.jsonl: cannot be read"):
+        run(made_rows(6), tmp_path / "store", add=True)
+
+
+def test_a_manifest_that_lost_a_line_is_one_line(tmp_path):
+    run(made_rows(6), tmp_path / "store")
+    path = tmp_path / "store/manifest.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(StoreError, match="its manifests and its store.json disagree"):
+        run(made_rows(6), tmp_path / "store", add=True)
