@@ -19,7 +19,7 @@ STAGES = ("base", "config", "data", "model", "pretrain", "retrieve", "serve", "s
 """Rooms in the order that imports follow; what is not named stands on top."""
 SUBROOMS = {
     "config": ("", "recipes"),
-    "data": ("", "media", "engine", "ingest", "benchmarks", "world", "store", "loading"),
+    "data": ("", "media", "engine", "ingest", "benchmarks", "world", "store", "curate", "loading"),
     "model": ("", "warm_start"),
     "retrieve": ("encode", "evaluate", "index", "search"),
     "serve": ("static", "http", "media", "archive", "routes", ""),

@@ -13,6 +13,7 @@ from vlsa.base.console import set_up
 from vlsa.base.launch import started
 from vlsa.cli import (
     compare,
+    data,
     demo,
     doctor,
     encoders,
@@ -40,6 +41,7 @@ for _module in (
     import_data,
     make_world,
     prepare,
+    data,
     pretrain,
     encoders,
     evaluate,
