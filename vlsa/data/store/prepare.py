@@ -23,9 +23,10 @@ from vlsa.config import Config
 from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
 from vlsa.data.engine.workers import Done, Heartbeat, Lost, Started, WorkerPool, patience_seconds
-from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
+from vlsa.data.ingest.manifest import TEXT_KINDS, ClipRow, Rejection, check_unique
 from vlsa.data.ingest.segments import segment_seconds
 from vlsa.data.media import decode
+from vlsa.data.media.transcripts import FOLDER_NAME as TRANSCRIPTS
 from vlsa.data.store import given_up
 from vlsa.data.store.reader import ClipStore
 from vlsa.data.store.shard_index import read_shard_index
@@ -148,7 +149,7 @@ def build_shard(task: ShardTask, beat: Heartbeat) -> None:
             except MediaError as error:
                 writer.reject(row.rejected(error.reason, str(error)))
             else:
-                writer.add(clip, row.split)
+                writer.add(clip, row.split, row.text_kind)
         writer.commit()
 
 
@@ -248,12 +249,17 @@ def _is_finished(store_path: Path, number: int) -> bool:
 
 def _digest(rows: Sequence[ClipRow]) -> str:
     """Distinguishes one manifest from another. Paths do not count: the same folder may be named in several ways."""
-    facts = [(row.id, row.start_seconds, row.stop_seconds, row.texts, row.split) for row in rows]
+    facts = [(row.id, row.start_seconds, row.stop_seconds, row.texts, row.split, *_unusual_kind(row)) for row in rows]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
+def _unusual_kind(row: ClipRow) -> tuple[str, ...]:
+    """Nothing for captions, so that stores from before there were kinds are known again."""
+    return () if row.text_kind == TEXT_KINDS[0] else (row.text_kind,)
+
+
 def _check_empty(store_path: Path) -> None:
-    if {path.name for path in store_path.iterdir()} - {REPORT_NAME, LOCK_NAME}:
+    if {path.name for path in store_path.iterdir()} - {REPORT_NAME, LOCK_NAME, TRANSCRIPTS}:
         raise StoreError(
             f"{store_path}: not empty and not a clip store; files in it could be mixed up with a store's. "
             "Name a new folder."

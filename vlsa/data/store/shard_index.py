@@ -12,7 +12,7 @@ import numpy as np
 
 from vlsa.base.errors import ManifestError, StoreError
 from vlsa.base.files import read_json_lines
-from vlsa.data.ingest.manifest import Rejection, parse_rejection, parse_row
+from vlsa.data.ingest.manifest import TEXT_KINDS, Rejection, parse_rejection, parse_row
 from vlsa.data.store import codecs
 from vlsa.data.store.shards import index_path, shard_path
 
@@ -46,6 +46,8 @@ class StoredClip:
     sample_rate_hz: int
     choices: tuple[str, ...] = ()
     """Words on what was decided where the file left it open (`Clip.choices`); none in a store of an earlier version."""
+    text_kind: str = TEXT_KINDS[0]
+    """Of its texts: caption or transcript."""
 
     @property
     def has_video(self) -> bool:
@@ -120,7 +122,8 @@ def _stored_clip(line: dict[str, Any], shard: int, num_bytes: int) -> StoredClip
 
     Sizes are compared with the stored bytes here, so that a damaged line cannot ask a reader for much memory.
     """
-    row = parse_row({"path": line["source"], **{name: line[name] for name in ROW_FIELDS}}, "")
+    fields = {name: line[name] for name in ROW_FIELDS} | {"text_kind": line.get("text_kind", TEXT_KINDS[0])}
+    row = parse_row({"path": line["source"], **fields}, "")
     checksums = line.get("crc32", {})
     spans = {name: _span(*span, checksums.get(name, NO_CHECKSUM), num_bytes) for name, span in line["members"].items()}
     frame_spans = [spans[codecs.frame_name(k)] for k in range(len(line["frame_seconds"]))]
@@ -145,6 +148,7 @@ def _stored_clip(line: dict[str, Any], shard: int, num_bytes: int) -> StoredClip
         sound_span=_sound_span(spans),
         sample_rate_hz=line["sample_rate_hz"],
         choices=_choices(line.get("choices", [])),
+        text_kind=row.text_kind,
     )
 
 
