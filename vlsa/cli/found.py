@@ -60,6 +60,7 @@ def _row(moment: "Moment", source: str) -> tuple[str, ...]:
     best = sorted(moment.why, key=lambda reason: reason.rank)[:2]
     why = ", ".join(f"{reason.modality} {reason.rank}" for reason in best)
     folded = f"(+{moment.num_folded} alike) " if moment.num_folded else ""
-    text = folded + " / ".join(" ".join(text.split()) for text in moment.texts)
+    heard = "(heard) " if moment.text_from == "transcript" else ""
+    text = folded + heard + " / ".join(" ".join(text.split()) for text in moment.texts)
     path = short_path(os.path.join(source, moment.path))
     return str(moment.rank), path, short_clock(moment.start_seconds), length, f"{moment.stand_out:.1f}", why, text

@@ -48,6 +48,14 @@ Vectors = Annotated[
     ),
 ]
 Workers = Annotated[int | None, typer.Option(help="Decoding processes; one per core by default, 0 = none.")]
+Transcribe = Annotated[
+    str | None,
+    typer.Option(
+        help="Hear the text of files that have none: a folder or hub id of a faster-whisper model. Kept from then on.",
+        metavar="MODEL",
+        show_default=False,
+    ),
+]
 Restart = Annotated[
     bool, typer.Option("--restart", help="Make it anew; the old one answers until the new one is finished.")
 ]
@@ -85,6 +93,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "vlsa index run footage --out index",
             "vlsa index run footage --out index --watch",
+            "vlsa index run footage --out index --transcribe Systran/faster-whisper-small",
             "vlsa index run store --out store-index --restart",
             "vlsa index clip:FOLDER+clap:FOLDER footage --out index",
             "vlsa index --check index",
@@ -100,6 +109,7 @@ def index(
     window: Window = None,
     step: Step = None,
     vectors: Vectors = None,
+    transcribe: Transcribe = None,
     workers: Workers = None,
     restart: Restart = False,
     prune: Prune = False,
@@ -124,6 +134,10 @@ def index(
     if missing := [name for name, value in named.items() if value is None]:
         raise typer.BadParameter(f"{' and '.join(missing)} missing. Try: vlsa index run footage --out index")
     windows = {"window_seconds": window, "step_seconds": step, "vectors": None if vectors is None else vectors.value}
+    if transcribe is not None:
+        from vlsa.data.ingest.speech_model import WhisperModel
+
+        windows["transcribe"] = WhisperModel.find(transcribe)
     options = {"num_workers": workers, "restart": restart, "prune": prune, **windows}
     (_watch if watch else _build)(run, source, out, options)
 

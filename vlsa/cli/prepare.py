@@ -9,9 +9,11 @@ import typer
 from vlsa.base.console import Bar
 from vlsa.cli.app import examples
 from vlsa.cli.output import next_step, print_text
+from vlsa.cli.speech import Transcribe, speech_of
 
 if TYPE_CHECKING:
     from vlsa.data.ingest.manifest import ClipRow, Rejection
+    from vlsa.data.ingest.transcribe import Speech
     from vlsa.data.store.shards import StoreSettings
 
 
@@ -23,6 +25,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "vlsa prepare footage store --recipe tiny",
             "vlsa prepare footage store --recipe tiny --window 4 --test-share 0.2",
+            "vlsa prepare footage store --recipe tiny --transcribe Systran/faster-whisper-small",
             "vlsa prepare clips.jsonl store --short-side 128 --workers 8",
             "vlsa prepare footage store --recipe tiny --add",
             "vlsa prepare clips.jsonl store --shard 3/16",
@@ -51,6 +54,7 @@ def prepare(
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Caption tables may name files outside of FOLDER.")
     ] = False,
+    transcribe: Transcribe = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Delete what STORE holds first.")] = False,
     add: Annotated[bool, typer.Option("--add", help="Add new files to STORE; what it holds stays as it is.")] = False,
@@ -65,13 +69,15 @@ def prepare(
 
     Text is taken from FOLDER/captions.csv or captions.jsonl (path,start_seconds,stop_seconds,text), from cat.srt,
     cat.vtt or cat.en.srt next to cat.mp4, or from subtitles inside the file; files without text become clips of equal
-    length. A clip that cannot be read is left out and listed in STORE/prepare_report.jsonl, and the rest continues.
+    length; --transcribe gives each what is said in it. A clip that cannot be read is left out and listed in
+    STORE/prepare_report.jsonl, and the rest continues.
     """
     from vlsa.data.store.holding import Part
 
     part = Part.parse(shard) if shard else None
     settings = _store_settings(recipe, short_side, frames_per_second, sample_rate, window)
-    rows, rejections = _rows(source, settings.window_seconds, test_share, workers, allow_outside)
+    speech = speech_of(transcribe, store)
+    rows, rejections = _rows(source, settings.window_seconds, test_share, workers, allow_outside, speech)
     from vlsa.data.store import prepare as preparing
     from vlsa.data.store.summary import PartSummary
 
@@ -94,7 +100,12 @@ def prepare(
 
 
 def _rows(
-    source: Path, window_seconds: float, test_share: float, num_workers: int | None, allow_outside: bool
+    source: Path,
+    window_seconds: float,
+    test_share: float,
+    num_workers: int | None,
+    allow_outside: bool,
+    speech: "Speech | None",
 ) -> "tuple[list[ClipRow], list[Rejection]]":
     """The clips of a manifest, or of a folder with its rejections."""
     from vlsa.data.ingest import manifest
@@ -108,6 +119,7 @@ def _rows(
             window_seconds=window_seconds,
             test_share=test_share,
             allow_outside=allow_outside,
+            speech=speech,
             num_workers=num_workers,
             progress=bar.update,
         )

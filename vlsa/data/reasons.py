@@ -52,6 +52,10 @@ REASONS: dict[str, Reason] = {
         "the file's subtitles cannot be read: encoding, no cue; the file is kept without its text",
         "fix or remove the sidecar",
     ),
+    "transcript": Reason(
+        "what is said in the file, or in a part of it, could not be heard (`--transcribe`); the file is kept",
+        "as the message says; it is tried again by `--restart`, or when the file changes",
+    ),
     "sidecar": Reason(
         "a subtitle file that is not read: of another kind or ending, or (in a store) of another language",
         "remove it, or rename the one to be read",

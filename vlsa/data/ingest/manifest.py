@@ -16,7 +16,9 @@ from vlsa.base.errors import ManifestError
 from vlsa.base.files import read_json_lines, write_json_lines
 
 SPLITS = ("train", "val", "test")
-NOTES = frozenset({"captions", "cues", "encoding", "linked", "choice", "sidecar"})
+TEXT_KINDS = ("caption", "transcript")
+"""What the texts of a clip are: written by people for it, or heard by a model for speech."""
+NOTES = frozenset({"captions", "cues", "encoding", "linked", "choice", "sidecar", "transcript"})
 """Reasons of lines in a report that leave no clip out: on the text of a file that is kept, or on its second name."""
 
 
@@ -32,6 +34,8 @@ class ClipRow:
     texts: tuple[str, ...]
     split: str
     """`train`, `val` or `test`."""
+    text_kind: str = TEXT_KINDS[0]
+    """One of TEXT_KINDS."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_@-]+", self.id):
@@ -41,6 +45,16 @@ class ClipRow:
             )
         if self.split not in SPLITS:
             raise ManifestError(f"clip {self.id}: no split named {self.split!r}. Use one of {', '.join(SPLITS)}.")
+        if self.text_kind not in TEXT_KINDS:
+            raise ManifestError(
+                f"clip {self.id}: no kind of text named {self.text_kind!r}. Use one of {', '.join(TEXT_KINDS)}."
+            )
+
+    @property
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types; the kind of its texts only where they are no captions."""
+        value = asdict(self)
+        return value if self.text_kind != TEXT_KINDS[0] else {k: v for k, v in value.items() if k != "text_kind"}
 
     def rejected(self, reason: str, message: str) -> "Rejection":
         """The rejection of this row."""
@@ -71,7 +85,7 @@ def clip_id(name: str, start_seconds: float, stop_seconds: float) -> str:
 
 def write(path: str | Path, rows: Iterable[ClipRow]) -> None:
     """Keep rows as JSON lines."""
-    write_json_lines(Path(path), (asdict(row) for row in rows))
+    write_json_lines(Path(path), (row.as_dict for row in rows))
 
 
 def read(path: str | Path) -> list[ClipRow]:
@@ -120,8 +134,8 @@ def parse_rejection(value: Any, where: str) -> Rejection:
 
 def parse_row(value: Any, where: str) -> ClipRow:
     """A row from its JSON object. Raises ManifestError."""
-    known = [field.name for field in fields(ClipRow)]
-    if not isinstance(value, dict) or set(value) != set(known):
+    known = [field.name for field in fields(ClipRow) if field.name != "text_kind"]
+    if not isinstance(value, dict) or set(value) - {"text_kind"} != set(known):
         found = ", ".join(value) if isinstance(value, dict) else type(value).__name__
         raise ManifestError(f"{where}: needs exactly {', '.join(known)}; found {found}. {_EXAMPLE}")
     numbers = (value["start_seconds"], value["stop_seconds"])

@@ -3,7 +3,8 @@
 Reads media files, subtitles and caption tables.
 
 Text of a file: its rows in captions.csv and captions.jsonl, of FOLDER or a folder in it; else the first of its subtitle
-files in the order of sidecars.py (cat.srt or cat.en.vtt next to cat.mp4); else its embedded subtitles; else none.
+files in the order of sidecars.py (cat.srt or cat.en.vtt next to cat.mp4); else its embedded subtitles; else, if asked
+for, what is said in it (transcribe.py); else none.
 Clips: see segments.py. Splits: as the table says; what it does not name is `train`. If no row names a split, about
 `test_share` of the files become `test`, chosen by a hash of their name, so that a growing folder keeps its splits and
 no file feeds both; with fewer than 10 files, the last clips of each.
@@ -15,7 +16,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,11 +26,13 @@ from vlsa.data.engine.workers import Heartbeat, Lost, Started, WorkerPool, patie
 from vlsa.data.ingest.captions import CaptionRow
 from vlsa.data.ingest.listing import list_media, read_tables, unread
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
-from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows
+from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows, with_words
 from vlsa.data.ingest.sidecars import Sidecars
+from vlsa.data.ingest.transcribe import HearTask, Speech, transcribe
 from vlsa.data.media import decode
 from vlsa.data.media.subtitles import TimedText, read_subtitle_file
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
+from vlsa.data.media.transcripts import Word
 
 FEWEST_FILES_FOR_SPLIT = 10
 
@@ -61,6 +64,8 @@ class ScannedFile:
     cues: tuple[TimedText, ...] = ()
     reason: str = ""
     message: str = ""
+    words: tuple[Word, ...] = ()
+    """What is said in it, if it was transcribed."""
     remarks: tuple[tuple[str, str], ...] = ()
     """Reason and message of what is odd about its text; the file is kept."""
 
@@ -73,12 +78,14 @@ def scan(
     test_share: float = 0.1,
     allow_outside: bool = False,
     num_workers: int | None = None,
+    speech: Speech | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[ClipRow], list[Rejection]]:
     """Rows for every media file under a folder, and what had to be left out, in the order of file names and times.
 
     `allow_outside`: a caption table may name files outside of the folder. `num_workers` processes scan the files (None
-    = one per core; 0 = this process, where a crash of a decoder is the end). Raises ManifestError when there is nothing
+    = one per core; 0 = this process, where a crash of a decoder is the end). `speech` transcribes files without text,
+    one after the other; their clips are the same as without it. Raises ManifestError when there is nothing
     to list, CaptionError when captions.csv is malformed, ConfigError for a window shorter than the shortest clip, or a
     test share that is not between 0 and 1.
     """
@@ -102,7 +109,10 @@ def scan(
         Task(folder, name, name in table, next((one.path for one in sidecars.get(name, Sidecars()).read), None))
         for name in sorted({*listed.names, *table})
     ]
-    scanned = scan_files(tasks, os.cpu_count() or 1 if num_workers is None else num_workers, progress)
+    num_workers = os.cpu_count() or 1 if num_workers is None else num_workers
+    scanned = scan_files(tasks, num_workers, progress)
+    if speech is not None:
+        scanned |= _transcribed(tasks, scanned, speech, num_workers, progress)
     cuts: dict[str, list[Cut]] = {}
     for task in tasks:
         found = scanned[task.name]
@@ -161,6 +171,25 @@ def scan_file(task: Task, beat: Heartbeat) -> ScannedFile:
     except (CaptionError, MediaError) as error:
         cues, remarks = [], [("captions", str(error))]
     return ScannedFile(facts.duration_seconds, facts.has_sound, tuple(cues), remarks=tuple(remarks))
+
+
+def _transcribed(
+    tasks: Sequence[Task],
+    scanned: Mapping[str, ScannedFile],
+    speech: Speech,
+    num_workers: int,
+    progress: Progress | None,
+) -> dict[str, ScannedFile]:
+    """Files with sound and without text of their own, with what is said in them."""
+    silent = [
+        HearTask(task.name, str(task.path), scanned[task.name].duration_seconds, speech)
+        for task in tasks
+        if scanned[task.name].has_sound and not task.has_rows and not scanned[task.name].cues
+    ]
+    return {
+        name: replace(scanned[name], words=heard.transcript.words, remarks=(*scanned[name].remarks, *heard.remarks))
+        for name, heard in transcribe(silent, num_workers, progress).items()
+    }
 
 
 def assign_splits(cuts: dict[str, list[Cut]], test_share: float) -> dict[str, list[Cut]]:
@@ -230,7 +259,7 @@ def _cut_file(
         if rows:
             cuts = cut_rows(rows, lengths)
         else:
-            cuts = cut_cues(found.cues, lengths) if found.cues else cut_windows(lengths)
+            cuts = cut_cues(found.cues, lengths) if found.cues else with_words(cut_windows(lengths), found.words)
     except ManifestError as error:
         raise ManifestError(f"{path}: {error}") from error
     return [replace(cut, message=f"{path}: {cut.message}") if cut.reason else cut for cut in cuts]
@@ -244,6 +273,7 @@ def _row(folder: Path, name: str, cut: Cut) -> ClipRow:
         stop_seconds=cut.stop_seconds,
         texts=cut.texts,
         split=cut.split or "train",
+        text_kind=cut.text_kind,
     )
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow
+from vlsa.data.ingest.manifest import TEXT_KINDS
 from vlsa.data.media.subtitles import TimedText
+from vlsa.data.media.transcripts import Word, said_between
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,7 @@ class Cut:
     """None only for a faulty cut that stands for the whole file."""
     stop_seconds: float | None
     texts: tuple[str, ...] = ()
+    text_kind: str = TEXT_KINDS[0]
     split: str | None = None
     id: str | None = None
     """As the caption table names it."""
@@ -63,6 +66,16 @@ def cut_windows(lengths: Lengths) -> list[Cut]:
     starts = [floor_ms(k * step_seconds) for k in range(num_more + 1)]
     stops = [floor_ms(k * step_seconds + lengths.window_seconds) for k in range(num_more)] + [stop_of_file]
     return [Cut(start_seconds=start, stop_seconds=stop) for start, stop in zip(starts, stops, strict=True)]
+
+
+def with_words(cuts: Iterable[Cut], words: Sequence[Word]) -> list[Cut]:
+    """Cuts with what is said during each, so that each word is in one of them; where nothing is said they stay."""
+    return [_with_words(cut, words) for cut in cuts]
+
+
+def _with_words(cut: Cut, words: Sequence[Word]) -> Cut:
+    text = "" if cut.reason else said_between(words, cut.start_seconds, cut.stop_seconds)
+    return replace(cut, texts=(text,), text_kind="transcript") if text else cut
 
 
 def cut_rows(rows: Sequence[CaptionRow], lengths: Lengths) -> list[Cut]:

@@ -34,6 +34,7 @@ def encode(clip: StoredClip) -> bytes:
         "sample_rate_hz": clip.sample_rate_hz,
         "sound": clip.sound_span,
         "choices": clip.choices,
+        "text_kind": clip.text_kind,
     }
     text = json.dumps(facts, ensure_ascii=False).encode(errors="surrogateescape")
     frames = clip.frame_seconds.astype("<f8").tobytes() + clip.frame_spans.astype("<i8").tobytes()

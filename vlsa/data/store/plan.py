@@ -22,7 +22,8 @@ from vlsa.base.errors import StoreError
 from vlsa.base.files import LOCK_NAME
 from vlsa.config import overrides as settings_json
 from vlsa.data.ingest import manifest
-from vlsa.data.ingest.manifest import ClipRow
+from vlsa.data.ingest.manifest import TEXT_KINDS, ClipRow
+from vlsa.data.media.transcripts import FOLDER_NAME as TRANSCRIPTS
 from vlsa.data.store import sources
 from vlsa.data.store.holding import PART_LOCKS
 from vlsa.data.store.reader import ClipStore
@@ -72,7 +73,7 @@ def shard_bounds(num_rows: int, clips_per_shard: int) -> list[tuple[int, int]]:
 
 def new_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings) -> Plan:
     """Make an empty folder a store of these rows. Raises StoreError for a folder with something else in it."""
-    mine = (REPORT_NAME, LOCK_NAME, PART_LOCKS, *MADE)
+    mine = (REPORT_NAME, LOCK_NAME, PART_LOCKS, TRANSCRIPTS, *MADE)
     if any(not any(fnmatch(path.name, name) for name in mine) for path in store_path.iterdir()):
         raise StoreError(
             f"{store_path}: not empty and not a clip store; files in it could be mixed up with a store's. "
@@ -181,8 +182,13 @@ def _check_counts(store_path: Path, header: dict[str, Any], plan: Plan, settings
 
 def _digest(rows: Sequence[ClipRow]) -> str:
     """Distinguishes one manifest from another. Paths do not count: the same folder may be named in several ways."""
-    facts = [(row.id, row.start_seconds, row.stop_seconds, row.texts, row.split) for row in rows]
+    facts = [(row.id, row.start_seconds, row.stop_seconds, row.texts, row.split, *_unusual_kind(row)) for row in rows]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _unusual_kind(row: ClipRow) -> tuple[str, ...]:
+    """Nothing for captions, so that stores from before there were kinds are known again."""
+    return () if row.text_kind == TEXT_KINDS[0] else (row.text_kind,)
 
 
 def _manifest_path(store_path: Path, number: int) -> Path:

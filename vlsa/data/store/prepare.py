@@ -241,7 +241,7 @@ def build_shard(task: ShardTask, beat: Heartbeat) -> None:
             except MediaError as error:
                 writer.reject(row.rejected(error.reason, str(error)))
             else:
-                writer.add(clip, row.split)
+                writer.add(clip, row.split, row.text_kind)
         writer.commit()
 
 

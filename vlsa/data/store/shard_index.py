@@ -12,7 +12,7 @@ import numpy as np
 
 from vlsa.base.errors import ManifestError, StoreError
 from vlsa.base.files import read_json_lines
-from vlsa.data.ingest.manifest import Rejection, parse_rejection, parse_row
+from vlsa.data.ingest.manifest import TEXT_KINDS, Rejection, parse_rejection, parse_row
 from vlsa.data.store import codecs
 from vlsa.data.store.shards import index_path, shard_path
 
@@ -46,6 +46,8 @@ class StoredClip:
     sample_rate_hz: int
     choices: tuple[str, ...] = ()
     """Words on what was decided where the file left it open (`Clip.choices`); none in a store of an earlier version."""
+    text_kind: str = TEXT_KINDS[0]
+    """Of its texts: caption or transcript."""
 
     @property
     def has_video(self) -> bool:
@@ -141,7 +143,8 @@ def checked_clip(
     Sizes are compared with the stored bytes here, so that a damaged index cannot ask a reader for much memory. Raises
     ValueError, LookupError, TypeError, AttributeError, OverflowError or ManifestError for what cannot be.
     """
-    row = parse_row({"path": facts["source"], **{name: facts[name] for name in ROW_FIELDS}}, "")
+    fields = {name: facts[name] for name in ROW_FIELDS} | {"text_kind": facts.get("text_kind", TEXT_KINDS[0])}
+    row = parse_row({"path": facts["source"], **fields}, "")
     height_px, width_px = facts["size_px"]
     rate_hz = facts["sample_rate_hz"]
     _require(all(type(number) is int and number >= 0 for number in (height_px, width_px, rate_hz)))
@@ -163,6 +166,7 @@ def checked_clip(
         sound_span=sound_span,
         sample_rate_hz=rate_hz,
         choices=_choices(facts.get("choices", [])),
+        text_kind=row.text_kind,
     )
 
 

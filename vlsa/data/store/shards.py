@@ -23,7 +23,7 @@ from vlsa.base.errors import ConfigError, StoreError
 from vlsa.base.files import read_json, write_atomically, write_json_lines
 from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
-from vlsa.data.ingest.manifest import Rejection
+from vlsa.data.ingest.manifest import TEXT_KINDS, Rejection
 from vlsa.data.store import codecs
 
 FORMAT, VERSION = "vlsa-clip-store", 1
@@ -83,8 +83,8 @@ class ShardWriter:
                 part.close()
         self._partial_path.unlink(missing_ok=True)
 
-    def add(self, clip: Clip, split: str) -> None:
-        """Append a clip's frames, audio and texts."""
+    def add(self, clip: Clip, split: str, text_kind: str = TEXT_KINDS[0]) -> None:
+        """Append a clip's frames, audio and texts, which are of one kind."""
         seconds = [] if clip.frame_seconds is None else [round(float(time), 6) for time in clip.frame_seconds]
         facts = {
             "id": clip.id,
@@ -99,6 +99,7 @@ class ShardWriter:
             "frame_seconds": seconds,
             "sample_rate_hz": clip.sample_rate_hz or self._settings.sample_rate_hz,
             **({"choices": list(clip.choices)} if clip.choices else {}),
+            **({"text_kind": text_kind} if text_kind != TEXT_KINDS[0] else {}),
         }
         files = dict(codecs.encode(clip, self._settings.jpeg_quality))
         files["json"] = json.dumps(facts, ensure_ascii=False).encode(errors="surrogateescape")

@@ -27,6 +27,8 @@ class PrepareSummary:
     num_with_text: int
     num_by_split: dict[str, int]
     seconds_of_media: float
+    num_transcribed: int = 0
+    """Of the clips with text, those whose text was heard by a model for speech."""
     choices: dict[str, int] = field(default_factory=dict)
     """Clips of each word on what was decided where their file left it open, the most frequent first."""
     notes: dict[str, int] = field(default_factory=dict)
@@ -38,7 +40,8 @@ class PrepareSummary:
         splits = ", ".join(f"{count} {split}" for split, count in self.num_by_split.items())
         kept = (
             f"{self.store_path}: {self.num_clips} clips ({splits}), {self.seconds_of_media / 60:.1f} minutes; "
-            f"{self.num_with_video} with video, {self.num_with_sound} with audio, {self.num_with_text} with text."
+            f"{self.num_with_video} with video, {self.num_with_sound} with audio, {self.num_with_text} with text"
+            f"{f', {self.num_transcribed} of them with transcripts' if self.num_transcribed else ''}."
         )
         if self.num_added is not None:
             kept += f" Added: {self.num_added or 'nothing, no file is new'}."
@@ -88,6 +91,7 @@ def summarise(store: ClipStore, report: Sequence[Rejection]) -> PrepareSummary:
         num_with_video=num_with["video"],
         num_with_sound=num_with["audio"],
         num_with_text=num_with["text"],
+        num_transcribed=sum(clip.text_kind == "transcript" for clip in store.clips),
         num_by_split={split: number for split, number in num_by_split.items() if number},
         seconds_of_media=float(facts.duration_seconds.sum()),
         choices=dict(Counter(word for clip in store.clips for word in clip.choices).most_common()),

@@ -12,8 +12,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlsa.base.errors import ManifestError, SearchIndexError
+from vlsa.base.errors import ConfigError, ManifestError, SearchIndexError
 from vlsa.base.files import Progress, locked_folder
+from vlsa.data.media.transcripts import FOLDER_NAME as TRANSCRIPTS
 from vlsa.retrieve.index import ledger
 from vlsa.retrieve.index.build_options import BuildOptions
 from vlsa.retrieve.index.changes import agrees, compare, too_many
@@ -67,7 +68,11 @@ def build_index(
             f"{root}: no such folder; {path} keeps all that it has. Check the path, plug in the drive, or name the "
             "folder where the footage is now."
         )
-    listed = list_source(root)
+    if exists and not chosen.restart:
+        chosen = chosen.going_on(read_facts(path))
+    listed = list_source(root, chosen.heard_by)
+    if listed.store is not None and chosen.transcribe is not None:
+        raise ConfigError(f"{root}: a store has the text it was prepared with. Use --transcribe with vlsa prepare.")
     if not exists or chosen.restart:
         check_not_empty(listed)
     model = model if isinstance(model, Model) else Model(model)
@@ -173,8 +178,9 @@ def _update(
     from vlsa.retrieve.index.update import update
 
     files = model.files or index.facts.get("model_files", "")
-    if moved or index.facts.get("model_files", "") != files:
-        index.write_facts(source=str(source.root), model_files=files)
+    recorded = {"source": str(source.root), "model_files": files, **options.recorded}
+    if any(index.facts.get(name, "") != value for name, value in recorded.items()):
+        index.write_facts(**recorded)
     before = index.facts.get("state")
     done = update(
         index,
@@ -183,6 +189,7 @@ def _update(
         prune=options.prune,
         progress=progress,
         decode=options.decode,
+        transcribe=options.transcribe,
     )
     known = ledger.read(index.data)
     if index.facts["state"] != before or not index.facts.get("tidy"):
@@ -240,6 +247,7 @@ def _check_place(path: Path) -> None:
         "lance",
         REPORT_NAME,
         PROGRESS_NAME,
+        TRANSCRIPTS,
     }  # of a creation that was killed, by vlsa 0.3 too
     names = sorted(entry.name for entry in path.iterdir() if entry.suffix != ".partial")
     others = [name for name in names if name not in own and not name.startswith(DATA_PREFIX)]

@@ -1,14 +1,17 @@
 """How an index is made or brought up to its source, checked against the model. Used by build.py."""
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from vlsa.base.errors import ConfigError
 from vlsa.data.ingest.segments import segment_seconds
-from vlsa.retrieve.index.facts import PRECISIONS
+from vlsa.retrieve.index.facts import PRECISIONS, TRANSCRIBE
 
 if TYPE_CHECKING:
+    from vlsa.data.ingest.speech_model import SpeechModel
     from vlsa.retrieve.encode.sampling import WindowSpec
     from vlsa.retrieve.index.encode_windows import Decode
 
@@ -32,10 +35,35 @@ class BuildOptions:
     prune: bool = False
     """Take out files that are gone even if they are more than half of all."""
     decode: "Decode | None" = None
+    transcribe: "SpeechModel | None" = None
+    """Hears files that have no text; an index goes on with the model that it was made with."""
 
     def __post_init__(self) -> None:
         if self.vectors is not None and self.vectors not in PRECISIONS:
             raise ConfigError(f"vectors: {self.vectors!r} cannot be stored; use one of {', '.join(PRECISIONS)}.")
+
+    def going_on(self, facts: Mapping[str, Any]) -> "BuildOptions":
+        """For an index that is brought up to its source: the model for speech that it names, unless one is given."""
+        recorded = facts.get(TRANSCRIBE)
+        if self.transcribe is not None or not recorded:
+            return self
+        from vlsa.data.ingest.speech_model import WhisperModel
+
+        return replace(self, transcribe=WhisperModel(recorded["name"], recorded["fingerprint"]))
+
+    @property
+    def heard_by(self) -> str:
+        """The fingerprint of the model for speech; empty without one."""
+        return self.transcribe.fingerprint if self.transcribe else ""
+
+    @property
+    def recorded(self) -> dict[str, dict[str, str]]:
+        """What index.json says of the model for speech; a folder by its whole path."""
+        if self.transcribe is None:
+            return {}
+        name = self.transcribe.name
+        where = os.path.abspath(name) if os.path.isdir(name) else name
+        return {TRANSCRIBE: {"name": where, "fingerprint": self.heard_by}}
 
     @property
     def precision(self) -> str:

@@ -12,7 +12,7 @@ from vlsa.base.errors import ManifestError
 from vlsa.retrieve.index import ledger
 from vlsa.retrieve.index.build import only_writer
 from vlsa.retrieve.index.changes import compare
-from vlsa.retrieve.index.facts import read_facts
+from vlsa.retrieve.index.facts import TRANSCRIBE, read_facts
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.ledger import IndexedFile
 from vlsa.retrieve.index.source import Source, list_source
@@ -47,7 +47,7 @@ def _in_tables(index: Index, known: Mapping[str, IndexedFile]) -> list[str]:
 def _on_disk(index: Index, known: Mapping[str, IndexedFile]) -> list[str]:
     root = Path(index.source)
     try:
-        source = list_source(root)
+        source = list_source(root, index.facts.get(TRANSCRIBE, {}).get("fingerprint", ""))
     except ManifestError as error:
         return [str(error)]
     changes = compare(source, known)

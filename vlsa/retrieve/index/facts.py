@@ -33,8 +33,11 @@ NEEDED = {"model": dict, "source": str, "width": int, "spaces": list, "num_rows"
 DATA_NAME = DATA_PREFIX + "[0-9a-f]{32}"
 LONGEST_PATH = 4096
 """Characters; no file system has longer ones."""
+TRANSCRIBE = "transcribe"
 OPTIONAL = {"num_bytes": int, "state": str, "windows": dict, "model_files": str, "tidy": bool, "vectors": str}
-"""`tidy`: pieces are merged and the full-text index is complete."""
+OPTIONAL |= {TRANSCRIBE: dict}
+"""`tidy`: pieces are merged and the full-text index is complete. `transcribe`: name and fingerprint of the model for
+speech that hears files without text."""
 PRECISIONS = ("float32", "float16")
 """In which vectors can be stored: `vectors`, the first without it."""
 WINDOWS = {"window_seconds", "step_seconds"}
@@ -160,6 +163,7 @@ def _is_valid(facts: dict[str, Any]) -> bool:
         return False
     model = facts["model"]
     texts = [facts["source"], model.get("fingerprint"), model.get("run", ""), facts.get("table", "")]
+    texts += [facts[TRANSCRIBE].get(name) for name in ("name", "fingerprint") if TRANSCRIBE in facts]
     return (
         facts["width"] > 0
         and facts["num_rows"] >= 0

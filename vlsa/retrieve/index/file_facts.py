@@ -44,7 +44,8 @@ class FileFacts:
     has_text: bool = False
     has_subtitles: bool = False
     """Whether a subtitle stream holds text, which is used where nothing else has the file's text."""
-    text_from: Literal["table", "sidecar", "subtitles"] | None = None
+    text_from: Literal["table", "sidecar", "subtitles", "transcript"] | None = None
+    """A transcript was heard by a model for speech; the others were written for the file."""
     subtitle_language: str | None = None
     tags: tuple[str, ...] = ()
     """The folders that it lies in."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from vlsa.base.files import Progress
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.ingest.segments import Lengths, cut_windows
+from vlsa.data.ingest.transcribe import Speech
 from vlsa.retrieve.encode.embed import batches
 from vlsa.retrieve.index.changes import Donors
 from vlsa.retrieve.index.file_facts import FileFacts, file_id
@@ -21,6 +22,7 @@ from vlsa.retrieve.index.rows import IndexRow
 from vlsa.retrieve.index.source import Source, SourceFile
 from vlsa.retrieve.index.survey import Survey, SurveyTask, read_sidecars, survey
 from vlsa.retrieve.index.texts import TEXT_REASONS, FileText, from_captions, from_clips, row_id, within
+from vlsa.retrieve.index.transcripts import hear
 from vlsa.retrieve.index.writer import MediaFile, Writer
 
 SHORTEST_SECONDS = 0.5
@@ -50,10 +52,11 @@ class Plan:
         donors: Donors,
         num_workers: int | None,
         progress: Progress | None,
+        speech: Speech | None = None,
     ) -> None:
         self._index, self._source, self._snapshot, self._donors = index, source, snapshot, donors
         self._num_workers = os.cpu_count() or 1 if num_workers is None else num_workers
-        self._progress = progress
+        self._progress, self._speech = progress, speech
         self._spaces = tuple(index.facts["spaces"])
 
     def sort(self, files: Sequence[SourceFile], contents: Mapping[str, str]) -> tuple[list[TakenOver], list[MediaFile]]:
@@ -77,7 +80,20 @@ class Plan:
         )
         for one in unread:
             self._add_cues(one.file, surveys[one.file.source.path])
-        return taken, [self._new(file, surveys[file.path], contents[file.path]) for file in new]
+        made = [self._new(file, surveys[file.path], contents[file.path]) for file in new]
+        self._hear([*(one.file for one in taken), *made])
+        return taken, made
+
+    def _hear(self, files: Sequence[MediaFile]) -> None:
+        """Give files without text what is said in them."""
+        if self._speech is None:
+            return
+        heard = hear(files, self._source.root, self._speech, self._num_workers, self._progress)
+        for file in files:
+            if file.source.path in heard:
+                texts, remarks = heard[file.source.path]
+                self._add_texts(file, texts, "transcript")
+                file.rejections += remarks
 
     def _task(self, file: SourceFile) -> SurveyTask:
         return SurveyTask(file.path, self._source.absolute(file.path), file.sidecars, bool(file.captions))
@@ -144,7 +160,8 @@ class Plan:
         seconds = max(clip.stop_seconds for clip in file.clips)
         facts = FileFacts(path=file.path, file_id=file_id(file.path), duration_seconds=seconds)
         made = MediaFile(source=file, facts=facts, windows=list(file.clips))
-        self._add_texts(made, from_clips(file.clips), "table")
+        kinds = {clip.text_kind for clip in file.clips}
+        self._add_texts(made, from_clips(file.clips), "transcript" if "transcript" in kinds else "table")
         return made
 
     def take_over(self, writer: Writer, taken: Sequence[TakenOver]) -> None:

@@ -70,15 +70,18 @@ class Source:
         return os.path.join(self.root, path)
 
 
-def list_source(root: Path) -> Source:
-    """The files of a folder of media, or of a clip store. Raises ManifestError, CaptionError, StoreError."""
+def list_source(root: Path, heard_by: str = "") -> Source:
+    """The files of a folder of media, or of a clip store. Raises ManifestError, CaptionError, StoreError.
+
+    `heard_by`: the fingerprint of the model that transcribes files without text, if they are.
+    """
     if os.path.exists(root / "store.json"):
         return _list_store(root)
     listing = list_media(root)
     tables, metadata = read_tables(root, listing), read_metadata(root)
     names = sorted({*listing.names, *filter(listing.sees, tables)})
     good = [name for name in names if _is_unicode(name)]
-    files = {name: _file(root, name, tables.get(name, ()), metadata.get(name, {}), listing) for name in good}
+    files = {name: _file(root, name, tables.get(name, ()), metadata.get(name, {}), listing, heard_by) for name in good}
     bad = (_bad_name(root, name) for name in names if not _is_unicode(name))
     return Source(root=root, files=files, rejections=(*listing.rejections(root), *bad), listing=listing)
 
@@ -93,7 +96,12 @@ def check_not_empty(source: Source) -> None:
 
 
 def _file(
-    root: Path, name: str, captions: Sequence[CaptionRow], metadata: Mapping[str, str], listing: Listing
+    root: Path,
+    name: str,
+    captions: Sequence[CaptionRow],
+    metadata: Mapping[str, str],
+    listing: Listing,
+    heard_by: str,
 ) -> SourceFile:
     sidecars = Sidecars() if captions else listing.sidecars.get(name, Sidecars())
     media, size_bytes, modified_seconds = _on_disk(root / name)
@@ -101,7 +109,7 @@ def _file(
     return SourceFile(
         path=name,
         media=media,
-        words=_words(root, spoken, sidecars),
+        words=_words(root, spoken, sidecars) if spoken else _words(root, heard_by, sidecars),
         labels=_digest(sorted(metadata.items())) if metadata else "",
         size_bytes=size_bytes,
         modified_seconds=modified_seconds,
@@ -113,7 +121,7 @@ def _file(
 
 
 def _words(root: Path, spoken: Sequence[object], sidecars: Sidecars) -> str:
-    """The state of what is said of a file elsewhere."""
+    """The state of what is said of a file elsewhere, or of the model that hears it."""
     read = [(one.path, one.language, _on_disk(root / one.path)[0]) for one in sidecars.read]
     return _digest(spoken, read, sidecars.unread) if spoken or read or sidecars.unread else ""
 
@@ -136,7 +144,7 @@ def _list_store(root: Path) -> Source:
     for clip in store.rows():
         path = store.media_path(clip)
         by_path.setdefault(path, []).append(
-            ClipRow(clip.id, path, clip.start_seconds, clip.stop_seconds, clip.texts, clip.split)
+            ClipRow(clip.id, path, clip.start_seconds, clip.stop_seconds, clip.texts, clip.split, clip.text_kind)
         )
     good = {path: rows for path, rows in by_path.items() if _is_unicode(path)}
     files = {path: _stored_file(path, rows, store) for path, rows in good.items()}

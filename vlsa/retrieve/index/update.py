@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from vlsa.base.files import Progress
+from vlsa.data.ingest.speech_model import SpeechModel
+from vlsa.data.ingest.transcribe import Speech
 from vlsa.data.media.content_digest import content_digest
 from vlsa.retrieve.encode.protocol import Encoder
 from vlsa.retrieve.encode.sampling import decode_rows
@@ -47,8 +49,9 @@ def update(
     prune: bool,
     progress: Progress | None,
     decode: Decode | None,
+    transcribe: SpeechModel | None = None,
 ) -> Updated:
-    """Bring an index up to its source.
+    """Bring an index up to its source. `transcribe` hears files that have no text.
 
     Files that are gone stay when they are more than half, unless `prune`.
     """
@@ -60,7 +63,8 @@ def update(
     todo = [file for file in changes.todo if file.path not in relabelled]
     contents = _contents(source, todo, known, progress)
     followed = _followed(changes.gone, known, contents.values())
-    plan = Plan(index, source, index.table.snapshot(), Donors(known), num_workers, progress)
+    speech = None if transcribe is None else Speech(transcribe, index.path)
+    plan = Plan(index, source, index.table.snapshot(), Donors(known), num_workers, progress, speech)
     taken, new = plan.sort(todo, contents)
     writer = Writer(index, index.encoder, new, progress)
     for file in [*(one.file for one in taken), *new]:

@@ -149,15 +149,17 @@ def _moment(searched: Searched, found: Found, rank: int, scores: Scores) -> Mome
         if not np.isnan(ranking.scores[best])
     ]
     above = scores.stand_out[best]
+    path = searched.paths[int(place.file[best])]
     return make_moment(
         place,
         found,
         rank=rank,
-        path=searched.paths[int(place.file[best])],
+        path=path,
         score=float(scores.order[best]),
         stand_out=0.0 if np.isnan(above) else float(above),
         why=why,
         texts=_texts(searched, found),
+        text_from=searched.text_from.get(path),
     )
 
 

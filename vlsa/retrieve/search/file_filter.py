@@ -31,6 +31,7 @@ COLUMNS: dict[str, Kind] = {
     "has_audio": "boolean",
     "has_text": "boolean",
     "language": "text",
+    "text_from": "text",
 }
 """What a filter can name of every file; columns of a metadata.csv come in addition."""
 
@@ -62,4 +63,5 @@ def facts_of(file: "FileFacts") -> dict[str, object]:
         "has_audio": file.has_audio,
         "has_text": file.has_text,
         "language": file.subtitle_language,
+        "text_from": file.text_from,
     }

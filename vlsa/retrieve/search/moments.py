@@ -60,6 +60,8 @@ class Moment:
     why: tuple[Reason, ...] = ()
     texts: tuple[str, ...] = ()
     """What is said or written there."""
+    text_from: str | None = None
+    """Where the texts come from: table, sidecar, subtitles, or transcript, which a model has heard. None without."""
     num_folded: int = 0
     """Near-duplicates that this one stands for."""
 
@@ -263,6 +265,7 @@ def make_moment(
     stand_out: float,
     why: Sequence[Reason] = (),
     texts: Sequence[str] = (),
+    text_from: str | None = None,
 ) -> Moment:
     """The answer that is shown, from the numbers of windows."""
     start, stop = extent(windows, found)
@@ -277,5 +280,6 @@ def make_moment(
         stand_out=stand_out,
         why=tuple(why),
         texts=tuple(texts),
+        text_from=text_from if texts else None,
         num_folded=found.num_folded,
     )

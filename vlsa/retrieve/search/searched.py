@@ -41,6 +41,8 @@ class Searched:
     spaces: tuple[str, ...] = ("all",)
     languages: tuple[str | None, ...] = ()
     """Of the texts; empty = none is known."""
+    text_from: Mapping[str, str] = field(default_factory=dict)
+    """By path: where the texts of a file come from (FileFacts.text_from)."""
     sketches: dict[tuple[str, tuple[int, ...]], Sketch] = field(default_factory=dict)
     """By column and spaces, once they were asked for."""
 

@@ -8,6 +8,7 @@ Axes: N windows, M texts, D width of a vector.
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ class SearchTables:
         """All of it, or nothing: after an error the next question reads again."""
         self._is_read = False
         self.files, found = self.index.latest(lambda: (self.index.table.files(), read_searched(self.index)))
-        self.searched, self._text_ids = found
+        sources = {file.path: file.text_from for file in self.files if file.text_from}
+        self.searched, self._text_ids = replace(found[0], text_from=sources), found[1]
         self._kept: dict[str, Bool[np.ndarray, " N"]] = {}
         self._is_read = True
 
