@@ -8,9 +8,10 @@ parsed and kept as objects, that costs minutes and tens of gigabytes a process, 
 The rows are made: STORE/clips.safetensors with records and columns of so many clips of 8 frames, and shards whose files
 have the right sizes and hold nothing. Measured in processes of their own: opening (five times, with the pages of the
 file in memory, as on the second rank), 2,000 clips at random, the growth of RSS over that of the imports, and PSS of
-two processes at once. Processor seconds are what a machine without other work needs. `--parsed` clips are also read as before: each line of each shard's index parsed into an
-object; times and memory of that are given a million clips. `--arrow` records are also read as Arrow IPC, mapped into
-memory (it needs pyarrow). The last line of stdout is one JSON record; `--out` appends it to a file.
+two processes at once. Processor seconds are what a machine without other work needs. `--parsed` clips are also read as
+before: each line of each shard's index parsed into an object; times and memory of that are given a million clips.
+`--arrow` records are also read as Arrow IPC, mapped into memory (it needs pyarrow). The last line of stdout is one JSON
+record; `--out` appends it to a file.
 """
 
 import argparse
