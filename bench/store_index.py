@@ -6,11 +6,12 @@ parsed and kept as objects, that costs minutes and tens of gigabytes a process, 
     python bench/store_index.py --clips 1000000 10000000 --out bench/results/store_index.jsonl
 
 The rows are made: STORE/clips.safetensors with records and columns of so many clips of 8 frames, and shards whose files
-have the right sizes and hold nothing. Measured in processes of their own: opening (with the pages of the file in
-memory, as on the second rank; five times), 2,000 clips at random, the growth of RSS, and PSS of two processes at once,
-less that of the same imports. `--parsed` clips are also read as before: each line of each shard's index parsed into an
-object; times and memory of that are given a million clips. `--arrow` records are also read as Arrow IPC, mapped into
-memory (it needs pyarrow). The last line of stdout is one JSON record; `--out` appends it to a file.
+have the right sizes and hold nothing. Measured in processes of their own: opening (five times, with the pages of the
+file in memory, as on the second rank), 2,000 clips at random, the growth of RSS over that of the imports, and PSS of
+two processes at once. Processor seconds are what a machine without other work needs. `--parsed` clips are also read as
+before: each line of each shard's index parsed into an object; times and memory of that are given a million clips.
+`--arrow` records are also read as Arrow IPC, mapped into memory (it needs pyarrow). The last line of stdout is one JSON
+record; `--out` appends it to a file.
 """
 
 import argparse
@@ -125,23 +126,24 @@ def memory_mib(kind: str) -> float:
 
 def opened(path: Path, connection: Connection) -> None:
     """In a process of its own: open a store, read of it, and stay until the other process has done so too."""
-    before = {kind: memory_mib(kind) for kind in ("Rss", "Pss")}
+    before, processor = memory_mib("Rss"), time.process_time()
     seconds = [_seconds_of(lambda: ClipStore.open(path)) for _ in range(NUM_OPENED)]
+    processor = (time.process_time() - processor) / NUM_OPENED
     store = ClipStore.open(path)
     rows = store.rows("train")
-    found = {"open_seconds_first": seconds[0], "open_seconds_best": min(seconds)}
-    found["rss_growth_mib"] = memory_mib("Rss") - before["Rss"]
+    found = {"open_seconds_first": seconds[0], "open_seconds_best": min(seconds), "open_processor_seconds": processor}
+    found["rss_growth_mib"] = memory_mib("Rss") - before
     chosen = np.random.default_rng(0).integers(0, len(rows), NUM_READ).tolist()
     found["microseconds_a_clip"] = _seconds_of(lambda: [rows[number] for number in chosen]) / NUM_READ * 1e6
     found["microseconds_a_clip_again"] = _seconds_of(lambda: [rows[number] for number in chosen]) / NUM_READ * 1e6
     ids = [rows[number].id for number in chosen]
     found["microseconds_an_id"] = _seconds_of(lambda: [store[one] for one in ids]) / NUM_READ * 1e6
-    found["rss_growth_after_reading_mib"] = memory_mib("Rss") - before["Rss"]
+    found["rss_growth_after_reading_mib"] = memory_mib("Rss") - before
     found["rss_mib"] = memory_mib("Rss")
     found["facts_of_all_seconds"] = _seconds_of(lambda: facts_of(rows))
     connection.send(found)
     connection.recv()
-    connection.send(memory_mib("Pss") - before["Pss"])
+    connection.send(memory_mib("Pss"))
     connection.recv()
 
 
@@ -152,7 +154,7 @@ def _seconds_of(call: Callable[[], Any]) -> float:
 
 
 def in_two_processes(path: Path) -> dict[str, Any]:
-    """What `opened` measures in the second of two processes, and the growth of PSS of both while both are there."""
+    """What `opened` measures in the second of two processes, and PSS of both while both are there."""
     context = multiprocessing.get_context("spawn")
     pipes, found = [], {}
     for _ in range(2):
@@ -162,7 +164,7 @@ def in_two_processes(path: Path) -> dict[str, Any]:
         pipes.append(ours)
     for pipe in pipes:
         pipe.send("measure")
-    found["pss_growth_mib_of_each"] = [round(pipe.recv(), 1) for pipe in pipes]
+    found["pss_mib_of_each"] = [round(pipe.recv(), 1) for pipe in pipes]
     for pipe in pipes:
         pipe.send("end")
     return {name: round(value, 3) if isinstance(value, float) else value for name, value in found.items()}

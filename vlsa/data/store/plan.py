@@ -98,13 +98,14 @@ def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSetting
         raise _refused(store_path, f"made with other settings: {', '.join(changed)}")
     recorded = _recorded(store_path, header, rows, add)
     now = {row.id: row for row in rows}
-    faults = [*_differences(recorded, now, may_move=add or len(recorded) > 1), *sources.changed_files(store_path, rows)]
+    known = {row.id for group in recorded for row in group}
+    fresh = tuple(row for row in rows if row.id not in known)
+    may_move = bool(add or fresh or len(recorded) > 1)
+    faults = [*_differences(recorded, now, may_move), *sources.changed_files(store_path, rows)]
     if faults:
         raise _refused(store_path, f"made of other footage: {'; '.join(faults)}")
     groups = [tuple(replace(row, path=now[row.id].path) for row in group) for group in recorded]
     _check_counts(store_path, header, Plan(tuple(groups)), settings)
-    known = {row.id for group in groups for row in group}
-    fresh = tuple(row for row in rows if row.id not in known)
     if not fresh:
         return Plan(tuple(groups))
     if not add:

@@ -4,6 +4,7 @@ Reads what shards.py wrote; feeds index_build.py. Nothing in an index is believe
 Axes: F frames, H W pixels, S samples of audio.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,11 +175,11 @@ def _check_frames(seconds: np.ndarray, spans: np.ndarray, num_pixels: int, num_b
     """Times finite and in order; members inside the tar, and large enough for their pixels."""
     if not len(seconds):
         return
-    offsets, sizes, checksums = spans.T
-    _require(offsets.min() >= 0 and sizes.min() >= 0 and offsets.max() <= num_bytes and sizes.max() <= num_bytes)
-    _require((offsets + sizes).max() <= num_bytes and 0 < num_pixels <= MOST_PIXELS_PER_BYTE * int(sizes.min()))
-    _require(checksums.min() >= NO_CHECKSUM and checksums.max() < 2**32)
-    _require(np.isfinite(seconds).all() and (seconds[1:] >= seconds[:-1]).all())
+    (offset, size, checksum), (most_offset, most_size, most_checksum) = spans.min(0).tolist(), spans.max(0).tolist()
+    _require(offset >= 0 and most_offset <= num_bytes and most_size <= num_bytes)  # so that no sum below overflows
+    _require((spans[:, 0] + spans[:, 1]).max() <= num_bytes and 0 < num_pixels <= MOST_PIXELS_PER_BYTE * size)
+    _require(checksum >= NO_CHECKSUM and most_checksum < 2**32)
+    _require(math.isfinite(seconds[0]) and math.isfinite(seconds[-1]) and (seconds[1:] >= seconds[:-1]).all())
 
 
 def _check_sound(span: tuple[int, int, int] | None, num_bytes: int) -> None:

@@ -7,6 +7,7 @@ another film under the same name has other bytes there. Used by plan.py.
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,18 @@ from vlsa.data.ingest.manifest import ClipRow
 
 NAME = "sources.jsonl"
 END_BYTES = 1 << 16
+READERS = 16
+"""Threads, which wait for disks or a network, not for a processor."""
 MOST_NAMED = 3
 
 
 def remember(store_path: Path, rows: Sequence[ClipRow]) -> None:
     """Write down the files of these rows, in addition to those that are known. Raises OSError."""
-    known = _read(store_path)
-    states = {row.id: {"id": row.id, "path": row.path, **_state(row.path)} for row in _first_rows(rows)}
-    write_json_lines(store_path / NAME, (known | states).values())
+    known, firsts = _read(store_path), list(_first_rows(rows))
+    with ThreadPoolExecutor(READERS) as readers:
+        states = readers.map(_state, (row.path for row in firsts))
+        now = {row.id: {"id": row.id, "path": row.path, **state} for row, state in zip(firsts, states, strict=True)}
+    write_json_lines(store_path / NAME, (known | now).values())
 
 
 def changed_files(store_path: Path, rows: Sequence[ClipRow]) -> Iterator[str]:

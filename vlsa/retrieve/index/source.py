@@ -140,20 +140,20 @@ def _list_store(root: Path) -> Source:
     from vlsa.data.store.reader import ClipStore
 
     store = ClipStore.open(root)
-    by_path: dict[str, list[ClipRow]] = {}
+    by_path: dict[str, list[tuple[ClipRow, str | None]]] = {}
     for clip in store.rows():
         path = store.media_path(clip)
-        by_path.setdefault(path, []).append(
-            ClipRow(clip.id, path, clip.start_seconds, clip.stop_seconds, clip.texts, clip.split, clip.text_kind)
-        )
+        row = ClipRow(clip.id, path, clip.start_seconds, clip.stop_seconds, clip.texts, clip.split, clip.text_kind)
+        by_path.setdefault(path, []).append((row, clip.content_digest))
     good = {path: rows for path, rows in by_path.items() if _is_unicode(path)}
-    files = {path: _stored_file(path, rows, store) for path, rows in good.items()}
+    files = {path: _stored_file(path, rows) for path, rows in good.items()}
     bad = tuple(_bad_name(root, path) for path in by_path if path not in good)
     return Source(root=root, files=files, rejections=bad, store=store)
 
 
-def _stored_file(path: str, rows: Sequence[ClipRow], store: "ClipStore") -> SourceFile:
-    content = [store[row.id].content_digest for row in rows]
+def _stored_file(path: str, clips: Sequence[tuple[ClipRow, str | None]]) -> SourceFile:
+    """The file of some stored clips, each with the digest of its media."""
+    rows, content = [row for row, _ in clips], [digest for _, digest in clips]
     media = _on_disk(Path(path))[0] if None in content else content
     made = [(row.id, row.start_seconds, row.stop_seconds, row.texts) for row in rows]  # the split does not matter here
     return SourceFile(path=path, media=_digest(media, made), clips=tuple(rows))
