@@ -5,6 +5,7 @@ Reads a file through container.py; feeds decode.py, manifest.py and prepare.py.
 
 import math
 import os
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -92,6 +93,11 @@ def probe(path: str | os.PathLike[str]) -> MediaFacts:
                 reason="zero_length",
             )
         return _facts(source, scans, first_frame)
+
+
+def open_known(path: str | os.PathLike[str], facts: MediaFacts | None) -> AbstractContextManager[Source]:
+    """`open_media`, which need not find out again what is known of a file."""
+    return open_media(path) if facts is None else open_media(path, facts.audio_index, facts.shifts_seconds)
 
 
 def _scan(source: Source) -> tuple[dict[str, _Scan], Any]:
