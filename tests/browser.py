@@ -28,6 +28,11 @@ DROP = """([name, type, data]) => {
     document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true }));
   }
 }"""
+SETTLED = """() => {
+  const main = document.querySelector("main");
+  return main.querySelector(".shelf li, article.card:not(.skeleton), .empty, .panel, canvas")
+    && !document.querySelector(".skeleton, [aria-busy=true]");
+}"""
 
 
 @contextmanager
@@ -74,6 +79,11 @@ def names(page: Page) -> list[str]:
     """Of the files of the moments, in order."""
     expect(cards(page).first).to_be_visible()
     return page.locator("main .card .named strong").all_text_contents()
+
+
+def settle(page: Page) -> None:
+    """Waits until what an address shows is there: a view with something in it, and nothing that is still loading."""
+    page.wait_for_function(SETTLED)
 
 
 def search(page: Page, words: str) -> None:

@@ -1,14 +1,18 @@
 """The page in a browser: searching by words, sounds and pictures, playing, keeping, the map, keyboard, phone, dark."""
 
+import functools
 import re
+import threading
 import zipfile
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import PHONE, cards, chromium, clean_page, drop, names, search, until
+from browser import PHONE, cards, chromium, clean_page, drop, names, search, settle, until
 from page_server import FILM_SECONDS, MARKUP, make_archive, serving
 from playwright.sync_api import expect
+from serving import application, listening_server, write_archive
 
 SHOWN = """video => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 96 });
@@ -51,6 +55,7 @@ def page(browser, server):
 def test_words_find_the_film_in_which_they_are_said_and_the_page_says_why(page):
     search(page, "ferry")
     assert names(page)[0] == "film-0.mp4"
+    expect(page.locator("[aria-busy]")).to_have_count(0)  # or a screen reader would go on waiting
     first = page.locator("article.card").first
     expect(first.locator(".said")).to_contain_text("the ferry leaves the harbour")
     expect(first.locator(".why")).to_contain_text("By words that occur alone this is first")
@@ -283,8 +288,8 @@ def test_axe_finds_nothing_serious(page, address, scheme):
         cards(page).first.click()
     else:
         page.goto(address)
-    page.wait_for_load_state("networkidle")
-    found = Axe().run(page).response["violations"]
+    settle(page)
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     serious = [one for one in found if one["impact"] in ("serious", "critical")]
     assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in serious] == []
 
@@ -293,7 +298,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(page):
     page.set_viewport_size(PHONE)
     for address in ADDRESSES:
         page.goto(address)
-        page.wait_for_load_state("networkidle")
+        settle(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
     expect(page.get_by_role("navigation", name="Views")).to_be_in_viewport()
 
@@ -309,3 +314,58 @@ def test_dark_follows_the_system_until_another_choice_is_made_and_remembered(pag
     assert page.evaluate(colour) == light
     page.reload()
     assert page.evaluate(colour) == light
+
+
+TOKEN = "correct-horse-battery-staple"
+ASK_FROM_ELSEWHERE = """address => fetch(`${address}/api/search`, {
+  method: "POST", mode: "no-cors", credentials: "include", headers: { "Content-Type": "text/plain" }, body: "{}",
+}).catch(() => null)"""
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """The address of a server with a token."""
+    with listening_server(application(write_archive(tmp_path_factory.mktemp("guarded")), token=TOKEN)) as address:
+        yield address
+
+
+def test_the_token_opens_the_page_and_keeps_it_open_and_another_does_not(browser, guarded):
+    with clean_page(browser, guarded) as page:
+        page.goto("/?view=state")
+        expect(page).to_have_url(f"{guarded}/login")
+        page.get_by_label("Token").fill("correct-horse-battery-stapler")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("not the token of this server")
+        page.get_by_label("Token").fill(TOKEN)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator(".front .shelf li").first).to_be_visible()
+        page.reload()
+        expect(page.locator(".front .shelf li").first).to_be_visible()
+        assert page.evaluate("document.cookie") == ""  # no script can read it
+        search(page, "number 3")
+    with pytest.raises(AssertionError, match="401"), clean_page(browser, guarded) as page:
+        page.context.add_cookies([{"name": "vlsa_8765", "value": "0" * 64, "url": guarded}])
+        page.goto("/static/icon.svg")
+        assert page.evaluate("fetch('/api/indexes').then(answer => answer.status)") == 401
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """The address of a page of somebody else."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{other.server_port}"
+        other.shutdown()
+
+
+def test_a_page_of_another_origin_is_refused_though_its_browser_has_the_cookie(browser, guarded, elsewhere):
+    with clean_page(browser, guarded) as page:
+        page.goto("/login")
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        expect(page.locator(".front .shelf li").first).to_be_visible()
+        other = page.context.new_page()
+        other.goto(elsewhere)
+        assert other.evaluate(ASK_FROM_ELSEWHERE, guarded) is None
+        assert 'route="none",status="403"} 1.0' in page.request.get("/metrics").text()

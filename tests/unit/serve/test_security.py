@@ -108,7 +108,7 @@ def test_the_login_page_sets_a_cookie_that_is_enough_and_does_not_hold_the_token
     page = guarded.get("/login")
     assert page.status_code == 200 and page.headers["referrer-policy"] == "same-origin"
     wrong = guarded.post("/login", data={"token": "wrong"})
-    assert wrong.headers["location"] == "/login?wrong" and "set-cookie" not in wrong.headers
+    assert wrong.headers["location"] == "/login#wrong" and "set-cookie" not in wrong.headers
     right = guarded.post("/login", data={"token": TOKEN})
     cookie = right.headers["set-cookie"]
     assert right.headers["location"] == "/" and "HttpOnly" in cookie and "SameSite=strict" in cookie

@@ -8,7 +8,6 @@ Axes: F frames, H W pixels, S samples.
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +21,7 @@ from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.file_checks import check_file, out_of_memory
 from vlsa.data.media.frames import read_frames
 from vlsa.data.media.images import image_frames, is_image, read_animation, read_image
-from vlsa.data.media.probe import MediaFacts, probe
+from vlsa.data.media.probe import MediaFacts, open_known, probe
 from vlsa.data.media.render import PickedFrames
 from vlsa.data.media.streams import choose_subtitles
 from vlsa.data.media.subtitles import TimedText, clean_text
@@ -147,13 +146,6 @@ def _read(
     with open_known(path, facts) as source:
         video = read_frames(source, wanted_seconds, short_side_px, facts)
         return video, read_sound(source, *span_seconds, sample_rate_hz) if sample_rate_hz else None
-
-
-def open_known(path: str | os.PathLike[str], facts: MediaFacts | None) -> AbstractContextManager[Source]:
-    """`open_media`, which need not find out again what is known of a file."""
-    if facts is None:
-        return open_media(path)
-    return open_media(path, facts.audio_index, facts.shifts_seconds, facts.seeks_exactly)
 
 
 def _check_stretch(path: str | os.PathLike[str], start_seconds: float, stop_seconds: float) -> None:

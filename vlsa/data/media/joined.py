@@ -21,7 +21,7 @@ FILES_KEPT = 256
 def facts_if_joined(path: str | os.PathLike[str], duration_seconds: float) -> MediaFacts | None:
     """The facts of a file that plays so long, if its time stamps start again; None for any other. Raises MediaError.
 
-    `open_known` (decode.py) needs them to find a time in such a file.
+    `open_known` (probe.py) needs them to find a time in such a file.
     """
     check_file(path)
     state = os.stat(path)

@@ -5,6 +5,7 @@ Reads a file through container.py; feeds decode.py, manifest.py and prepare.py.
 
 import math
 import os
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -103,6 +104,13 @@ def probe(path: str | os.PathLike[str]) -> MediaFacts:
         source.reopen()
         is_exact = len(facts.shifts_seconds) > 1 or seeks_exactly(source, {k: scan.places for k, scan in scans.items()})
         return replace(facts, seeks_exactly=is_exact)
+
+
+def open_known(path: str | os.PathLike[str], facts: MediaFacts | None) -> AbstractContextManager[Source]:
+    """`open_media`, which need not find out again what is known of a file."""
+    if facts is None:
+        return open_media(path)
+    return open_media(path, facts.audio_index, facts.shifts_seconds, facts.seeks_exactly)
 
 
 def _scan(source: Source) -> tuple[dict[str, _Scan], Any]:

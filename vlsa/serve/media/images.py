@@ -31,9 +31,9 @@ class Thumbnail:
 
     def run(self) -> bytes:
         """The bytes of a JPEG file. Raises MediaError, reason `nothing` without a frame."""
-        from vlsa.data.media.decode import open_known
         from vlsa.data.media.frames import read_frames
         from vlsa.data.media.joined import facts_if_joined
+        from vlsa.data.media.probe import open_known
 
         with open_known(self.path, facts_if_joined(self.path, self.duration_seconds)) as source:
             for seconds in (self.seconds, max(self.seconds - 1.0, 0.0), 0.0):  # the last frame may end before the file

@@ -73,8 +73,8 @@ class Spectrogram:
 def read_part(of: Peaks | Spectrogram, rate_hz: int) -> Any:
     """The audio of a stretch, float32 S, zeros where it is silent; None for a file without sound."""
     from vlsa.data.media.audio import read_sound
-    from vlsa.data.media.decode import open_known
     from vlsa.data.media.joined import facts_if_joined
+    from vlsa.data.media.probe import open_known
 
     with open_known(of.path, facts_if_joined(of.path, of.duration_seconds)) as source:
         if source.stream("audio") is None:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vlsa.base.errors import MediaError, VlsaError
-from vlsa.data.media.joined import facts_if_joined
 from vlsa.retrieve.search.export.encode import Encoding, encode_span
 from vlsa.serve.http.problems import BusyError
 
@@ -196,6 +195,8 @@ def main(
     path: str, start_seconds: str, stop_seconds: str, most_width_px: str, worker_bytes: str, duration_seconds: str
 ) -> None:
     """Convert to standard output; the process is of no other use."""
+    from vlsa.data.media.joined import facts_if_joined
+
     resource.setrlimit(resource.RLIMIT_AS, (int(worker_bytes), resource.getrlimit(resource.RLIMIT_AS)[1]))
     how = Encoding(VIDEO_OPTIONS, CONTAINER_OPTIONS, int(most_width_px))
     out = _Pipe(sys.stdout.buffer)

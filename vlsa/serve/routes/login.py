@@ -34,7 +34,7 @@ async def login(request: Request, served: Served) -> Response:
         given = form.get("token")
     if settings.token is None or not isinstance(given, str) or not is_token(given.strip(), settings):
         await asyncio.sleep(WRONG_SECONDS)
-        return RedirectResponse("/login?wrong", HTTPStatus.SEE_OTHER, headers=HEADERS)
+        return RedirectResponse("/login#wrong", HTTPStatus.SEE_OTHER, headers=HEADERS)
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER, headers=HEADERS)
     response.set_cookie(
         cookie_name(settings),

@@ -19,7 +19,7 @@ export function card(moment, { index, numWindows = null, num = 0 } = {}) {
   }, picture(moment, num), el("span", { class: "time" }, span(moment)), where(moment), el("span", { class: "played", "aria-hidden": "true" }));
   playsOnHover(link, moment);
   link.moment = moment;
-  return el("article", { class: moment.has_video ? "card" : "card sound" },
+  return el("article", { class: "card" },
     link,
     el("div", { class: "about" },
       el("div", { class: "named" },

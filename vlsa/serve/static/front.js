@@ -33,6 +33,6 @@ function tile(file, info) {
   const image = picture({ ...file, start_seconds: 0, stop_seconds: length });
   const name = file.path.split("/").at(-1);
   return el("li", {}, el("a", { href: href({ view: "moment", index: info.name, id }), "data-link": true, "aria-label": `${name}, ${duration(length)}` },
-    el("span", { class: file.has_video ? "frame" : "frame sound" }, image, el("span", { class: "time" }, duration(length))),
+    el("span", { class: "frame" }, image, el("span", { class: "time" }, duration(length))),
     el("span", { class: "name" }, name)));
 }

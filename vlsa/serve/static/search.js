@@ -130,6 +130,7 @@ async function run(view, state) {
 
 function drawAnswer(view, answer) {
   view.running = null;
+  view.out.removeAttribute("aria-busy");
   view.app.found = answer.moments;
   view.refresh = () => drawAnswer(view, answer);
   drawFilters(view, answer.facets);

@@ -25,6 +25,7 @@ export function strip({ moment, hits, duration, hasAudio, player, signal }) {
   addEventListener("themechange", () => drawWave(view), { signal });
   const change = name => { view.shown = name === "whole" ? whole : near; draw(view); follow(); };
   draw(view);
+  follow();
   return el("div", { class: hasAudio ? "strip" : "strip silent" }, view.slider, view.edges,
     duration > WHOLE_SECONDS ? choice("Stretch", [["near", "Around the moment"], ["whole", "Whole file"]], "near", change) : null,
     hasAudio ? null : el("small", {}, "This file has no sound."));

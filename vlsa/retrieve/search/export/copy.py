@@ -40,7 +40,7 @@ def copy_span(
 
     `facts` are those of the file.
     """
-    from vlsa.data.media.decode import open_known
+    from vlsa.data.media.probe import open_known
 
     with contextlib.ExitStack() as opened:
         sources = {kind: opened.enter_context(open_known(path, facts)) for kind in ("video", "audio")}

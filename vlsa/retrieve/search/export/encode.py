@@ -82,7 +82,7 @@ def encode_span(
     """
     import av
 
-    from vlsa.data.media.decode import open_known
+    from vlsa.data.media.probe import open_known
 
     with contextlib.ExitStack() as opened:
         video, sound = (
