@@ -1,14 +1,15 @@
 """Commands that make something of a store: data dedup, data split, data export. Registered by data.py."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlsa.base.console import Bar
-from vlsa.base.errors import ConfigError
+from vlsa.base.console import Bar, say
+from vlsa.base.errors import ConfigError, StoreError
 from vlsa.cli.app import examples
 from vlsa.cli.found import short_clock
 from vlsa.cli.output import next_step, print_json, print_table, print_text, short_path
@@ -30,6 +31,8 @@ Workers = Annotated[int | None, typer.Option(help="Worker processes; one per cor
 Json = Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")]
 MOST_SHOWN = 20
 """Rows of a table; --json has all."""
+MOST_OFF = 0.02
+"""Of a share, before it is said that the groups allow no better one."""
 
 
 def add_to(group: typer.Typer) -> None:
@@ -166,7 +169,7 @@ def split(
     if json:
         print_json(vars(tie) for tie in made.ties)
         return
-    _print_splits(made)
+    _print_splits(made, {} if date else wanted, not allow_near_duplicates)
     next_step("pretrain", "--recipe", "tiny", "--data", out, "--out", "RUN")
 
 
@@ -217,7 +220,10 @@ def _clips(opened: "ClipStore | ResplitStore", without: Path | None) -> "list[St
 
     clips = opened.rows()
     dropped = read_ids(without, {clip.id: clip for clip in clips}) if without else set()
-    return [clip for clip in clips if clip.id not in dropped]
+    kept = [clip for clip in clips if clip.id not in dropped]
+    if not kept:
+        raise StoreError(f"{opened.path}: no clip is left; there is nothing to write. Check the store, and --without.")
+    return kept
 
 
 def _tying_links(
@@ -261,19 +267,30 @@ def _print_groups(groups: "Sequence[DuplicateGroup]") -> None:
         print_text(f"{len(rows) - MOST_SHOWN:,} more; --json prints all pairs.")
 
 
-def _print_splits(made: "NewSplits") -> None:
+def _print_splits(made: "NewSplits", shares: dict[str, float], near_duplicates_tied: bool) -> None:
+    """The splits, what tied files together, and where the groups allow no better shares."""
     counts = made.num_by_split
     total = sum(counts.values())
     groups = {split: {made.group_of[name] for name, one in made.split_of.items() if one == split} for split in counts}
     rows = [(one, f"{n:,}", f"{n / total:.1%}", f"{len(groups[one]):,}") for one, n in counts.items()]
     print_table(("split", "clips", "share", "groups"), rows, right="clips|share|groups")
     if made.ties:
-        shown = [_tie_row(tie) for tie in made.ties[:MOST_SHOWN]]
-        print_table(("tied together because of", "file", "and file"), shown, whole="file|and file")
-    more = f", {MOST_SHOWN} of them above; --json prints all" if len(made.ties) > MOST_SHOWN else ""
-    print_text(f"{len(made.ties):,} ties between files{more}. No file, near-duplicate or group is in two splits.")
+        header = ("tied together because of", "ties", "for example", "and")
+        print_table(header, list(_tie_rows(made.ties)), right="ties", whole="for example|and")
+    kept = "No file, near-duplicate or group" if near_duplicates_tied else "No file or group (near-duplicates may)"
+    print_text(f"{len(made.ties):,} ties between files. {kept} is in two splits.")
+    for split, share in shares.items():
+        if abs(counts.get(split, 0) / total - share) > MOST_OFF:
+            largest = max(Counter(made.group_of.values()).values())
+            say(
+                f"{split} has {counts.get(split, 0) / total:.1%} of the clips, {share:.1%} were asked: a group is not "
+                f"divided, and the largest has {largest:,} clips. Group by something finer, or give other --shares."
+            )
 
 
-def _tie_row(tie: "Tie") -> tuple[str, str, str]:
-    why = {"video": "near-duplicate video", "audio": "near-duplicate audio"}.get(tie.why, tie.why)
-    return why, short_path(tie.one), short_path(tie.other)
+def _tie_rows(ties: "Sequence[Tie]") -> Iterator[tuple[str, str, str, str]]:
+    """The most frequent reasons, each with one pair of files."""
+    examples_of = {tie.why: tie for tie in reversed(ties)}
+    for why, count in Counter(tie.why for tie in ties).most_common(MOST_SHOWN):
+        name = {"video": "near-duplicate video", "audio": "near-duplicate audio"}.get(why, why)
+        yield name, f"{count:,}", short_path(examples_of[why].one), short_path(examples_of[why].other)

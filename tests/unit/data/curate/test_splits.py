@@ -159,6 +159,11 @@ def test_the_command_ties_near_duplicates_and_leaves_out_what_is_asked(store, tm
     assert split_of.keys() == set("abcde")
     assert split_of["a"] == split_of["b"]
     assert sorted(split_of.values()) == ["test"] * 2 + ["train"] * 3
+    assert "test has" not in done.stderr
+    coarse = call(f"{line} --by folder")
+    assert "test has 0.0% of the clips, 40.0% were asked" in coarse.stderr
+    extra.write_text("".join(f"{clip.id}\n" for clip in store.rows()))
+    assert "no clip is left" in call(f"{line} --without {extra}").stderr
     ties = call(f"{line} --json").stdout.splitlines()
     assert {(json.loads(tie)["one"], json.loads(tie)["other"]) for tie in ties} == {("a.mp4", "b.mp4")}
     assert call(f"{line} --allow-near-duplicates --json").stdout == ""
