@@ -29,12 +29,12 @@ LEAST_OVERLAP = 0.4
 """Share of the shorter clip's frames, or sound, that must be the same."""
 LEAST_WINDOWS = 15
 """Of sound: 0.7 s in all."""
-LEAST_LIKENESS, LEAST_MOTION_LIKENESS = 0.9, 0.6
+LEAST_LIKENESS, LEAST_MOTION_LIKENESS = 0.92, 0.6
 """Correlation of thumbnails, and of what moves in them."""
 MOVING_LEVELS = 1.5
 """Grey levels that thumbnails must deviate by in time before motion is compared."""
-MOST_BIT_ERRORS = 0.25
-"""Share of the bits of sound: 0.5 is that of unrelated sounds, and sounds of one kind come near 0.3."""
+MOST_BIT_ERRORS = 0.2
+"""Share of the bits of sound: 0.5 is that of unrelated sounds; different ones of one kind come down to 0.2."""
 SCALES = (0.975, 0.95, 0.925, 0.9)
 """Of crops that are tried."""
 
