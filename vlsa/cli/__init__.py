@@ -41,7 +41,6 @@ for _module in (
     import_data,
     make_world,
     prepare,
-    data,
     pretrain,
     encoders,
     evaluate,
@@ -52,6 +51,7 @@ for _module in (
     search,
     similar,
     serve,
+    data,
     export,
 ):
     _module.register(app)

@@ -89,7 +89,10 @@ def _make_stdout_robust() -> None:
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
-DATA_HELP = "A store made by vlsa prepare; or a made world in memory: world:train=3000,test=200,px=64."
+DATA_HELP = (
+    "A store made by vlsa prepare, or splits of one (vlsa data split); or a made world in memory: "
+    "world:train=3000,test=200,px=64."
+)
 
 
 def examples(*lines: str) -> str:

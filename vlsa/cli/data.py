@@ -1,4 +1,4 @@
-"""Commands on the clips of a store: data describe, data validate."""
+"""Commands on the clips of a store: data describe, data validate; those that make something of it: data_sets.py."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlsa.base.console import Bar
+from vlsa.base.console import Bar, duration
+from vlsa.cli import data_sets
 from vlsa.cli.app import examples
 from vlsa.cli.output import print_json, print_table, print_text, short_path
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from vlsa.data.curate.description import Description
 
 Store = Annotated[Path, typer.Argument(help="A store made by vlsa prepare.", metavar="STORE")]
-Json = Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")]
-Workers = Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")]
 
 MOST_SHOWN = 5
 """Sizes of frames, and rates, in a line of the table; --json has all."""
@@ -24,42 +23,64 @@ MOST_SHOWN = 5
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
-        help="Look after the clips of a store: what it holds, and whether it is whole.",
+        help="Look after a store: what it holds, whether it is whole, duplicates, other splits, exports.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
     group.command(
         "describe",
         short_help="Count what a store holds, lacks and left out.",
-        epilog=examples("vlsa data describe store", "vlsa data describe store --json"),
+        epilog=examples(
+            "vlsa data describe store", "vlsa data describe store --html sheet.html", "vlsa data describe store --json"
+        ),
     )(describe)
     group.command(
         "validate",
         short_help="Check every byte of a store.",
         epilog=examples("vlsa data validate store", "vlsa data validate store --workers 8 --json"),
     )(validate)
+    data_sets.add_to(group)
     app.add_typer(
         group,
         name="data",
-        short_help="Look after a store: describe, validate.",
-        epilog=examples("vlsa data describe store", "vlsa data validate store"),
+        short_help="Look after a store: describe, validate, dedup, split, export.",
+        epilog=examples("vlsa data describe store", "vlsa data split store --out splits.jsonl"),
     )
 
 
-def describe(store: Store, json: Json = False) -> None:
+def describe(
+    store: Store,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a contact sheet: clips to see and hear, and what was rejected.")
+    ] = None,
+    clips: Annotated[int, typer.Option(help="Clips on the contact sheet.")] = 24,
+    seed: Annotated[int, typer.Option(help="Which clips are on the contact sheet.")] = 0,
+    json: data_sets.Json = False,
+) -> None:
     """Count what a store holds: clips and hours by split, what they lack, their lengths and sizes, what was decided
-    where a file left a choice, what was rejected and why, and bytes."""
+    where a file left a choice, what was rejected and why, and bytes.
+
+    The contact sheet is one file that opens in any browser, without a network.
+    """
     from vlsa.data.curate.description import describe as described
     from vlsa.data.store.reader import ClipStore
 
-    found = described(ClipStore.open(store))
+    opened = ClipStore.open(store)
+    found = described(opened)
     if json:
         print_json([found.as_dict()])
-        return
-    _print_description(found)
+    else:
+        _print_description(found)
+    if html:
+        from vlsa.show.contact_sheet import write_contact_sheet
+
+        with Bar("drawing clips") as bar:
+            write_contact_sheet(html, opened, found, num_clips=clips, seed=seed, progress=bar.update)
+        if not json:
+            print_text(f"Contact sheet: {short_path(html)}")
 
 
-def validate(store: Store, workers: Workers = None, json: Json = False) -> None:
+def validate(store: Store, workers: data_sets.Workers = None, json: data_sets.Json = False) -> None:
     """Check a store: every tar reads, has the members that the index says and no other, each with its checksum, and
     every frame and sound decodes. One line for each fault; exit code 1 if there is any.
     """
@@ -81,7 +102,7 @@ def validate(store: Store, workers: Workers = None, json: Json = False) -> None:
 
 
 def _print_description(found: "Description") -> None:
-    header = ("split", "clips", "hours", "video", "audio", "text", "no video", "no audio", "no text")
+    header = ("split", "clips", "length", "video", "audio", "text", "no video", "no audio", "no text")
     print_table(header, _split_rows(found), right="|".join(header[1:]))
     print_table(("of a clip", "least", "median", "most"), _spread_rows(found), right="least|median|most")
     print_table(("of the store", "value"), _fact_rows(found))
@@ -111,7 +132,7 @@ def _counted(counts: dict[str, int]) -> str:
 def _split_rows(found: "Description") -> Iterator[tuple[str, ...]]:
     for one in found.splits:
         counts = (one.num_with_video, one.num_with_sound, one.num_with_text, *one.num_without)
-        yield one.split, f"{one.num_clips:,}", f"{one.hours:,.2f}", *(f"{count:,}" for count in counts)
+        yield one.split, f"{one.num_clips:,}", duration(one.hours * 3600), *(f"{count:,}" for count in counts)
 
 
 def _spread_rows(found: "Description") -> Iterator[tuple[str, ...]]:

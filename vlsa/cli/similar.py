@@ -63,7 +63,9 @@ def duplicates(
 ) -> None:
     """Find footage that is in the index more than once: groups of stretches that are nearly alike, the longest first.
 
-    A group is a chain: its ends may be less alike than --at-least.
+    A group is a chain: its ends may be less alike than --at-least. The vectors of the model are compared, so that what
+    means the same can count as a duplicate. For the same footage encoded, scaled, cropped or cut otherwise, in a store
+    and without a model, use vlsa data dedup.
     """
     from vlsa.retrieve.search.tables import SearchTables
 

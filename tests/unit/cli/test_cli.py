@@ -44,8 +44,8 @@ def one_line(result) -> str:
 
 def test_help_lists_the_commands_in_the_order_of_the_pipeline():
     order = (
-        "demo doctor import make-world prepare data pretrain finetune encoders evaluate compare show reproduce index "
-        "search similar duplicates serve export"
+        "demo doctor import make-world prepare pretrain finetune encoders evaluate compare show reproduce index "
+        "search similar duplicates serve data export"
     )
     names = order.split()
     assert names == COMMANDS

@@ -1,15 +1,18 @@
-"""What --data names: a store made by `vlsa prepare`, or a made world that is rendered as it is read."""
+"""What --data names: a store made by `vlsa prepare`, splits of one, or a made world that is rendered as it is read."""
 
 from pathlib import Path
 
 from vlsa.data.clip import Dataset
-from vlsa.data.store.reader import ClipStore
+from vlsa.data.curate.splits_file import open_clips
 from vlsa.data.world.rendered import PREFIX, WorldClips, WorldSpec
 
 
 def open_dataset(data: str | Path) -> Dataset:
-    """A store made by `prepare`, or a made world that is rendered as it is read. Raises StoreError, ConfigError."""
-    return WorldClips(WorldSpec.parse(str(data))) if str(data).startswith(PREFIX) else ClipStore.open(data)
+    """A store made by `prepare` (or a splits file of one), or a made world that is rendered as it is read.
+
+    Raises StoreError, ConfigError.
+    """
+    return WorldClips(WorldSpec.parse(str(data))) if str(data).startswith(PREFIX) else open_clips(data)
 
 
 def can_measure(data: str | Path, split: str = "test") -> bool:

@@ -1,0 +1,195 @@
+"""New splits: nothing that belongs together stands in two; shares and dates come out; the file is read as a store."""
+
+import json
+
+import numpy as np
+import pytest
+from command_lines import call
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stores import renamed, scene, write_clips
+
+from vlsa.base.errors import ConfigError, StoreError
+from vlsa.data.curate.groups import Groups
+from vlsa.data.curate.near_duplicates import Link
+from vlsa.data.curate.splits import parse_shares, split_by_date, split_by_share
+from vlsa.data.curate.splits_file import open_clips, read_splits, write_splits
+from vlsa.data.loading.dataset import open_dataset
+from vlsa.data.store.reader import StoredClip
+
+SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
+
+
+def clips_of(sources: list[int]) -> list[StoredClip]:
+    return [
+        StoredClip(
+            id=f"clip-{n}", source=f"file-{source}", start_seconds=0, stop_seconds=1, texts=(), split="train",
+            frame_seconds=np.empty(0), size_px=(0, 0), shard=0, frame_spans=np.empty((0, 3), np.int64), sound_span=None,
+            sample_rate_hz=1,
+        )
+        for n, source in enumerate(sources)
+    ]  # fmt: skip
+
+
+def link(a: int, b: int) -> Link:
+    return Link(f"clip-{a}", f"clip-{b}", "video", 0.0, 1.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), by_date=st.booleans(), seed=st.integers(0, 9))
+def test_no_file_no_near_duplicate_and_no_group_stands_in_two_splits(data, by_date, seed):
+    sources = data.draw(st.lists(st.integers(0, 12), min_size=1, max_size=40))
+    places = st.integers(0, len(sources) - 1)
+    links = [link(a, b) for a, b in data.draw(st.lists(st.tuples(places, places), max_size=12))]
+    clips = clips_of(sources)
+    values = {f"file-{n}": data.draw(st.sampled_from(["", "x", "y", "z"])) for n in set(sources)}
+    if by_date:
+        days = {f"file-{n}": f"2024-0{data.draw(st.integers(1, 9))}-01" for n in set(sources)}
+        made = split_by_date(clips, links, days, {"val": "2024-05-01", "test": "2024-07-01"})
+        assert all(days[c.source] < "2024-05-01" for c in clips if made.split_of[c.id] == "train")
+    else:
+        made = split_by_share(clips, links, values, "camera", SHARES, seed)
+    split_of = made.split_of
+    assert split_of.keys() == {clip.id for clip in clips}
+    assert all(split_of[one.a] == split_of[one.b] for one in links)
+    for of in [lambda c: c.source] + ([] if by_date else [lambda c: values[c.source] or c.source]):
+        splits_of = {}
+        for clip in clips:
+            splits_of.setdefault(of(clip), set()).add(split_of[clip.id])
+        assert all(len(found) == 1 for found in splits_of.values())
+    assert {made.group_of[c.id]: split_of[c.id] for c in clips} == {
+        group: split_of[name] for name, group in made.group_of.items()
+    }
+
+
+def test_without_ties_the_shares_come_out_exactly_and_the_seed_decides_who():
+    clips = clips_of(list(range(100)))
+    made = split_by_share(clips, [], {}, "", SHARES, 0)
+    assert made.num_by_split == {"train": 80, "val": 10, "test": 10}
+    assert split_by_share(clips, [], {}, "", SHARES, 0).split_of == made.split_of
+    assert split_by_share(clips, [], {}, "", SHARES, 1).split_of != made.split_of
+
+
+def test_each_tie_says_what_joined_two_files():
+    clips = clips_of([0, 1, 2, 3])
+    values = {"file-0": "A7", "file-1": "A7", "file-2": "B", "file-3": ""}
+    made = split_by_share(clips, [link(1, 3), link(0, 3)], values, "camera", SHARES, 0)
+    assert [(tie.why, tie.one, tie.other) for tie in made.ties] == [
+        ("camera=A7", "file-0", "file-1"),
+        ("video", "file-1", "file-3"),
+    ]
+
+
+def test_a_group_that_passes_the_day_is_on_its_later_side():
+    clips = clips_of([0, 1, 2])
+    dates = {"file-0": "2024-01-01", "file-1": "2024-06-01T10:00", "file-2": "2024-05-31"}
+    made = split_by_date(clips, [link(0, 1)], dates, {"test": "2024-06-01"})
+    assert [made.split_of[clip.id] for clip in clips] == ["test", "test", "train"]
+    with pytest.raises(ConfigError, match="file-2: '' is not a date"):
+        split_by_date(clips, [], {**dates, "file-2": ""}, {"test": "2024-06-01"})
+
+
+def test_shares_are_read_and_what_is_missing_is_for_training():
+    assert parse_shares("val=0.1, test=0.2") == {"train": pytest.approx(0.7), "val": 0.1, "test": 0.2}
+    for wrong in ("dev=0.1", "test", "test=-1", "train=0.9,test=0.2"):
+        with pytest.raises(ConfigError, match="Write for example"):
+            parse_shares(wrong)
+
+
+def test_joined_names_are_one_group_however_they_were_joined():
+    groups = Groups("abcd")
+    assert [groups.join("a", "b"), groups.join("c", "d"), groups.join("b", "a"), groups.join("d", "a")] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert len({groups.of(name) for name in "abcd"}) == 1
+
+
+@pytest.fixture
+def store(tmp_path):
+    same = scene("a", 1)
+    clips = [same, renamed(same, "b"), *(scene(name, seed) for seed, name in enumerate("cdef", 2))]
+    return write_clips(tmp_path / "store", clips, test=("a",))
+
+
+def test_a_file_of_splits_is_read_like_a_store(store, tmp_path):
+    rows = [{"id": "a", "split": "val", "group": 0}, {"id": "c", "split": "test", "group": 1}]
+    write_splits(tmp_path / "deep.jsonl", store, rows, {})
+    found = open_dataset(tmp_path / "deep.jsonl")
+    assert [(clip.id, clip.split) for clip in found.rows()] == [("a", "val"), ("c", "test")]
+    assert [clip.id for clip in found.rows("val")] == ["a"]
+    assert (len(found), list(found.texts("test"))) == (2, ["a scene"])
+    (row,) = found.rows("test")
+    assert (found.read(row).frames == store.read(store["c"]).frames).all()
+    assert found.media_path(row) == str(tmp_path / "c.mp4")
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("no json", "not a splits file"),
+        ('{"id": "a", "path": "a.mp4"}', "not a splits file"),
+        ('{"format": "vlsa-splits", "version": 9, "store": "store"}', "this vlsa reads 1"),
+        ('{"format": "vlsa-splits", "version": 1, "store": "elsewhere"}', "no such folder"),
+        ('{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": "z", "split": "test"}', "no clip of"),
+        ('{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": "a", "split": "dev"}', "no clip of"),
+        (
+            '{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": "a", "split": "test"}\n'
+            '{"id": "a", "split": "val"}',
+            "names a clip twice",
+        ),
+    ],
+)
+def test_a_broken_file_of_splits_is_refused_in_one_line(store, tmp_path, lines, words):
+    (tmp_path / "splits.jsonl").write_text(lines + "\n")
+    with pytest.raises(StoreError, match=words):
+        read_splits(tmp_path / "splits.jsonl")
+
+
+def test_the_command_ties_near_duplicates_and_leaves_out_what_is_asked(store, tmp_path):
+    out, extra = tmp_path / "splits.jsonl", tmp_path / "extra.txt"
+    extra.write_text("f\n")
+    line = f"vlsa data split {store.path} --out {out} --shares test=0.4 --workers 0"
+    done = call(f"{line} --without {extra}")
+    assert done.exit_code == 0, done.output
+    assert "near-duplicate" in done.stdout
+    split_of = {clip.id: clip.split for clip in open_clips(out).rows()}
+    assert split_of.keys() == set("abcde")
+    assert split_of["a"] == split_of["b"]
+    assert sorted(split_of.values()) == ["test"] * 2 + ["train"] * 3
+    assert "test has" not in done.stderr
+    coarse = call(f"{line} --by folder")
+    assert "test has 0.0% of the clips, 40.0% were asked" in coarse.stderr
+    extra.write_text("".join(f"{clip.id}\n" for clip in store.rows()))
+    assert "no clip is left" in call(f"{line} --without {extra}").stderr
+    ties = call(f"{line} --json").stdout.splitlines()
+    assert {(json.loads(tie)["one"], json.loads(tie)["other"]) for tie in ties} == {("a.mp4", "b.mp4")}
+    assert call(f"{line} --allow-near-duplicates --json").stdout == ""
+
+
+def test_the_command_splits_by_a_column_and_by_date_of_a_table(store, tmp_path):
+    table = "path,camera,recorded\n" + "".join(
+        f"{name}.mp4,{camera},2024-0{n}-01\n"
+        for n, (name, camera) in enumerate(zip("abcdef", "xxyyzz", strict=True), 1)
+    )
+    (tmp_path / "metadata.csv").write_text(table)
+    line = f"vlsa data split {store.path} --out {tmp_path / 's.jsonl'} --metadata {tmp_path} --allow-near-duplicates"
+    assert call(f"{line} --by camera --shares train=0.34,val=0.33,test=0.33").exit_code == 0
+    split_of = {clip.id: clip.split for clip in open_clips(tmp_path / "s.jsonl").rows()}
+    assert [split_of[one] == split_of[other] for one, other in ("ab", "cd", "ef", "ac", "ce")] == [True] * 3 + [
+        False
+    ] * 2
+    assert call(f"{line} --date recorded --val-from 2024-03-01 --test-from 2024-05-01").exit_code == 0
+    assert [clip.split for clip in open_clips(tmp_path / "s.jsonl").rows()] == ["train"] * 2 + ["val"] * 2 + [
+        "test"
+    ] * 2
+    for wrong, words in (
+        ("--by lens", "Columns: camera, recorded"),
+        ("--date recorded", "needs --test-from"),
+        ("--test-from 2024-05-01", "needs --test-from"),
+        ("--date recorded --test-from soon", "not a date"),
+    ):
+        refused = call(f"{line} {wrong}")
+        assert (refused.exit_code, words in refused.stderr) == (2, True), refused.output
