@@ -25,6 +25,7 @@ from vlsa.data.clip import Clip
 from vlsa.data.engine.workers import Done, Heartbeat, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest.manifest import TEXT_KINDS, ClipRow, Rejection, check_unique
 from vlsa.data.ingest.segments import segment_seconds
+from vlsa.data.ingest.shots import FOLDER_NAME as SCENES
 from vlsa.data.media import decode
 from vlsa.data.media.transcripts import FOLDER_NAME as TRANSCRIPTS
 from vlsa.data.store import given_up
@@ -259,7 +260,7 @@ def _unusual_kind(row: ClipRow) -> tuple[str, ...]:
 
 
 def _check_empty(store_path: Path) -> None:
-    if {path.name for path in store_path.iterdir()} - {REPORT_NAME, LOCK_NAME, TRANSCRIPTS}:
+    if {path.name for path in store_path.iterdir()} - {REPORT_NAME, LOCK_NAME, SCENES, TRANSCRIPTS}:
         raise StoreError(
             f"{store_path}: not empty and not a clip store; files in it could be mixed up with a store's. "
             "Name a new folder."
