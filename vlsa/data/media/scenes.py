@@ -1,8 +1,8 @@
 """Where one shot of a video ends and the next begins: cuts, fades through black, and dissolves.
 
-Reads a `Source`, every frame as a thumbnail, some hundreds of them in memory; feeds ingest/shots.py. A cut is a step in
-the picture that its neighbours do not have; a fade passes through black; in the middle of a dissolve the picture is the
-mean of what is before and after. Light that is switched, flashes and moves of the camera are none of these: the
+Reads a `Source`, every frame as a thumbnail, some hundreds of them in memory; feeds ingest/shots.py. A cut is a step
+between two frames that their neighbours do not have; a fade passes through black; in the middle of a dissolve the frame
+is the mean of those before and after. Light that is switched, flashes and moves of the camera are none of these: the
 pattern stays, or the middle of a pan is not the mean of its ends.
 Axes: N frames, P pixels and channels of a thumbnail of H W pixels, Q those of a part of it.
 """
