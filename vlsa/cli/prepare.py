@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,6 @@ from vlsa.cli.speech import Transcribe, speech_of
 
 if TYPE_CHECKING:
     from vlsa.data.ingest.manifest import ClipRow, Rejection
-    from vlsa.data.ingest.transcribe import Speech
     from vlsa.data.store.shards import StoreSettings
 
 
@@ -24,7 +23,7 @@ def register(app: typer.Typer) -> None:
         short_help="Turn a folder of video and audio files into a store of clips.",
         epilog=examples(
             "vlsa prepare footage store --recipe tiny",
-            "vlsa prepare footage store --recipe tiny --window 4 --test-share 0.2",
+            "vlsa prepare footage store --recipe tiny --window 4 --test-share 0.2 --scenes",
             "vlsa prepare footage store --recipe tiny --transcribe Systran/faster-whisper-small",
             "vlsa prepare clips.jsonl store --short-side 128 --workers 8",
             "vlsa prepare footage store --recipe tiny --add",
@@ -55,6 +54,9 @@ def prepare(
         bool, typer.Option("--allow-outside", help="Caption tables may name files outside of FOLDER.")
     ] = False,
     transcribe: Transcribe = None,
+    scenes: Annotated[
+        bool, typer.Option("--scenes", help="Look for cuts; no clip without a caption goes across one.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Delete what STORE holds first.")] = False,
     add: Annotated[bool, typer.Option("--add", help="Add new files to STORE; what it holds stays as it is.")] = False,
@@ -76,8 +78,17 @@ def prepare(
 
     part = Part.parse(shard) if shard else None
     settings = _store_settings(recipe, short_side, frames_per_second, sample_rate, window)
-    speech = speech_of(transcribe, store)
-    rows, rejections = _rows(source, settings.window_seconds, test_share, workers, allow_outside, speech)
+    if source.is_file() and (transcribe or scenes):
+        raise typer.BadParameter("--transcribe, --scenes: a list of clips has its texts and times. Name a folder.")
+    rows, rejections = _rows(
+        source,
+        window_seconds=settings.window_seconds,
+        test_share=test_share,
+        num_workers=workers,
+        allow_outside=allow_outside,
+        speech=speech_of(transcribe, store),
+        scenes=store if scenes else None,
+    )
     from vlsa.data.store import prepare as preparing
     from vlsa.data.store.summary import PartSummary
 
@@ -99,30 +110,15 @@ def prepare(
     next_step("pretrain", "--recipe", recipe or "tiny", "--data", store, "--out", "RUN")
 
 
-def _rows(
-    source: Path,
-    window_seconds: float,
-    test_share: float,
-    num_workers: int | None,
-    allow_outside: bool,
-    speech: "Speech | None",
-) -> "tuple[list[ClipRow], list[Rejection]]":
-    """The clips of a manifest, or of a folder with its rejections."""
+def _rows(source: Path, **options: Any) -> "tuple[list[ClipRow], list[Rejection]]":
+    """The clips of a manifest, or of a folder with its rejections; `options` are those of scan."""
     from vlsa.data.ingest import manifest
     from vlsa.data.ingest.scan import scan
 
     if source.is_file():
         return manifest.read(source), []
     with Bar("scanning files") as bar:
-        return scan(
-            source,
-            window_seconds=window_seconds,
-            test_share=test_share,
-            allow_outside=allow_outside,
-            speech=speech,
-            num_workers=num_workers,
-            progress=bar.update,
-        )
+        return scan(source, progress=bar.update, **options)
 
 
 def _store_settings(

@@ -56,6 +56,10 @@ REASONS: dict[str, Reason] = {
         "what is said in the file, or in a part of it, could not be heard (`--transcribe`); the file is kept",
         "as the message says; it is tried again by `--restart`, or when the file changes",
     ),
+    "scenes": Reason(
+        "cuts could not be looked for (`--scenes`), or captions go across some; the file is kept as without them",
+        "none needed, or as the message says",
+    ),
     "sidecar": Reason(
         "a subtitle file that is not read: of another kind or ending, or (in a store) of another language",
         "remove it, or rename the one to be read",

@@ -18,7 +18,7 @@ from vlsa.base.files import read_json_lines, write_json_lines
 SPLITS = ("train", "val", "test")
 TEXT_KINDS = ("caption", "transcript")
 """What the texts of a clip are: written by people for it, or heard by a model for speech."""
-NOTES = frozenset({"captions", "cues", "encoding", "linked", "choice", "sidecar", "transcript"})
+NOTES = frozenset({"captions", "cues", "encoding", "linked", "choice", "scenes", "sidecar", "transcript"})
 """Reasons of lines in a report that leave no clip out: on the text of a file that is kept, or on its second name."""
 
 

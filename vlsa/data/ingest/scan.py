@@ -11,11 +11,9 @@ no file feeds both; with fewer than 10 files, the last clips of each.
 """
 
 import difflib
-import hashlib
 import math
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,15 +24,15 @@ from vlsa.data.engine.workers import Heartbeat, Lost, Started, WorkerPool, patie
 from vlsa.data.ingest.captions import CaptionRow
 from vlsa.data.ingest.listing import list_media, read_tables, unread
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
-from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_windows, with_words
+from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_shots, with_words
+from vlsa.data.ingest.shots import kept_cuts, spanned
 from vlsa.data.ingest.sidecars import Sidecars
+from vlsa.data.ingest.splits import assign_splits
 from vlsa.data.ingest.transcribe import HearTask, Speech, transcribe
 from vlsa.data.media import decode
 from vlsa.data.media.subtitles import TimedText, read_subtitle_file
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 from vlsa.data.media.transcripts import Word
-
-FEWEST_FILES_FOR_SPLIT = 10
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,8 @@ class Task:
     """Its text is in the caption table: no need to look for subtitles."""
     sidecar: str | None = None
     """Its subtitle file, relative to the folder."""
+    scenes: Path | None = None
+    """Look for cuts, and keep them there."""
 
     @property
     def path(self) -> Path:
@@ -66,6 +66,8 @@ class ScannedFile:
     message: str = ""
     words: tuple[Word, ...] = ()
     """What is said in it, if it was transcribed."""
+    cuts_seconds: tuple[float, ...] = ()
+    """Where its shots begin, but for the first, if cuts were looked for."""
     remarks: tuple[tuple[str, str], ...] = ()
     """Reason and message of what is odd about its text; the file is kept."""
 
@@ -79,13 +81,15 @@ def scan(
     allow_outside: bool = False,
     num_workers: int | None = None,
     speech: Speech | None = None,
+    scenes: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[ClipRow], list[Rejection]]:
     """Rows for every media file under a folder, and what had to be left out, in the order of file names and times.
 
     `allow_outside`: a caption table may name files outside of the folder. `num_workers` processes scan the files (None
     = one per core; 0 = this process, where a crash of a decoder is the end). `speech` transcribes files without text,
-    one after the other; their clips are the same as without it. Raises ManifestError when there is nothing
+    one after the other; their clips are the same as without it. `scenes` is where cuts are kept that are looked for:
+    then no clip without a caption goes across one. Raises ManifestError when there is nothing
     to list, CaptionError when captions.csv is malformed, ConfigError for a window shorter than the shortest clip, or a
     test share that is not between 0 and 1.
     """
@@ -106,7 +110,7 @@ def scan(
     # A row may name a file of another ending. One that does not exist is found out, and reported, like the rest.
     sidecars = {name: found.first() for name, found in listed.sidecars.items() if name not in table}
     tasks = [
-        Task(folder, name, name in table, next((one.path for one in sidecars.get(name, Sidecars()).read), None))
+        Task(folder, name, name in table, next((one.path for one in sidecars.get(name, Sidecars()).read), None), scenes)
         for name in sorted({*listed.names, *table})
     ]
     num_workers = os.cpu_count() or 1 if num_workers is None else num_workers
@@ -134,7 +138,12 @@ def scan(
         for name, found in sorted(scanned.items())
         for reason, message in found.remarks
     ]
-    return rows, [*listed.rejections(folder), *others, *forbidden, *faulty, *remarks]
+    across = [
+        one
+        for task in tasks
+        if (one := spanned(task.name, task.path, scanned[task.name].cuts_seconds, good[task.name]))
+    ]
+    return rows, [*listed.rejections(folder), *others, *forbidden, *faulty, *remarks, *across]
 
 
 def _forbidden(name: str, rows: Sequence[CaptionRow]) -> Rejection:
@@ -144,16 +153,28 @@ def _forbidden(name: str, rows: Sequence[CaptionRow]) -> Rejection:
 
 
 def scan_files(tasks: list[Task], num_workers: int, progress: Progress | None) -> dict[str, ScannedFile]:
-    """Scan files in workers that may die of them; what killed or held one is reported as any other fault."""
+    """Scan files in workers that may die of them; what killed or held one is reported as any other fault.
+
+    One that did so when cuts were looked for is scanned without them.
+    """
     scanned: dict[str, ScannedFile] = {}
-    for event in WorkerPool(scan_file, tasks, num_workers).events():
+    lost: dict[str, str] = {}
+    pool = WorkerPool(scan_file, tasks, num_workers)
+    for event in pool.events():
         if isinstance(event, Started):
+            continue
+        if isinstance(event, Lost) and event.task.scenes is not None:
+            lost[event.task.name] = f"{event.task.path}: {event.message} while cuts were looked for; it has none."
+            pool.submit(replace(event.task, scenes=None))
             continue
         if isinstance(event, Lost):
             message = f"{event.task.path}: {event.message} while scanning the file. Convert it or leave it out."
             scanned[event.task.name] = ScannedFile(reason=event.reason, message=message)
         else:
             scanned[event.task.name] = event.value
+        if event.task.name in lost and not scanned[event.task.name].reason:
+            found = scanned[event.task.name]
+            scanned[event.task.name] = replace(found, remarks=(*found.remarks, ("scenes", lost[event.task.name])))
         if progress:
             progress(len(scanned), len(tasks), event.task.name)
     return scanned
@@ -170,7 +191,14 @@ def scan_file(task: Task, beat: Heartbeat) -> ScannedFile:
         cues, remarks = _find_cues(task, facts)
     except (CaptionError, MediaError) as error:
         cues, remarks = [], [("captions", str(error))]
-    return ScannedFile(facts.duration_seconds, facts.has_sound, tuple(cues), remarks=tuple(remarks))
+    cuts: Sequence[float] = ()
+    if task.scenes is not None:
+        beat(task.name, patience_seconds(task.path, facts.duration_seconds))
+        cuts, failed = kept_cuts(task.path, facts, task.scenes)
+        remarks = [*remarks, *failed]
+    return ScannedFile(
+        facts.duration_seconds, facts.has_sound, tuple(cues), cuts_seconds=tuple(cuts), remarks=tuple(remarks)
+    )
 
 
 def _transcribed(
@@ -190,45 +218,6 @@ def _transcribed(
         name: replace(scanned[name], words=heard.transcript.words, remarks=(*scanned[name].remarks, *heard.remarks))
         for name, heard in transcribe(silent, num_workers, progress).items()
     }
-
-
-def assign_splits(cuts: dict[str, list[Cut]], test_share: float) -> dict[str, list[Cut]]:
-    """Give every clip its split (rules above). `cuts` has the files that give clips, each in order of time."""
-    if any(cut.split for found in cuts.values() for cut in found):
-        return {name: [replace(cut, split=cut.split or "train") for cut in found] for name, found in cuts.items()}
-    if len(cuts) >= FEWEST_FILES_FOR_SPLIT:
-        num_test = _split_by_file(cuts, test_share)
-    else:
-        num_test = _split_by_time(cuts, test_share)
-    return {
-        name: [
-            replace(cut, split="test" if k >= len(found) - num_test[name] else "train") for k, cut in enumerate(found)
-        ]
-        for name, found in cuts.items()
-    }
-
-
-def _split_by_file(cuts: dict[str, list[Cut]], test_share: float) -> Counter[str]:
-    """How many clips of each file are held out: all or none."""
-    places = {name: _hash_share(name) for name in cuts}
-    chosen = {name for name in cuts if places[name] < test_share}
-    if not chosen and test_share > 0:
-        chosen = {min(cuts, key=lambda name: places[name])}
-    return Counter({name: len(cuts[name]) for name in chosen})
-
-
-def _split_by_time(cuts: dict[str, list[Cut]], test_share: float) -> Counter[str]:
-    """How many of the last clips of each file are held out; at least one in all, if another is left to learn from."""
-    num_test = Counter({name: int(len(found) * test_share + 0.5) for name, found in cuts.items()})
-    if test_share > 0 and not num_test.total() and sum(map(len, cuts.values())) >= 2:
-        num_test[max(cuts, key=lambda name: len(cuts[name]))] = 1
-    return num_test
-
-
-def _hash_share(name: str) -> float:
-    """A number in [0, 1) that depends on the name alone."""
-    digest = hashlib.sha1(name.encode(errors="surrogateescape")).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def _find_cues(task: Task, facts: decode.MediaFacts) -> tuple[Iterable[TimedText], list[tuple[str, str]]]:
@@ -259,7 +248,8 @@ def _cut_file(
         if rows:
             cuts = cut_rows(rows, lengths)
         else:
-            cuts = cut_cues(found.cues, lengths) if found.cues else with_words(cut_windows(lengths), found.words)
+            shots = cut_shots(lengths, found.cuts_seconds)
+            cuts = cut_cues(found.cues, lengths) if found.cues else with_words(shots, found.words)
     except ManifestError as error:
         raise ManifestError(f"{path}: {error}") from error
     return [replace(cut, message=f"{path}: {cut.message}") if cut.reason else cut for cut in cuts]

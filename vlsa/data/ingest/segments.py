@@ -68,6 +68,32 @@ def cut_windows(lengths: Lengths) -> list[Cut]:
     return [Cut(start_seconds=start, stop_seconds=stop) for start, stop in zip(starts, stops, strict=True)]
 
 
+def cut_shots(lengths: Lengths, cuts_seconds: Sequence[float]) -> list[Cut]:
+    """Equal segments of each shot as if it were a file, so that none goes across a cut of the video.
+
+    A shot under the shortest length is a faulty cut.
+    """
+    end = floor_ms(lengths.file_seconds)
+    inner = sorted({floor_ms(second) for second in cuts_seconds})
+    edges = [0.0, *(second for second in inner if 0 < second < end), end]
+    if len(edges) == 2:
+        return cut_windows(lengths)
+    return [
+        _later(cut, start)
+        for start, stop in itertools.pairwise(edges)
+        for cut in cut_windows(replace(lengths, file_seconds=stop - start))
+    ]
+
+
+def _later(cut: Cut, seconds: float) -> Cut:
+    assert cut.start_seconds is not None and cut.stop_seconds is not None
+    times = {
+        "start_seconds": floor_ms(cut.start_seconds + seconds),
+        "stop_seconds": floor_ms(cut.stop_seconds + seconds),
+    }
+    return replace(cut, **times, message=cut.message and f"the shot from {seconds:g} s is {cut.message}")
+
+
 def with_words(cuts: Iterable[Cut], words: Sequence[Word]) -> list[Cut]:
     """Cuts with what is said during each, so that each word is in one of them; where nothing is said they stay."""
     return [_with_words(cut, words) for cut in cuts]

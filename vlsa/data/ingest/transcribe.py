@@ -66,7 +66,7 @@ def transcribe(tasks: Sequence[HearTask], num_workers: int, progress: Progress |
         if progress:
             current = min(num_beats // BEATS_PER_STRETCH * STRETCH_SECONDS, event.task.seconds)
             done = sum(lengths[name] for name in found) + (0 if event.task.name in found else current)
-            progress(round(done), round(total), f"hearing {event.task.name}")
+            progress(round(done), round(total), f"seconds heard: {event.task.name}")
     return found
 
 

@@ -23,6 +23,7 @@ from vlsa.base.files import LOCK_NAME
 from vlsa.config import overrides as settings_json
 from vlsa.data.ingest import manifest
 from vlsa.data.ingest.manifest import TEXT_KINDS, ClipRow
+from vlsa.data.ingest.shots import FOLDER_NAME as SCENES
 from vlsa.data.media.transcripts import FOLDER_NAME as TRANSCRIPTS
 from vlsa.data.store import sources
 from vlsa.data.store.holding import PART_LOCKS
@@ -73,7 +74,7 @@ def shard_bounds(num_rows: int, clips_per_shard: int) -> list[tuple[int, int]]:
 
 def new_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings) -> Plan:
     """Make an empty folder a store of these rows. Raises StoreError for a folder with something else in it."""
-    mine = (REPORT_NAME, LOCK_NAME, PART_LOCKS, TRANSCRIPTS, *MADE)
+    mine = (REPORT_NAME, LOCK_NAME, PART_LOCKS, SCENES, TRANSCRIPTS, *MADE)
     if any(not any(fnmatch(path.name, name) for name in mine) for path in store_path.iterdir()):
         raise StoreError(
             f"{store_path}: not empty and not a clip store; files in it could be mixed up with a store's. "

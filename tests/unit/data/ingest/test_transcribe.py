@@ -78,7 +78,7 @@ def test_progress_counts_seconds_of_media(tmp_path, beeps):
     paths = [write_beeps(tmp_path / name, 2.0, [(0.5, hz)]) for name, hz in (("a.wav", ONE), ("b.wav", TWO))]
     seen = []
     hear(beeps, tmp_path, *paths, progress=lambda *now: seen.append(now))
-    assert seen[-1] == (4, 4, "hearing b.wav")
+    assert seen[-1] == (4, 4, "seconds heard: b.wav")
     assert [now[0] for now in seen] == sorted(now[0] for now in seen)
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlsa.data.ingest.segments import Cut, Lengths, cut_windows, with_words
@@ -40,6 +40,7 @@ def test_a_phrase_without_a_pause_is_parted_before_it_is_too_long():
     assert " ".join(phrase.text for phrase in found) == " ".join(map(str, range(30)))
 
 
+@settings(deadline=None)
 @given(
     starts=st.lists(st.integers(0, 19_999), unique=True, max_size=40).map(sorted),
     window_seconds=st.floats(0.5, 9.0),
