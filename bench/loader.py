@@ -29,7 +29,8 @@ from records import circumstances, finish
 
 from vlsa.config import Config, ModelConfig
 from vlsa.config.recipes import recipe
-from vlsa.data.clip import Clip, ClipTensors
+from vlsa.data.batch import ClipTensors
+from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.loading.loader import read_tensors
 from vlsa.data.loading.tokenizer import Tokenizer

@@ -16,7 +16,8 @@ import torch
 from numpy.lib.format import open_memmap
 
 from vlsa.config import ModelConfig
-from vlsa.data.clip import Batch, Clip, WrappedDataset, cut
+from vlsa.data.batch import Batch
+from vlsa.data.clip import Clip, WrappedDataset, cut
 from vlsa.data.store.reader import ClipStore
 from vlsa.data.store.shards import ShardWriter, StoreSettings, write_header
 from vlsa.data.world import made_clips

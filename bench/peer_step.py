@@ -37,7 +37,7 @@ from torch import nn
 
 from vlsa.config import Config
 from vlsa.config.recipes.variants import exact
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.model.spectrogram import LogSpectrogram
 
 AIM = 1.5

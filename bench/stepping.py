@@ -24,7 +24,7 @@ from timing import Timing, time_steps
 from vlsa.base.errors import ConfigError
 from vlsa.config import Config, ModelConfig
 from vlsa.config.overrides import override
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.data.loading.loader import TrainingClips, training_batches
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import encoder_tokens

@@ -7,7 +7,8 @@ import torch
 from tiny import make_batch, make_model, tiny_clips, tiny_config
 
 from vlsa.config import ModelConfig
-from vlsa.data.clip import Batch, Clip
+from vlsa.data.batch import Batch
+from vlsa.data.clip import Clip
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.vlsa import VLSA
 

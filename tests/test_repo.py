@@ -205,6 +205,14 @@ def test_one_process_does_not_load_what_several_need():
     assert done.stdout == "[]\n"
 
 
+def test_a_process_that_decodes_does_not_load_pytorch():
+    """Preparing and indexing start one a core, and another for each that dies: a second and 160 MB each."""
+    names = "vlsa.data.store.prepare, vlsa.data.ingest.scan, vlsa.retrieve.index.build, vlsa.serve.media.decoding"
+    code = f"import sys, {names}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_importing_the_package_does_nothing_and_loads_nothing():
     code = "import sys; before = set(sys.modules); import vlsa; print(sorted(set(sys.modules) - before)); dir(vlsa)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -21,7 +21,8 @@ from vlsa.config import (
     TrainConfig,
     VideoConfig,
 )
-from vlsa.data.clip import Batch, Clip
+from vlsa.data.batch import Batch
+from vlsa.data.clip import Clip
 from vlsa.data.loading.loader import MemoryClips, read_tensors
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.store.reader import ClipStore, ShardWriter, StoreSettings

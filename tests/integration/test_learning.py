@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import change, generator, make_batch, tiny_clips, tiny_run
 
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import build_model, load_model

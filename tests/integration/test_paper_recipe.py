@@ -7,7 +7,7 @@ import torch
 from tiny import generator, masks_of
 
 from vlsa.config.recipes import recipe
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.data.loading.tokenizer import SPECIAL_TOKENS, Tokenizer
 from vlsa.pretrain.checkpoint import build_model
 from vlsa.pretrain.loop import Trainer, build_optimizer, train_step

@@ -1,8 +1,7 @@
-"""The arrows of the data stage: a decoded clip, its tensors, a batch of them, and whatever clips can be read from.
+"""A decoded clip, and whatever clips can be read from.
 
-Reads nothing; decode.py and reader.py make `Clip`, transform.py makes `ClipTensors`, loader.py makes `Batch`,
-model/vlsa.py eats `Batch`.
-Axes: F decoded frames, V sampled frames, H W pixels, S samples of audio, L tokens of text, B clips.
+Reads nothing; decode.py and reader.py make `Clip`, transform.py makes tensors of it (batch.py). Without PyTorch, which
+processes that decode need not load. Axes: F frames, H W pixels, S samples of audio.
 """
 
 import hashlib
@@ -12,19 +11,17 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import torch
-from torch import Tensor
 
 
 def _describe(value: Any) -> str:
     """Shape and type instead of values."""
-    if isinstance(value, np.ndarray | Tensor):
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-class _ShapesInRepr:
+class ShapesInRepr:
     """Mixin: `repr` prints shapes, not values."""
 
     def __repr__(self) -> str:
@@ -33,7 +30,7 @@ class _ShapesInRepr:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Clip(_ShapesInRepr):
+class Clip(ShapesInRepr):
     """A stretch of media, decoded: frames and audio between two times, and the texts about it.
 
     A modality that is absent is None (or no texts), never zeros.
@@ -78,82 +75,6 @@ def cut(clip: Clip, frame_indices: Sequence[int], first_sample: int, last_sample
     if sound is not None:
         sound = sound[first_sample:last_sample] if last_sample > first_sample else None
     return replace(clip, frames=frames, frame_seconds=times, sound=sound)
-
-
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class ClipTensors(_ShapesInRepr):
-    """One clip in the model's shapes; an absent modality is all padding (padding True = not real)."""
-
-    id: str
-    video: Tensor
-    """uint8, V 3 H W."""
-    frame_seconds: Tensor
-    """float32, V: time of each frame from the start of the audio window."""
-    frame_padding: Tensor
-    """bool, V."""
-    waveform: Tensor
-    """float32, S."""
-    num_samples: Tensor
-    """int64, scalar: how many samples of `waveform` are real; 0 = no audio."""
-    token_ids: Tensor
-    """int64, L."""
-    text_padding: Tensor
-    """bool, L."""
-
-    def __post_init__(self) -> None:
-        assert self.video.shape[:1] == self.frame_seconds.shape == self.frame_padding.shape, self
-        assert self.token_ids.shape == self.text_padding.shape, self
-
-
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Batch(_ShapesInRepr):
-    """Clips stacked along a first axis B; fields as in `ClipTensors`."""
-
-    ids: tuple[str, ...]
-    video: Tensor
-    """uint8, B V 3 H W."""
-    frame_seconds: Tensor
-    """float32, B V."""
-    frame_padding: Tensor
-    """bool, B V."""
-    waveform: Tensor
-    """float32, B S."""
-    num_samples: Tensor
-    """int64, B."""
-    token_ids: Tensor
-    """int64, B L."""
-    text_padding: Tensor
-    """bool, B L."""
-
-    def __post_init__(self) -> None:
-        assert self.video.shape[:2] == self.frame_seconds.shape == self.frame_padding.shape, self
-        assert len(self.ids) == len(self.video) == len(self.waveform) == len(self.num_samples) == len(self.token_ids), (
-            self
-        )
-        assert self.token_ids.shape == self.text_padding.shape, self
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @classmethod
-    def stack(cls, clips: list[ClipTensors]) -> "Batch":
-        """Stack clips of one shape."""
-        names = [field.name for field in fields(ClipTensors) if field.name != "id"]
-        stacked = {name: torch.stack([getattr(clip, name) for clip in clips]) for name in names}
-        return cls(ids=tuple(clip.id for clip in clips), **stacked)
-
-    def rows(self, start: int, stop: int) -> "Batch":
-        """Some of the batch's clips."""
-        return replace(self, **{f.name: getattr(self, f.name)[start:stop] for f in fields(self)})
-
-    def pin_memory(self) -> "Batch":
-        """The same batch in memory that a GPU reads while it computes."""
-        return replace(self, **{f.name: getattr(self, f.name).pin_memory() for f in fields(self) if f.name != "ids"})
-
-    def to(self, device: torch.device | str) -> "Batch":
-        """The same batch on another device."""
-        moved = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self) if f.name != "ids"}
-        return replace(self, **moved)
 
 
 @runtime_checkable

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from vlsa.base.processes import sum_over_processes
 from vlsa.config import MODALITIES, ModelConfig
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.model import losses, masking, patches
 from vlsa.model.decoder import Decoder, Masked, Reconstruction, Visible
 from vlsa.model.encoder import Encoder

@@ -17,7 +17,7 @@ from vlsa.base.errors import ConfigError
 from vlsa.base.processes import in_parts, num_processes
 from vlsa.config import ComputeConfig
 from vlsa.config.checks import require
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.model.attention import Attention, Packing
 from vlsa.model.encoder import Block, RunBlock, Transformer, recomputing, run
 from vlsa.model.vlsa import VLSA

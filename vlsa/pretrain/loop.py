@@ -21,7 +21,8 @@ from torch import nn
 
 from vlsa.base.processes import any_rank, first_row, joined, num_processes, sum_over_processes
 from vlsa.config import Config
-from vlsa.data.clip import Batch, Dataset
+from vlsa.data.batch import Batch
+from vlsa.data.clip import Dataset
 from vlsa.data.loading.loader import TrainingClips, fingerprint, first_clips, training_batches
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.types import Losses

@@ -6,7 +6,7 @@ import torch
 
 from vlsa.base.errors import ConfigError
 from vlsa.base.processes import num_processes
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.model.noise import Noise
 from vlsa.pretrain.step import backward
 from vlsa.pretrain.trainer import Trainer

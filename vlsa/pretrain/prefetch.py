@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import torch
 
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 
 
 def prefetch(batches: Iterable[Batch], device: torch.device) -> Iterator[tuple[Batch, float]]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vlsa.base.processes import num_processes, sum_over_processes
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.model.noise import MaskNoise, Noise, PairNoise
 from vlsa.model.types import Globals, Losses
 from vlsa.model.vlsa import VLSA

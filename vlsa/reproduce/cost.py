@@ -20,7 +20,7 @@ import torch
 from vlsa.base.files import write_atomically
 from vlsa.base.versions import library_versions, source_commit
 from vlsa.config import Config
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import StepFlops, encode_flops, step_flops
 from vlsa.model.vlsa import VLSA

@@ -7,7 +7,8 @@ import pytest
 import torch
 from tiny import make_batch, plain_clip
 
-from vlsa.data.clip import Batch, Clip
+from vlsa.data.batch import Batch
+from vlsa.data.clip import Clip
 
 
 def test_a_repr_shows_shapes_and_no_values(batch):

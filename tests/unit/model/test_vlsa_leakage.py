@@ -8,7 +8,7 @@ from tiny import change, make_model, masks_of, tiny_config
 
 from vlsa.config import MODALITIES
 from vlsa.config.recipes import SHARINGS
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.model.types import Globals
 from vlsa.model.vlsa import VLSA
 

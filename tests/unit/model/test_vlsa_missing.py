@@ -5,7 +5,7 @@ import torch
 from tiny import generator, make_batch, masks_of, plain_clip, some_rows, without
 
 from vlsa.config import MODALITIES
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.model.types import Losses
 from vlsa.model.vlsa import VLSA
 

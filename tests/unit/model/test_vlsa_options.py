@@ -8,7 +8,7 @@ import torch
 from tiny import change, generator, make_model, masks_of, tiny_config, without
 
 from vlsa.base.errors import ConfigError
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.losses import Globals, fused_globals
 from vlsa.model.matching import MAX_SCALE

@@ -9,7 +9,7 @@ from tiny import change, generator, make_batch, make_model, tiny_clips, tiny_con
 
 from vlsa.base.processes import num_processes, rank, sum_over_processes
 from vlsa.config import ComputeConfig, ModelConfig
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.pretrain import acceleration
 from vlsa.pretrain.step import Objective, backward, chunks

@@ -21,7 +21,8 @@ from torch.utils.data import Dataset as TorchDataset
 from vlsa.base.errors import ConfigError, LostProcess, StoreError, VlsaError
 from vlsa.base.processes import num_processes, rank
 from vlsa.config import ModelConfig, TrainConfig
-from vlsa.data.clip import Batch, Clip, ClipFacts, ClipTensors, Dataset, cut, digests_of
+from vlsa.data.batch import Batch, ClipTensors
+from vlsa.data.clip import Clip, ClipFacts, Dataset, cut, digests_of
 from vlsa.data.loading.cached_clips import CachedClips
 from vlsa.data.loading.sound_controls import ShiftedSound
 from vlsa.data.loading.tokenizer import Tokenizer

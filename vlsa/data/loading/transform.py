@@ -17,7 +17,8 @@ from torch import Tensor
 
 from vlsa.base.errors import StoreError
 from vlsa.config import ModelConfig
-from vlsa.data.clip import Clip, ClipTensors
+from vlsa.data.batch import ClipTensors
+from vlsa.data.clip import Clip
 from vlsa.data.loading.tokenizer import Tokenizer
 
 REST_SHARE = 0.05

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float32
 
 from vlsa.config import ModelConfig
-from vlsa.data.clip import Batch, Clip, ClipTensors
+from vlsa.data.batch import Batch, ClipTensors
+from vlsa.data.clip import Clip
 from vlsa.data.loading.tokenizer import TextCoverage, Tokenizer
 from vlsa.data.loading.transform import Crop, Window, clip_tensors
 from vlsa.retrieve.encode.media_encoder import MediaEncoder

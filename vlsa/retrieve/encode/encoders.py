@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float32
 
 from vlsa.config import Config
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.pretrain.model_fingerprint import model_fingerprint, recorded_fingerprint
 from vlsa.retrieve.encode.batch_encoder import BatchEncoder

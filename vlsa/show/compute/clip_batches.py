@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from vlsa.config import ModelConfig
-from vlsa.data.clip import Batch, Dataset
+from vlsa.data.batch import Batch
+from vlsa.data.clip import Dataset
 from vlsa.data.loading.loader import read_tensors
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.loading.transform import choose_window

@@ -18,7 +18,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from vlsa.base.errors import CheckpointError
-from vlsa.data.clip import Batch, Dataset
+from vlsa.data.batch import Batch
+from vlsa.data.clip import Dataset
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model import masking, patches
 from vlsa.model.types import Content, Masks

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from vlsa.base.errors import VlsaError
 from vlsa.config import ModelConfig
-from vlsa.data.clip import Batch, Dataset
+from vlsa.data.batch import Batch
+from vlsa.data.clip import Dataset
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.world.picture import companion_cover, object_cover
 from vlsa.data.world.truth import Truth

@@ -11,7 +11,7 @@ import torch
 from tiny import plain_clip, tiny_clips, tiny_config, tiny_run, tiny_source
 
 from vlsa.base.errors import ConfigError, LostProcess, StoreError
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.data.loading.loader import (
     Dataset,
     MemoryClips,

@@ -12,7 +12,8 @@ from tiny import make_model
 
 from vlsa.base.errors import CheckpointError, MediaError, VlsaError
 from vlsa.config import AudioConfig, Config, EncoderConfig, ModelConfig, TextConfig, VideoConfig
-from vlsa.data.clip import Batch, Clip
+from vlsa.data.batch import Batch
+from vlsa.data.clip import Clip
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA

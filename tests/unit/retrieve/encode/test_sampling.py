@@ -11,7 +11,8 @@ from media_files import grey, tone, write_media
 from tiny import RATE_HZ, change, make_model, plain_clip, tiny_clips, tiny_config
 
 from vlsa.base.errors import ConfigError, SearchIndexError
-from vlsa.data.clip import Batch, Clip, WrappedDataset
+from vlsa.data.batch import Batch
+from vlsa.data.clip import Clip, WrappedDataset
 from vlsa.data.engine.workers import Heartbeat
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.loading.loader import MemoryClips, read_tensors

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float32
 
 from vlsa.base.errors import CheckpointError
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.retrieve.encode.batch_encoder import BatchEncoder
 from vlsa.retrieve.encode.onnx.folder import (

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from vlsa.base.errors import VlsaError
 from vlsa.config import AudioConfig, ModelConfig
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.model.spectrogram import LogSpectrogram
 from vlsa.model.vlsa import VLSA
 from vlsa.retrieve.encode.onnx.folder import INPUTS, OUTPUT, library

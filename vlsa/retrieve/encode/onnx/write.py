@@ -18,7 +18,7 @@ from jaxtyping import Float32
 
 from vlsa.base.errors import VlsaError
 from vlsa.config import MODALITIES, ModelConfig
-from vlsa.data.clip import Batch
+from vlsa.data.batch import Batch
 from vlsa.data.loading.loader import MemoryClips, read_tensors
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.world import made_clips
