@@ -29,7 +29,7 @@ INPUTS = {
     "audio": {"sound": "waveform", "num_samples": "num_samples"},
     "text": {"words": "token_ids", "word_padding": "text_padding"},
 }
-"""The inputs of each file (their names are part of the format), and the field of data/batch.py:Batch that each takes."""
+"""The inputs of each file (their names are part of the format), and the field of `Batch` (data/batch.py) of each."""
 OUTPUT = "vectors"
 OWN_DIGEST = "digest"
 """Key of the digest of everything else in export.json: edited settings would make other inputs than the files take."""
