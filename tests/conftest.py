@@ -1,6 +1,7 @@
 """Fixtures that many tests share; the functions behind them are in tiny.py."""
 
 import os
+import signal
 
 import pytest
 import torch
@@ -32,6 +33,12 @@ TOGETHER = ("test_many_processes", "test_many_ranks", "test_train_scaling", "tes
 """Modules that start several processes at once: they run on one worker, one after the other."""
 LONGEST = (*TOGETHER, "test_onnx", "test_first_and_second", "test_command_line", "test_page")
 """Modules that take a minute or more: they start first, so that no worker ends alone with one of them."""
+
+
+def pytest_configure() -> None:
+    """Ctrl-C works in tests of it, also where pytest runs in the background of a shell, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
