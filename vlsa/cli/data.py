@@ -53,8 +53,8 @@ def describe(
     html: Annotated[
         Path | None, typer.Option(help="Also write a contact sheet: clips to see and hear, and what was rejected.")
     ] = None,
-    clips: Annotated[int, typer.Option(help="Clips on the contact sheet.")] = 24,
-    seed: Annotated[int, typer.Option(help="Which clips are on the contact sheet.")] = 0,
+    clips: Annotated[int, typer.Option(min=0, help="Clips on the contact sheet.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Which clips are on the contact sheet.")] = 0,
     json: data_sets.Json = False,
 ) -> None:
     """Count what a store holds: clips and hours by split, what they lack, their lengths and sizes, what was decided

@@ -95,10 +95,11 @@ def dedup(
     are alike, the one with more modalities, text, larger frames, and length; each clip it lists is like one that stays.
     """
     from vlsa.data.curate.dedup import duplicate_groups, links_by, write_ids, write_links
+    from vlsa.data.curate.splits import one_name_a_file
     from vlsa.data.curate.splits_file import open_clips
 
     opened = open_clips(store)
-    clips = opened.rows()
+    clips = one_name_a_file(opened, opened.rows())
     links_by((), by, {})  # refuses an unknown word before the work
     links = links_by(_links(opened, clips, workers), by, {clip.id: clip for clip in clips})
     groups = duplicate_groups(clips, links)
@@ -155,7 +156,7 @@ def split(
     first_dates = _first_dates(date, by, val_from, test_from)
     wanted = splits.parse_shares(shares)
     opened = open_clips(store)
-    clips = _clips(opened, without)
+    clips = splits.one_name_a_file(opened, _clips(opened, without))
     column = date or by
     values = splits.columns_of(opened, clips, column, metadata) if column else {}
     links = _tying_links(opened, clips, near_duplicates, allow_near_duplicates, workers)

@@ -40,6 +40,7 @@ FEATURES: dict[str, Any] = {
     "stop_seconds": NUMBER,
     "split": TEXT,
     "texts": {"feature": TEXT, "_type": "List"},
+    "text_kind": TEXT,
     "frames": {"feature": {"_type": "Image"}, "_type": "List"},
     "frame_seconds": {"feature": NUMBER, "_type": "List"},
     "audio": {"_type": "Audio"},
@@ -122,7 +123,7 @@ def _table(clips: Sequence[StoredClip], media: Sequence[StoredBytes]) -> Any:
 
     rows = [
         {
-            **{name: getattr(clip, name) for name in ("id", "start_seconds", "stop_seconds", "split")},
+            **{name: getattr(clip, name) for name in ("id", "start_seconds", "stop_seconds", "split", "text_kind")},
             "source": clip.source.encode(errors="surrogateescape").decode(errors="replace"),
             "texts": list(clip.texts),
             "frames": [{"bytes": frame, "path": None} for frame in one.frames],
@@ -151,7 +152,8 @@ def export_files(
             if clip.texts:
                 lines = (" ".join(text.splitlines()) for text in clip.texts)
                 path.with_suffix(".txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        rows.append(ClipRow(clip.id, str(path), 0.0, round(clip.duration_seconds, 3), clip.texts, clip.split))
+        stop = round(clip.duration_seconds, 3)
+        rows.append(ClipRow(clip.id, str(path), 0.0, stop, clip.texts, clip.split, clip.text_kind))
         if progress:
             progress(done, len(clips), path.name)
     manifest.write(out / MANIFEST_NAME, rows)

@@ -5,9 +5,10 @@ a store, links of near_duplicates.py and metadata.csv; feeds splits_file.py.
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -62,13 +63,30 @@ def parse_shares(text: str) -> dict[str, float]:
             shares[name.strip()] = float(number)
         except ValueError:
             shares[name.strip()] = -1.0
-    if set(shares) - set(SPLITS) or min(shares.values()) < 0 or sum(shares.values()) > 1 + 1e-9:
+    total = sum(shares.values())
+    if set(shares) - set(SPLITS) or not min(shares.values()) >= 0 or not total <= 1 + 1e-9:
         raise ConfigError(
             f"shares {text!r}: each must be train, val or test with a number from 0 on, 1 in all; clips could not be "
             "dealt. Write for example train=0.8,val=0.1,test=0.1."
         )
     rest = 1 - sum(share for name, share in shares.items() if name != "train")
-    return shares if "train" in shares else {"train": rest, **shares}
+    shares = shares if "train" in shares else {"train": rest, **shares}
+    if not sum(shares.values()) > 0:
+        raise ConfigError(f"shares {text!r}: none is above 0; no clip would be in any split. Give one of them more.")
+    return shares
+
+
+def one_name_a_file(store: ClipStore | ResplitStore, clips: Sequence[StoredClip]) -> list[StoredClip]:
+    """The clips with one source for each file: the first by which the store knows it, whatever the others are.
+
+    A file may have several names: relative and absolute ones, and links.
+    """
+    names: dict[str, str] = {}
+    renamed = []
+    for clip in clips:
+        name = names.setdefault(os.path.realpath(store.media_path(clip)), clip.source)
+        renamed.append(clip if name == clip.source else replace(clip, source=name))
+    return renamed
 
 
 def columns_of(

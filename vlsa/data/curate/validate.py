@@ -16,12 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from vlsa.base.errors import StoreError
 from vlsa.base.files import Progress
 from vlsa.data.engine.workers import Done, Heartbeat, Lost, Started, WorkerPool, patience_seconds
+from vlsa.data.store import clip_records
 from vlsa.data.store.codecs import decode_jpeg, frame_name
 from vlsa.data.store.reader import ClipStore, StoredClip
-from vlsa.data.store.shard_index import NO_CHECKSUM
-from vlsa.data.store.shards import shard_path
+from vlsa.data.store.shard_index import NO_CHECKSUM, read_shard_index
+from vlsa.data.store.shards import index_path, read_header, shard_path
 
 CLIPS_PER_BEAT = 16
 
@@ -46,10 +48,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class _Task:
-    """A tar to check, with the clips that the index has in it. Picklable."""
+    """A shard to check, with the clips that the index of the store has in it. Picklable."""
 
-    path: Path
+    store_path: Path
+    number: int
     clips: tuple[StoredClip, ...]
+
+    @property
+    def path(self) -> Path:
+        """Of its tar."""
+        return shard_path(self.store_path, self.number)
 
 
 def validate(store: ClipStore, *, num_workers: int | None = None, progress: Progress | None = None) -> Iterator[Fault]:
@@ -78,9 +86,8 @@ def _tasks(store: ClipStore) -> list[_Task]:
     by_shard: dict[int, list[StoredClip]] = {}
     for clip in store.rows():
         by_shard.setdefault(clip.shard, []).append(clip)
-    known = {shard_path(store.path, number): tuple(clips) for number, clips in sorted(by_shard.items())}
-    others = sorted(set(store.path.glob("shards/shard-*.tar")) - known.keys())
-    return [_Task(path, known.get(path, ())) for path in (*known, *others)]
+    num_shards = read_header(store.path)["num_shards"]  # later ones are of an addition that is not finished
+    return [_Task(store.path, number, tuple(by_shard.get(number, ()))) for number in range(num_shards)]
 
 
 def check_shard(task: _Task, beat: Heartbeat) -> list[Fault]:
@@ -88,6 +95,10 @@ def check_shard(task: _Task, beat: Heartbeat) -> list[Fault]:
     name = task.path.name
     patience = patience_seconds(task.path)
     beat("", patience)
+    if what := _index_fault(task):
+        return [Fault(index_path(task.store_path, task.number).name, "", what)]
+    if not task.clips and not task.path.exists():  # every clip was rejected
+        return []
     try:
         members = _members(task.path)
     except (OSError, tarfile.TarError) as error:
@@ -99,6 +110,20 @@ def check_shard(task: _Task, beat: Heartbeat) -> list[Fault]:
                 beat(clip.id, patience)
             faults += [Fault(name, member, what) for member, what in _check_clip(clip, members, file)]
     return faults + [Fault(name, member, "in the tar, but not in the index") for member in members]
+
+
+def _index_fault(task: _Task) -> str:
+    """What is wrong with the index of the shard, which the index of the store is made from."""
+    try:
+        clips = read_shard_index(task.store_path, task.number).clips
+    except StoreError as error:
+        return str(error)
+    if list(map(clip_records.encode, clips)) != list(map(clip_records.encode, task.clips)):
+        return (
+            "is not what the index of the store was made from: one of the two has changed bytes. Restore it from a copy, "
+            "or delete it and clips.safetensors and prepare again"
+        )
+    return ""
 
 
 def _members(path: Path) -> dict[str, tarfile.TarInfo]:

@@ -26,7 +26,7 @@ from vlsa.data.store.index_layout import HEADER_BYTES, parse_header
 from vlsa.data.store.shard_index import StoredClip
 
 CHUNK_BYTES = 1 << 20
-BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, ManifestError)
+BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, ManifestError)
 """What reading an index with changed bytes raises."""
 
 

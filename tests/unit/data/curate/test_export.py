@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from command_lines import call
-from stores import scene, write_clips
+from stores import SETTINGS, scene, write_clips
 
 from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.curate import export
@@ -15,7 +15,7 @@ from vlsa.data.media.decode import decode, probe
 from vlsa.data.store.codecs import decode_jpeg, decode_pcm
 from vlsa.data.store.prepare import prepare
 from vlsa.data.store.reader import ClipStore
-from vlsa.data.store.shards import shard_path
+from vlsa.data.store.shards import ShardWriter, shard_path, write_header
 
 
 @pytest.fixture
@@ -93,6 +93,17 @@ def test_plain_files_can_be_prepared_again(store, tmp_path):
     assert [(clip.id, clip.split, clip.texts, clip.has_video, clip.has_sound) for clip in again.rows()] == [
         (clip.id, clip.split, clip.texts, clip.has_video, clip.has_sound) for clip in store.rows()
     ]
+
+
+def test_a_transcript_stays_one_either_way(tmp_path):
+    with ShardWriter(tmp_path / "store", 0, SETTINGS) as writer:
+        writer.add(scene("a", 1), "train", "transcript")
+        writer.commit()
+    write_header(tmp_path / "store", SETTINGS, num_shards=1, base="")
+    store = ClipStore.open(tmp_path / "store")
+    [row] = manifest.read(export.export_files(store, store.rows(), tmp_path / "files"))
+    [path] = export.export_parquet(store, store.rows(), tmp_path / "parquet")
+    assert row.text_kind == pyarrow.parquet.read_table(path).to_pylist()[0]["text_kind"] == "transcript"
 
 
 def test_damaged_bytes_and_a_folder_in_use_are_refused(store, tmp_path):

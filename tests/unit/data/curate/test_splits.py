@@ -12,7 +12,7 @@ from stores import renamed, scene, write_clips
 from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.curate.groups import Groups
 from vlsa.data.curate.near_duplicates import Link
-from vlsa.data.curate.splits import parse_shares, split_by_date, split_by_share
+from vlsa.data.curate.splits import one_name_a_file, parse_shares, split_by_date, split_by_share
 from vlsa.data.curate.splits_file import open_clips, read_splits, write_splits
 from vlsa.data.loading.dataset import open_dataset
 from vlsa.data.store.reader import StoredClip
@@ -193,3 +193,21 @@ def test_the_command_splits_by_a_column_and_by_date_of_a_table(store, tmp_path):
     ):
         refused = call(f"{line} {wrong}")
         assert (refused.exit_code, words in refused.stderr) == (2, True), refused.output
+
+
+def test_a_file_with_two_names_is_one_file(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"a")
+    (tmp_path / "link.mp4").symlink_to("a.mp4")
+    names = ("a.mp4", "b.mp4", str(tmp_path / "a.mp4"), "link.mp4", "./b.mp4")
+    store = write_clips(tmp_path / "store", [scene(f"clip-{k}", source=name) for k, name in enumerate(names)])
+    clips = one_name_a_file(store, store.rows())
+    assert [clip.source for clip in clips] == ["a.mp4", "b.mp4", "a.mp4", "a.mp4", "b.mp4"]
+    for seed in range(9):
+        made = split_by_share(clips, [], {}, "", {"train": 0.5, "test": 0.5}, seed)
+        assert len({made.split_of[f"clip-{k}"] for k in (0, 2, 3)}) == 1
+
+
+@pytest.mark.parametrize("shares", ["train=0", "val=nan", "train=0,val=0,test=0", "test=inf", "test=-1", "test=2", ""])
+def test_shares_that_deal_nothing_are_refused(shares):
+    with pytest.raises(ConfigError, match=r"shares '.*': (each|none)"):
+        parse_shares(shares)

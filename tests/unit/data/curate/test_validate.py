@@ -1,16 +1,19 @@
 """A whole store has no fault; each kind of damage is one line that names the member."""
 
 import json
+import os
 import tarfile
+from dataclasses import replace
 
 import pytest
 from command_lines import call
-from stores import scene, write_clips
+from stores import SETTINGS, scene, write_clips
 
 from vlsa.base.files import read_json_lines, write_json_lines
 from vlsa.data.curate.validate import validate
+from vlsa.data.ingest.manifest import Rejection
 from vlsa.data.store.reader import ClipStore
-from vlsa.data.store.shards import index_path, shard_path
+from vlsa.data.store.shards import ShardWriter, index_path, shard_path, write_header
 
 
 @pytest.fixture
@@ -104,3 +107,32 @@ def test_the_command_prints_a_line_a_fault_and_exits_with_1(store):
     assert broken.stdout == "shard-000001.tar: c.wav: its bytes have another CRC-32 than the index says\n"
     line = call(f"vlsa data validate {store.path} --workers 0 --json")
     assert (line.exit_code, json.loads(line.stdout)["member"]) == (1, "c.wav")
+
+
+def test_a_changed_bit_in_the_index_of_a_shard_is_found_though_the_index_of_the_store_is_whole(store):
+    path = index_path(store.path, 1)
+    times = path.stat()
+    data = bytearray(path.read_bytes())
+    data[data.index(b"c.mp4")] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert ClipStore.open(store.path)["c"].source == "c.mp4"
+    [fault] = validate(ClipStore.open(store.path), num_workers=0)
+    assert fault.shard == path.name and "not what the index of the store was made from" in fault.what
+
+
+def test_shards_of_an_addition_that_is_not_finished_are_no_fault(store):
+    with ShardWriter(store.path, 2, SETTINGS) as writer:
+        writer.add(scene("d", 4), "train")
+        writer.commit()
+    assert faults(store) == []
+
+
+def test_a_shard_of_which_every_clip_was_rejected_is_no_fault(tmp_path):
+    rejection = Rejection("x", "x.mp4", 0.0, 1.0, reason="damaged", message="x")
+    store = write_clips(tmp_path / "store", [scene("a", 1)], rejections=[rejection])
+    with ShardWriter(store.path, 1, SETTINGS) as writer:
+        writer.reject(replace(rejection, id="y"))
+        writer.commit()
+    write_header(store.path, SETTINGS, num_shards=2, base="")
+    assert faults(store) == []
