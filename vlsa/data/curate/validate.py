@@ -120,7 +120,7 @@ def _index_fault(task: _Task) -> str:
         return str(error)
     if list(map(clip_records.encode, clips)) != list(map(clip_records.encode, task.clips)):
         return (
-            "is not what the index of the store was made from: one of the two has changed bytes. Restore it from a copy, "
+            "is not what the index of the store was made from: one of them has changed bytes. Restore it from a copy, "
             "or delete it and clips.safetensors and prepare again"
         )
     return ""
