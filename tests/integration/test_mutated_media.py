@@ -72,7 +72,7 @@ def test_what_is_kept_is_what_a_full_decode_finds_at_its_time(made):
     print(f"{len(store.clips)} clips of {len(by_file)} files kept; not confirmed: {len(faults)}, {len(found)} in all")
     print(*found, sep="\n")
     assert len(by_file) >= NUM_FILES / 4
-    assert len(faults) <= len(store.clips) * UNCONFIRMED_SHARE
+    assert len(faults) <= 1 + len(store.clips) * UNCONFIRMED_SHARE
 
 
 def table(store: ClipStore, rejections: list) -> Iterator[str]:

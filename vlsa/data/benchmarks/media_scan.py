@@ -7,9 +7,8 @@ size and the time of change by which a replaced file is noticed. Used by convert
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vlsa.base.errors import ManifestError
 from vlsa.base.files import Progress, open_regular
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 FILES_CHECKED_FIRST = 20
 """A set that needs audio is given up when none of so many files, spread over all, has any."""
+KEPT = ("duration_seconds", "has_sound", "reason", "message")
+"""What an import needs of a scanned file; its text comes from the annotations."""
 FILES_AT_A_TIME = 1000
 """Scanned between two notes of what was found."""
 
@@ -70,11 +71,12 @@ class MediaScan:
         self._known |= found
         self._note(found)
 
+    def _note_of(self, name: str, found: "ScannedFile") -> dict[str, Any]:
+        kept = {key: getattr(found, key) for key in KEPT}
+        return {"name": name, "state": _state(self.folder / name), "found": kept}
+
     def _note(self, found: dict[str, "ScannedFile"]) -> None:
-        lines = [
-            json.dumps({"name": name, "state": _state(self.folder / name), "found": asdict(each)}).encode() + b"\n"
-            for name, each in found.items()
-        ]
+        lines = [json.dumps(self._note_of(name, each)).encode() + b"\n" for name, each in found.items()]
         self._notes_path.parent.mkdir(parents=True, exist_ok=True)
         with self._notes_path.open("ab") as file:
             file.write(b"".join(lines))
@@ -90,8 +92,7 @@ def _read_notes(folder: Path, path: Path) -> Iterator[tuple[str, "ScannedFile"]]
         for line in file:
             try:
                 note = json.loads(line)
-                facts = note["found"]
-                facts |= {"cues": (), "remarks": tuple((reason, message) for reason, message in facts["remarks"])}
+                facts = {key: note["found"][key] for key in KEPT}
                 name, state, found = note["name"], note["state"], ScannedFile(**facts)
             except (ValueError, TypeError, KeyError):
                 continue

@@ -147,6 +147,7 @@ def test_an_answer_says_where_and_why():
         "why": [{"modality": "audio", "rank": 1, "score": 0.5}],
         "texts": ["dog"],
         "num_folded": 0,
+        "text_from": None,
     }
 
 
