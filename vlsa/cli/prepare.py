@@ -59,7 +59,9 @@ def prepare(
     ] = False,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Delete what STORE holds first.")] = False,
-    add: Annotated[bool, typer.Option("--add", help="Add new files to STORE; what it holds stays as it is.")] = False,
+    add: Annotated[
+        bool, typer.Option("--add", help="Add new files to STORE; what it holds stays as it is. Not with --shard.")
+    ] = False,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -74,9 +76,10 @@ def prepare(
     length; --transcribe gives each what is said in it. A clip that cannot be read is left out and listed in
     STORE/prepare_report.jsonl, and the rest continues.
     """
-    from vlsa.data.store.holding import Part
+    from vlsa.data.store.holding import Part, check_options
 
     part = Part.parse(shard) if shard else None
+    check_options(store, part, add=add, restart=restart)
     settings = _store_settings(recipe, short_side, frames_per_second, sample_rate, window)
     if source.is_file() and (transcribe or scenes):
         raise typer.BadParameter("--transcribe, --scenes: a list of clips has its texts and times. Name a folder.")

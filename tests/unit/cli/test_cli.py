@@ -97,6 +97,8 @@ def test_help_comes_without_loading_heavy_libraries():
         ("vlsa pretrain --recipe tiny --data no-store --out r", "no-store"),
         ("vlsa prepare no-footage s", "no such folder"),
         ("vlsa prepare no-footage s --short-side 0", "must be above 0"),
+        ("vlsa prepare no-footage s --add --shard 1/2", "s: --add with --shard"),
+        ("vlsa prepare no-footage s --add --restart", "s: --add with --restart"),
         ("vlsa evaluate no-run --data s", "no such run"),
         ("vlsa evaluate no-run --data s --post sinkhron", "Did you mean sinkhorn?"),
         ("vlsa compare a.json b.json", "a.json: cannot be read"),

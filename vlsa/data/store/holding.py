@@ -6,6 +6,7 @@ meet. Used by prepare.py.
 """
 
 import contextlib
+import logging
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -14,12 +15,13 @@ from pathlib import Path
 
 from vlsa.base.errors import ConfigError, StoreError
 from vlsa.base.files import locked_folder
-from vlsa.data.store.given_up import PATTERN as GIVEN_UP
+from vlsa.data.store import given_up
 from vlsa.data.store.index_layout import NAME as INDEX_NAME
 from vlsa.data.store.summary import REPORT_NAME
 
-PATIENCE_SECONDS = 120.0
-"""For the moments in which another part holds the folder; the last of them writes the index of the whole store."""
+_LOG = logging.getLogger(__name__)
+SILENT_SECONDS = 5.0
+"""After so long a part says that it waits for another, which reads the list of clips or writes the index."""
 RETRY_SECONDS = 0.1
 PART_LOCKS = "part-*.lock"
 
@@ -57,6 +59,24 @@ class Part:
         return f"{self.number}-of-{self.of}"
 
 
+def check_options(store_path: Path, part: Part | None, *, add: bool, restart: bool) -> None:
+    """Raises ConfigError for options of `prepare` that exclude each other."""
+    if part and restart:
+        raise ConfigError(
+            f"{store_path}: --restart with --shard: each part would delete what others made. Delete the store first."
+        )
+    if part and add:
+        raise ConfigError(
+            f"{store_path}: --add with --shard: parts that see other new files would delete each other's shards. "
+            "Run `vlsa prepare --add` without --shard, or make a new store of all files in parts."
+        )
+    if add and restart:
+        raise ConfigError(
+            f"{store_path}: --add with --restart: one keeps what the store holds, the other deletes it. "
+            "Leave one of them out."
+        )
+
+
 @contextlib.contextmanager
 def whole_store(store_path: Path) -> Iterator[None]:
     """Make the folder and hold it. Raises StoreError when another run, or a part of one, is writing there."""
@@ -75,16 +95,17 @@ def forget_parts(store_path: Path) -> None:
 
 @contextlib.contextmanager
 def shared_moment(store_path: Path) -> Iterator[None]:
-    """Make the folder and hold it; another part that holds it is waited for. Raises StoreError when that takes long."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    """Make the folder and hold it. Whoever holds it is waited for, however long: a lock ends with its process."""
+    silent_until: float | None = time.monotonic() + SILENT_SECONDS
     with contextlib.ExitStack() as held:
         while True:
             try:
                 held.enter_context(_folder(store_path))
                 break
             except _Busy:
-                if time.monotonic() > deadline:
-                    raise
+                if silent_until is not None and time.monotonic() >= silent_until:
+                    silent_until = None
+                    _LOG.info("%s: another prepare is at work on what all parts share; waiting for it", store_path)
                 time.sleep(RETRY_SECONDS)
         yield
 
@@ -114,9 +135,13 @@ def _folder(store_path: Path) -> Iterator[None]:
         raise StoreError(f"{store_path}: cannot be made ({error.strerror}); name one that can.") from error
 
 
-def sweep_shared(store_path: Path) -> None:
-    """Remove what killed processes left half written of the files that parts share."""
-    for name in ("store.json", REPORT_NAME, INDEX_NAME, "manifest*.jsonl", "sources.jsonl", GIVEN_UP):
+def sweep_shared(store_path: Path, part: Part | None) -> None:
+    """Remove what killed processes left half written of what parts share; of lists of crashes, that of `part` alone.
+
+    Other parts may be writing theirs; None = all lists.
+    """
+    crashes = given_up.name_of_part(part.label) if part else given_up.PATTERN
+    for name in ("store.json", REPORT_NAME, INDEX_NAME, "manifest*.jsonl", "sources.jsonl", crashes):
         _remove(store_path.glob(f"{name}.*.partial"))
 
 

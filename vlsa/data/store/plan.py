@@ -28,6 +28,7 @@ from vlsa.data.media.transcripts import FOLDER_NAME as TRANSCRIPTS
 from vlsa.data.store import sources
 from vlsa.data.store.holding import PART_LOCKS
 from vlsa.data.store.reader import ClipStore
+from vlsa.data.store.shard_index import read_shard_index
 from vlsa.data.store.shards import StoreSettings, index_path, read_header, shard_path, write_header, writing
 from vlsa.data.store.summary import REPORT_NAME
 
@@ -44,7 +45,7 @@ class Plan:
     groups: tuple[tuple[ClipRow, ...], ...]
     """The clips that it began with, then those of each addition."""
     num_new: int = 0
-    """How many of the last group are not in the store yet, and are to be added."""
+    """How many of the last group are not in a finished store yet."""
 
     @property
     def num_rows(self) -> int:
@@ -80,10 +81,10 @@ def new_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings)
             f"{store_path}: not empty and not a clip store; files in it could be mixed up with a store's. "
             "Name a new folder."
         )
-    plan = Plan((tuple(rows),))
+    plan = Plan((tuple(rows),), num_new=len(rows))
     with writing(store_path):
-        manifest.write(_manifest_path(store_path, 0), rows)
         sources.remember(store_path, rows)
+        manifest.write(_manifest_path(store_path, 0), rows)
     write_header(store_path, settings, **plan.header(settings, os.getcwd()))
     return plan
 
@@ -102,13 +103,15 @@ def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSetting
     known = {row.id for group in recorded for row in group}
     fresh = tuple(row for row in rows if row.id not in known)
     may_move = bool(add or fresh or len(recorded) > 1)
-    faults = [*_differences(recorded, now, may_move), *sources.changed_files(store_path, rows)]
+    kept = [row for row in rows if row.id in known]
+    faults = [*_differences(recorded, now, may_move), *sources.changed_files(store_path, kept)]
     if faults:
         raise _refused(store_path, f"made of other footage: {'; '.join(faults)}")
     groups = [tuple(replace(row, path=now[row.id].path) for row in group) for group in recorded]
     _check_counts(store_path, header, Plan(tuple(groups)), settings)
     if not fresh:
-        return Plan(tuple(groups))
+        was_finished = len(groups) > 1 or (store_path / REPORT_NAME).exists()
+        return Plan(tuple(groups), num_new=0 if was_finished else len(groups[0]))
     if not add:
         raise StoreError(
             f"{store_path}: does not hold {_named('clip', fresh)}; what was prepared before stays as it is. Add new "
@@ -119,27 +122,43 @@ def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSetting
 
 
 def commit(store_path: Path, plan: Plan, settings: StoreSettings) -> None:
-    """Make added clips a part of the store, when their shards are whole."""
-    if plan.num_new:
+    """Make added clips a part of the store. Raises StoreError unless their shards are whole and hold them alone."""
+    if plan.num_new and len(plan.groups) > 1:
+        _check_added(store_path, plan, settings)
         base = read_header(store_path).get("base", os.getcwd())
         write_header(store_path, settings, **plan.header(settings, base))
+
+
+def _check_added(store_path: Path, plan: Plan, settings: StoreSettings) -> None:
+    first = len(Plan(plan.groups[:-1]).shards(settings.clips_per_shard))
+    for number, rows in enumerate(plan.shards(settings.clips_per_shard)[first:], first):
+        index = read_shard_index(store_path, number)
+        if sorted(line.id for line in (*index.clips, *index.rejections)) != sorted(row.id for row in rows):
+            raise StoreError(
+                f"{shard_path(store_path, number)}: holds other clips than were to be added; the store stays as it was "
+                f"before. Delete {index_path(store_path, number).name} next to it and run the same command again."
+            )
 
 
 def _plan_addition(
     store_path: Path, number: int, fresh: tuple[ClipRow, ...], before: Plan, settings: StoreSettings
 ) -> None:
-    """Write down what is to be added; shards of an addition of other clips, which was never finished, are removed."""
+    """Write down what is to be added; shards of an unfinished addition of other clips, or files, are removed.
+
+    The manifest is last: where it is, the files are written down too, whenever a run is killed.
+    """
     path = _manifest_path(store_path, number)
     wanted = [replace(row, path="") for row in fresh]
-    if path.exists() and [replace(row, path="") for row in _read_manifest(store_path, number)] == wanted:
+    is_known = path.exists() and [replace(row, path="") for row in _read_manifest(store_path, number)] == wanted
+    if is_known and not any(sources.changed_files(store_path, fresh)):
         return
     first = len(before.shards(settings.clips_per_shard))
     with writing(store_path):
         for shard in _shards_from(store_path, first):
             index_path(store_path, shard).unlink(missing_ok=True)
             shard_path(store_path, shard).unlink(missing_ok=True)
-        manifest.write(path, fresh)
         sources.remember(store_path, fresh)
+        manifest.write(path, fresh)
 
 
 def _shards_from(store_path: Path, first: int) -> list[int]:
@@ -156,8 +175,8 @@ def _recorded(store_path: Path, header: dict[str, Any], rows: Sequence[ClipRow],
             counts = f"{header.get('num_rows')} then, {len(rows)} now"
             raise _refused(store_path, f"made of other clips ({counts}), or other times, texts or splits of them")
         with writing(store_path):
-            manifest.write(_manifest_path(store_path, 0), rows)
             sources.remember(store_path, rows)
+            manifest.write(_manifest_path(store_path, 0), rows)
     return [_read_manifest(store_path, number) for number in range(1 + len(header.get("added", [])))]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from vlsa.base.errors import ConfigError, ManifestError, MediaError, StoreError
+from vlsa.base.errors import ManifestError, MediaError, StoreError
 from vlsa.base.files import Progress, write_json_lines
 from vlsa.config import Config
 from vlsa.data.clip import Clip
@@ -25,6 +25,7 @@ from vlsa.data.media import decode
 from vlsa.data.store import given_up, index_layout
 from vlsa.data.store.holding import (
     Part,
+    check_options,
     forget_parts,
     one_part,
     shared_moment,
@@ -120,14 +121,13 @@ def prepare(
     `rejections` of the manifest are added to the report. `restart` deletes what a former run made. `add` adds rows that
     the store does not have, in shards of their own, and leaves the others as they are. `part` makes some of the shards
     only, next to other processes; the part that ends last completes the store. `decode` must be picklable. Raises
-    ManifestError for no or doubled rows; ConfigError for `restart` with `part`; StoreError when the folder holds
-    something else, a store of other rows or settings, or no clip at all could be prepared.
+    ManifestError for no or doubled rows; ConfigError for two of `restart`, `add` and `part`; StoreError when the folder
+    holds something else, a store of other rows or settings, or no clip at all could be prepared.
     """
     store_path = Path(store_path)
     if not rows and not rejections:
         raise ManifestError(f"{store_path}: no clips to prepare; the store would be empty. Give a manifest with rows.")
-    if part and restart:
-        raise ConfigError("--restart with --shard: each part would delete what others made. Delete the store first.")
+    check_options(store_path, part, add=add, restart=restart)
     check_unique(rows, "the manifest")
     num_workers = os.cpu_count() or 1 if num_workers is None else num_workers
     run = _Run(store_path, rows, settings, rejections, add, part, decode)
@@ -153,7 +153,7 @@ class _Run:
 
     def plan(self, restart: bool = False) -> Plan:
         """What is to be in the store. The folder is held."""
-        sweep_shared(self.store_path)
+        sweep_shared(self.store_path, self.part)
         if restart:
             _delete(self.store_path)
         if (self.store_path / "store.json").exists():
@@ -252,7 +252,7 @@ def _delete(store_path: Path) -> None:
     read_header(store_path)  # refuses to delete what is not a store
     shutil.rmtree(store_path / "shards", ignore_errors=True)
     given_up.remove(store_path)
-    for name in (*MADE, index_layout.NAME):
+    for name in (*MADE, index_layout.NAME, REPORT_NAME):
         for path in store_path.glob(name):
             path.unlink(missing_ok=True)
     (store_path / "store.json").unlink()  # last: a run killed here may still be restarted

@@ -1,22 +1,25 @@
 """A store made in parts, or added to, has the shards of one that was made at once; what it holds is never changed."""
 
+import contextlib
+import itertools
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from preparing import SETTINGS, dying_decoder, every_byte, interrupted_decoder, made_clip, made_rows, run
+from preparing import dying_decoder, every_byte, interrupted_decoder, made_clip, made_rows, run
 
 from vlsa.base.errors import ConfigError, MediaError, StoreError, VlsaError
 from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.store import given_up
 from vlsa.data.store.holding import Part, shared_moment
-from vlsa.data.store.prepare import prepare
 from vlsa.data.store.reader import ClipStore
 from vlsa.data.store.shards import StoreSettings, index_path, shard_path
 from vlsa.data.store.summary import PartSummary, PrepareSummary
@@ -80,10 +83,37 @@ def test_a_part_that_was_killed_is_made_again_or_completed_by_a_whole_run(tmp_pa
         assert every_byte(store_path) == every_byte(tmp_path / "whole")
 
 
-def test_a_part_waits_for_the_moment_of_another_and_says_so_when_it_takes_long(tmp_path, monkeypatch):
-    monkeypatch.setattr("vlsa.data.store.holding.PATIENCE_SECONDS", 0.2)
-    with shared_moment(tmp_path / "store"), pytest.raises(StoreError, match="another prepare is writing this store"):
-        run(made_rows(4), tmp_path / "store", part=Part(1, 2))
+def test_a_part_waits_for_the_moment_of_another_as_long_as_it_takes_and_says_so_once(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, logger="vlsa")
+    hours, sleeps = itertools.count(0.0, 3600.0), []
+    with contextlib.ExitStack() as other:
+
+        def sleep(seconds: float) -> None:
+            sleeps.append(seconds)
+            if len(sleeps) == 9:
+                other.close()
+
+        other.enter_context(shared_moment(tmp_path / "store"))
+        clock = SimpleNamespace(monotonic=lambda: next(hours), sleep=sleep)
+        monkeypatch.setattr("vlsa.data.store.holding.time", clock)
+        assert run(made_rows(4), tmp_path / "store", part=Part(1, 2)).num_clips == 4
+    assert len(sleeps) == 9
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / 'store'}: another prepare is at work on what all parts share; waiting for it"
+    ]
+
+
+def test_a_part_that_begins_leaves_the_crash_that_another_writes_down(tmp_path):
+    run(made_rows(12), tmp_path / "store", part=Part(1, 2))
+    half = {
+        number: tmp_path / "store" / f"{given_up.name_of_part(Part(number, 2).label)}.77.partial" for number in (1, 2)
+    }
+    for path in half.values():
+        path.write_text("half a list")
+    run(made_rows(12), tmp_path / "store", part=Part(1, 2))
+    assert not half[1].exists() and half[2].exists()
+    run(made_rows(12), tmp_path / "store")  # which no part is next to
+    assert not half[2].exists()
 
 
 def test_what_killed_a_decoder_of_one_part_is_tried_by_none_and_forgotten_with_the_last(tmp_path):
@@ -104,8 +134,6 @@ def test_a_part_that_cannot_be_is_one_line(text):
 def test_parts_share_all_shards_among_them():
     parts = [Part.parse(f"{number}/7") for number in range(1, 8)]
     assert [sum(part.has(shard) for part in parts) for shard in range(50)] == [1] * 50
-    with pytest.raises(ConfigError, match="each part would delete"):
-        prepare(made_rows(1), "nowhere", SETTINGS, part=parts[0], restart=True)
 
 
 def test_new_clips_go_to_new_shards_and_the_old_ones_keep_their_bytes_and_splits(tmp_path):
@@ -166,14 +194,53 @@ def test_additions_follow_each_other_and_a_damaged_shard_of_any_is_made_again(tm
         assert every_byte(store_path) == whole
 
 
-def test_an_addition_in_parts_is_that_of_one_run(tmp_path):
-    rows = [*made_rows(5), *OTHERS]
-    for name in ("whole", "parts"):
-        run(made_rows(5), tmp_path / name)
-    run(rows, tmp_path / "whole", add=True)
-    for number in (1, 2):
-        run(rows, tmp_path / "parts", add=True, part=Part(number, 2))
-    assert every_byte(tmp_path / "parts") == every_byte(tmp_path / "whole")
+EXCLUSIVE = {
+    "--restart with --shard: each part would delete": {"part": Part(1, 2), "restart": True},
+    "--add with --shard: parts that see other new files .* Run `vlsa prepare --add` without": {
+        "part": Part(1, 2),
+        "add": True,
+    },
+    "--add with --restart: one keeps what the store holds.* Leave one": {"add": True, "restart": True},
+}
+
+
+@pytest.mark.parametrize("message", EXCLUSIVE)
+def test_options_that_would_delete_what_is_to_be_kept_are_refused_before_anything_is_done(tmp_path, message):
+    run(made_rows(5), tmp_path / "store")
+    before = every_byte(tmp_path / "store")
+    with pytest.raises(ConfigError, match=message):
+        run([*made_rows(5), *OTHERS], tmp_path / "store", **EXCLUSIVE[message])
+    assert every_byte(tmp_path / "store") == before
+    with pytest.raises(ConfigError, match=message):
+        run(made_rows(5), tmp_path / "nowhere", **EXCLUSIVE[message])
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_an_addition_whose_shards_hold_other_clips_is_not_committed_and_can_be_mended(tmp_path):
+    store_path, rows = tmp_path / "store", [*made_rows(4), *OTHERS]
+    run(made_rows(4), store_path)
+    before = (store_path / "store.json").read_bytes()
+
+    def intrude(done: int, total: int, message: str) -> None:
+        for path in (shard_path, index_path):
+            shutil.copy(path(store_path, 0), path(store_path, 1))
+
+    with pytest.raises(StoreError, match=r"shard-000001.tar: holds other clips.*Delete shard-000001.jsonl"):
+        run(rows, store_path, add=True, progress=intrude)
+    assert (store_path / "store.json").read_bytes() == before and len(ClipStore.open(store_path)) == 4
+    index_path(store_path, 1).unlink()
+    run(rows, store_path, add=True)
+    assert [clip.id for clip in ClipStore.open(store_path).clips] == [row.id for row in rows]
+
+
+def test_all_clips_of_a_new_store_count_as_added(tmp_path):
+    store_path = tmp_path / "store"
+    with pytest.raises(KeyboardInterrupt):
+        run(made_rows(10), store_path, add=True, decode=interrupted_decoder)
+    for name, num_added in (("store", 10), ("store", 0), ("another", 10)):
+        summary = run(made_rows(10), tmp_path / name, add=True)
+        assert summary.num_added == num_added
+        assert f"Added: {num_added or 'nothing, no file is new'}." in str(summary)
 
 
 @pytest.mark.parametrize("add", [False, True])
@@ -220,6 +287,43 @@ def test_a_file_that_was_replaced_by_another_of_its_name_is_told_and_a_copy_is_n
             run(films, tmp_path / "store")
     Path(films[1].path).unlink()  # media may go when a store is made of a list
     run(films, tmp_path / "store")
+
+
+@pytest.mark.parametrize("killed_in", ["sources.remember", "manifest.write"])
+def test_a_kill_while_an_addition_is_written_down_leaves_its_files_checked(tmp_path, films, monkeypatch, killed_in):
+    def killed(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    run(films[:2], tmp_path / "store")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(f"vlsa.data.store.plan.{killed_in}", killed)
+        run(films, tmp_path / "store", add=True)
+    run(films, tmp_path / "store", add=True)
+    Path(films[2].path).write_bytes(b"another film")
+    with pytest.raises(StoreError, match=r"1 file \(.*film-2.mp4\) replaced by another"):
+        run(films, tmp_path / "store", add=True)
+
+
+def test_a_file_that_was_replaced_before_its_addition_was_finished_is_decoded_again(tmp_path, films):
+    store_path = tmp_path / "store"
+    new = [replace(row, path=str(tmp_path / row.path)) for row in OTHERS]
+    for row in new:
+        Path(row.path).write_bytes(row.id.encode())
+    run(films, store_path)
+
+    def breaking(row: ClipRow, settings: StoreSettings) -> Clip:
+        if row.id == "other-5":
+            raise KeyboardInterrupt
+        return made_clip(row, settings)
+
+    with pytest.raises(KeyboardInterrupt):
+        run([*films, *new], store_path, add=True, decode=breaking)
+    assert shard_path(store_path, 1).exists()
+    Path(new[0].path).write_bytes(b"another film")
+    decoded: list[str] = []
+    run([*films, *new], store_path, add=True, decode=lambda row, set: decoded.append(row.id) or made_clip(row, set))
+    assert decoded == [row.id for row in new]
+    run([*films, *new], store_path, add=True)
 
 
 def forget(store_path: Path) -> None:
