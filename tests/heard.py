@@ -1,5 +1,7 @@
 """A transcriber for tests that hears beeps: what it should write is known exactly, with times."""
 
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,26 @@ class Beeps:
     def num_heard(self) -> int:
         """Stretches that it was given."""
         return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+
+
+@dataclass(frozen=True)
+class Dying(Beeps):
+    """Kills its process while it is loaded, or when it hears."""
+
+    at: str = "hear"
+
+    def load(self) -> "Dying":
+        return self._step("load")
+
+    def hear(self, sound: np.ndarray, language: str | None) -> Transcript:
+        super().hear(sound, language)
+        self._step("hear")
+        return Transcript()
+
+    def _step(self, name: str) -> "Dying":
+        if name == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self
 
 
 def _word(sound: np.ndarray, first: int, last: int) -> Word:

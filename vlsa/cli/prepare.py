@@ -89,7 +89,7 @@ def prepare(
         test_share=test_share,
         num_workers=workers,
         allow_outside=allow_outside,
-        speech=speech_of(transcribe, store),
+        speech=speech_of(transcribe, store, again=restart),
         scenes=store if scenes else None,
     )
     from vlsa.data.store import prepare as preparing

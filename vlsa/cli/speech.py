@@ -18,11 +18,14 @@ Transcribe = Annotated[
 ]
 
 
-def speech_of(model: str | None, kept: Path) -> "Speech | None":
-    """How to transcribe with a model and keep what is heard. Raises ConfigError for one that is not there."""
+def speech_of(model: str | None, kept: Path, again: bool) -> "Speech | None":
+    """How to transcribe with a model and keep what is heard; `again`: also what failed before.
+
+    Raises ConfigError for a model that is not there.
+    """
     if model is None:
         return None
     from vlsa.data.ingest.speech_model import WhisperModel
     from vlsa.data.ingest.transcribe import Speech
 
-    return Speech(WhisperModel.find(model), kept)
+    return Speech(WhisperModel.find(model), kept, again)

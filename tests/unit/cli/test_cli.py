@@ -12,6 +12,7 @@ import pytest
 import tokenizers
 from command_lines import COMMANDS, GROUP, ROOT, call, examples, parse, start
 from fake_encoder import write_numbered_sound
+from heard import Beeps, write_beeps
 from typer.testing import CliRunner
 
 from vlsa import __version__
@@ -20,9 +21,12 @@ from vlsa.cli import app, found
 from vlsa.cli.evaluate import print_evaluation
 from vlsa.cli.output import next_step, print_json, print_table, print_text, short_path
 from vlsa.config import recipes
+from vlsa.data.ingest.speech_model import WhisperModel
 from vlsa.data.loading import dataset
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.data.loading.tokenizer import public_tokenizer
+from vlsa.data.media.content_digest import content_digest
+from vlsa.data.media.transcripts import Transcript, keep_transcript
 from vlsa.data.store.prepare import store_settings
 from vlsa.pretrain import start as training
 from vlsa.pretrain.preflight import summarise
@@ -179,6 +183,19 @@ class FakeLibrary:
     def ask(self, question: Question) -> Answer:
         self.asked.append(question)
         return self.answer
+
+
+def test_restart_of_prepare_hears_again_what_could_not_be_heard(tmp_path, monkeypatch):
+    monkeypatch.setattr(WhisperModel, "find", lambda name: Beeps(tmp_path / "log"))
+    (tmp_path / "in").mkdir()
+    path = write_beeps(tmp_path / "in/a.wav", 1.0, [(0.4, 1000)])
+    kept = tmp_path / "store/transcripts" / f"{content_digest(path)}-beeps1.json"
+    kept.parent.mkdir(parents=True)
+    keep_transcript(kept, Transcript(remarks=("a.wav: damaged",)))
+    line = f"vlsa prepare {tmp_path}/in {tmp_path}/store --recipe tiny --workers 0 --transcribe beeps"
+    told = [call(line), call(line), call(f"{line} --restart")]
+    assert [result.exit_code for result in told] == [0, 0, 0]
+    assert ["with transcripts" in result.output for result in told] == [False, False, True]
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ def hear_file(path: str, transcriber: Transcriber, beat: Heartbeat) -> Transcrip
     """All words of a file. A stretch that cannot be decoded costs its own words, and is remarked on. Raises MediaError
     where nothing can be decoded.
     """
+    beat(path, patience_seconds(path))
     facts = decode.probe(path)
     language, sure = None, 0.0
     words: list[Word] = []

@@ -17,7 +17,7 @@ from vlsa.data.media.scenes import find_cuts
 
 FOLDER_NAME = "scenes"
 """In a store."""
-VERSION = 1
+VERSION = 2
 """Goes up when other cuts would be found."""
 TOLERANCE_SECONDS = 0.1
 """A caption that ends so soon after a cut, or begins so shortly before one, does not go across it."""

@@ -72,7 +72,7 @@ class WhisperModel:
         no such model, files of another kind, or the extra is not installed.
         """
         _library()
-        digest = hashlib.blake2b(f"{WAY_OF_HEARING}".encode(), digest_size=8)
+        digest = hashlib.blake2b(f"{WAY_OF_HEARING} {_device()}".encode(), digest_size=8)
         folder = _folder(name)
         digest.update((folder / "config.json").read_bytes())
         with open(folder / "model.bin", "rb") as file:
@@ -86,8 +86,9 @@ class WhisperModel:
         """Raises ConfigError: it cannot be loaded, is another one by now, or the extra is not installed."""
         if WhisperModel.find(self.name).fingerprint != self.fingerprint:
             raise ConfigError(
-                f"{self.name}: another model than the one that was asked for when the index was made; one text would "
-                f"be mixed of two. Name it again, with --transcribe {self.name}, to hear all files with it."
+                f"{self.name}: another model than the one that was asked for when the index was made, or a GPU only "
+                "then or only now; one text would be mixed of two. Name it again, with "
+                f"--transcribe {self.name}, to hear all files with it."
             )
         return _loaded(str(_folder(self.name)))
 
@@ -127,10 +128,7 @@ def _is_likely(segment: Any) -> bool:
 def _loaded(folder: str) -> Whisper:
     """One model a process."""
     library = _library()
-    import ctranslate2
-
-    has_gpu = ctranslate2.get_cuda_device_count() > 0
-    device, numbers = ("cuda", "default") if has_gpu else ("cpu", "int8")
+    device, numbers = _device()
     try:
         return Whisper(
             library.WhisperModel(
@@ -147,6 +145,13 @@ def _loaded(folder: str) -> Whisper:
             f"{folder}: not a Whisper model that can be loaded ({reason}); nothing can be transcribed. Give one that "
             "is converted to CTranslate2, such as Systran/faster-whisper-small."
         ) from error
+
+
+def _device() -> tuple[str, str]:
+    """Where a model runs and the numbers it computes with, as CTranslate2 names them: other ones hear other words."""
+    import ctranslate2
+
+    return ("cuda", "default") if ctranslate2.get_cuda_device_count() > 0 else ("cpu", "int8")
 
 
 def _folder(name: str) -> Path:

@@ -10,6 +10,7 @@ Axes: N frames, P pixels and channels of a thumbnail of H W pixels, Q those of a
 import itertools
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -55,8 +56,12 @@ def find_cuts(path: str | os.PathLike[str], facts: MediaFacts) -> list[float]:
     with open_known(path, facts) as source:
         if source.stream("video") is None:
             return []
-        rate = facts.frames_per_second or USUAL_RATE
-        found = [second for block in _blocks(source, _margin(rate)) for second in _cuts_of_block(*block, rate)]
+        rate, fades = facts.frames_per_second or USUAL_RATE, Fades()
+        found: list[float] = []
+        for seconds, thumbnails, first, last in _blocks(source, _margin(rate)):
+            black = is_black(thumbnails)
+            found += [seconds[one] for one in _cuts_of_block(thumbnails, black, rate) if first <= one < last]
+            found += fades.go_on(seconds[first:last], black[first:last])
     kept: list[float] = []
     for second in sorted(found):
         if not kept or second - kept[-1] >= APART_SECONDS:
@@ -93,11 +98,9 @@ def _blocks(source: Source, margin: int) -> Iterator[tuple[list[float], Float32[
         yield seconds, np.stack(thumbnails).astype(np.float32), first, len(seconds)
 
 
-def _cuts_of_block(
-    seconds: Sequence[float], thumbnails: Float32[np.ndarray, "N P"], first: int, last: int, rate: float
-) -> list[float]:
-    """Cuts, then dissolves where no cut and no black is near, and the middles of black runs inside the video."""
-    black, margin = is_black(thumbnails), _margin(rate)
+def _cuts_of_block(thumbnails: Float32[np.ndarray, "N P"], black: Bool[np.ndarray, " N"], rate: float) -> list[int]:
+    """Numbers of the frames after cuts, then in the middle of dissolves where no cut and no black is near."""
+    margin = _margin(rate)
     hard = [one for one in np.flatnonzero(is_cut(thumbnails, rate)).tolist() if not black[one - 1 : one + 1].any()]
     soft = [
         (start + stop) // 2
@@ -106,12 +109,28 @@ def _cuts_of_block(
         and not has_moved(*_ends(thumbnails, (start + stop) // 2, margin // 2))
         and not any(start - margin // 2 <= one <= stop + margin // 2 for one in hard)
     ]
-    faded = [
-        (start + stop) // 2
-        for start, stop in runs(black)
-        if (start or first) and (stop < len(seconds) or last < len(seconds))  # not the start or the end of the video
-    ]
-    return [seconds[one] for one in (*hard, *soft, *faded) if first <= one < last]
+    return [*hard, *soft]
+
+
+@dataclass
+class Fades:
+    """Black between two bright frames, however long: not black at the start or the end of the video."""
+
+    is_begun: bool = False
+    """A frame that is not black was seen."""
+    black_since: float | None = None
+    """Seconds at which it became black after such a frame."""
+
+    def go_on(self, seconds: Sequence[float], black: Bool[np.ndarray, " N"]) -> list[float]:
+        """The middles, in seconds, of the stretches of black that end in the next frames."""
+        found: list[float] = []
+        for second, is_dark in zip(seconds, black.tolist(), strict=True):
+            if not is_dark:
+                found += [] if self.black_since is None else [(self.black_since + second) / 2]
+                self.is_begun, self.black_since = True, None
+            elif self.is_begun and self.black_since is None:
+                self.black_since = second
+        return found
 
 
 def is_cut(thumbnails: Float32[np.ndarray, "N P"], rate: float) -> Bool[np.ndarray, " N"]:

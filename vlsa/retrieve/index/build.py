@@ -189,7 +189,7 @@ def _update(
         prune=options.prune,
         progress=progress,
         decode=options.decode,
-        transcribe=options.transcribe,
+        speech=options.speech(index.path),
     )
     known = ledger.read(index.data)
     if index.facts["state"] != before or not index.facts.get("tidy"):

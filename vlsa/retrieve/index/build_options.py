@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlsa.base.errors import ConfigError
@@ -12,6 +13,7 @@ from vlsa.retrieve.index.facts import PRECISIONS, TRANSCRIBE
 
 if TYPE_CHECKING:
     from vlsa.data.ingest.speech_model import SpeechModel
+    from vlsa.data.ingest.transcribe import Speech
     from vlsa.retrieve.encode.sampling import WindowSpec
     from vlsa.retrieve.index.encode_windows import Decode
 
@@ -55,6 +57,12 @@ class BuildOptions:
     def heard_by(self) -> str:
         """The fingerprint of the model for speech; empty without one."""
         return self.transcribe.fingerprint if self.transcribe else ""
+
+    def speech(self, kept: Path) -> "Speech | None":
+        """How files are heard, and kept in the index; by `restart` also those that could not be heard before."""
+        from vlsa.data.ingest.transcribe import Speech
+
+        return None if self.transcribe is None else Speech(self.transcribe, kept, again=self.restart)
 
     @property
     def recorded(self) -> dict[str, dict[str, str]]:

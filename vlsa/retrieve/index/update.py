@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from vlsa.base.files import Progress
-from vlsa.data.ingest.speech_model import SpeechModel
 from vlsa.data.ingest.transcribe import Speech
 from vlsa.data.media.content_digest import content_digest
 from vlsa.retrieve.encode.protocol import Encoder
@@ -49,9 +48,9 @@ def update(
     prune: bool,
     progress: Progress | None,
     decode: Decode | None,
-    transcribe: SpeechModel | None = None,
+    speech: Speech | None = None,
 ) -> Updated:
-    """Bring an index up to its source. `transcribe` hears files that have no text.
+    """Bring an index up to its source. `speech` hears files that have no text.
 
     Files that are gone stay when they are more than half, unless `prune`.
     """
@@ -63,7 +62,6 @@ def update(
     todo = [file for file in changes.todo if file.path not in relabelled]
     contents = _contents(source, todo, known, progress)
     followed = _followed(changes.gone, known, contents.values())
-    speech = None if transcribe is None else Speech(transcribe, index.path)
     plan = Plan(index, source, index.table.snapshot(), Donors(known), num_workers, progress, speech)
     taken, new = plan.sort(todo, contents)
     writer = Writer(index, index.encoder, new, progress)

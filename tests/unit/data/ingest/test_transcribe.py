@@ -5,14 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from heard import NAMES, Beeps, write_beeps
+from heard import NAMES, Beeps, Dying, write_beeps
 from media_files import grey, tone, truncate, write_media
 
 from vlsa.base.errors import ConfigError, MediaError, StoreError
 from vlsa.data.ingest import hearing, manifest
+from vlsa.data.ingest import transcribe as transcribing
 from vlsa.data.ingest.scan import scan
 from vlsa.data.ingest.speech_model import WhisperModel
-from vlsa.data.ingest.transcribe import HearTask, Speech, transcribe
+from vlsa.data.ingest.transcribe import HearTask, Speech, transcribe, transcribe_file
 from vlsa.data.store.prepare import prepare
 from vlsa.data.store.reader import ClipStore
 from vlsa.data.store.shards import StoreSettings
@@ -27,8 +28,9 @@ def beeps(tmp_path: Path) -> Beeps:
 
 
 def hear(beeps: Beeps, kept: Path, *paths: Path, seconds: float = 2.0, **options: object):
-    tasks = [HearTask(path.name, str(path), seconds, Speech(beeps, kept)) for path in paths]
-    return transcribe(tasks, 0, options.get("progress"))
+    speech = Speech(beeps, kept, again=bool(options.get("again")))
+    tasks = [HearTask(path.name, str(path), seconds, speech) for path in paths]
+    return transcribe(tasks, options.get("num_workers", 0), options.get("progress"))
 
 
 def test_every_word_of_a_long_file_is_heard_once_and_at_its_time(tmp_path, beeps, monkeypatch):
@@ -162,10 +164,44 @@ def test_a_damaged_stretch_costs_its_own_words(tmp_path, beeps, monkeypatch):
             raise MediaError("a.wav: damaged at 5.00 s", reason="damaged")
         return sound(facts, start, stop)
 
-    monkeypatch.setattr(hearing, "_sound", fails)
-    found = hear(beeps, tmp_path, path)["a.wav"]
+    with monkeypatch.context() as patch:
+        patch.setattr(hearing, "_sound", fails)
+        found = hear(beeps, tmp_path, path)["a.wav"]
     assert [word.text for word in found.transcript.words] == [NAMES[ONE], NAMES[TWO]]
     assert found.remarks[0] == ("transcript", "a.wav: damaged at 5.00 s")
+    assert hear(beeps, tmp_path, path)["a.wav"] == found
+    again = hear(beeps, tmp_path, path, again=True)["a.wav"]
+    assert (len(again.transcript.words), again.remarks) == (3, ())
+    num_heard = beeps.num_heard
+    assert hear(beeps, tmp_path, path, again=True)["a.wav"] == again
+    assert beeps.num_heard == num_heard
+
+
+def test_a_file_that_killed_its_process_stays_without_text_until_it_is_to_be_heard_again(tmp_path, beeps):
+    path = write_beeps(tmp_path / "a.wav", 2.0, [(0.5, ONE)])
+    lost = hear(Dying(beeps.log), tmp_path, path, num_workers=1)["a.wav"]
+    assert (lost.transcript.words, len(lost.remarks), beeps.num_heard) == ((), 1, 2)  # it had a second chance
+    assert "SIGKILL" in lost.remarks[0][1]
+    assert hear(beeps, tmp_path, path)["a.wav"] == lost
+    assert len(hear(beeps, tmp_path, path, again=True)["a.wav"].transcript.words) == 1
+
+
+def test_a_model_that_kills_its_process_when_it_is_loaded_is_one_line_and_costs_no_file_its_text(tmp_path, beeps):
+    path = write_beeps(tmp_path / "a.wav", 2.0, [(0.5, ONE)])
+    with pytest.raises(ConfigError, match=r"beeps: the process ended while it loaded .*SIGKILL"):
+        hear(Dying(beeps.log, at="load"), tmp_path, path, num_workers=1)
+    assert len(hear(beeps, tmp_path, path)["a.wav"].transcript.words) == 1
+
+
+def test_each_long_step_is_announced_before_it_begins(tmp_path, beeps, monkeypatch):
+    path = write_beeps(tmp_path / "a.wav", 2.0, [(0.5, ONE)])
+    steps = []
+    for where, name in ((transcribing, "content_digest"), (Beeps, "load"), (hearing.decode, "probe")):
+        done = getattr(where, name)
+        monkeypatch.setattr(where, name, lambda *given, name=name, done=done: [steps.append(name), done(*given)][1])
+    task = HearTask("a.wav", str(path), 2.0, Speech(beeps, tmp_path))
+    transcribe_file(task, lambda label, seconds: steps.append(bool(label) and seconds > 0))
+    assert steps[:6] == [True, "content_digest", True, "load", True, "probe"]
 
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path):
@@ -179,6 +215,17 @@ def test_a_model_that_is_not_there_is_one_line(tmp_path):
         (tmp_path / name).write_bytes(b"nothing")
     with pytest.raises(ConfigError, match="not a Whisper model that can be loaded"):
         WhisperModel.find(str(tmp_path)).load()
+
+
+def test_a_model_hears_other_words_on_another_device(tmp_path, monkeypatch):
+    pytest.importorskip("faster_whisper")
+    for name in ("config.json", "model.bin", "vocabulary.txt"):
+        (tmp_path / name).write_bytes(b"{}")
+    found = set()
+    for num_gpus in (0, 1, 2):
+        monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda num_gpus=num_gpus: num_gpus)
+        found.add(WhisperModel.find(str(tmp_path)).fingerprint)
+    assert len(found) == 2
 
 
 def test_a_model_that_is_another_by_now_is_refused(tmp_path):

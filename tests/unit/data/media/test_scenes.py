@@ -72,6 +72,24 @@ def test_long_videos_are_looked_at_in_blocks_with_the_same_result(tmp_path, monk
     assert cuts_in(tmp_path, frames) == whole == pytest.approx([1.7 * k for k in range(1, 7)], abs=1e-3)
 
 
+def dark(num_frames: int) -> np.ndarray:
+    return np.zeros((num_frames, 36, 64, 3))
+
+
+@pytest.mark.parametrize(
+    ("shots", "cuts"),
+    [
+        ([dark(120)], []),
+        ([dark(90), still(6, 30)], []),
+        ([still(6, 30), dark(90)], []),
+        ([still(6, 30), dark(90), still(7, 30)], [7.5]),
+    ],
+)
+def test_black_that_is_longer_than_a_block_is_one_cut_in_its_middle_or_none(tmp_path, monkeypatch, shots, cuts):
+    monkeypatch.setattr(scenes, "BLOCK_FRAMES", 25)
+    assert cuts_in(tmp_path, np.concatenate(shots)) == pytest.approx(cuts, abs=1e-3)
+
+
 def test_files_without_video_have_no_cuts_and_damaged_ones_are_an_error(tmp_path):
     path = write_media(tmp_path / "a.wav", sound=tone(1.0), audio_codec="pcm_s16le")
     assert find_cuts(path, probe(path)) == []

@@ -105,11 +105,14 @@ def test_a_file_that_cannot_be_heard_is_reported_and_found_by_its_sound(folder, 
     def fails(self, sound, language):
         raise MediaError("sound-2.wav: damaged at 1.00 s", reason="damaged")
 
-    monkeypatch.setattr(Beeps, "hear", fails)
     out = tmp_path / "index"
-    summary = follow(folder, out, transcribe=beeps)
+    with monkeypatch.context() as patch:
+        patch.setattr(Beeps, "hear", fails)
+        summary = follow(folder, out, transcribe=beeps)
     assert (summary.reasons["transcript"], texts(out)) == (1, [SUBTITLE])
     assert summary.num_files == 2
+    follow(folder, out, transcribe=beeps, restart=True)
+    assert texts(out) == [SUBTITLE, *HEARD]
 
 
 def test_a_store_keeps_the_kind_of_its_texts_and_is_not_heard_again(folder, tmp_path, beeps):
