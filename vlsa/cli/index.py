@@ -9,6 +9,7 @@ import typer
 from vlsa.base.console import Bar, say
 from vlsa.cli.app import examples
 from vlsa.cli.output import next_step, print_table, print_text
+from vlsa.cli.speech import Transcribe
 
 if TYPE_CHECKING:
     from vlsa.retrieve.index.report import IndexSummary
@@ -48,14 +49,6 @@ Vectors = Annotated[
     ),
 ]
 Workers = Annotated[int | None, typer.Option(help="Decoding processes; one per core by default, 0 = none.")]
-Transcribe = Annotated[
-    str | None,
-    typer.Option(
-        help="Hear the text of files that have none: a folder or hub id of a faster-whisper model. Kept from then on.",
-        metavar="MODEL",
-        show_default=False,
-    ),
-]
 Restart = Annotated[
     bool, typer.Option("--restart", help="Make it anew; the old one answers until the new one is finished.")
 ]

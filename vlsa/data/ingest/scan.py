@@ -93,10 +93,7 @@ def scan(
     to list, CaptionError when captions.csv is malformed, ConfigError for a window shorter than the shortest clip, or a
     test share that is not between 0 and 1.
     """
-    if not shortest_seconds <= window_seconds < math.inf:
-        raise ConfigError(f"window of {window_seconds:g} s: at least {shortest_seconds:g} s are a clip. Try 6.")
-    if not 0 <= test_share <= 1:
-        raise ConfigError(f"test share {test_share:g}: a share lies between 0 and 1. Try 0.1.")
+    _check_numbers(window_seconds, shortest_seconds, test_share)
     folder = Path(folder)
     listed = list_media(folder)
     table = {name: rows for name, rows in read_tables(folder, listed).items() if listed.sees(name)}
@@ -133,17 +130,28 @@ def scan(
     check_unique(rows, str(folder))
     faulty = [_rejection(folder, name, cut) for name, found in cuts.items() for cut in found if cut.reason]
     others = [one for name, found in sorted(sidecars.items()) for one in unread(folder, name, found)]
-    remarks = [
-        Rejection(name, str(folder / name), None, None, reason, message)
-        for name, found in sorted(scanned.items())
-        for reason, message in found.remarks
-    ]
     across = [
         one
         for task in tasks
         if (one := spanned(task.name, task.path, scanned[task.name].cuts_seconds, good[task.name]))
     ]
-    return rows, [*listed.rejections(folder), *others, *forbidden, *faulty, *remarks, *across]
+    return rows, [*listed.rejections(folder), *others, *forbidden, *faulty, *_remarks(folder, scanned), *across]
+
+
+def _check_numbers(window_seconds: float, shortest_seconds: float, test_share: float) -> None:
+    if not shortest_seconds <= window_seconds < math.inf:
+        raise ConfigError(f"window of {window_seconds:g} s: at least {shortest_seconds:g} s are a clip. Try 6.")
+    if not 0 <= test_share <= 1:
+        raise ConfigError(f"test share {test_share:g}: a share lies between 0 and 1. Try 0.1.")
+
+
+def _remarks(folder: Path, scanned: dict[str, ScannedFile]) -> list[Rejection]:
+    """What is odd about the text of files that are kept."""
+    return [
+        Rejection(name, str(folder / name), None, None, reason, message)
+        for name, found in sorted(scanned.items())
+        for reason, message in found.remarks
+    ]
 
 
 def _forbidden(name: str, rows: Sequence[CaptionRow]) -> Rejection:

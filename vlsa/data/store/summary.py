@@ -83,6 +83,10 @@ def summarise(store: ClipStore, report: Sequence[Rejection]) -> PrepareSummary:
     facts = facts_of(store.clips)
     num_with = {name: int(has.sum()) for name, has in facts.modalities.items()}
     num_by_split = {split: len(store.rows(split)) for split in SPLITS}
+    num_transcribed, choices = 0, Counter[str]()
+    for clip in store.clips:  # once: a clip is read when it is asked for
+        num_transcribed += clip.text_kind == "transcript"
+        choices.update(clip.choices)
     return PrepareSummary(
         store_path=str(store.path),
         num_clips=len(store),
@@ -91,9 +95,9 @@ def summarise(store: ClipStore, report: Sequence[Rejection]) -> PrepareSummary:
         num_with_video=num_with["video"],
         num_with_sound=num_with["audio"],
         num_with_text=num_with["text"],
-        num_transcribed=sum(clip.text_kind == "transcript" for clip in store.clips),
+        num_transcribed=num_transcribed,
         num_by_split={split: number for split, number in num_by_split.items() if number},
         seconds_of_media=float(facts.duration_seconds.sum()),
-        choices=dict(Counter(word for clip in store.clips for word in clip.choices).most_common()),
+        choices=dict(choices.most_common()),
         notes=dict(Counter(line.reason for line in report if line.reason in NOTES).most_common()),
     )
