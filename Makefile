@@ -18,7 +18,7 @@ demo: $(VENV)/.ready-all ## all stages on made footage: results and a page in de
 test: lint ## check and test everything
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup --no-loadscope-reorder
 
-test-fast: lint ## the checks that train nothing, in about a minute and a half
+test-fast: lint ## the checks that train nothing, in about four minutes
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup --no-loadscope-reorder -m "not slow"
 
 lint: $(VENV)/.ready-test
