@@ -59,6 +59,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs a GPU")
 
 
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Fail a test that leaves this process a real-time one, as an encoder did: its children then starve all others."""
+    if hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        pytest.fail(f"{item.nodeid} left its process with a real-time priority", pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def clips() -> list[Clip]:
     """Six clips of the made world with all three modalities."""

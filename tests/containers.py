@@ -1,5 +1,8 @@
 """Media files in every container and with every codec that the media library can write."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -81,13 +84,21 @@ def write_in(path: Path, name: str, pictures: list[np.ndarray], sound: np.ndarra
     _, *codecs = name.split()
     video_codec, audio_codec = (ENCODERS.get(codec, codec) for codec in codecs)
     writers: list[tuple[Any, list[tuple[float, Any]]]] = []
-    with av.open(str(path), "w") as container:
+    with _priority_kept(), av.open(str(path), "w") as container:
         if video_codec is not None:
             writers.append(_video(container, video_codec, pictures, FILES[name]))
         if audio_codec is not None:
             writers.append(_audio(container, audio_codec, sound, FILES[name]))
         mux_in_turn(container, writers)
     return path
+
+
+@contextmanager
+def _priority_kept() -> Iterator[None]:
+    """SVT-AV1, run by root, makes the thread that calls it a real-time one; its child processes would be so too."""
+    yield
+    if hasattr(os, "sched_setscheduler"):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _video(container: Any, codec: str, pictures: list[np.ndarray], row: dict[str, Any]) -> tuple[Any, list[Any]]:
