@@ -1,12 +1,14 @@
 """The command that turns footage into a store: prepare."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vlsa.base.console import Bar
+from vlsa.base.console import Bar, say
 from vlsa.cli.app import examples
 from vlsa.cli.output import next_step, print_text
 from vlsa.cli.speech import Transcribe, speech_of
@@ -14,6 +16,43 @@ from vlsa.cli.speech import Transcribe, speech_of
 if TYPE_CHECKING:
     from vlsa.data.ingest.manifest import ClipRow, Rejection
     from vlsa.data.store.shards import StoreSettings
+    from vlsa.data.store.summary import PartSummary, PrepareSummary
+    from vlsa.data.store.watch import Listing
+
+
+Source = Annotated[
+    Path, typer.Argument(help="A folder of media files, or a list of clips (.jsonl).", metavar="FOLDER_OR_MANIFEST")
+]
+Store = Annotated[Path, typer.Argument(help="Folder for the prepared clips.", metavar="STORE")]
+Recipe = Annotated[
+    str | None,
+    typer.Option(help="Store what this recipe needs: tiny, small, base, large, huge or paper.", show_default="paper"),
+]
+ShortSide = Annotated[int | None, typer.Option(help="Short side of the stored frames, in px.")]
+FrameRate = Annotated[float | None, typer.Option(help="Stored frames per second.")]
+SampleRate = Annotated[
+    int | None, typer.Option(help="Stored samples of audio per second, in Hz; CLAP and PE-AV need 48000.")
+]
+Window = Annotated[float | None, typer.Option(help="Length in seconds of clips without timed text.")]
+TestShare = Annotated[float, typer.Option(help="Share of held-out files, if no table names splits.")]
+AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Caption tables may name files outside of FOLDER.")]
+Scenes = Annotated[bool, typer.Option("--scenes", help="Look for cuts; no clip without a caption goes across one.")]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Leave out clips with no_video, no_sound or no_text; may be given several times.", metavar="LACK"
+    ),
+]
+Workers = Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Delete what STORE holds first.")]
+Add = Annotated[
+    bool, typer.Option("--add", help="Add new files to STORE; what it holds stays as it is. Not with --shard.")
+]
+Watch = Annotated[bool, typer.Option("--watch", help="Add new files to STORE as they appear in FOLDER, until Ctrl-C.")]
+Shard = Annotated[
+    str | None,
+    typer.Option(help="Make the i-th of n parts of the shards, next to processes that make the others.", metavar="I/N"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,47 +66,30 @@ def register(app: typer.Typer) -> None:
             "vlsa prepare footage store --recipe tiny --transcribe Systran/faster-whisper-small",
             "vlsa prepare clips.jsonl store --short-side 128 --workers 8",
             "vlsa prepare footage store --recipe tiny --add",
+            "vlsa prepare footage store --recipe tiny --watch --drop no_sound",
             "vlsa prepare clips.jsonl store --shard 3/16",
         ),
     )(prepare)
 
 
 def prepare(
-    source: Annotated[
-        Path, typer.Argument(help="A folder of media files, or a list of clips (.jsonl).", metavar="FOLDER_OR_MANIFEST")
-    ],
-    store: Annotated[Path, typer.Argument(help="Folder for the prepared clips.", metavar="STORE")],
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            help="Store what this recipe needs: tiny, small, base, large, huge or paper.", show_default="paper"
-        ),
-    ] = None,
-    short_side: Annotated[int | None, typer.Option(help="Short side of the stored frames, in px.")] = None,
-    frames_per_second: Annotated[float | None, typer.Option(help="Stored frames per second.")] = None,
-    sample_rate: Annotated[
-        int | None, typer.Option(help="Stored samples of audio per second, in Hz; CLAP and PE-AV need 48000.")
-    ] = None,
-    window: Annotated[float | None, typer.Option(help="Length in seconds of clips without timed text.")] = None,
-    test_share: Annotated[float, typer.Option(help="Share of held-out files, if no table names splits.")] = 0.1,
-    allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Caption tables may name files outside of FOLDER.")
-    ] = False,
+    source: Source,
+    store: Store,
+    recipe: Recipe = None,
+    short_side: ShortSide = None,
+    frames_per_second: FrameRate = None,
+    sample_rate: SampleRate = None,
+    window: Window = None,
+    test_share: TestShare = 0.1,
+    allow_outside: AllowOutside = False,
     transcribe: Transcribe = None,
-    scenes: Annotated[
-        bool, typer.Option("--scenes", help="Look for cuts; no clip without a caption goes across one.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Delete what STORE holds first.")] = False,
-    add: Annotated[
-        bool, typer.Option("--add", help="Add new files to STORE; what it holds stays as it is. Not with --shard.")
-    ] = False,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            help="Make the i-th of n parts of the shards, next to processes that make the others.", metavar="I/N"
-        ),
-    ] = None,
+    scenes: Scenes = False,
+    drop: Drop = None,
+    workers: Workers = None,
+    restart: Restart = False,
+    add: Add = False,
+    watch: Watch = False,
+    shard: Shard = None,
 ) -> None:
     """Turn a folder of video and audio files into a store of clips to train on.
 
@@ -78,12 +100,22 @@ def prepare(
     """
     from vlsa.data.store.holding import Part, check_options
 
+    if watch and (source.is_file() or restart or shard):
+        raise typer.BadParameter("--watch: follows a FOLDER, without --restart and --shard. Prepare with these first.")
     part = Part.parse(shard) if shard else None
-    check_options(store, part, add=add, restart=restart)
-    settings = _store_settings(recipe, short_side, frames_per_second, sample_rate, window)
+    check_options(store, part, add=add or watch, restart=restart)
     if source.is_file() and (transcribe or scenes):
         raise typer.BadParameter("--transcribe, --scenes: a list of clips has its texts and times. Name a folder.")
-    rows, rejections = _rows(
+    settings = _store_settings(
+        recipe,
+        short_side_px=short_side,
+        frames_per_second=frames_per_second,
+        sample_rate_hz=sample_rate,
+        window_seconds=window,
+        drop=None if drop is None else tuple(drop),
+    )
+    list_clips = partial(
+        _rows,
         source,
         window_seconds=settings.window_seconds,
         test_share=test_share,
@@ -92,25 +124,17 @@ def prepare(
         speech=speech_of(transcribe, store, again=restart),
         scenes=store if scenes else None,
     )
-    from vlsa.data.store import prepare as preparing
+    options = {"num_workers": workers, "restart": restart, "add": add or watch, "part": part}
+    make = partial(_prepare, store_path=store, settings=settings, **options)
+    if watch:
+        _watch(list_clips, make, source, store)
+        return
     from vlsa.data.store.summary import PartSummary
 
-    with Bar("preparing clips") as bar:
-        summary = preparing.prepare(
-            rows,
-            store,
-            settings,
-            num_workers=workers,
-            rejections=rejections,
-            restart=restart,
-            add=add,
-            part=part,
-            progress=bar.update,
-        )
+    summary = make(*list_clips())
     print_text(summary)
-    if isinstance(summary, PartSummary):
-        return
-    next_step("pretrain", "--recipe", recipe or "tiny", "--data", store, "--out", "RUN")
+    if not isinstance(summary, PartSummary):
+        next_step("pretrain", "--recipe", recipe or "tiny", "--data", store, "--out", "RUN")
 
 
 def _rows(source: Path, **options: Any) -> "tuple[list[ClipRow], list[Rejection]]":
@@ -124,19 +148,28 @@ def _rows(source: Path, **options: Any) -> "tuple[list[ClipRow], list[Rejection]
         return scan(source, progress=bar.update, **options)
 
 
-def _store_settings(
-    recipe: str | None,
-    short_side_px: int | None,
-    frames_per_second: float | None,
-    sample_rate_hz: int | None,
-    window_seconds: float | None,
-) -> "StoreSettings":
+def _prepare(
+    rows: "Sequence[ClipRow]", rejections: "Sequence[Rejection]", **options: Any
+) -> "PrepareSummary | PartSummary":
+    """`options` are those of prepare."""
+    from vlsa.data.store.prepare import prepare
+
+    with Bar("preparing clips") as bar:
+        return prepare(rows, rejections=rejections, progress=bar.update, **options)
+
+
+def _watch(list_clips: "Callable[[], Listing]", add: "Callable[..., Any]", source: Path, store: Path) -> None:
+    from vlsa.data.store.watch import watch_store
+
+    for summary in watch_store(list_clips, add, source, store):
+        print_text(summary)
+        say(f"watching {source}; Ctrl-C ends it")
+
+
+def _store_settings(recipe: str | None, **asked: Any) -> "StoreSettings":
+    """Those of the recipe, but for what is asked (None = not)."""
     from vlsa.config.recipes import settings_of
     from vlsa.data.store.prepare import store_settings
 
     settings = store_settings(settings_of(recipe or "paper"))
-    asked = {
-        "short_side_px": short_side_px, "frames_per_second": frames_per_second,
-        "sample_rate_hz": sample_rate_hz, "window_seconds": window_seconds,
-    }  # fmt: skip
     return replace(settings, **{name: value for name, value in asked.items() if value is not None})

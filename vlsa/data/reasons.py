@@ -77,9 +77,13 @@ REASONS: dict[str, Reason] = {
         "import only: the annotations have no text for the clip",
         "expected for a few; otherwise add the file that has them",
     ),
+    "no_video": Reason("the clip has no video, and was to be dropped then (`--drop no_video`)", "none needed"),
     "no_sound": Reason(
-        "import only: a file without audio in a data set that is about audio", "get the file with its audio"
+        "the clip has no audio, and was to be dropped then (`--drop no_sound`); at import, a file without audio in a "
+        "data set that is about audio",
+        "none needed; at import, get the file with its audio",
     ),
+    "no_text": Reason("the clip has no text, and was to be dropped then (`--drop no_text`)", "none needed"),
     "malformed": Reason(
         "import only: a row of a table, or an object, without an id, with a time that is none, with too few values",
         "correct the line that is named",

@@ -363,7 +363,7 @@ def test_a_store_keeps_what_its_recipe_needs():
 def test_settings_of_a_store_can_be_named_one_by_one(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr("vlsa.data.ingest.scan.scan", lambda *_, **_options: ([], []))
-    monkeypatch.setattr("vlsa.data.store.prepare.prepare", lambda *arguments, **_: asked.append(arguments[2]))
+    monkeypatch.setattr("vlsa.data.store.prepare.prepare", lambda *_, settings, **_options: asked.append(settings))
     call(f"vlsa prepare footage {tmp_path} --recipe tiny --short-side 96 --frames-per-second 5 --window 4")
     assert (asked[0].short_side_px, asked[0].frames_per_second, asked[0].window_seconds) == (96, 5.0, 4.0)
 

@@ -93,7 +93,7 @@ def read_splits(path: Path) -> ResplitStore:
     or that is named twice, an unknown split.
     """
     not_splits = StoreError(
-        f"{path}: not a splits file (its first line is not that of `vlsa data split`); no clip can be read from it. "
+        f"{path}: not a list of clips, and not a splits file (its first line is not that of `vlsa data split`). "
         "Give a store, or a file made by `vlsa data split STORE --out FILE`."
     )
     try:

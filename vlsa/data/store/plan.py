@@ -29,7 +29,15 @@ from vlsa.data.store import sources
 from vlsa.data.store.holding import PART_LOCKS
 from vlsa.data.store.reader import ClipStore
 from vlsa.data.store.shard_index import read_shard_index
-from vlsa.data.store.shards import StoreSettings, index_path, read_header, shard_path, write_header, writing
+from vlsa.data.store.shards import (
+    StoreSettings,
+    header_settings,
+    index_path,
+    read_header,
+    shard_path,
+    write_header,
+    writing,
+)
 from vlsa.data.store.summary import REPORT_NAME
 
 MADE = ("manifest*.jsonl", sources.NAME)
@@ -95,8 +103,8 @@ def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSetting
     Raises StoreError: made with other settings; clips or files that are gone, or have changed; others without `add`.
     """
     header = read_header(store_path)
-    old, new = header["settings"], settings_json.to_dict(settings)
-    if changed := [f"{name} {old.get(name)} -> {new[name]}" for name in new if old.get(name) != new[name]]:
+    old, new = (settings_json.to_dict(one) for one in (header_settings(header), settings))
+    if changed := [f"{name} {old[name]} -> {new[name]}" for name in new if old[name] != new[name]]:
         raise _refused(store_path, f"made with other settings: {', '.join(changed)}")
     recorded = _recorded(store_path, header, rows, add)
     now = {row.id: row for row in rows}
@@ -119,6 +127,17 @@ def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSetting
         )
     _plan_addition(store_path, len(groups), fresh, Plan(tuple(groups)), settings)
     return Plan((*groups, fresh), num_new=len(fresh))
+
+
+def planned_ids(store_path: Path) -> set[str]:
+    """The ids of the clips that a store holds or has left out, as far as they are written down; none without a store.
+
+    Raises StoreError, ManifestError.
+    """
+    if not (store_path / "store.json").exists() or not _manifest_path(store_path, 0).exists():
+        return set()
+    numbers = range(1 + len(read_header(store_path).get("added", [])))
+    return {row.id for number in numbers for row in _read_manifest(store_path, number)}
 
 
 def commit(store_path: Path, plan: Plan, settings: StoreSettings) -> None:

@@ -6,23 +6,21 @@ a second run of the same command makes only what is missing, and no clip is lost
 """
 
 import contextlib
-import functools
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vlsa.base.errors import ManifestError, MediaError, StoreError
 from vlsa.base.files import Progress, write_json_lines
 from vlsa.config import Config
-from vlsa.data.clip import Clip
 from vlsa.data.engine.workers import Done, Heartbeat, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
 from vlsa.data.ingest.segments import segment_seconds
-from vlsa.data.media import decode
 from vlsa.data.store import given_up, index_layout
+from vlsa.data.store.decoding import Decode, check_dropped, decode_row, probe_once
 from vlsa.data.store.holding import (
     Part,
     check_options,
@@ -39,9 +37,6 @@ from vlsa.data.store.reader import ClipStore
 from vlsa.data.store.shard_index import read_shard_index
 from vlsa.data.store.shards import ShardWriter, StoreSettings, read_header, writing
 from vlsa.data.store.summary import REPORT_NAME, PartSummary, PrepareSummary, summarise
-
-Decode = Callable[[ClipRow, StoreSettings], Clip]
-
 
 SMALL_VIDEO_PX = 112
 """Frames under this side are kept at the size that the model reads; larger ones an eighth larger."""
@@ -73,33 +68,6 @@ class ShardTask:
     decode: Decode
     given_up_name: str
     """The list for more of them."""
-
-
-def decode_row(row: ClipRow, settings: StoreSettings) -> Clip:
-    """Decode one row of a manifest as the settings want it. Raises MediaError."""
-    duration_seconds = row.stop_seconds - row.start_seconds
-    if duration_seconds <= 0:
-        message = f"{row.path}: clip {row.id} stops at {row.stop_seconds:g} s and starts at {row.start_seconds:g} s; "
-        raise MediaError(message + "nothing can be decoded. Fix its times.", reason="zero_length")
-    facts = _facts(row.path)
-    decode.check_extent(facts, row.start_seconds, row.stop_seconds, settings.short_side_px, settings.frames_per_second)
-    return decode.decode(
-        row.path,
-        row.start_seconds,
-        row.stop_seconds,
-        frame_times_seconds=decode.regular_times(duration_seconds, settings.frames_per_second),
-        short_side_px=settings.short_side_px,
-        sample_rate_hz=settings.sample_rate_hz,
-        facts=facts,
-        id=row.id,
-        texts=row.texts,
-    )
-
-
-@functools.lru_cache(maxsize=16)
-def _facts(path: str) -> decode.MediaFacts:
-    """Neighbouring rows come from the same file: it is scanned once."""
-    return decode.probe(path)
 
 
 def prepare(
@@ -188,7 +156,7 @@ class _Run:
 
     def _tasks(self, plan: Plan) -> tuple[list[ShardTask], int]:
         """The shards that are still to be made, and how many rows they and the finished ones have."""
-        _facts.cache_clear()
+        probe_once.cache_clear()
         shards = [
             (number, rows)
             for number, rows in enumerate(plan.shards(self.settings.clips_per_shard))
@@ -237,7 +205,9 @@ def build_shard(task: ShardTask, beat: Heartbeat) -> None:
                 continue
             beat(row.id, patience_seconds(row.path, row.stop_seconds - row.start_seconds))
             try:
+                check_dropped(task.settings.drop, row)
                 clip = task.decode(row, task.settings)
+                check_dropped(task.settings.drop, row, clip)
             except MediaError as error:
                 writer.reject(row.rejected(error.reason, str(error)))
             else:

@@ -27,6 +27,8 @@ from vlsa.data.ingest.manifest import TEXT_KINDS, Rejection
 from vlsa.data.store import codecs
 
 FORMAT, VERSION = "vlsa-clip-store", 1
+DROPPABLE = ("no_video", "no_sound", "no_text")
+"""What a clip may lack to be left out; also the reason that the report gives."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,8 +46,13 @@ class StoreSettings:
     """At most; a small manifest gets smaller shards, so that all workers are busy."""
     window_seconds: float = 6.0
     """Length of the clips cut where there is no text: the paper's 5.94 s of audio, rounded up."""
+    drop: tuple[str, ...] = ()
+    """Leave out clips that lack one of these: some of DROPPABLE."""
 
     def __post_init__(self) -> None:
+        if unknown := [word for word in self.drop if word not in DROPPABLE]:
+            raise ConfigError(f"store.drop={unknown[0]}: clips can be dropped for {', '.join(DROPPABLE)}.")
+        object.__setattr__(self, "drop", tuple(word for word in DROPPABLE if word in self.drop))
         for name in ("short_side_px", "frames_per_second", "sample_rate_hz", "clips_per_shard", "window_seconds"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(
@@ -149,9 +156,15 @@ def index_path(store_path: str | Path, number: int) -> Path:
 
 def write_header(store_path: str | Path, settings: StoreSettings, **facts: Any) -> None:
     """Write STORE/store.json: format, version, settings, and `facts` (num_shards at least)."""
-    header = {"format": FORMAT, "version": VERSION, "settings": settings_json.to_dict(settings), **facts}
+    header = {"format": FORMAT, "version": VERSION, "settings": _as_json(settings), **facts}
     with writing(Path(store_path)):
         write_atomically(Path(store_path) / "store.json", json.dumps(header, indent=1).encode() + b"\n")
+
+
+def _as_json(settings: StoreSettings) -> dict[str, Any]:
+    """Without what earlier versions did not know, where it says nothing: they read the store too."""
+    values = settings_json.to_dict(settings)
+    return values if settings.drop else {name: value for name, value in values.items() if name != "drop"}
 
 
 def read_header(store_path: str | Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from fake_encoder import FakeEncoder, write_numbered_sound
 from nearest import nearest
 
 from vlsa.base.errors import ManifestError
+from vlsa.data.ingest import changes
 from vlsa.retrieve.encode import encoders
 from vlsa.retrieve.index import watch
 from vlsa.retrieve.index.index import Index
@@ -19,7 +20,7 @@ from vlsa.retrieve.index.index import Index
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "QUIET_MS", 50)
+    monkeypatch.setattr(changes, "QUIET_MS", 50)
     folder = tmp_path / "footage"
     folder.mkdir()
     for number in (1, 2, 3):
@@ -82,7 +83,7 @@ def test_what_is_written_into_the_index_is_no_change_by_whatever_names_the_folde
     (folder / ".index").mkdir()
     monkeypatch.chdir(folder)
     for out in (Path(".index"), tmp_path / "link" / ".index", folder / ".index"):
-        is_change = watch.change_filter(out)
+        is_change = changes.change_filter(out)
         for place in (".", folder, tmp_path / "link"):
             assert not is_change(1, f"{place}/.index/index_report.jsonl"), (out, place)
             assert not is_change(1, f"{place}/.index/data-0/files.jsonl"), (out, place)
