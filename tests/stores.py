@@ -73,13 +73,18 @@ def write_clips(
     test: Sequence[str] = (),
     rejections: Sequence[Rejection] = (),
     shards: int = 1,
+    transcribed: Sequence[str] = (),
 ) -> ClipStore:
-    """A store with the clips dealt to some shards in their order; the ids in `test` are that split."""
+    """A store with the clips dealt to some shards in their order; the ids in `test` are that split.
+
+    The texts of the ids in `transcribed` are transcripts.
+    """
     size = -(-len(clips) // shards)
     for number in range(shards):
         with ShardWriter(path, number, SETTINGS) as writer:
             for clip in clips[number * size : (number + 1) * size]:
-                writer.add(clip, "test" if clip.id in test else "train")
+                kind = "transcript" if clip.id in transcribed else "caption"
+                writer.add(clip, "test" if clip.id in test else "train", kind)
             for rejection in rejections if number == 0 else ():
                 writer.reject(rejection)
             writer.commit()

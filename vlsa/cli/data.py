@@ -122,9 +122,9 @@ def _reason_rows(reasons: dict[str, int]) -> Iterator[tuple[str, ...]]:
         yield word, f"{count:,}", reason.meaning, reason.remedy
 
 
-def _counted(counts: dict[str, int]) -> str:
-    """The most frequent ones, with their clips."""
-    shown = [f"{name} ({count:,} clips)" for name, count in list(counts.items())[:MOST_SHOWN]]
+def _counted(counts: dict[str, int], of: str = "clips") -> str:
+    """The most frequent ones, with their number of clips, or of something else."""
+    shown = [f"{name} ({count:,} {of})" for name, count in list(counts.items())[:MOST_SHOWN]]
     more = [f"{len(counts) - MOST_SHOWN:,} others"] if len(counts) > MOST_SHOWN else []
     return ", ".join(shown + more) or "none"
 
@@ -147,6 +147,10 @@ def _fact_rows(found: "Description") -> Iterator[tuple[str, str]]:
     yield "media files", f"{found.num_files:,}"
     yield "frames, px", _counted(found.sizes_px)
     yield "audio", _counted({f"{rate:,} Hz": count for rate, count in found.sample_rates_hz.items()})
+    if num_transcribed := found.splits[-1].num_transcribed:
+        yield "text that is a transcript", f"{num_transcribed:,} clips"
+    if found.languages_heard:
+        yield "language heard", _counted(found.languages_heard, "files")
     parts = f"frames {human_bytes(found.frame_bytes)}, audio {human_bytes(found.sound_bytes)}"
     yield "size", f"{human_bytes(found.stored_bytes)} ({parts}; the rest: texts, index, padding)"
     yield "size of a clip", human_bytes(found.bytes_per_clip)

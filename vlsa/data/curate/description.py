@@ -3,16 +3,20 @@
 Reads the rows of store/reader.py and the report of prepare.py; feeds `vlsa data describe`.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vlsa.base.errors import ManifestError, StoreError
 from vlsa.base.files import read_json_lines
+from vlsa.data.clip import sources_of
 from vlsa.data.ingest.manifest import NOTES, SPLITS, Rejection, parse_rejection
+from vlsa.data.media.transcripts import FOLDER_NAME, kept_transcript
 from vlsa.data.store.reader import ClipStore, StoredClip
 from vlsa.data.store.summary import REPORT_NAME
 
@@ -31,6 +35,8 @@ class SplitCounts:
     num_with_video: int
     num_with_sound: int
     num_with_text: int
+    num_transcribed: int
+    """Of those with text, clips whose text was heard by a model for speech."""
 
     @property
     def num_without(self) -> tuple[int, int, int]:
@@ -70,6 +76,8 @@ class Description:
     """Clips with audio by its rate, the most frequent first."""
     choices: dict[str, int]
     """Clips by each word on what was decided where their file left it open."""
+    languages_heard: dict[str, int]
+    """Files that were transcribed by the language that was heard in them (ISO 639-1: en), the most frequent first."""
     rejected: dict[str, int]
     """Clips and files that were left out, by reason."""
     notes: dict[str, int]
@@ -95,23 +103,58 @@ class Description:
         return asdict(self) | sizes
 
 
+@dataclass
+class _Tally:
+    """What is counted clip by clip, since a clip of a store is made anew each time it is asked for."""
+
+    splits: dict[str, Counter[str]]
+    """For each split the number of clips, of those with a modality, and seconds."""
+    lengths_seconds: array = field(default_factory=lambda: array("d"))
+    frames: array = field(default_factory=lambda: array("q"))
+    sizes_px: Counter[str] = field(default_factory=Counter)
+    sample_rates_hz: Counter[int] = field(default_factory=Counter)
+    choices: Counter[str] = field(default_factory=Counter)
+    frame_bytes: int = 0
+    sound_bytes: int = 0
+
+    def add(self, clip: StoredClip) -> None:
+        """Count a clip."""
+        has = {"video": clip.has_video, "sound": clip.has_sound, "text": bool(clip.texts)}
+        has["transcript"] = has["text"] and clip.text_kind == "transcript"
+        self.splits[clip.split].update(clips=1, seconds=clip.duration_seconds, **has)
+        self.lengths_seconds.append(clip.duration_seconds)
+        self.choices.update(clip.choices)
+        if clip.has_video:
+            self.frames.append(len(clip.frame_seconds))
+            self.sizes_px[f"{clip.size_px[1]} x {clip.size_px[0]}"] += 1
+            self.frame_bytes += int(clip.frame_spans[:, 1].sum())
+        if clip.has_sound:
+            self.sample_rates_hz[clip.sample_rate_hz] += 1
+        if clip.sound_span:
+            self.sound_bytes += clip.sound_span[1]
+
+
 def describe(store: ClipStore) -> Description:
     """Count what a store holds. Raises StoreError if its report is damaged."""
-    rows = store.rows()
-    report = read_report(store)
+    tally = _Tally({split: Counter() for split in SPLITS})
+    rows, report = store.rows(), read_report(store)
+    for clip in rows:
+        tally.add(clip)
+    splits = {split: counts for split, counts in tally.splits.items() if counts["clips"]}
     return Description(
         store=str(store.path),
-        splits=_splits(rows),
-        length_seconds=Spread.of([row.duration_seconds for row in rows]),
-        frames_per_clip=Spread.of([len(row.frame_seconds) for row in rows if row.has_video]),
-        num_files=len({row.source for row in rows}),
-        sizes_px=_ordered(f"{row.size_px[1]} x {row.size_px[0]}" for row in rows if row.has_video),
-        sample_rates_hz=_ordered(row.sample_rate_hz for row in rows if row.has_sound),
-        choices=_ordered(word for row in rows for word in row.choices),
+        splits=tuple(_counts(*named) for named in (*splits.items(), (ALL, sum(splits.values(), Counter())))),
+        length_seconds=Spread.of(tally.lengths_seconds),
+        frames_per_clip=Spread.of(tally.frames),
+        num_files=len(set(sources_of(rows))),
+        sizes_px=dict(tally.sizes_px.most_common()),
+        sample_rates_hz=dict(tally.sample_rates_hz.most_common()),
+        choices=dict(tally.choices.most_common()),
+        languages_heard=_languages_heard(store.path),
         rejected=_ordered(line.reason for line in report if line.reason not in NOTES),
         notes=_ordered(line.reason for line in report if line.reason in NOTES),
-        frame_bytes=sum(int(row.frame_spans[:, 1].sum()) for row in rows),
-        sound_bytes=sum(row.sound_span[1] for row in rows if row.sound_span),
+        frame_bytes=tally.frame_bytes,
+        sound_bytes=tally.sound_bytes,
         stored_bytes=sum(path.stat().st_size for path in store.path.rglob("*") if path.is_file()),
     )
 
@@ -129,23 +172,22 @@ def read_report(store: ClipStore) -> list[Rejection]:
         ) from error
 
 
-def _splits(rows: Sequence[StoredClip]) -> tuple[SplitCounts, ...]:
-    by_split: dict[str, list[StoredClip]] = {split: [] for split in SPLITS}
-    for row in rows:
-        by_split[row.split].append(row)
-    found = [_counts(split, part) for split, part in by_split.items() if part]
-    return (*found, _counts(ALL, rows))
-
-
-def _counts(split: str, rows: Sequence[StoredClip]) -> SplitCounts:
+def _counts(split: str, counts: Counter[str]) -> SplitCounts:
     return SplitCounts(
         split=split,
-        num_clips=len(rows),
-        hours=sum(row.duration_seconds for row in rows) / 3600,
-        num_with_video=sum(row.has_video for row in rows),
-        num_with_sound=sum(row.has_sound for row in rows),
-        num_with_text=sum(bool(row.texts) for row in rows),
+        num_clips=counts["clips"],
+        hours=counts["seconds"] / 3600,
+        num_with_video=counts["video"],
+        num_with_sound=counts["sound"],
+        num_with_text=counts["text"],
+        num_transcribed=counts["transcript"],
     )
+
+
+def _languages_heard(store_path: Path) -> dict[str, int]:
+    """Files of each language that a model for speech heard in them; those in which it heard no word do not count."""
+    kept = (kept_transcript(path) for path in sorted(store_path.glob(f"{FOLDER_NAME}/*.json")))
+    return _ordered(one.language for one in kept if one is not None and one.words and one.language)
 
 
 def _ordered(values: Iterable[Any]) -> dict[Any, int]:

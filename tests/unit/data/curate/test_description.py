@@ -7,6 +7,7 @@ from stores import scene, write_clips
 
 from vlsa.data.curate.description import describe, human_bytes
 from vlsa.data.ingest.manifest import Rejection
+from vlsa.data.media.transcripts import FOLDER_NAME, Transcript, Word, keep_transcript
 
 LEFT_OUT = Rejection("old", "old.mp4", None, None, "truncated", "old.mp4: cut short. Copy it again.")
 REMARK = Rejection("cat", "cat.mp4", None, None, "cues", "cat.srt: 2 cues cannot be read.")
@@ -37,6 +38,23 @@ def test_clips_are_counted_by_split_and_by_what_they_lack(tmp_path):
         {"truncated": 1},
         {"cues": 1},
     )
+
+
+def test_transcripts_and_the_languages_heard_are_counted(tmp_path):
+    store = made(tmp_path)
+    folder = store.path / FOLDER_NAME
+    folder.mkdir()
+    hello = (Word(0.0, 0.5, " hello", 0.9),)
+    for number, (words, language) in enumerate([(hello, "en"), (hello, "de"), (hello, "en"), ((), "fr")]):
+        keep_transcript(folder / f"{number}.json", Transcript(words, language, 0.9))
+    (folder / "damaged.json").write_text("{")
+    assert describe(store).languages_heard == {"en": 2, "de": 1}
+    shown = call(f"vlsa data describe {store.path}").stdout
+    assert "en (2 files), de (1 files)" in shown and "transcript" not in shown
+
+    heard = write_clips(tmp_path / "heard", [scene("a", 1), scene("b", 2)], transcribed=["b"])
+    assert [(one.num_with_text, one.num_transcribed) for one in describe(heard).splits][-1] == (2, 1)
+    assert "1 clips" in call(f"vlsa data describe {heard.path}").stdout
 
 
 def test_bytes_are_those_of_the_files(tmp_path):
