@@ -123,6 +123,7 @@ def prepare(
         allow_outside=allow_outside,
         speech=speech_of(transcribe, store, again=restart),
         scenes=store if scenes else None,
+        begin_share=(part.number - 1) / part.of if part else 0.0,
     )
     options = {"num_workers": workers, "restart": restart, "add": add or watch, "part": part}
     make = partial(_prepare, store_path=store, settings=settings, **options)

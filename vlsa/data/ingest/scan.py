@@ -82,6 +82,7 @@ def scan(
     num_workers: int | None = None,
     speech: Speech | None = None,
     scenes: Path | None = None,
+    begin_share: float = 0.0,
     progress: Progress | None = None,
 ) -> tuple[list[ClipRow], list[Rejection]]:
     """Rows for every media file under a folder, and what had to be left out, in the order of file names and times.
@@ -89,9 +90,11 @@ def scan(
     `allow_outside`: a caption table may name files outside of the folder. `num_workers` processes scan the files (None
     = one per core; 0 = this process, where a crash of a decoder is the end). `speech` transcribes files without text,
     one after the other; their clips are the same as without it. `scenes` is where cuts are kept that are looked for:
-    then no clip without a caption goes across one. Raises ManifestError when there is nothing
-    to list, CaptionError when captions.csv is malformed, ConfigError for a window shorter than the shortest clip, or a
-    test share that is not between 0 and 1.
+    then no clip without a caption goes across one. `begin_share` of the files come last: what processes that scan the
+    same folder at once hear and see, and keep, is then seldom the same. The result does not depend on it.
+
+    Raises ManifestError when there is nothing to list, CaptionError when captions.csv is malformed, ConfigError for a
+    window shorter than the shortest clip, or a test share that is not between 0 and 1.
     """
     _check_numbers(window_seconds, shortest_seconds, test_share)
     folder = Path(folder)
@@ -111,9 +114,11 @@ def scan(
         for name in sorted({*listed.names, *table})
     ]
     num_workers = os.cpu_count() or 1 if num_workers is None else num_workers
-    scanned = scan_files(tasks, num_workers, progress)
+    first = int(begin_share * len(tasks))
+    turn = [*tasks[first:], *tasks[:first]]
+    scanned = scan_files(turn, num_workers, progress)
     if speech is not None:
-        scanned |= _transcribed(tasks, scanned, speech, num_workers, progress)
+        scanned |= _transcribed(turn, scanned, speech, num_workers, progress)
     cuts: dict[str, list[Cut]] = {}
     for task in tasks:
         found = scanned[task.name]

@@ -91,6 +91,29 @@ def test_where_transcripts_cannot_be_kept_it_says_so(tmp_path, beeps):
         hear(beeps, tmp_path / "kept", path)
 
 
+def test_parts_of_a_run_begin_with_different_files_and_find_the_same(tmp_path, beeps):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(4):
+        write_beeps(folder / f"{number}.wav", 2.0 + number / 100, [(0.5, (ONE, TWO, THREE, ONE)[number])])
+    found, orders = [], []
+    for begin_share in (0.0, 0.5):
+        heard: list[str] = []
+        speech = Speech(beeps, tmp_path / f"kept-{begin_share}")
+        found.append(
+            scan(
+                folder,
+                num_workers=0,
+                speech=speech,
+                begin_share=begin_share,
+                progress=lambda done, num, label, heard=heard: heard.append(label),
+            )
+        )
+        orders.append(list(dict.fromkeys(label[-5:] for label in heard if "heard" in label)))
+    assert found[0] == found[1] and len(found[0][0]) == 4
+    assert orders == [["0.wav", "1.wav", "2.wav", "3.wav"], ["2.wav", "3.wav", "0.wav", "1.wav"]]
+
+
 @pytest.fixture
 def footage(tmp_path: Path) -> Path:
     """Three seconds with beeps at 0.4, 1.6 and 2.4 s, with and without text of their own; and a silent film."""
