@@ -49,14 +49,24 @@ class Check:
         return asdict(self)
 
 
+OPTIONAL = (
+    ("tensorboard", "shows curves during training", "curves"),
+    ("matplotlib", "draws training curves and figures", "curves"),
+    ("fastapi", "serves the page", "serve"),
+    ("watchfiles", "follows folders (`--watch`)", "watch"),
+    ("faster_whisper", "hears speech (`--transcribe`)", "speech"),
+    ("transformers", "runs public encoders", "public"),
+    ("onnxruntime", "runs exported models", "export"),
+)
+"""Libraries that the main path does not need: name, use, and the extra that brings each."""
+
+
 def examine(folder: Path | None = None) -> list[Check]:
     """Run all checks; `folder` is where data would be written (None: the current one)."""
     folder = folder or Path.cwd()
     checks = [check_python(), check_torch(), check_core(), check_media()]
     checks += [check_library("pysubs2", "reads subtitles", "media"), *check_search()]
-    checks += [check_library("tensorboard", "shows curves during training", "curves", needed=False)]
-    checks += [check_library("matplotlib", "draws training curves and figures", "curves", needed=False)]
-    checks += [check_library("onnxruntime", "runs exported models", "export", needed=False)]
+    checks += [check_library(*library, needed=False) for library in OPTIONAL]
     version = attrgetter("__version__")
     checks += [check_library("sklearn", "lays out the pair maps of `show`", "figures", needed=False, describe=version)]
     return [*checks, check_gpu(), check_memory(), check_disk(folder), check_writing(Path(tempfile.gettempdir()))]

@@ -332,12 +332,14 @@ def guarded(tmp_path_factory):
 def test_the_token_opens_the_page_and_keeps_it_open_and_another_does_not(browser, guarded):
     with clean_page(browser, guarded) as page:
         page.goto("/?view=state")
-        expect(page).to_have_url(f"{guarded}/login")
+        expect(page).to_have_url(f"{guarded}/login?view=state")
         page.get_by_label("Token").fill("correct-horse-battery-stapler")
         page.keyboard.press("Enter")
         expect(page.get_by_role("alert")).to_contain_text("not the token of this server")
         page.get_by_label("Token").fill(TOKEN)
         page.get_by_role("button", name="Sign in").click()
+        expect(page).to_have_url(re.compile(r"/\?view=state#?$"))  # what was asked for
+        page.goto("/")
         expect(page.locator(".front .shelf li").first).to_be_visible()
         page.reload()
         expect(page.locator(".front .shelf li").first).to_be_visible()

@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 from fake_encoder import FakeEncoder, write_numbered_sound
+from followed_folder import follow
+from heard import Beeps, write_beeps
 from PIL import Image
 from serving import ask, browser
 
@@ -169,3 +171,20 @@ def test_two_indexes_of_one_name_have_two_names(archive, tmp_path):
         assert names == ["index", "index-2"]
         body = {"index": "index-2", "question": {"parts": [{"text": "number 3"}], "k": 1}}
         assert client.post("/api/search", json=body).json()["moments"][0]["id"].startswith("index-2:")
+
+
+def test_words_that_a_model_has_heard_are_told_from_written_ones(tmp_path):
+    footage = tmp_path / "footage"
+    footage.mkdir()
+    write_beeps(footage / "spoken-1.wav", 3.0, [(0.4, 1000), (1.6, 2000)])
+    write_numbered_sound(footage / "sound-2.wav", 2, seconds=3.0)
+    (footage / "sound-2.srt").write_text("1\n00:00:00,000 --> 00:00:01,500\nthe number 2\n")
+    follow(footage, tmp_path / "index", transcribe=Beeps(tmp_path / "log"))
+    with browser(tmp_path / "index") as client:
+        found = ask(client, {"text": "number 2"}, k=10)["moments"]
+        sources = {one["name"]: one["text_from"] for one in found if one["texts"]}
+        assert sources == {"spoken-1.wav": "transcript", "sound-2.wav": "sidecar"}
+        for one in found:
+            opened = client.get(f"/api/moments/{one['id']}").json()
+            assert opened["file"]["text_from"] == sources[one["name"]]
+            assert opened["moment"]["text_from"] == (sources[one["name"]] if opened["moment"]["texts"] else None)

@@ -111,12 +111,27 @@ def test_the_login_page_sets_a_cookie_that_is_enough_and_does_not_hold_the_token
     assert wrong.headers["location"] == "/login#wrong" and "set-cookie" not in wrong.headers
     right = guarded.post("/login", data={"token": TOKEN})
     cookie = right.headers["set-cookie"]
-    assert right.headers["location"] == "/" and "HttpOnly" in cookie and "SameSite=strict" in cookie
+    assert right.headers["location"] == "/#" and "HttpOnly" in cookie and "SameSite=strict" in cookie
     assert TOKEN not in cookie
     assert guarded.get("/api/indexes").status_code == 200  # the client keeps the cookie
     guarded.cookies.clear()
     forged = {"Cookie": f"{cookie_name(ServeSettings(indexes=(Path('x'),)))}={cookie_value('another' * 3)}"}
     assert guarded.get("/api/indexes", headers=forged).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "query", ["q=a+dog%20barks&p=like~1~x%7Ey&f=folder~a", "//evil.example", "view=%0d%0aSet-Cookie:a"]
+)
+def test_what_was_asked_for_is_kept_through_the_login_and_leads_nowhere_else(guarded, monkeypatch, query):
+    monkeypatch.setattr("vlsa.serve.routes.login.WRONG_SECONDS", 0.0)
+    guarded.cookies.clear()
+    assert guarded.get(f"/?{query}").headers["location"] == f"/login?{query}"
+    wrong = guarded.post(f"/login?{query}", data={"token": "wrong"})
+    assert wrong.headers["location"] == f"/login?{query}#wrong"
+    right = guarded.post(f"/login?{query}", data={"token": TOKEN})
+    assert right.headers["location"] == f"/?{query}#" and right.headers.get_list("set-cookie")[0].startswith("vlsa")
+    assert len(right.headers.get_list("set-cookie")) == 1
+    guarded.cookies.clear()
 
 
 @pytest.mark.parametrize(("host", "status"), [("10.0.0.7:8765", 200), ("archive.example", 200), ("evil.example", 421)])

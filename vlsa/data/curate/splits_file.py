@@ -11,24 +11,51 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
 
 from vlsa.base.errors import StoreError
 from vlsa.base.files import read_json_lines, write_json_lines
 from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import SPLITS, Rejection
+from vlsa.data.store.clip_rows import ClipRows
 from vlsa.data.store.reader import ClipStore, StoredClip
 from vlsa.data.store.shards import StoreSettings
 
 FORMAT, VERSION = "vlsa-splits", 1
+LEFT_OUT = -1
+
+
+class ResplitRows(Sequence[StoredClip]):
+    """Clips of a store, each made with its split when it is asked for: nothing but numbers goes to another process."""
+
+    def __init__(self, rows: ClipRows, numbers: np.ndarray, codes: np.ndarray) -> None:
+        self._rows, self._numbers, self._codes = rows, numbers, codes
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __repr__(self) -> str:
+        return f"ResplitRows({len(self)} clips)"
+
+    @overload
+    def __getitem__(self, item: int) -> StoredClip: ...
+    @overload
+    def __getitem__(self, item: slice) -> "ResplitRows": ...
+    def __getitem__(self, item: int | slice) -> "StoredClip | ResplitRows":
+        if isinstance(item, slice):
+            return ResplitRows(self._rows, self._numbers[item], self._codes)
+        number = int(self._numbers[item])
+        return replace(self._rows[number], split=SPLITS[self._codes[number]])
 
 
 class ResplitStore:
     """A store whose clips have the splits of a file. It has what `ClipStore` has for readers."""
 
-    def __init__(self, store: ClipStore, splits: dict[str, str], path: Path) -> None:
+    def __init__(self, store: ClipStore, codes: np.ndarray, path: Path) -> None:
         self.store, self.splits_path = store, path
-        self._splits = splits
+        self._codes = codes  # int8, one for each clip of the store: its split, by its place in SPLITS, or LEFT_OUT
 
     @property
     def path(self) -> Path:
@@ -46,14 +73,14 @@ class ResplitStore:
         return self.store.rejections
 
     def __len__(self) -> int:
-        return len(self._splits)
+        return int((self._codes != LEFT_OUT).sum())
 
-    def rows(self, split: str | None = None) -> list[StoredClip]:
+    def rows(self, split: str | None = None) -> ResplitRows:
         """The clips of a split (None = all), in the order of the store. Raises StoreError for an unknown split."""
         if split not in (None, *SPLITS):
             raise StoreError(f"{self.splits_path}: no split named {split!r}. Known: {', '.join(SPLITS)}.")
-        found = ((clip, self._splits.get(clip.id)) for clip in self.store.rows())
-        return [replace(clip, split=own) for clip, own in found if own is not None and split in (None, own)]
+        chosen = self._codes != LEFT_OUT if split is None else self._codes == SPLITS.index(split)
+        return ResplitRows(self.store.rows(), np.flatnonzero(chosen), self._codes)
 
     def texts(self, split: str | None = None) -> Iterable[str]:
         """Every text of a split, clip by clip."""
@@ -107,17 +134,20 @@ def read_splits(path: Path) -> ResplitStore:
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise not_splits from error
     store = ClipStore.open(os.path.normpath(store_path))
-    _check(path, splits, store)
-    return ResplitStore(store, dict(splits), path)
+    return ResplitStore(store, _codes(path, splits, store), path)
 
 
-def _check(path: Path, splits: list[tuple[Any, Any]], store: ClipStore) -> None:
-    known = {clip.id for clip in store.rows()}
-    for number, (name, split) in enumerate(splits, 2):
-        if split not in SPLITS or not isinstance(name, str) or name not in known:
+def _codes(path: Path, splits: list[tuple[Any, Any]], store: ClipStore) -> np.ndarray:
+    """The place of each clip's split in SPLITS, int8, in the order of the store; LEFT_OUT where no line names it."""
+    numbers = {clip.id: number for number, clip in enumerate(store.rows())}
+    codes = np.full(len(numbers), LEFT_OUT, np.int8)
+    for line, (name, split) in enumerate(splits, 2):
+        if split not in SPLITS or not isinstance(name, str) or name not in numbers:
             raise StoreError(
-                f"{path}:{number}: {name!r:.80} in {split!r:.20}: no clip of {store.path}, or no split; scores would "
+                f"{path}:{line}: {name!r:.80} in {split!r:.20}: no clip of {store.path}, or no split; scores would "
                 f"be of other clips. Splits are {', '.join(SPLITS)}; make the file again if the store changed."
             )
-    if len(dict(splits)) < len(splits):
-        raise StoreError(f"{path}: names a clip twice; one of its splits would be hidden. Name each once.")
+        if codes[numbers[name]] != LEFT_OUT:
+            raise StoreError(f"{path}: names a clip twice; one of its splits would be hidden. Name each once.")
+        codes[numbers[name]] = SPLITS.index(split)
+    return codes

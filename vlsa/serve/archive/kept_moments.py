@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.retrieve.search.moments import Moment
-from vlsa.retrieve.search.searched import Searched
 from vlsa.serve.archive.catalogue import Catalogue
 from vlsa.serve.archive.collections import Place
 from vlsa.serve.archive.ids import MomentId
 from vlsa.serve.archive.open_index import OpenIndex
+from vlsa.serve.archive.plain_moment import plain_moment
 from vlsa.serve.http.problems import UnknownIdError
 
 
@@ -58,23 +58,12 @@ def kept_moments(catalogue: Catalogue, places: Sequence[Place]) -> list[KeptMome
     found = [find_place(catalogue, place) for place in places]
     indexes = {index.name: index for index, _ in filter(None, found)}
     searched = {name: index.reading(lambda tables: tables.searched) for name, index in indexes.items()}
-    return [
-        None if one is None else KeptMoment(*one, _moment(searched[one[0].name], one[1].path, place, rank))
-        for rank, (place, one) in enumerate(zip(places, found, strict=True), 1)
-    ]
-
-
-def _moment(searched: Searched, path: str, place: Place, rank: int) -> Moment:
-    start, stop = place.start_ms / 1000, place.stop_ms / 1000
-    times = {"start_seconds": start, "stop_seconds": stop, "best_start_seconds": start, "best_stop_seconds": stop}
-    return Moment(rank=rank, path=path, score=0.0, stand_out=0.0, texts=texts_at(searched, path, start, stop), **times)
-
-
-def texts_at(searched: Searched, path: str, start_seconds: float, stop_seconds: float) -> tuple[str, ...]:
-    """What is said or written during a stretch of a file, each text once, by time."""
-    if path not in searched.numbers:
-        return ()
-    places = searched.text_places
-    rows = places.of_file(searched.numbers[path])
-    shown = rows[(places.start_seconds[rows] < stop_seconds) & (places.stop_seconds[rows] > start_seconds)]
-    return tuple(dict.fromkeys(searched.texts[row] for row in shown))
+    kept: list[KeptMoment | None] = []
+    for rank, (place, one) in enumerate(zip(places, found, strict=True), 1):
+        if one is None:
+            kept.append(None)
+            continue
+        index, file = one
+        times = (place.start_ms / 1000, place.stop_ms / 1000)
+        kept.append(KeptMoment(index, file, plain_moment(searched[index.name], file.path, *times, rank)))
+    return kept

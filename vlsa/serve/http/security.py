@@ -98,7 +98,7 @@ class Guard:
         if self._settings.token is None or _is_open(scope["path"]) or self._has_token(headers):
             return None
         if scope["method"] == "GET" and scope["path"] == "/":
-            return RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+            return RedirectResponse(with_query("/login", scope), HTTPStatus.SEE_OTHER)
         detail = "no token, or another one; nothing was answered. Send `Authorization: Bearer TOKEN`, or open /login."
         return problem(HTTPStatus.UNAUTHORIZED, detail, **{"WWW-Authenticate": "Bearer"})
 
@@ -116,6 +116,12 @@ class Guard:
         assert self._settings.token is not None
         value = _cookie(headers.get("cookie", ""), cookie_name(self._settings))
         return hmac.compare_digest(value.encode(errors="replace"), cookie_value(self._settings.token).encode())
+
+
+def with_query(path: str, scope: Scope) -> str:
+    """A path of this server with the query of a request: what the page is asked for is kept through the login."""
+    query = scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 def too_large(most_bytes: int) -> Response:

@@ -1,4 +1,7 @@
-"""The login page of a server with a token: GET and POST /login. It sets a cookie that stands for the token."""
+"""The login page of a server with a token: GET and POST /login. It sets a cookie that stands for the token.
+
+Its query is that of the page that was asked for, so that links and bookmarks work for whoever has to sign in first.
+"""
 
 import asyncio
 from http import HTTPStatus
@@ -6,7 +9,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from vlsa.serve.http.security import cookie_name, cookie_value, is_token
+from vlsa.serve.http.security import cookie_name, cookie_value, is_token, with_query
 from vlsa.serve.routes.page import STATIC
 from vlsa.serve.routes.services import Served
 
@@ -19,23 +22,24 @@ HEADERS = {"Referrer-Policy": "same-origin", "Cache-Control": "no-store"}
 
 
 @router.get("/login")
-def login_page(served: Served) -> Response:
+def login_page(request: Request, served: Served) -> Response:
     """The form; where no token is needed, the page itself."""
     if served.settings.token is None:
-        return RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(with_query("/", request.scope), HTTPStatus.SEE_OTHER)
     return FileResponse(STATIC / "login.html", headers=HEADERS, media_type="text/html; charset=utf-8")
 
 
 @router.post("/login")
 async def login(request: Request, served: Served) -> Response:
-    """Set the cookie, if the token is right."""
+    """Set the cookie, if the token is right, and go on to what was asked for before."""
     settings = served.settings
     async with request.form(max_files=0, max_fields=4) as form:
         given = form.get("token")
     if settings.token is None or not isinstance(given, str) or not is_token(given.strip(), settings):
         await asyncio.sleep(WRONG_SECONDS)
-        return RedirectResponse("/login#wrong", HTTPStatus.SEE_OTHER, headers=HEADERS)
-    response = RedirectResponse("/", HTTPStatus.SEE_OTHER, headers=HEADERS)
+        return RedirectResponse(with_query("/login", request.scope) + "#wrong", HTTPStatus.SEE_OTHER, headers=HEADERS)
+    asked = with_query("/", request.scope) + "#"  # without it browsers would keep #wrong
+    response = RedirectResponse(asked, HTTPStatus.SEE_OTHER, headers=HEADERS)
     response.set_cookie(
         cookie_name(settings),
         cookie_value(settings.token),

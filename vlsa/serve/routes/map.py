@@ -11,9 +11,9 @@ from vlsa.base.errors import VlsaError
 from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.tables import SearchTables
 from vlsa.serve.archive.describe import describe_moment, shown_path
-from vlsa.serve.archive.kept_moments import texts_at
 from vlsa.serve.archive.map_job import map_key
 from vlsa.serve.archive.open_index import OpenIndex
+from vlsa.serve.archive.plain_moment import plain_moment
 from vlsa.serve.http.problems import UnknownIdError
 from vlsa.serve.routes.services import Served
 
@@ -117,9 +117,6 @@ def _moments(index: OpenIndex, tables: SearchTables, numbers: list[int], state: 
         raise UnknownIdError(f"map: no window {max(numbers)}; the index has {len(places)}. Reload.")
     found = []
     for rank, number in enumerate(numbers, 1):
-        path, start = paths[int(places.file[number])], float(places.start_seconds[number])
-        stop = float(places.stop_seconds[number])
-        times = {"start_seconds": start, "stop_seconds": stop, "best_start_seconds": start, "best_stop_seconds": stop}
-        texts = texts_at(tables.searched, path, start, stop)
-        found.append(Moment(rank=rank, path=path, score=0.0, stand_out=0.0, texts=texts, **times))
+        path, times = paths[int(places.file[number])], (places.start_seconds[number], places.stop_seconds[number])
+        found.append(plain_moment(tables.searched, path, *map(float, times), rank))
     return found

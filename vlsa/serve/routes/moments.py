@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter
 
-from vlsa.retrieve.search.moments import TOUCHING_SECONDS, Moment
+from vlsa.retrieve.search.moments import TOUCHING_SECONDS
 from vlsa.retrieve.search.tables import SearchTables
 from vlsa.serve.archive.describe import describe_file, describe_moment
 from vlsa.serve.archive.ids import MomentId
 from vlsa.serve.archive.open_index import OpenIndex
+from vlsa.serve.archive.plain_moment import plain_moment
 from vlsa.serve.http.problems import UnknownIdError
 from vlsa.serve.routes.services import Served
 
@@ -44,7 +45,9 @@ def _around(index: OpenIndex, tables: SearchTables, asked: MomentId, path: str) 
     before, after = neighbours(windows, asked.start_seconds, asked.stop_seconds)
 
     def described(times: tuple[float, float] | None) -> dict[str, Any] | None:
-        return None if times is None else describe_moment(index, _moment(path, *times, spoken), index.files().by_path)
+        if times is None:
+            return None
+        return describe_moment(index, plain_moment(searched, path, *times), index.files().by_path)
 
     return {
         "moment": described((asked.start_seconds, asked.stop_seconds)),
@@ -63,13 +66,3 @@ def neighbours(
     before = before or [one for one in windows if one[0] < start_seconds - TOUCHING_SECONDS]
     after = after or [one for one in windows if one[1] > stop_seconds + TOUCHING_SECONDS]
     return max(before, default=None), min(after, default=None)
-
-
-def _moment(path: str, start_seconds: float, stop_seconds: float, spoken: list[dict[str, Any]]) -> Moment:
-    """A stretch as a moment that answers no question."""
-    texts = [
-        text["text"] for text in spoken if text["start_seconds"] < stop_seconds and text["stop_seconds"] > start_seconds
-    ]
-    times = {"start_seconds": start_seconds, "stop_seconds": stop_seconds}
-    best = {"best_start_seconds": start_seconds, "best_stop_seconds": stop_seconds}
-    return Moment(rank=0, path=path, score=0.0, stand_out=0.0, texts=tuple(dict.fromkeys(texts)), **times, **best)

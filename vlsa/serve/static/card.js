@@ -26,9 +26,13 @@ export function card(moment, { index, numWindows = null, num = 0 } = {}) {
         el("strong", { title: moment.path }, moment.name), el("small", { title: moment.folder }, moment.folder)),
       saveMenu(moment)),
     numWindows ? found(moment, numWindows) : null,
-    moment.texts?.length ? el("p", { class: "said", title: moment.texts.join(" · ") }, moment.texts.join(" · ")) : null,
+    moment.texts?.length ? el("p", { class: "said", title: moment.texts.join(" · ") }, heard(moment.text_from), moment.texts.join(" · ")) : null,
     moment.num_folded ? el("small", { class: "folded" }, `and ${moment.num_folded} near-duplicates`) : null);
 }
+
+/** A mark on words that no person has written. */
+export const heard = from => from === "transcript"
+  ? el("em", { class: "heard", title: "Heard by a model for speech: words may be wrong" }, "heard") : null;
 
 /** What a moment shows, or of sound alone its waveform. */
 export function picture(moment, num = 99) {

@@ -67,7 +67,7 @@ async function draw(view, { moment, file, texts, neighbours }, signal) {
   const duration_seconds = file.duration_seconds || moment.stop_seconds;
   const hits = view.app.found.filter(one => one.media_id === moment.media_id && one.id !== moment.id);
   replace(under, strip({ moment, hits, duration: duration_seconds, hasAudio: moment.has_audio, player, signal }));
-  replace(words, transcript(texts ?? [], moment, player, signal));
+  replace(words, transcript(texts ?? [], moment, file, player, signal));
   return player.element.play().catch(() => {});
 }
 
