@@ -107,4 +107,4 @@ def _wrapped(label: str, num_letters: int) -> str:
     """A label wrapped at this many letters."""
     import textwrap
 
-    return textwrap.fill(label, num_letters)
+    return textwrap.fill(label, num_letters, break_long_words=False)
