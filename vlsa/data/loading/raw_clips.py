@@ -5,8 +5,7 @@ manifest.py, and decode.py, in the reading processes of the training. Opened by 
 Axes: F frames, H W pixels, S samples of audio.
 """
 
-import hashlib
-import os
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ from vlsa.data.media import decode
 from vlsa.data.media.container import HOLE_SECONDS
 from vlsa.data.media.probe import MediaFacts
 from vlsa.data.store.shards import StoreSettings
+from vlsa.data.store.sources import state_of
 
 SETTINGS = StoreSettings()
 """Frames and samples to choose from: those that `vlsa prepare` keeps for the paper's model."""
@@ -89,10 +89,14 @@ class RawRow:
 
     @cached_property
     def content_digest(self) -> str:
-        """What its frames and audio depend on: times, and name, size and time of the file."""
-        state = os.stat(self.source)
-        facts = (os.path.basename(self.source), state.st_size, state.st_mtime_ns, self.start_seconds, self.stop_seconds)
-        return hashlib.sha256(repr(facts).encode(errors="surrogateescape")).hexdigest()[:16]
+        """What its frames and audio depend on: times, and the size and the ends of the file."""
+        return f"{_file_state(self.source)} {self.start_seconds!r} {self.stop_seconds!r}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _file_state(path: str) -> str:
+    state = state_of(path)
+    return f"{state['num_bytes']} {state['ends']}"
 
 
 class RawClips:

@@ -26,7 +26,7 @@ def remember(store_path: Path, rows: Sequence[ClipRow]) -> None:
     """Write down the files of these rows, in addition to those that are known. Raises OSError."""
     known, firsts = _read(store_path), list(_first_rows(rows))
     with ThreadPoolExecutor(READERS) as readers:
-        states = readers.map(_state, (row.path for row in firsts))
+        states = readers.map(state_of, (row.path for row in firsts))
         now = {row.id: {"id": row.id, "path": row.path, **state} for row, state in zip(firsts, states, strict=True)}
     write_json_lines(store_path / NAME, (known | now).values())
 
@@ -72,10 +72,10 @@ def _has_changed(known: dict[str, Any], path: str) -> bool:
     facts = os.stat(path)
     if facts.st_size != known["num_bytes"]:
         return True
-    return facts.st_mtime_ns != known.get("changed_ns") and _state(path)["ends"] != known.get("ends")
+    return facts.st_mtime_ns != known.get("changed_ns") and state_of(path)["ends"] != known.get("ends")
 
 
-def _state(path: str) -> dict[str, Any]:
+def state_of(path: str) -> dict[str, Any]:
     """Size, time, and a digest of the first and the last bytes; None for what is no file that can be read."""
     try:
         facts = os.stat(path)
