@@ -67,7 +67,11 @@ def test_questions_are_vectors_moved_within_their_own_spaces(index):
 
 def test_the_command_passes_and_fails_by_its_exit_code(index, large, monkeypatch):
     done = call(f"vlsa index --self-test {index.path} --questions 10")
-    assert done.exit_code == 0 and "is searched by candidates" in done.stdout and "recall@10" in done.stdout
+    assert (
+        done.exit_code == 0
+        and "is searched by candidates" in " ".join(done.stdout.split())
+        and "recall@10" in done.stdout
+    )
     monkeypatch.setattr(rough, "DIRECTIONS", 1)  # a sketch that says nothing
     for name in ("CANDIDATES", "GROWN"):
         monkeypatch.setattr(candidates, name, 12)
