@@ -174,6 +174,22 @@ class Dataset(Protocol):
     def texts(self, split: str | None = None) -> Iterator[str]: ...
 
 
+class ListedDataset:
+    """A source whose rows are a list; each row names its split."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._rows = rows
+
+    def rows(self, split: str | None = None) -> list[Any]:
+        """The clips of a split, or all."""
+        return [row for row in self._rows if split in (None, row.split)]
+
+    def texts(self, split: str | None = None) -> Iterator[str]:
+        """Every text of a split, clip by clip."""
+        for row in self.rows(split):
+            yield from row.texts
+
+
 class WrappedDataset:
     """A source that has the rows and texts of another, and reads its clips in a way of its own."""
 

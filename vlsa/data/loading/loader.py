@@ -22,7 +22,7 @@ from vlsa.base.errors import ConfigError, LostProcess, StoreError, VlsaError
 from vlsa.base.processes import num_processes, rank
 from vlsa.config import ModelConfig, TrainConfig
 from vlsa.data.batch import Batch, ClipTensors
-from vlsa.data.clip import Clip, ClipFacts, Dataset, cut, digests_of
+from vlsa.data.clip import Clip, ClipFacts, Dataset, ListedDataset, cut, digests_of
 from vlsa.data.loading.cached_clips import CachedClips
 from vlsa.data.loading.sound_controls import ShiftedSound
 from vlsa.data.loading.tokenizer import Tokenizer
@@ -72,15 +72,11 @@ def _checksum(array: np.ndarray | None) -> str:
     return "none" if array is None else f"{array.shape}{zlib.crc32(np.ascontiguousarray(array)):08x}"
 
 
-class MemoryClips:
+class MemoryClips(ListedDataset):
     """A source that holds decoded clips: for generated data, and for machines without media libraries."""
 
     def __init__(self, splits: dict[str, Sequence[Clip]]) -> None:
-        self._rows = [MemoryRow(clip, split) for split, clips in splits.items() for clip in clips]
-
-    def rows(self, split: str | None = None) -> list[MemoryRow]:
-        """The clips of a split, or all."""
-        return [row for row in self._rows if split in (None, row.split)]
+        super().__init__([MemoryRow(clip, split) for split, clips in splits.items() for clip in clips])
 
     def read(
         self, clip: MemoryRow, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
@@ -89,11 +85,6 @@ class MemoryClips:
         indices = range(len(clip.frame_seconds)) if frame_indices is None else frame_indices
         first, last = sound_range or (0, clip.num_samples)
         return cut(clip.clip, indices, first, last)
-
-    def texts(self, split: str | None = None) -> Iterator[str]:
-        """Every text of a split, clip by clip."""
-        for row in self.rows(split):
-            yield from row.texts
 
 
 def read_tensors(

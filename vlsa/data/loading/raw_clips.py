@@ -6,7 +6,7 @@ Axes: F frames, H W pixels, S samples of audio.
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from vlsa.base.console import Bar
 from vlsa.base.errors import MediaError, StoreError
 from vlsa.base.launch import usable_cores
-from vlsa.data.clip import Clip, cut
+from vlsa.data.clip import Clip, ListedDataset, cut
 from vlsa.data.engine.workers import Heartbeat, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest import manifest
 from vlsa.data.ingest.manifest import ClipRow
@@ -36,37 +36,18 @@ MOST_NAMED = 3
 class RawRow:
     """Facts of a clip before it is decoded. Picklable."""
 
-    row: ClipRow
+    id: str
+    source: str
+    start_seconds: float
+    stop_seconds: float
+    texts: tuple[str, ...]
+    split: str
     facts: MediaFacts
     """Of its file."""
 
     @property
-    def id(self) -> str:
-        return self.row.id
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        return self.row.texts
-
-    @property
-    def split(self) -> str:
-        return self.row.split
-
-    @property
-    def source(self) -> str:
-        return self.row.path
-
-    @property
-    def start_seconds(self) -> float:
-        return self.row.start_seconds
-
-    @property
-    def stop_seconds(self) -> float:
-        return self.row.stop_seconds
-
-    @property
     def duration_seconds(self) -> float:
-        return self.row.stop_seconds - self.row.start_seconds
+        return self.stop_seconds - self.start_seconds
 
     @property
     def sample_rate_hz(self) -> int:
@@ -99,11 +80,12 @@ def _file_state(path: str) -> str:
     return f"{state['num_bytes']} {state['ends']}"
 
 
-class RawClips:
+class RawClips(ListedDataset):
     """The clips of a list, as a data set."""
 
     def __init__(self, path: Path, rows: Sequence[RawRow]) -> None:
-        self.path, self._rows = path, rows
+        super().__init__(rows)
+        self.path = path
 
     @classmethod
     def open(cls, path: str | Path) -> "RawClips":
@@ -123,16 +105,13 @@ class RawClips:
                 f"{path}: {len(faults)} of its files or clips cannot be used. {' '.join(faults[:MOST_NAMED])}{more} "
                 "Fix or remove them, or make a store, which leaves them out: `vlsa prepare LIST STORE`."
             )
-        return cls(Path(path), [RawRow(row, facts[row.path]) for row in rows])
-
-    def rows(self, split: str | None = None) -> list[RawRow]:
-        """The clips of a split, or all."""
-        return [row for row in self._rows if split in (None, row.split)]
-
-    def texts(self, split: str | None = None) -> Iterator[str]:
-        """Every text of a split, clip by clip."""
-        for row in self.rows(split):
-            yield from row.texts
+        return cls(
+            Path(path),
+            [
+                RawRow(row.id, row.path, row.start_seconds, row.stop_seconds, row.texts, row.split, facts[row.path])
+                for row in rows
+            ],
+        )
 
     def read(
         self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None

@@ -40,10 +40,10 @@ def watch_store(
     replaced, is reported and tried again after the next change.
     """
     due_seconds: float | None = time.monotonic()
-    is_first = True
+    is_first, pause_seconds = True, SETTLED_SECONDS
     for changed in changes(source, store_path, stop):
         if changed and due_seconds is None:
-            due_seconds = time.monotonic() + SETTLED_SECONDS
+            due_seconds = time.monotonic() + pause_seconds
         if due_seconds is None or time.monotonic() < due_seconds:
             continue
         began_seconds, due_seconds = time.monotonic(), None
@@ -55,11 +55,13 @@ def watch_store(
                 raise
             _LOG.warning("%s", error)
             continue
+        finally:
+            pause_seconds = max(SETTLED_SECONDS, REST * (time.monotonic() - began_seconds))
         if is_waiting:
-            due_seconds = time.monotonic() + max(SETTLED_SECONDS, REST * (time.monotonic() - began_seconds))
+            due_seconds = time.monotonic() + pause_seconds
         if summary is not None and (is_first or summary.num_added):
             yield summary
-        is_first &= summary is None
+        is_first = is_first and summary is None
 
 
 def _whole(listing: Listing, store_path: Path) -> tuple[Listing, bool]:

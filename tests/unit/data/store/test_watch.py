@@ -125,3 +125,27 @@ def test_a_list_of_clips_is_not_followed(tmp_path):
     (tmp_path / "clips.jsonl").write_text("{}\n")
     result = call(f"vlsa prepare {tmp_path / 'clips.jsonl'} {tmp_path / 'store'} --watch")
     assert result.exit_code == 2 and "FOLDER" in result.stderr
+
+
+def test_a_folder_that_never_rests_is_looked_at_a_sixth_of_the_time_at_most(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "SETTLED_SECONDS", 0.1)
+    looks, stop, began = [], threading.Event(), time.monotonic()
+
+    def slow_listing():
+        looks.append(time.monotonic())
+        time.sleep(0.5)
+        return scan(folder, window_seconds=2.0, num_workers=0)
+
+    def add(rows, rejections):
+        return prepare(rows, tmp_path / "store", SETTINGS, rejections=rejections, num_workers=0, add=True)
+
+    def touch() -> None:
+        if time.monotonic() < began + 7.0:
+            os.utime(folder / "sound-1.wav")
+            threading.Timer(0.2, touch).start()
+        else:
+            stop.set()
+
+    touch()
+    assert len(list(watch.watch_store(slow_listing, add, folder, tmp_path / "store", stop=stop))) == 1
+    assert len(looks) <= 4, looks  # a rest of five times the half second of each
