@@ -2,6 +2,7 @@
 
 import os
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from records import ROOT
@@ -23,11 +24,16 @@ def run(selected: str, _job: Job, folder: str = "tests/gpu") -> Results:
     outcomes = Outcomes()
     # pyproject.toml's options ask for packages of the full set-up; other versions than the tested ones may warn.
     options = ["-v", "-o", "addopts=", "-o", "filterwarnings=default", "-p", "no:cacheprovider"]
-    options += ["--import-mode=importlib", *(["-k", selected] if selected else []), folder]
+    options += ["--import-mode=importlib", *(["-k", selected] if selected else []), *in_parallel(), folder]
     status = pytest.main(options, plugins=[outcomes])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         return outcomes.results() | {"failed": f"pytest ended with status {int(status)}; nothing is proven"}
     return outcomes.results()
+
+
+def in_parallel() -> list[str]:
+    """Options by which several processes share the tests, where pytest-xdist is there: most of them wait to compile."""
+    return ["-n", str(min(8, os.cpu_count() or 1))] if find_spec("xdist") else []
 
 
 class Outcomes:

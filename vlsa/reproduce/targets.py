@@ -167,8 +167,8 @@ TARGETS = {
         Target(
             "finalists",
             "The best objectives with several seeds, at equal steps",
-            "The paper's objective, the specialist for video and text, and the best of the table `objectives`.",
-            (FULL, VTM, *_variants("best", "heads-hard")),
+            "The paper's objective, the specialist for video and text, and the five best of the table `objectives`.",
+            (FULL, VTM, *_variants("best", "heads-hard", "heads-temperatures", "heads-linear", "fused-teacher")),
             ("best", "full"),
             stages=(ZERO_SHOT,),
             directions=SIX,
