@@ -6,12 +6,14 @@ training resumed at step s reads exactly what an unbroken run would have read, w
 Axes: B clips.
 """
 
+import multiprocessing
 import signal
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing.context import BaseContext
 
 import numpy as np
 import torch
@@ -219,7 +221,7 @@ def training_batches(
         sampler=StepSampler(len(clips), clips.train, first_step, rank=rank(), num_ranks=num_processes()),
         batch_size=None,
         num_workers=clips.train.num_workers,
-        multiprocessing_context="spawn" if clips.train.num_workers else None,
+        multiprocessing_context=_fresh_processes() if clips.train.num_workers else None,
         worker_init_fn=_leave_signals_to_the_loop,
         persistent_workers=False,
         pin_memory=device is not None and device.type == "cuda",
@@ -262,6 +264,19 @@ def _lost_reader(error: Exception) -> LostProcess:
         "out; the current step cannot be finished. The last checkpoint is whole: run the same command again, with a "
         "smaller train.num_workers or train.cache_gib if this comes back."
     )
+
+
+def _fresh_processes() -> BaseContext:
+    """Readers start as forks of a server that has imported what they need, once for all trainings of this process.
+
+    Importing PyTorch takes each seconds otherwise, and many at the same time wait for one disk. Without such a server
+    (Windows) each is spawned. Never a fork of this process, whose threads and GPU a fork does not survive.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _leave_signals_to_the_loop(_worker: int) -> None:
