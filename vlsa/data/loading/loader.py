@@ -17,7 +17,7 @@ from multiprocessing.context import BaseContext
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
 from vlsa.base.errors import ConfigError, LostProcess, StoreError, VlsaError
@@ -26,6 +26,7 @@ from vlsa.config import ModelConfig, TrainConfig
 from vlsa.data.batch import Batch, ClipTensors
 from vlsa.data.clip import Clip, ClipFacts, Dataset, ListedDataset, cut, digests_of
 from vlsa.data.loading.cached_clips import CachedClips
+from vlsa.data.loading.packed_batch import PackedBatch
 from vlsa.data.loading.sound_controls import ShiftedSound
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.loading.transform import LARGEST_SQUARE, Crop, choose_window, clip_tensors
@@ -184,8 +185,8 @@ def first_clips(clips: TrainingClips, num_clips: int) -> Batch:
     return Batch.stack([clips[key] for key in keys[:num_clips]])
 
 
-class BatchReader(TorchDataset["Batch | ReadFailure"]):
-    """Whole batches of training clips, read in a reading process.
+class BatchReader(TorchDataset["Batch | PackedBatch | ReadFailure"]):
+    """Whole batches of training clips; in a reading process, packed for the way to the training.
 
     What a user can fix comes back as a value: the DataLoader would raise it anew from its traceback, as another error.
     """
@@ -193,9 +194,10 @@ class BatchReader(TorchDataset["Batch | ReadFailure"]):
     def __init__(self, clips: TrainingClips) -> None:
         self.clips = clips
 
-    def __getitem__(self, keys: list[tuple[int, int]]) -> "Batch | ReadFailure":
+    def __getitem__(self, keys: list[tuple[int, int]]) -> "Batch | PackedBatch | ReadFailure":
         try:
-            return Batch.stack([self.clips[key] for key in keys])
+            clips = [self.clips[key] for key in keys]
+            return PackedBatch.stack(clips) if get_worker_info() else Batch.stack(clips)
         except (VlsaError, OSError) as error:
             return ReadFailure(error)
 
@@ -242,14 +244,14 @@ def training_batches(
             reader.kill()
 
 
-def _whole(items: Iterator["Batch | ReadFailure"]) -> Iterator[Batch]:
+def _whole(items: Iterator["Batch | PackedBatch | ReadFailure"]) -> Iterator[Batch]:
     while (item := _received(items)) is not None:
         if isinstance(item, ReadFailure):
             raise item.error
-        yield item
+        yield item.unpacked() if isinstance(item, PackedBatch) else item
 
 
-def _received(items: Iterator["Batch | ReadFailure"]) -> "Batch | ReadFailure | None":
+def _received(items: Iterator["Batch | PackedBatch | ReadFailure"]) -> "Batch | PackedBatch | ReadFailure | None":
     """The next item, None at the end. Raises LostProcess where a socket closed within it: its reader is dying."""
     try:
         return next(items, None)
