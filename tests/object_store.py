@@ -65,6 +65,7 @@ def serving() -> Iterator[tuple[Server, str]]:
     http = make_server("127.0.0.1", 0, server, threaded=True)
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
+    type(client()).clear_instance_cache()  # clients that talk to a server before this one
     try:
         yield server, f"http://127.0.0.1:{http.server_port}"
     finally:

@@ -195,7 +195,8 @@ def _client_errors() -> tuple[type[Exception], ...]:
 
 def _said(error: Exception) -> str:
     """What a client says, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def _stored(facts: dict[str, Any]) -> Stored:
