@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,27 @@ def refusing_decoder(row: ClipRow, settings: StoreSettings) -> Clip:
 def interrupted_decoder(row: ClipRow, settings: StoreSettings) -> Clip:
     if row.id == "clip-6":
         raise KeyboardInterrupt
+    return made_clip(row, settings)
+
+
+def slow_decoder(row: ClipRow, settings: StoreSettings) -> Clip:
+    time.sleep(0.1)
+    return made_clip(row, settings)
+
+
+def decoder_of_a_lost_parent(row: ClipRow, settings: StoreSettings) -> Clip:
+    """One that kills the process that started it, once a folder."""
+    mark = Path(row.path).with_name("killed")
+    if row.id == "clip-5" and not mark.exists():
+        mark.touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    return made_clip(row, settings)
+
+
+def decoder_that_kills_its_parent(row: ClipRow, settings: StoreSettings) -> Clip:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
     return made_clip(row, settings)
 
 

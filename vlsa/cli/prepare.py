@@ -10,6 +10,7 @@ import typer
 
 from vlsa.base.console import Bar, say
 from vlsa.cli.app import examples
+from vlsa.cli.engine import EngineName, EngineOption, RayAddress, engine_of
 from vlsa.cli.output import next_step, print_text
 from vlsa.cli.speech import Transcribe, speech_of
 
@@ -71,6 +72,7 @@ def register(app: typer.Typer) -> None:
             "vlsa prepare footage store --recipe tiny --watch --drop no_sound",
             "vlsa prepare clips.jsonl store --shard 3/16",
             "vlsa prepare footage s3://bucket/store --recipe tiny",
+            "vlsa prepare clips.jsonl store --engine ray --ray-address head:6379",
         ),
     )(prepare)
 
@@ -93,6 +95,8 @@ def prepare(
     add: Add = False,
     watch: Watch = False,
     shard: Shard = None,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddress = None,
 ) -> None:
     """Turn a folder of video and audio files into a store of clips to train on.
 
@@ -121,25 +125,25 @@ def prepare(
         window_seconds=window,
         drop=None if drop is None else tuple(drop),
     )
-    list_clips = partial(
-        _rows,
-        source,
-        window_seconds=settings.window_seconds,
-        test_share=test_share,
-        num_workers=workers,
-        allow_outside=allow_outside,
-        speech=speech_of(transcribe, kept, again=restart),
-        scenes=kept if scenes else None,
-        begin_share=(part.number - 1) / part.of if part else 0.0,
-    )
-    options = {"num_workers": workers, "restart": restart, "add": add or watch, "part": part}
-    make = partial(_prepare, store_path=store, settings=settings, **options)
-    if watch:
-        _watch(list_clips, make, source, kept)
-        return
+    scanning = {
+        "window_seconds": settings.window_seconds,
+        "test_share": test_share,
+        "num_workers": workers,
+        "allow_outside": allow_outside,
+        "speech": speech_of(transcribe, kept, again=restart),
+        "scenes": kept if scenes else None,
+        "begin_share": (part.number - 1) / part.of if part else 0.0,
+    }
+    options = {"settings": settings, "restart": restart, "add": add or watch, "part": part}
+    with engine_of(engine, ray_address, workers) as chosen:
+        list_clips = partial(_rows, source, engine=chosen, **scanning)
+        make = partial(_prepare, store_path=store, engine=chosen, **options)
+        if watch:
+            _watch(list_clips, make, source, kept)
+            return
+        summary = make(*list_clips())
     from vlsa.data.store.summary import PartSummary
 
-    summary = make(*list_clips())
     print_text(summary)
     if not isinstance(summary, PartSummary):
         next_step("pretrain", "--recipe", recipe or "tiny", "--data", store, "--out", "RUN")

@@ -5,13 +5,13 @@ size and the time of change by which a replaced file is noticed. Used by convert
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlsa.base.errors import ManifestError
 from vlsa.base.files import Progress, open_regular
+from vlsa.data.engine.engines import LocalEngine
 
 if TYPE_CHECKING:
     from vlsa.data.ingest.scan import ScannedFile
@@ -29,7 +29,7 @@ class MediaScan:
 
     def __init__(self, folder: Path, notes_path: Path, num_workers: int | None, progress: Progress | None) -> None:
         self.folder, self._notes_path, self._progress = folder, notes_path, progress
-        self._num_workers = os.cpu_count() or 1 if num_workers is None else num_workers
+        self._engine = LocalEngine(num_workers)
         self._known = dict(_read_notes(folder, notes_path))
 
     def names(self) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ class MediaScan:
             if self._progress and num_names:
                 self._progress(num_before + done, num_names, name)
 
-        found = scan_files([Task(self.folder, name, has_rows=True) for name in names], self._num_workers, progress)
+        found = scan_files([Task(self.folder, name, has_rows=True) for name in names], self._engine, progress)
         self._known |= found
         self._note(found)
 

@@ -4,10 +4,10 @@ Used by a server, which decodes files of strangers; for a list of tasks that is 
 processes these are.
 """
 
+import math
 import queue
 import time
 from collections.abc import Callable
-from multiprocessing.connection import wait
 from typing import Any
 
 from vlsa.base.errors import MediaError, VlsaError
@@ -99,13 +99,11 @@ class _LostTask(MediaError):
 
 def _value(worker: Worker, task: Any, patience_seconds: float) -> Any:
     worker.give(task)
-    last: float | None = None  # counted from the first beat, since starting the process takes time too
+    last = math.inf  # counted from the first beat, since starting the process takes time too
     while True:
-        deadline = worker.deadline if last is None else min(worker.deadline, last)
-        ready = wait([worker.connection], timeout=max(deadline - time.monotonic(), 0))
-        event = worker.receive() if ready else worker.give_up()
+        event = worker.next_event(last)
         if isinstance(event, Done):
             return event.value
         if isinstance(event, Lost):
             raise _LostTask(event)
-        last = last or time.monotonic() + patience_seconds
+        last = min(last, time.monotonic() + patience_seconds)

@@ -1,9 +1,10 @@
 """Worker processes that may die or hang without taking the job along: native decoders do both on hostile files.
 
-Used by scan.py (scanning unknown files), prepare.py (decoding them) and standing.py. Spawned, never forked; each worker
-does one task at a time and says what comes next (`beat`), so that the parent knows whom to blame and how long to wait.
+Used by engines.py, ray_node.py and standing.py. Spawned, never forked; each worker does one task at a time and says
+what comes next (`beat`), so that the parent knows whom to blame and how long to wait.
 """
 
+import math
 import multiprocessing
 import os
 import signal
@@ -213,6 +214,14 @@ class Worker:
         self.label, patience = rest
         self.deadline = time.monotonic() + patience
         return Started(self.task, rest[0])
+
+    def next_event(self, latest: float = math.inf) -> Started | Done | Lost:
+        """Wait for the next message; give up at the end of its patience, or at `latest` (time.monotonic()).
+
+        Raises what the task raised.
+        """
+        seconds = min(self.deadline, latest) - time.monotonic()
+        return self.receive() if wait([self.connection], timeout=max(seconds, 0)) else self.give_up()
 
     def check_deadline(self) -> Lost | None:
         """Give it up if its patience is over."""

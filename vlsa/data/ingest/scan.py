@@ -20,7 +20,8 @@ from pathlib import Path
 
 from vlsa.base.errors import CaptionError, ConfigError, ManifestError, MediaError
 from vlsa.base.files import Progress
-from vlsa.data.engine.workers import Heartbeat, Lost, Started, WorkerPool, patience_seconds
+from vlsa.data.engine.engines import Engine, LocalEngine
+from vlsa.data.engine.workers import Heartbeat, Lost, Started, patience_seconds
 from vlsa.data.ingest.captions import CaptionRow
 from vlsa.data.ingest.listing import list_media, read_tables, unread
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
@@ -80,6 +81,7 @@ def scan(
     test_share: float = 0.1,
     allow_outside: bool = False,
     num_workers: int | None = None,
+    engine: Engine | None = None,
     speech: Speech | None = None,
     scenes: Path | None = None,
     begin_share: float = 0.0,
@@ -88,10 +90,11 @@ def scan(
     """Rows for every media file under a folder, and what had to be left out, in the order of file names and times.
 
     `allow_outside`: a caption table may name files outside of the folder. `num_workers` processes scan the files (None
-    = one per core; 0 = this process, where a crash of a decoder is the end). `speech` transcribes files without text,
-    one after the other; their clips are the same as without it. `scenes` is where cuts are kept that are looked for:
-    then no clip without a caption goes across one. `begin_share` of the files come last: what processes that scan the
-    same folder at once hear and see, and keep, is then seldom the same. The result does not depend on it.
+    = one per core; 0 = this process, where a crash of a decoder is the end), or another `engine` does. `speech`
+    transcribes files without text here, one after the other; their clips are the same as without it. `scenes` is where
+    cuts are kept that are looked for: then no clip without a caption goes across one. `begin_share` of the files come
+    last: what processes that scan the same folder at once hear and see, and keep, is then seldom the same. The result
+    does not depend on it.
 
     Raises ManifestError when there is nothing to list, CaptionError when captions.csv is malformed, ConfigError for a
     window shorter than the shortest clip, or a test share that is not between 0 and 1.
@@ -113,12 +116,11 @@ def scan(
         Task(folder, name, name in table, next((one.path for one in sidecars.get(name, Sidecars()).read), None), scenes)
         for name in sorted({*listed.names, *table})
     ]
-    num_workers = os.cpu_count() or 1 if num_workers is None else num_workers
     first = int(begin_share * len(tasks))
     turn = [*tasks[first:], *tasks[:first]]
-    scanned = scan_files(turn, num_workers, progress)
+    scanned = scan_files(turn, engine or LocalEngine(num_workers), progress)
     if speech is not None:
-        scanned |= _transcribed(turn, scanned, speech, num_workers, progress)
+        scanned |= _transcribed(turn, scanned, speech, 0 if num_workers == 0 else 1, progress)
     cuts: dict[str, list[Cut]] = {}
     for task in tasks:
         found = scanned[task.name]
@@ -165,14 +167,14 @@ def _forbidden(name: str, rows: Sequence[CaptionRow]) -> Rejection:
     return Rejection(name, name, None, None, reason="not_allowed", message=message)
 
 
-def scan_files(tasks: list[Task], num_workers: int, progress: Progress | None) -> dict[str, ScannedFile]:
+def scan_files(tasks: list[Task], engine: Engine, progress: Progress | None) -> dict[str, ScannedFile]:
     """Scan files in workers that may die of them; what killed or held one is reported as any other fault.
 
     One that did so when cuts were looked for is scanned without them.
     """
     scanned: dict[str, ScannedFile] = {}
     lost: dict[str, str] = {}
-    pool = WorkerPool(scan_file, tasks, num_workers)
+    pool = engine.pool(scan_file, tasks, files_of)
     for event in pool.events():
         if isinstance(event, Started):
             continue
@@ -191,6 +193,11 @@ def scan_files(tasks: list[Task], num_workers: int, progress: Progress | None) -
         if progress:
             progress(len(scanned), len(tasks), event.task.name)
     return scanned
+
+
+def files_of(task: Task) -> list[Path]:
+    """What is read to scan a file."""
+    return [task.path] if task.sidecar is None else [task.path, task.folder / task.sidecar]
 
 
 def scan_file(task: Task, beat: Heartbeat) -> ScannedFile:

@@ -1,6 +1,6 @@
 """From a manifest to a clip store: parallel, restartable, every clip that cannot be kept reported with its reason.
 
-Reads media files through decode.py in the processes of workers.py; writes shards.py. The unit of work is a shard, and
+Reads media files through decode.py in the processes of an engine; writes shards.py. The unit of work is a shard, and
 which rows it holds is fixed by the manifest before anything is decoded. So a shard has the same bytes whoever makes it,
 a second run of the same command makes only what is missing, and no clip is lost or doubled.
 """
@@ -16,7 +16,8 @@ from pathlib import Path
 from vlsa.base.errors import ManifestError, MediaError, StoreError
 from vlsa.base.files import Progress, write_json_lines
 from vlsa.config import Config
-from vlsa.data.engine.workers import TASK_SECONDS, Done, Heartbeat, Lost, Started, WorkerPool, patience_seconds
+from vlsa.data.engine.engines import Engine, LocalEngine
+from vlsa.data.engine.workers import TASK_SECONDS, Done, Heartbeat, Lost, Started, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
 from vlsa.data.ingest.segments import segment_seconds
 from vlsa.data.store import given_up, index_layout
@@ -82,6 +83,7 @@ def prepare(
     settings: StoreSettings,
     *,
     num_workers: int | None = None,
+    engine: Engine | None = None,
     rejections: Sequence[Rejection] = (),
     restart: bool = False,
     add: bool = False,
@@ -93,28 +95,29 @@ def prepare(
 
     `store_path` is a folder, or an address on an object store such as s3://bucket/store.
 
-    `num_workers` processes decode (None = one per core; 0 = this process, where a crash of a decoder is the end).
-    `rejections` of the manifest are added to the report. `restart` deletes what a former run made. `add` adds rows that
-    the store does not have, in shards of their own, and leaves the others as they are. `part` makes some of the shards
-    only, next to other processes; the part that ends last completes the store. `decode` must be picklable. Raises
-    ManifestError for no or doubled rows; ConfigError for two of `restart`, `add` and `part`; StoreError when the folder
-    holds something else, a store of other rows or settings, or no clip at all could be prepared.
+    `num_workers` processes decode (None = one per core; 0 = this process, where a crash of a decoder is the end), or
+    another `engine` does. `rejections` of the manifest are added to the report. `restart` deletes what a former run
+    made. `add` adds rows that the store does not have, in shards of their own, and leaves the others as they are.
+    `part` makes some of the shards only, next to other processes; the part that ends last completes the store. `decode`
+    must be picklable. Raises ManifestError for no or doubled rows; ConfigError for two of `restart`, `add` and `part`;
+    StoreError when the folder holds something else, a store of other rows or settings, or no clip at all could be
+    prepared.
     """
     if not rows and not rejections:
         raise ManifestError(f"{store_path}: no clips to prepare; the store would be empty. Give a manifest with rows.")
     check_options(store_path, part, add=add, restart=restart)
     check_unique(rows, "the manifest")
-    num_workers = os.cpu_count() or 1 if num_workers is None else num_workers
+    engine = engine or LocalEngine(num_workers)
     staging = Staging(str(store_path)) if is_address(store_path) else None
     folder = staging.folder if staging else Path(store_path)
     run = _Run(folder, rows, settings, rejections, add, part, decode, staging)
     if part is not None:
-        return run.make_part(num_workers, progress)
+        return run.make_part(engine, progress)
     with staging.held(restart) if staging else whole_store(folder):
         plan = run.plan(restart)
         if staging:
             staging.send_plan()
-        run.make(plan, num_workers, progress)
+        run.make(plan, engine, progress)
         return run.finish(plan)
 
 
@@ -141,14 +144,14 @@ class _Run:
             return known_plan(self.store_path, self.rows, self.settings, self.add)
         return new_plan(self.store_path, self.rows, self.settings)
 
-    def make_part(self, num_workers: int, progress: Progress | None) -> PrepareSummary | PartSummary:
+    def make_part(self, engine: Engine, progress: Progress | None) -> PrepareSummary | PartSummary:
         """Make the shards of a part, and complete the store if no other is missing."""
         assert self.part is not None
         with contextlib.ExitStack() as held:
             with shared_moment(self.store_path):
                 held.enter_context(one_part(self.store_path, self.part))
                 plan = self.plan()
-            num_made = self.make(plan, num_workers, progress)
+            num_made = self.make(plan, engine, progress)
             with shared_moment(self.store_path):
                 num_shards = len(plan.shards(self.settings.clips_per_shard))
                 num_missing = list_shards(self.store_path).num_missing(num_shards)
@@ -157,12 +160,12 @@ class _Run:
                 forget_parts(self.store_path)
                 return self.finish(plan)
 
-    def make(self, plan: Plan, num_workers: int, progress: Progress | None) -> int:
+    def make(self, plan: Plan, engine: Engine, progress: Progress | None) -> int:
         """Make the shards that are missing, of the part if there is one; returns how many."""
         sweep_shards(self.store_path, self.part)
         tasks, num_rows = self._tasks(plan)
         try:
-            _make_shards(tasks, num_rows, num_workers, progress)
+            _make_shards(tasks, num_rows, engine, progress)
         finally:
             sweep_shards(self.store_path, self.part)
         return len(tasks)
@@ -212,6 +215,11 @@ class _Run:
         return replace(summarise(store, report), store_path=where, num_added=plan.num_new if self.add else None)
 
 
+def files_of(task: ShardTask) -> list[str | Path]:
+    """What is read to make a shard, and what has to be where it is written."""
+    return [task.store_path / "store.json", *(row.path for row in task.rows)]
+
+
 def build_shard(task: ShardTask, beat: Heartbeat) -> None:
     """Make one shard, in a worker: decode its rows in order, keep or reject each, commit."""
     known = {rejection.id: rejection for rejection in task.given_up}
@@ -248,10 +256,10 @@ def _delete(store_path: Path) -> None:
     (store_path / "store.json").unlink()  # last: a run killed here may still be restarted
 
 
-def _make_shards(tasks: list[ShardTask], num_rows: int, num_workers: int, progress: Progress | None) -> None:
+def _make_shards(tasks: list[ShardTask], num_rows: int, engine: Engine, progress: Progress | None) -> None:
     num_done = num_rows - sum(len(task.rows) for task in tasks)
     counted: Counter[int] = Counter()  # clips of each shard that are counted in num_done
-    pool = WorkerPool(build_shard, tasks, num_workers)
+    pool = engine.pool(build_shard, tasks, files_of)
     with contextlib.closing(pool.events()) as events:
         for event in events:
             number = event.task.number

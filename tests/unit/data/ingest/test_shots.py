@@ -112,10 +112,11 @@ def test_a_file_whose_cuts_cannot_be_found_is_kept_without_them(tmp_path, monkey
 
 
 class Kills:
-    """A pool in which looking for cuts kills the worker."""
+    """An engine whose pool loses the worker when it looks for cuts."""
 
-    def __init__(self, function, tasks, num_workers):
+    def pool(self, function, tasks, needs):
         self.tasks = [*tasks]
+        return self
 
     def submit(self, task):
         self.tasks.append(task)
@@ -129,9 +130,8 @@ class Kills:
                 yield Done(task, scan.scan_file(task, lambda label, patience: None))
 
 
-def test_a_file_that_kills_its_worker_is_scanned_without_cuts(tmp_path, monkeypatch):
+def test_a_file_that_kills_its_worker_is_scanned_without_cuts(tmp_path):
     write_media(tmp_path / "a.mp4", pictures=[grey(k) for k in range(20)], frames_per_second=10)
-    monkeypatch.setattr(scan, "WorkerPool", Kills)
-    rows, rejections = scan.scan(tmp_path, window_seconds=1.0, num_workers=1, scenes=tmp_path / "store")
+    rows, rejections = scan.scan(tmp_path, window_seconds=1.0, engine=Kills(), scenes=tmp_path / "store")
     assert times(rows, "a") == [(0, 1), (1, 2)]
     assert [(one.reason, "SIGSEGV" in one.message) for one in rejections] == [("scenes", True)]
