@@ -231,6 +231,7 @@ def _delete(store_path: Path) -> None:
 def _make_shards(tasks: list[ShardTask], num_rows: int, num_workers: int, progress: Progress | None) -> None:
     num_done = num_rows - sum(len(task.rows) for task in tasks)
     counted: Counter[int] = Counter()  # clips of each shard that are counted in num_done
+    killed: set[str] = set()
     pool = WorkerPool(build_shard, tasks, num_workers)
     with contextlib.closing(pool.events()) as events:
         for event in events:
@@ -238,9 +239,16 @@ def _make_shards(tasks: list[ShardTask], num_rows: int, num_workers: int, progre
             now = counted[number] + 1 if isinstance(event, Started) else len(event.task.rows) * isinstance(event, Done)
             num_done, counted[number] = num_done + now - counted[number], now
             if isinstance(event, Lost):
-                pool.submit(_give_up(event))
+                pool.submit(event.task if _is_first_kill(event, killed) else _give_up(event))
             if progress:
                 progress(num_done, num_rows, getattr(event, "label", f"shard {number}"))
+
+
+def _is_first_kill(lost: Lost, killed: set[str]) -> bool:
+    """Whether a worker was killed from outside, for the first time at this clip: then nothing says it is at fault."""
+    is_first = lost.was_killed and lost.label not in killed
+    killed.add(lost.label)
+    return is_first
 
 
 def _give_up(lost: Lost) -> ShardTask:
