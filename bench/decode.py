@@ -1,176 +1,185 @@
-"""How fast clips are decoded, against plain ffmpeg pipes on the same files.
+"""How fast clips are decoded, beside what people use instead, and whether each gives the frames that were asked for.
 
 Why: preparing a store decodes every clip once, so this speed says how long that takes; and nobody should have to
-believe that reading exactly costs nothing. The same clips (8 frames and the mono sound of a window at a random place)
-are decoded by `vlsa.data.media.decode.decode` (one thread, with the file's facts known), and by two `ffmpeg` processes
-a clip (picture at 8 frames a window, and sound; `-ss` before `-i`, one thread), as a shell script would do it.
-The ratio of the two in one run is the number to look at; clips a second depend on the machine.
+believe that reading exactly costs nothing. A clip is 8 frames at 224 px and the mono sound of a window at a random
+place. Each decoder (decoders.py) has a process of its own, decodes with one thread, and is asked for the same clips in
+turn; each opens the file for each clip. The films are made here (films.py): every frame carries its number, by which it
+is checked, and the sound is noise that is found again by correlation. Times are seconds of the processor, so that the
+load of the machine counts little; the ratio to the fastest that is as exact is the number to look at.
 
-Run: python bench/decode.py [--clips 12] [--out bench/results/decode.jsonl]. It makes its own files and needs `ffmpeg`
-on the PATH. The last line of stdout is one JSON record.
+Run: python bench/decode.py [--peers PYTHON] [--clips 10] [--only 720p] [--out bench/results/decode.jsonl]
+`--peers` is the Python of an environment that holds torchcodec, decord and OpenCV (README.md, "Decoders to compare
+with"); what cannot be loaded there is named. `ffmpeg` is looked for on the PATH. With `--files FOLDER` the films stay
+there for the next run. The last line of stdout is one JSON record.
 """
 
 import argparse
-import os
-import platform
+import json
+import math
 import random
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from records import finish
-
-from vlsa.data.media.decode import decode, probe, regular_times
+from decoders import DECODERS, SAMPLE_RATE_HZ, SHORT_SIDE_PX
+from films import Film, write_film
+from records import circumstances, finish
 
 WINDOW_SECONDS = 5.94
 """What the paper's model sees and hears at once."""
 NUM_FRAMES = 8
-SHORT_SIDE_PX = 224
-SAMPLE_RATE_HZ = 11_025
-FILES = {"360p, 12 s": (640, 360, 12), "720p, 12 s": (1280, 720, 12), "360p, 120 s": (640, 360, 120)}
-"""Name: width, height in pixels, duration in seconds."""
+MOST_LAG_MS = 1.0
+"""Sound that is further off than this counts as wrong."""
+FILMS = {
+    "H.264 360p": Film(640, 360, 20),
+    "H.264 720p": Film(1280, 720, 20),
+    "H.264 720p of a phone": Film(1280, 720, 20, key_interval=25),
+    "H.264 1080p": Film(1920, 1080, 12),
+    "HEVC 720p": Film(1280, 720, 20, "hevc"),
+    "VP9 720p": Film(1280, 720, 20, "vp9"),
+    "AV1 720p": Film(1280, 720, 20, "av1"),
+    "H.264 360p, 12 minutes": Film(640, 360, 720),
+}
 
 
-def write_film(path: Path, width_px: int, height_px: int, duration_seconds: float) -> None:
-    """A moving texture at 25 frames a second with B-frames, and a chirp."""
-    texture = np.random.default_rng(0).integers(0, 255, (height_px // 8, width_px // 8, 3), np.uint8)
-    texture = texture.repeat(16, axis=0).repeat(16, axis=1)
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=25, options={"preset": "veryfast", "bf": "2", "g": "125"})
-        video.width, video.height, video.pix_fmt = width_px, height_px, "yuv420p"
-        audio = container.add_stream("aac", rate=48_000)
-        audio.codec_context.layout = "stereo"
-        for k in range(round(duration_seconds * 25)):
-            top, left = k % height_px, 2 * k % width_px
-            picture = np.ascontiguousarray(texture[top : top + height_px, left : left + width_px])
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            container.mux(audio.encode(_chirp(k)))
-        container.mux([*video.encode(None), *audio.encode(None)])
+class Asked:
+    """A decoder in its process."""
+
+    def __init__(self, name: str, python: str) -> None:
+        command = [python, str(Path(__file__).parent / "decoders.py"), name]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        first = self.process.stdout.readline()
+        self.told = json.loads(first) if first else {"missing": "its process ended while it loaded"}
+
+    def clip(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """What it says of a clip; `failed` with a reason where it gives none."""
+        try:
+            self.process.stdin.write(json.dumps(wanted) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except OSError:
+            line = ""
+        return json.loads(line) if line else {"failed": "its process ended"}
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
 
 
-def _chirp(k: int) -> Any:
-    seconds = k / 25 + np.arange(1920) / 48_000
-    wave = (0.3 * np.sin(2 * np.pi * (300 + 20 * seconds) * seconds)).astype(np.float32)
-    frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
-    frame.sample_rate, frame.time_base, frame.pts = 48_000, Fraction(1, 48_000), k * 1920
-    return frame
+def clips_of(path: Path, film: Film, num_clips: int) -> list[dict[str, Any]]:
+    """What is asked: first one to warm up, then windows at random places, one in each equal stretch of the film.
 
-
-def decode_ours(path: Path, facts: Any, start_seconds: float) -> None:
-    """One clip by this library."""
-    clip = decode(
-        path,
-        start_seconds,
-        start_seconds + WINDOW_SECONDS,
-        frame_times_seconds=regular_times(WINDOW_SECONDS, NUM_FRAMES / WINDOW_SECONDS),
-        short_side_px=SHORT_SIDE_PX,
-        sample_rate_hz=SAMPLE_RATE_HZ,
-        facts=facts,
-    )
-    assert len(clip.frames) == NUM_FRAMES and clip.sound is not None, clip
-
-
-def decode_by_pipe(path: Path, start_seconds: float) -> None:
-    """One clip by two ffmpeg processes."""
-    head = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-nostdin",
-        "-threads",
-        "1",
-        "-ss",
-        f"{start_seconds:.3f}",
-        "-t",
-        str(WINDOW_SECONDS),
-    ]
-    picture = ["-vf", f"fps={NUM_FRAMES / WINDOW_SECONDS},scale=-2:{SHORT_SIDE_PX}", "-threads", "1", "-f", "rawvideo"]
-    sound = ["-vn", "-ac", "1", "-ar", str(SAMPLE_RATE_HZ), "-f", "f32le"]
-    for options in ([*picture, "-pix_fmt", "rgb24"], sound):
-        done = subprocess.run([*head, "-i", str(path), *options, "-"], capture_output=True, check=True)
-        assert done.stdout, options
-
-
-def seconds_of(call: Callable[[float], None], starts: list[float]) -> list[float]:
-    """Seconds of each call, after one to warm up."""
-    call(starts[0])
-    durations = []
-    for start in starts:
-        begin = time.perf_counter()
-        call(start)
-        durations.append(time.perf_counter() - begin)
-    return durations
-
-
-def compare(path: Path, num_clips: int) -> dict[str, float]:
-    """Clips a second of both ways and their ratio, on one file."""
-    facts = probe(path)
+    Times of frames are in the middle of a frame's time on screen, so that no rounding decides which is right.
+    """
     generator = random.Random(0)
-    starts = [generator.uniform(0, facts.duration_seconds - WINDOW_SECONDS) for _ in range(num_clips)]
-    ours = seconds_of(lambda start: decode_ours(path, facts, start), starts)
-    pipe = seconds_of(lambda start: decode_by_pipe(path, start), starts)
-    return {
-        "ours_clips_per_second": round(1 / statistics.median(ours), 2),
-        "ours_p95_seconds": round(float(np.quantile(ours, 0.95)), 4),
-        "ffmpeg_clips_per_second": round(1 / statistics.median(pipe), 2),
-        "ffmpeg_p95_seconds": round(float(np.quantile(pipe, 0.95)), 4),
-        "ratio": round(statistics.median(pipe) / statistics.median(ours), 2),
+    stretch = (film.duration_seconds - WINDOW_SECONDS) / num_clips
+    starts = [stretch * (number + generator.random()) for number in range(num_clips)]
+    generator.shuffle(starts)
+    centres = [(frame + 0.5) * WINDOW_SECONDS / NUM_FRAMES for frame in range(NUM_FRAMES)]
+    return [
+        {
+            "path": str(path),
+            "start_seconds": start,
+            "stop_seconds": start + WINDOW_SECONDS,
+            "frame_times_seconds": [(int((start + centre) * 25) + 0.5) / 25 for centre in centres],
+            "width_px": round(SHORT_SIDE_PX * film.width_px / film.height_px),
+        }
+        for start in [starts[0], *starts]
+    ]
+
+
+def summary(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of one decoder on one film: clips a second and core, and how right they are."""
+    failed = [answer["failed"] for answer in answers if "failed" in answer]
+    if failed:
+        return {"failed": failed[0]}
+    picture = statistics.median(answer["picture_seconds"]["cpu"] for answer in answers)
+    found = {
+        "exact_frames": round(statistics.fmean(answer["exact"] for answer in answers), 3),
+        "pictures_per_second": round(1 / picture, 2),
     }
+    if "sound_seconds" in answers[0]:
+        whole = [answer["picture_seconds"]["cpu"] + answer["sound_seconds"]["cpu"] for answer in answers]
+        lags = [abs(answer["sound_lag_ms"]) for answer in answers]
+        found["clips_per_second"] = round(1 / statistics.median(whole), 2)
+        found["sound_lag_ms"] = None if any(map(math.isnan, lags)) else round(max(lags), 2)
+    return found
 
 
-def record(results: dict[str, dict[str, float]], num_clips: int) -> dict[str, Any]:
-    """The results with what is needed to understand them later."""
-    git = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
-    )
-    banner = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=True).stdout.split()
-    return {
-        "bench": "decode",
-        "commit": git.stdout.strip() if git.returncode == 0 else None,
-        "hardware": {"cpu": cpu_name(), "num_cpus": os.cpu_count(), "load_1_minute": round(os.getloadavg()[0], 2)},
-        "versions": {"python": platform.python_version(), "av": av.__version__, "ffmpeg": banner[2]},
-        "clips_per_file": num_clips,
-        "results": results,
+def ratios(found: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """How often as fast this library is as the fastest other one that is as exact; none that is, no ratio."""
+    ours = found["vlsa"]
+    exact = [one for name, one in found.items() if name != "vlsa" and one.get("exact_frames") == 1.0]
+    heard = [one for one in exact if one.get("sound_lag_ms") is not None and one["sound_lag_ms"] <= MOST_LAG_MS]
+    rivals = {
+        "pictures": [one["pictures_per_second"] for one in exact],
+        "clips": [one["clips_per_second"] for one in heard],
     }
+    rates = {"pictures": ours["pictures_per_second"], "clips": ours["clips_per_second"]}
+    return {name: round(rates[name] / max(others), 2) for name, others in rivals.items() if others}
 
 
-def cpu_name() -> str:
-    """The processor's own name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+def measure(path: Path, film: Film, decoders: dict[str, Asked], num_clips: int) -> dict[str, Any]:
+    """All decoders on one film, clip by clip in turn; the first clip warms up."""
+    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in decoders}
+    for wanted in clips_of(path, film, num_clips):
+        for name, decoder in decoders.items():
+            answers[name].append(decoder.clip(wanted))
+    found = {name: summary(told[1:]) for name, told in answers.items()}
+    return {"decoders": found, "ratio_to_best_exact": ratios(found)}
+
+
+def made(folder: Path, name: str, film: Film) -> Path:
+    """The film, made unless it is there."""
+    path = folder / f"{name.replace(' ', '-').replace(',', '')}.mp4"
+    if not path.exists():
+        print(f"making {name}", file=sys.stderr)
+        write_film(path.with_suffix(".part.mp4"), film)
+        path.with_suffix(".part.mp4").rename(path)
+    return path
+
+
+def show(name: str, results: dict[str, Any]) -> None:
+    """One film as lines."""
+    print(f"\n{name}: ratio to the best that is as exact: {results['ratio_to_best_exact']}", file=sys.stderr)
+    for decoder, found in results["decoders"].items():
+        print(f"  {decoder:24}{', '.join(f'{what} {value}' for what, value in found.items())}", file=sys.stderr)
 
 
 def main() -> int:
     """Measure, print, and end with the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=12, help="clips decoded of each file")
+    parser.add_argument("--clips", type=int, default=10, help="clips decoded of each film")
+    parser.add_argument("--peers", default=sys.executable, help="Python that has the other decoders")
+    parser.add_argument("--only", default="", help="films with this in their name")
+    parser.add_argument("--files", type=Path, help="keep the films in this folder")
     parser.add_argument("--out", type=Path, help="append the record to this file")
     options = parser.parse_args()
-    if shutil.which("ffmpeg") is None:
-        print(
-            "bench/decode.py: no ffmpeg on the PATH; there is nothing to compare with. Install ffmpeg.", file=sys.stderr
-        )
-        return 2
+    asked = {name: Asked(name, sys.executable if name == "vlsa" else options.peers) for name in DECODERS}
+    missing = {name: one.told["missing"] for name, one in asked.items() if "missing" in one.told}
+    for name, why in missing.items():
+        print(f"{name}: cannot be loaded, so it is left out: {why}", file=sys.stderr)
+    decoders = {name: one for name, one in asked.items() if name not in missing}
     results = {}
     with tempfile.TemporaryDirectory() as folder:
-        for k, (name, (width, height, duration)) in enumerate(FILES.items()):
-            path = Path(folder) / f"{k}.mp4"
-            write_film(path, width, height, duration)
-            results[name] = compare(path, options.clips)
-            print(f"{name}: {results[name]}", file=sys.stderr)
-    return finish(record(results, options.clips), options.out)
+        for name, film in FILMS.items():
+            if options.only in name:
+                path = made(options.files or Path(folder), name, film)
+                results[name] = measure(path, film, decoders, options.clips)
+                show(name, results[name])
+    for decoder in asked.values():
+        decoder.close()
+    versions = {name: one.told["version"] for name, one in decoders.items()}
+    record = {"bench": "decode", **circumstances(), "decoders": versions, "missing": missing, "clips": options.clips}
+    return finish(record | {"sample_rate_hz": SAMPLE_RATE_HZ, "results": results}, options.out)
 
 
 if __name__ == "__main__":

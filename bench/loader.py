@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import torch
 import webdataset
-from decode import write_film
+from films import Film, write_film
 from PIL import Image
 from records import circumstances, finish
 
@@ -48,7 +48,7 @@ def make_store(folder: Path, config: Config, num_clips: int) -> ClipStore:
     rows = []
     for number in range(-(-num_clips // CLIPS_A_FILE)):
         path = folder / f"{number}.mp4"
-        write_film(path, *SIZE_PX, CLIP_SECONDS * CLIPS_A_FILE)
+        write_film(path, Film(*SIZE_PX, CLIP_SECONDS * CLIPS_A_FILE))
         for clip in range(CLIPS_A_FILE):
             start = clip * CLIP_SECONDS
             rows.append(

@@ -10,7 +10,10 @@ import numpy as np
 
 from vlsa.base.errors import MediaError
 from vlsa.data.clip import Clip
+from vlsa.data.engine.engines import Needs, Pool
+from vlsa.data.engine.workers import Heartbeat, WorkerPool
 from vlsa.data.ingest.manifest import ClipRow
+from vlsa.data.ingest.scan import ScannedFile, Task, scan_file
 from vlsa.data.store.prepare import prepare
 from vlsa.data.store.shards import StoreSettings
 
@@ -39,6 +42,31 @@ def dying_decoder(row: ClipRow, settings: StoreSettings) -> Clip:
     if row.id == "clip-5":
         os.kill(os.getpid(), signal.SIGSEGV)
     return made_clip(row, settings)
+
+
+def killed_decoder(row: ClipRow, settings: StoreSettings) -> Clip:
+    """Killed from outside at some clips: at clip-5 whenever it comes to it, at two others once."""
+    mark = Path(row.path).with_suffix(".killed")
+    if row.id == "clip-5" or (row.id in ("clip-1", "clip-6") and not mark.exists()):
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGTERM if row.id == "clip-6" else signal.SIGKILL)
+    return made_clip(row, settings)
+
+
+class KillingEngine:
+    """One process, which is killed from outside at the first scan of each file whose name begins with `killed`."""
+
+    def pool(self, function: Any, tasks: Any, needs: Needs) -> Pool:
+        assert function is scan_file
+        return WorkerPool(killed_scan, tasks, 1)
+
+
+def killed_scan(task: Task, beat: Heartbeat) -> ScannedFile:
+    found, mark = scan_file(task, beat), task.path.with_suffix(".mark")
+    if task.path.name.startswith("killed") and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
 
 
 def refusing_decoder(row: ClipRow, settings: StoreSettings) -> Clip:

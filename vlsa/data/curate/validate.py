@@ -69,7 +69,7 @@ def validate(store: ClipStore, *, num_workers: int | None = None, progress: Prog
     tasks, total = _tasks(store), len(store)
     num_workers = os.cpu_count() or 1 if num_workers is None else num_workers
     done = 0
-    pool = WorkerPool(check_shard, tasks, num_workers)
+    pool = WorkerPool(check_shard, tasks, num_workers, second_chance=True)
     with contextlib.closing(pool.events()) as events:
         for event in events:
             if isinstance(event, Started):

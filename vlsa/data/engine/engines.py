@@ -49,3 +49,16 @@ class LocalEngine:
     def pool(self, function: Function, tasks: Iterable[Any], needs: Needs) -> Pool:
         """A WorkerPool; all that tasks need is on this machine."""
         return WorkerPool(function, tasks, (os.cpu_count() or 1) if self.num_workers is None else self.num_workers)
+
+
+class Kills:
+    """Where workers were killed from outside (a person, or a system short of memory): at first no fault of the file."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def is_first(self, lost: Lost) -> bool:
+        """Whether the task is to be done once more as it was."""
+        is_first = lost.was_killed and lost.label not in self._seen
+        self._seen.add(lost.label)
+        return is_first

@@ -14,7 +14,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -30,6 +30,8 @@ SPARE_WORKERS = 2
 """So many more than there are at a time may end in a row before one of them comes to its task."""
 CLIP_SECONDS = 20.0
 """Patience for a clip (media that decodes takes far less); large files get a second more for each 10 MB."""
+
+SENT_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM})
 
 Heartbeat = Callable[[str, float], None]
 """Called by a task with (what comes next, seconds of patience for it)."""
@@ -59,6 +61,8 @@ class Lost:
     label: str
     reason: Literal["crashed", "timeout"]
     message: str
+    was_killed: bool = False
+    """Ended by a signal that comes from outside (a person, or a system short of memory), not by a fault of its own."""
 
 
 def patience_seconds(path: str | os.PathLike[str], media_seconds: float = 0.0) -> float:
@@ -205,7 +209,9 @@ class Worker:
             kind, *rest = self.connection.recv()
         except (EOFError, OSError):
             self.process.join(timeout=5)  # for its exit code
-            return self._lost("crashed", f"the decoder died ({_exit_cause(self.process.exitcode)})")
+            code = self.process.exitcode
+            lost = self._lost("crashed", f"the decoder died ({_exit_cause(code)})")
+            return replace(lost, was_killed=code is not None and -code in SENT_FROM_OUTSIDE)
         if kind == "failed":
             raise rest[0]
         if kind == "done":

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from vlsa.base.errors import CaptionError, ConfigError, ManifestError, MediaError
 from vlsa.base.files import Progress
-from vlsa.data.engine.engines import Engine, LocalEngine
+from vlsa.data.engine.engines import Engine, Kills, LocalEngine
 from vlsa.data.engine.workers import Heartbeat, Lost, Started, patience_seconds
 from vlsa.data.ingest.captions import CaptionRow
 from vlsa.data.ingest.listing import list_media, read_tables, unread
@@ -174,9 +174,12 @@ def scan_files(tasks: list[Task], engine: Engine, progress: Progress | None) -> 
     """
     scanned: dict[str, ScannedFile] = {}
     lost: dict[str, str] = {}
-    pool = engine.pool(scan_file, tasks, files_of)
+    pool, kills = engine.pool(scan_file, tasks, files_of), Kills()
     for event in pool.events():
         if isinstance(event, Started):
+            continue
+        if isinstance(event, Lost) and kills.is_first(event):
+            pool.submit(event.task)
             continue
         if isinstance(event, Lost) and event.task.scenes is not None:
             lost[event.task.name] = f"{event.task.path}: {event.message} while cuts were looked for; it has none."

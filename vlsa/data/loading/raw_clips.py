@@ -164,7 +164,7 @@ def _probed(paths: list[str]) -> tuple[dict[str, MediaFacts], list[str]]:
     """The facts of files, by processes that may die of one; and what is wrong with others."""
     facts, faults = {}, {}
     with Bar("looking into files") as bar:
-        for event in WorkerPool(_probe, paths, min(usable_cores(), len(paths))).events():
+        for event in WorkerPool(_probe, paths, min(usable_cores(), len(paths)), second_chance=True).events():
             if isinstance(event, Started):
                 continue
             if isinstance(event, Lost):

@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ import av
 from vlsa.base.errors import MediaError
 from vlsa.data.media import streams
 from vlsa.data.media.file_checks import check_file, encrypted, out_of_memory
-from vlsa.data.media.key_packets import from_key_packet
+from vlsa.data.media.key_packets import KeyJumps, Needs, from_key_packet
 from vlsa.data.media.opening import check_streams, open_container
 from vlsa.data.media.parts import Parts
 
@@ -113,7 +113,7 @@ class Source:
                 raise encrypted(self.path)
             self._continue_time(packet)
             if packet.is_corrupt:
-                self.bad_seconds.append(self._packet_seconds(packet))
+                self.bad_seconds.append(self.packet_seconds(packet))
             yield packet
 
     def _continue_time(self, packet: Any) -> None:
@@ -130,7 +130,8 @@ class Source:
             packet.pts = packet.pts + round(shift / tick_seconds) if packet.pts is not None else None
             packet.dts = packet.dts + round(shift / tick_seconds) if packet.dts is not None else None
 
-    def _packet_seconds(self, packet: Any) -> float:
+    def packet_seconds(self, packet: Any) -> float:
+        """When a packet is shown or heard; nan = not known."""
         timestamp = packet.pts if packet.pts is not None else packet.dts
         return math.nan if timestamp is None else self.seconds(timestamp, packet.stream)
 
@@ -142,9 +143,9 @@ class Source:
             raise out_of_memory(self.path) from error
         except Exception:  # as above
             frames = []
-            self.bad_seconds.append(self._packet_seconds(packet))
+            self.bad_seconds.append(self.packet_seconds(packet))
         corrupt = [frame for frame in frames if getattr(frame, "is_corrupt", False)]
-        self.bad_seconds += [self._packet_seconds(packet) for _ in corrupt]
+        self.bad_seconds += [self.packet_seconds(packet) for _ in corrupt]
         if self.num_bad > MAX_BAD_PACKETS:
             raise MediaError(
                 f"{self.path}: more than {MAX_BAD_PACKETS} damaged packets; what is left would not be the recording. "
@@ -153,24 +154,23 @@ class Source:
             )
         return [frame for frame in frames if not getattr(frame, "is_corrupt", False)]
 
-    def frames(self, kind: Kind, may_skip: Callable[[float], bool] | None = None) -> Iterator[TimedFrame]:
-        """Frames of the stream from here on, in the order they are shown.
+    def frames(self, kind: Kind, needs: Needs | None = None) -> Iterator[TimedFrame]:
+        """Frames of the stream from here on, in the order they are shown; with `needs`, at least those."""
+        return self._decoded(kind, self.packets(self.stream(kind)), needs)
 
-        `may_skip(seconds)` says of a packet whether frames that no other frame needs may be left out there.
-        """
-        return self._decoded(kind, self.packets(self.stream(kind)), may_skip)
-
-    def _decoded(
-        self, kind: Kind, packets: Iterable[Any], may_skip: Callable[[float], bool] | None = None
-    ) -> Iterator[TimedFrame]:
+    def _decoded(self, kind: Kind, packets: Iterable[Any], needs: Needs | None = None) -> Iterator[TimedFrame]:
         stream = self.stream(kind)
-        for packet in packets:
-            if may_skip is not None and packet.pts is not None:
-                seconds = self.seconds(packet.pts, stream)
-                stream.codec_context.skip_frame = "NONREF" if may_skip(seconds) else "DEFAULT"
+        jumps = KeyJumps(self, packets, needs) if needs is not None else None
+        for packet in packets if jumps is None else jumps:
+            if needs is not None and packet.pts is not None:
+                may_skip = needs.may_skip(self.seconds(packet.pts, stream))
+                stream.codec_context.skip_frame = "NONREF" if may_skip else "DEFAULT"
             for frame in self.decode_packet(packet):
                 pts = frame.pts if frame.pts is not None else frame.dts
-                yield TimedFrame(self.seconds(pts, stream) if pts is not None else math.nan, frame)
+                timed = TimedFrame(self.seconds(pts, stream) if pts is not None else math.nan, frame)
+                if jumps is not None:
+                    jumps.check(frame, timed.seconds)
+                yield timed
 
     def frames_covering(
         self,
@@ -179,7 +179,7 @@ class Source:
         *,
         tolerance_seconds: float,
         pre_roll_seconds: float = 0.0,
-        may_skip: Callable[[float], bool] | None = None,
+        needs: Needs | None = None,
     ) -> Iterator[TimedFrame]:
         """Frames from one that starts at or before `seconds` on (else from the stream's first); mostly by one seek."""
         if not self.may_seek:
@@ -188,18 +188,18 @@ class Source:
         starts = [seconds - pre_roll_seconds - back for back in SEEK_BACK_SECONDS]
         for start in [*(start for start in starts if start > 0), 0.0]:
             self._seek(kind, start)
-            frames = self.frames(kind, may_skip)
+            frames = self.frames(kind, needs)
             first = next(frames, None)
             if first is not None and not first.seconds > needed and self._may_be_first(kind, first):
                 return itertools.chain([first], frames)
         self.reopen()
-        return self.frames(kind, may_skip)
+        return self.frames(kind, needs)
 
     def _frames_from_key_packet(self, kind: Kind, seconds: float) -> Iterator[TimedFrame]:
         """Frames from one that starts at or before `seconds` on, without a seek."""
         self.reopen()
         packets = self.packets(self.stream(kind))
-        frames = self._decoded(kind, from_key_packet(packets, seconds, self._packet_seconds))
+        frames = self._decoded(kind, from_key_packet(packets, seconds, self.packet_seconds))
         first = next(frames, None)
         if first is None or self._may_be_first(kind, first):
             return itertools.chain(filter(None, [first]), frames)
@@ -216,7 +216,7 @@ class Source:
         self._seek(kind, seconds)
         for packet in self.packets(self.stream(kind)):
             if packet.pts is not None and packet.pos is not None:
-                return self._packet_seconds(packet), packet.pos
+                return self.packet_seconds(packet), packet.pos
         return None
 
     def start_seconds(self, kind: Kind) -> float:

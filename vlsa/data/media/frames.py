@@ -4,6 +4,7 @@ Reads a `Source`; feeds decode.py. A frame is made an image, of the size that is
 Axes: F frames, H W pixels.
 """
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from jaxtyping import UInt8
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media.container import HOLE_SECONDS, NEED_KEY_FRAMES, CannotShare, Source, TimedFrame
+from vlsa.data.media.key_packets import MissedKeyFrame
 from vlsa.data.media.probe import MediaFacts
 from vlsa.data.media.render import PickedFrames, Renderer
 
@@ -21,6 +23,8 @@ ROUNDING_SECONDS = 1e-4
 """Time stamps are rounded (the container's start to a microsecond, some frames to a millisecond's tenth)."""
 SKIPPABLE_CODECS = frozenset({"h264", "hevc", "mpeg4"})
 """Where leaving out frames that no other frame needs was measured to be exact. (It is not for AV1.)"""
+JUMPABLE_CODECS = frozenset({"av1", "dnxhd", "h264", "hevc", "mjpeg", "prores", "vp8", "vp9"})
+"""Which begin anew at a packet that is called a key packet, so that what lies before it need not be decoded."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ class _Picker:
     wanted: Sequence[float]
     renderer: Renderer
     margin_seconds: float
-    """Frames this near to the next wanted time are all decoded; inf = all frames are."""
+    """Frames this near to the next wanted time are all decoded; inf = all frames are, where there is no jump."""
+    may_jump: bool
+    """Whether decoding may go on from a later key frame."""
     kept: dict[float, _Kept] = field(default_factory=dict)
     """By wanted time, in their order."""
     images: UInt8[np.ndarray, "F H W 3"] | None = None
@@ -58,6 +64,10 @@ class _Picker:
     def may_skip(self, seconds: float) -> bool:
         """Whether a frame at this time can be neither wanted nor the one before a wanted one."""
         return self.num_done < len(self.wanted) and seconds < self.wanted[self.num_done] - self.margin_seconds
+
+    def next_seconds(self) -> float:
+        """The wanted time that is not settled yet: of key frames before it, the last one is enough."""
+        return self.wanted[self.num_done] if self.may_jump and self.num_done < len(self.wanted) else -math.inf
 
     def take(self, frame: TimedFrame) -> bool:
         """See the next frame; False when no more are needed."""
@@ -147,13 +157,16 @@ def read_frames_of_windows(
 
 def _pick(source: Source, wanted: list[float], short_side_px: int | None, facts: MediaFacts | None) -> _Picker:
     """The frames shown at the wanted times."""
-    picker = _Picker(wanted, Renderer(source, short_side_px), _margin_seconds(source, facts))
-    frames = source.frames_covering(
-        "video",
-        picker.wanted[0],
-        tolerance_seconds=ROUNDING_SECONDS,
-        may_skip=picker.may_skip if math.isfinite(picker.margin_seconds) else None,
-    )
+    margin_seconds = _margin_seconds(source, facts)
+    is_jumpable = source.stream("video").codec_context.name in JUMPABLE_CODECS
+    if facts is not None and source.may_seek and is_jumpable:
+        with contextlib.suppress(MissedKeyFrame):
+            return _picked(source, _Picker(wanted, Renderer(source, short_side_px), margin_seconds, may_jump=True))
+    return _picked(source, _Picker(wanted, Renderer(source, short_side_px), margin_seconds, may_jump=False))
+
+
+def _picked(source: Source, picker: _Picker) -> _Picker:
+    frames = source.frames_covering("video", picker.wanted[0], tolerance_seconds=ROUNDING_SECONDS, needs=picker)
     first_seconds, num_bad = None, 0
     for frame in _in_order(frames):
         if first_seconds is None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from vlsa.base.errors import ManifestError, MediaError, StoreError
 from vlsa.base.files import Progress, write_json_lines
 from vlsa.config import Config
-from vlsa.data.engine.engines import Engine, LocalEngine
+from vlsa.data.engine.engines import Engine, Kills, LocalEngine
 from vlsa.data.engine.workers import TASK_SECONDS, Done, Heartbeat, Lost, Started, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
 from vlsa.data.ingest.segments import segment_seconds
@@ -259,7 +259,7 @@ def _delete(store_path: Path) -> None:
 def _make_shards(tasks: list[ShardTask], num_rows: int, engine: Engine, progress: Progress | None) -> None:
     num_done = num_rows - sum(len(task.rows) for task in tasks)
     counted: Counter[int] = Counter()  # clips of each shard that are counted in num_done
-    pool = engine.pool(build_shard, tasks, files_of)
+    pool, kills = engine.pool(build_shard, tasks, files_of), Kills()
     with contextlib.closing(pool.events()) as events:
         for event in events:
             number = event.task.number
@@ -268,7 +268,7 @@ def _make_shards(tasks: list[ShardTask], num_rows: int, engine: Engine, progress
             now = counted[number] + 1 if isinstance(event, Started) else len(event.task.rows) * isinstance(event, Done)
             num_done, counted[number] = num_done + now - counted[number], now
             if isinstance(event, Lost):
-                pool.submit(_give_up(event))
+                pool.submit(event.task if kills.is_first(event) else _give_up(event))
             if progress:
                 progress(num_done, num_rows, getattr(event, "label", f"shard {number}"))
 

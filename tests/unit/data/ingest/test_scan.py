@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from media_files import grey, tone, truncate, write_media
+from preparing import KillingEngine
 from rights import of_anyone
 
 from vlsa.base.errors import CaptionError, ManifestError
@@ -50,6 +51,14 @@ def test_files_without_words_become_windows(folder: Path) -> None:
         (str(folder / name), start, start + 1) for name in ("cat.mp4", "sub/dog.mp4") for start in (0.0, 1.0)
     ]
     assert rows == look(folder, window_seconds=1.0)[0]
+
+
+def test_a_file_whose_worker_is_killed_from_outside_is_scanned_again(tmp_path: Path, film: Path) -> None:
+    for name in ("killed.mp4", "whole.mp4"):
+        shutil.copy(film, tmp_path / name)
+    rows, rejections = scan.scan(tmp_path, window_seconds=2.0, engine=KillingEngine())
+    assert (tmp_path / "killed.mark").exists() and rejections == []
+    assert (rows, rejections) == scan.scan(tmp_path, window_seconds=2.0, num_workers=0)
 
 
 def test_the_caption_table_comes_before_the_sidecar_before_the_embedded_subtitles(folder: Path) -> None:

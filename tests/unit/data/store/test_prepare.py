@@ -21,6 +21,7 @@ from preparing import (
     dying_decoder,
     every_byte,
     interrupted_decoder,
+    killed_decoder,
     made_clip,
     made_rows,
     refusing_decoder,
@@ -110,6 +111,19 @@ def test_a_decoder_that_dies_costs_only_its_clip_and_the_rest_has_the_same_bytes
             shard_path(tmp_path / "died", number).read_bytes() == shard_path(tmp_path / "refused", number).read_bytes()
         )
     assert not (tmp_path / "died/given_up.jsonl").exists()
+
+
+def test_a_clip_whose_worker_is_killed_from_outside_has_a_second_chance(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where marks are left of what was killed
+    summary = run(made_rows(10), tmp_path / "killed", num_workers=1, decode=killed_decoder)
+    run(made_rows(10), tmp_path / "refused", decode=refusing_decoder)
+    assert summary.reasons == {"crashed": 1} and summary.num_clips == 9
+    (line,) = read_report(tmp_path / "killed")
+    assert line["id"] == "clip-5" and "SIGKILL" in line["message"]
+    assert sorted(path.stem for path in tmp_path.glob("*.killed")) == ["film-1", "film-5", "film-6"]
+    for number in range(3):
+        shards = [shard_path(tmp_path / name, number).read_bytes() for name in ("killed", "refused")]
+        assert shards[0] == shards[1]
 
 
 def test_what_crashed_before_the_run_was_killed_is_not_tried_again(tmp_path: Path) -> None:
