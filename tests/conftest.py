@@ -22,6 +22,7 @@ SLOW = {
     "test_many_ranks", "test_step", "test_acceleration", "test_loop", "test_trackers",
     "test_hostile_checkpoints", "test_interrupted_training", "test_onnx", "test_sampling", "test_build",
     "test_index", "test_results_file", "test_compare", "test_ranks", "test_figures", "test_files",
+    "test_object_store", "test_remote_reading",
     "test_truth", "test_prepare", "test_cached_clips", "test_hostile", "test_hostile_stores",
     "test_hostile_annotations", "test_tables", "test_public", "test_public_encoders", "test_hub",
     "test_sentence_transformers", "test_ray",

@@ -65,7 +65,7 @@ def serving() -> Iterator[tuple[Server, str]]:
     http = make_server("127.0.0.1", 0, server, threaded=True)
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
-    type(client()).clear_instance_cache()  # clients that talk to a server before this one
+    forget_clients()
     try:
         yield server, f"http://127.0.0.1:{http.server_port}"
     finally:
@@ -86,6 +86,11 @@ def client() -> Any:
     import fsspec
 
     return fsspec.filesystem("s3", use_listings_cache=False)
+
+
+def forget_clients() -> None:
+    """The next request looks at the variables of the environment anew."""
+    type(client()).clear_instance_cache()
 
 
 def every_object(prefix: str) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,7 +93,8 @@ class Objects:
 
     def fetch(self, names: Sequence[str], folder: Path) -> None:
         """Copy objects to files of their names in a local folder, several at a time. Raises StoreError, OSError."""
-        partials = {name: folder / f"{name}.{os.getpid()}.partial" for name in names}
+        mine = f"{os.getpid()}-{threading.get_ident()}.partial"
+        partials = {name: folder / f"{name}.{mine}" for name in names}
         for path in partials.values():
             path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_lines import ROOT, call
 from media_files import write_flash_and_beep
@@ -41,11 +42,6 @@ def test_a_store_there_has_the_objects_that_a_local_one_has_as_files(server, loc
     assert every_object(PREFIX) == every_byte(local)
     assert str(summary).startswith(f"{ADDRESS}: 6 clips")
     assert local_files(tmp_path / "cache") == {".owner"}
-
-
-def test_shards_are_made_and_sent_by_worker_processes_too(server, local, tmp_path):
-    run(ROWS, ADDRESS, num_workers=1)
-    assert every_object(PREFIX) == every_byte(local)
 
 
 class CutOff:
@@ -127,6 +123,23 @@ def test_what_arrives_with_other_bytes_is_an_error_and_not_vouched_for(server, m
     with pytest.raises(StoreError, match=r"shard-000000\.tar: arrived with other bytes"):
         run(ROWS, ADDRESS)
     assert not any("shard-000000.jsonl" in name for name in every_object(PREFIX))
+
+
+def test_a_large_file_is_sent_in_parts_and_compared_without_reading_it_back(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("vlsa.data.store.objects.PART_BYTES", 5 * 2**20)  # the smallest that S3 takes
+    data = np.random.default_rng(0).bytes(11 * 2**20)
+    (tmp_path / "large").write_bytes(data)
+    Objects(ADDRESS).put(tmp_path / "large", "large")
+    assert server.num_asked("PUT") == 3
+    assert server.num_asked("GET") == 0
+    assert every_object(PREFIX) == {"large": data}
+
+
+def test_where_there_are_no_checksums_what_was_sent_is_read_back(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("vlsa.data.store.objects.etag", lambda path: "unknown, as of an encrypted object")
+    (tmp_path / "one").write_bytes(b"one")
+    Objects(ADDRESS).put(tmp_path / "one", "one")
+    assert server.num_asked("GET", "one") == 1
 
 
 def test_files_are_added_in_new_shards_and_old_objects_stay(server, tmp_path, local):
@@ -214,7 +227,7 @@ def test_parts_are_refused(server):
 def test_the_command_prepares_describes_and_validates_there(server, tmp_path):
     (tmp_path / "footage").mkdir()
     write_flash_and_beep(tmp_path / "footage" / "a.mp4")
-    done = call(f"vlsa prepare {tmp_path / 'footage'} {ADDRESS} --recipe tiny --workers 0")
+    done = call(f"vlsa prepare {tmp_path / 'footage'} {ADDRESS} --recipe tiny --workers 1")
     assert done.exit_code == 0, done.output
     assert f"Next: vlsa pretrain --recipe tiny --data {ADDRESS} --out RUN" in done.stdout
     done = call(f"vlsa data validate {ADDRESS} --workers 0")

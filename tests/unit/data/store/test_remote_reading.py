@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_lines import call
-from object_store import BUCKET, client
+from object_store import BUCKET, client, forget_clients
 from stores import scene, write_clips
 from tiny import tiny_clips, tiny_config, tiny_run, tiny_store
 
@@ -193,6 +193,14 @@ def test_a_busy_server_costs_time_and_nothing_else(remote, local):
         assert_same(store.read(clip), local.read(clip))
 
 
+@pytest.fixture
+def other_variables(monkeypatch):
+    """For tests that change those that clients look at when they are made."""
+    yield monkeypatch
+    monkeypatch.undo()
+    forget_clients()
+
+
 def refused(address: str) -> str:
     with pytest.raises((StoreError, ConfigError)) as caught:
         open_dataset(address)
@@ -200,28 +208,28 @@ def refused(address: str) -> str:
     return str(caught.value)
 
 
-def test_what_cannot_be_reached_is_one_line_that_says_what_to_do(remote, monkeypatch):
+def test_what_cannot_be_reached_is_one_line_that_says_what_to_do(remote, other_variables):
     assert refused(f"s3://{BUCKET}/other").startswith(f"s3://{BUCKET}/other: no clip store there")
     assert refused("s3://nowhere/store") == (
         "s3://nowhere/store: not there (The specified bucket does not exist). Check the address and the bucket."
     )
     remote.answer_first = lambda number, method, key: "403 AccessDenied"
     assert "refused (403 on purpose). Check the credentials (AWS_ACCESS_KEY_ID" in refused(ADDRESS)
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    other_variables.setenv("AWS_MAX_ATTEMPTS", "1")
     remote.answer_first = lambda number, method, key: "503 Slow Down"
     assert "not reached (503 on purpose). It was tried several times." in refused(ADDRESS)
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")  # a client of its own, that looks at the variables anew
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    other_variables.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    forget_clients()
     assert "not reached (Could not connect to the endpoint URL" in refused(f"s3://{BUCKET}/x")
 
 
-def test_without_credentials_or_the_package_one_line_says_how_to_get_them(remote, monkeypatch):
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")  # a client of its own, that looks at the variables anew
+def test_without_credentials_or_the_package_one_line_says_how_to_get_them(remote, other_variables):
+    other_variables.delenv("AWS_ACCESS_KEY_ID")
+    other_variables.delenv("AWS_SECRET_ACCESS_KEY")
+    forget_clients()
     assert "refused (Unable to locate credentials). Check the credentials" in refused(ADDRESS)
-    monkeypatch.setitem(sys.modules, "s3fs", None)
-    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3")
+    other_variables.setitem(sys.modules, "s3fs", None)
+    other_variables.delitem(sys.modules["fsspec.registry"]._registry, "s3")
     assert refused(ADDRESS).endswith("a package is missing. pip install '.[s3]'")
 
 
