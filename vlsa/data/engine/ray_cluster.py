@@ -8,6 +8,7 @@ again, and what is lost over and over has to end. Needs ray (extra `ray`).
 import logging
 import os
 import socket
+import textwrap
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,9 +35,17 @@ CORES_SECONDS = 2.0
 """Nodes come and go: the cores are counted so often."""
 SILENT_SECONDS = 30.0
 """After so long without any news the number of free cores is reported."""
+MOST_CHARACTERS = 200
+"""Of Ray's messages, which can be pages."""
 STORE_BYTES = 100 * 2**20
 """Of Ray's shared memory on a local cluster; tasks and their results are small."""
 
+SILENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "error",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # as it will be; else Ray warns of it
+}
+"""Ray reports nothing to its makers, and to the terminal only what ends it. Read when ray is imported."""
 LIKE_LOCAL = {"RAY_memory_monitor_refresh_ms": "0", "RAY_worker_niceness": "0"}
 """Of a cluster that is started here: where memory ends, the system ends a process that decodes, and not Ray one of its
 workers; and those are as important as the processes of the local engine (Ray's 15 makes all others go first)."""
@@ -81,8 +90,8 @@ def ray_engine(address: str | None = None, num_workers: int | None = None) -> It
 
 
 def _import_ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as it will be; else Ray warns of it
+    for name, value in SILENT.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError as error:
@@ -113,8 +122,8 @@ def _join(address: str) -> None:
         ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ConfigError(
-            f"--ray-address {address}: cannot be joined ({_first_line(error)}). This machine has to be a node of the "
-            "cluster (`ray start`), with the same versions of Python and Ray; a cluster with a token needs "
+            f"--ray-address {address}: cannot be joined ({_words(error.__cause__ or error)}). This machine has "
+            "to be a node of the cluster (`ray start`), with the same versions of Python and Ray; a cluster with a token needs "
             "RAY_AUTH_MODE=token here."
         ) from error
     _LOG.info("Ray at %s: %d nodes, %g cores", address, sum(node["Alive"] for node in ray.nodes()), _num_cores())
@@ -136,8 +145,9 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+def _words(error: BaseException) -> str:
+    """The beginning of what Ray says, on one line."""
+    return textwrap.shorten(str(error) or type(error).__name__, MOST_CHARACTERS, placeholder=" ...").rstrip(".")
 
 
 def _num_cores() -> float:
@@ -261,7 +271,7 @@ class RayPool:
         if bundle.num_losses >= MOST_LOSSES:
             raise VlsaError(
                 f"--engine ray: a task was lost {bundle.num_losses} times with its worker or node "
-                f"({_first_line(error)}); it would be again. Give nodes more memory or fewer cores, and run the same "
+                f"({_words(error)}); it would be again. Give nodes more memory or fewer cores, and run the same "
                 "command again: what is finished stays."
             ) from error
         _LOG.info("Ray lost a worker or a node; what it was at is done again")
