@@ -14,7 +14,7 @@ GPU, though NCCL can use those of a whole node together. Each collective takes a
 the number of GPUs. Bandwidths are stated, not measured; so is the time of a step unless --step-seconds gives it.
 
     python bench/train_scaling.py --out bench/results/train_scaling.jsonl
-    python bench/train_scaling.py --recipe paper --step-seconds 0.74 --clips 256 --ranks ""
+    python bench/train_scaling.py --recipe paper --step-seconds 0.91 --clips 256 --ranks ""
 
 The last line of stdout is one JSON record.
 """

@@ -54,6 +54,7 @@ OPTIONAL = (
     ("matplotlib", "draws training curves and figures", "curves"),
     ("fastapi", "serves the page", "serve"),
     ("watchfiles", "follows folders (`--watch`)", "watch"),
+    ("s3fs", "keeps stores on S3 (`s3://`)", "s3"),
     ("faster_whisper", "hears speech (`--transcribe`)", "speech"),
     ("transformers", "runs public encoders", "public"),
     ("onnxruntime", "runs exported models", "export"),

@@ -73,10 +73,14 @@ def test_a_damaged_clip_is_the_same_one_line_with_reading_processes_as_without(p
     assert said[0] == said[1]
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def readers_of(pid: int) -> list[int]:
-    """Processes that multiprocessing has spawned to read."""
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [child for child in children if b"--multiprocessing-fork" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    """Processes that read: forks of the server that multiprocessing has started."""
+    servers = [child for child in children_of(pid) if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [reader for server in servers for reader in children_of(server)]
 
 
 def wait_for_steps(process: subprocess.Popen, run_path: Path, num_steps: int) -> None:

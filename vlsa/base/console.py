@@ -81,7 +81,7 @@ class Bar:
         self.title, self.keep_message = printable(title), keep_message
         self._terminal = sys.stderr.isatty()
         self._started = self._printed = time.monotonic()
-        self._first, self._total = 0, -1
+        self._first, self._total, self._line = 0, -1, ""
         self._bar: Any = None
         self._task: Any = None
         self._silent = not started().main
@@ -121,9 +121,11 @@ class Bar:
         now = time.monotonic()
         if done < total and now - self._printed < PLAIN_EVERY_SECONDS:
             return
-        self._printed = now
         parts = [f"{self.title}: {done:,} of {total:,}", message, self._time_left(now, done, total)]
-        say(", ".join(part for part in parts if part))
+        line = ", ".join(part for part in parts if part)
+        if line != self._line:  # several events may come with the last unit
+            say(line)
+        self._printed, self._line = now, line
 
     def _time_left(self, now: float, done: int, total: int) -> str:
         done_here = done - self._first

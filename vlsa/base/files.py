@@ -1,4 +1,4 @@
-"""Atomic writes, JSON, JSON lines, and one lock per folder. Used by every stage."""
+"""Atomic writes, JSON, JSON lines, one lock per folder, and the folder for caches. Used by every stage."""
 
 import errno
 import fcntl
@@ -19,6 +19,12 @@ LOCK_NAME = ".lock"
 """An empty file that stays in a folder whose file system cannot lock the folder itself."""
 LONGEST_JSON_BYTES = 1 << 28
 """Of a line or a document: longer ones are damaged, and would fill the memory before that is detected."""
+
+
+def cache_folder() -> Path:
+    """Where what can be fetched or computed again is kept: $VLSA_CACHE, by default ~/.cache/vlsa."""
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vlsa"
+    return Path(os.environ.get("VLSA_CACHE") or default)
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:

@@ -90,8 +90,9 @@ def _make_stdout_robust() -> None:
 
 
 DATA_HELP = (
-    "A store made by vlsa prepare, or splits of one (vlsa data split); a list of clips (.jsonl), whose media are "
-    "decoded as they are read; or a made world in memory: world:train=3000,test=200,px=64."
+    "A store made by vlsa prepare (a folder or s3://BUCKET/STORE), or splits of one (vlsa data split); a list of "
+    "clips (.jsonl), whose media are decoded as they are read; or a made world in memory: "
+    "world:train=3000,test=200,px=64."
 )
 
 

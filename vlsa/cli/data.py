@@ -14,7 +14,7 @@ from vlsa.cli.output import print_json, print_table, print_text, short_path
 if TYPE_CHECKING:
     from vlsa.data.curate.description import Description
 
-Store = Annotated[Path, typer.Argument(help="A store made by vlsa prepare.", metavar="STORE")]
+Store = Annotated[str, typer.Argument(help="A store made by vlsa prepare: a folder, or an address.", metavar="STORE")]
 
 MOST_SHOWN = 5
 """Sizes of frames, and rates, in a line of the table; --json has all."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vlsa.data.store.reader import ClipStore, StoredClip
 
 Clips = Annotated[
-    Path, typer.Argument(help="A store made by vlsa prepare, or a file made by vlsa data split.", metavar="STORE")
+    str, typer.Argument(help="A store made by vlsa prepare, or a file made by vlsa data split.", metavar="STORE")
 ]
 Without = Annotated[
     Path | None, typer.Option(help="Leave out the clips of this list, as dedup --keep-one writes it.", metavar="FILE")

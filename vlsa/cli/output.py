@@ -93,6 +93,8 @@ def _shell_word(word: object) -> str:
 
 
 def short_path(path: str | Path) -> str:
-    """A path for people: relative to the current folder if the file is below it."""
+    """A path for people: relative to the current folder if the file is below it; an address as it is."""
+    if "://" in str(path):
+        return printable(str(path))
     relative = os.path.relpath(path)
     return printable(os.fspath(path) if relative.startswith("..") else relative)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 Source = Annotated[
     Path, typer.Argument(help="A folder of media files, or a list of clips (.jsonl).", metavar="FOLDER_OR_MANIFEST")
 ]
-Store = Annotated[Path, typer.Argument(help="Folder for the prepared clips.", metavar="STORE")]
+Store = Annotated[
+    str, typer.Argument(help="Folder for the prepared clips, or an address such as s3://BUCKET/STORE.", metavar="STORE")
+]
 Recipe = Annotated[
     str | None,
     typer.Option(help="Store what this recipe needs: tiny, small, base, large, huge or paper.", show_default="paper"),
@@ -69,6 +71,7 @@ def register(app: typer.Typer) -> None:
             "vlsa prepare footage store --recipe tiny --add",
             "vlsa prepare footage store --recipe tiny --watch --drop no_sound",
             "vlsa prepare clips.jsonl store --shard 3/16",
+            "vlsa prepare footage s3://bucket/store --recipe tiny",
             "vlsa prepare clips.jsonl store --engine ray --ray-address head:6379",
         ),
     )(prepare)
@@ -103,13 +106,17 @@ def prepare(
     STORE/prepare_report.jsonl, and the rest continues.
     """
     from vlsa.data.store.holding import Part, check_options
+    from vlsa.data.store.objects import is_address
 
+    if watch and is_address(store):
+        raise typer.BadParameter("--watch: STORE is a folder. For one on an object store run --add again and again.")
     if watch and (source.is_file() or restart or shard):
         raise typer.BadParameter("--watch: follows a FOLDER, without --restart and --shard. Prepare with these first.")
     part = Part.parse(shard) if shard else None
     check_options(store, part, add=add or watch, restart=restart)
     if source.is_file() and (transcribe or scenes):
         raise typer.BadParameter("--transcribe, --scenes: a list of clips has its texts and times. Name a folder.")
+    kept = _folder_for_findings(store, is_needed=bool(transcribe or scenes))
     settings = _store_settings(
         recipe,
         short_side_px=short_side,
@@ -123,8 +130,8 @@ def prepare(
         "test_share": test_share,
         "num_workers": workers,
         "allow_outside": allow_outside,
-        "speech": speech_of(transcribe, store, again=restart),
-        "scenes": store if scenes else None,
+        "speech": speech_of(transcribe, kept, again=restart),
+        "scenes": kept if scenes else None,
         "begin_share": (part.number - 1) / part.of if part else 0.0,
     }
     options = {"settings": settings, "restart": restart, "add": add or watch, "part": part}
@@ -132,7 +139,7 @@ def prepare(
         list_clips = partial(_rows, source, engine=chosen, **scanning)
         make = partial(_prepare, store_path=store, engine=chosen, **options)
         if watch:
-            _watch(list_clips, make, source, store)
+            _watch(list_clips, make, source, kept)
             return
         summary = make(*list_clips())
     from vlsa.data.store.summary import PartSummary
@@ -140,6 +147,19 @@ def prepare(
     print_text(summary)
     if not isinstance(summary, PartSummary):
         next_step("pretrain", "--recipe", recipe or "tiny", "--data", store, "--out", "RUN")
+
+
+def _folder_for_findings(store: str, is_needed: bool) -> Path:
+    """Where transcripts and cuts are kept. A store that cannot be reached is an error now, not after hours of work."""
+    from vlsa.data.store.objects import Objects, is_address
+    from vlsa.data.store.staging import Staging
+
+    if not is_address(store):
+        return Path(store)
+    if is_needed:
+        return Staging(store).fetch_kept()
+    Objects(store).list()
+    return Path()
 
 
 def _rows(source: Path, **options: Any) -> "tuple[list[ClipRow], list[Rejection]]":

@@ -37,6 +37,10 @@ class ClipTensors(ShapesInRepr):
         assert self.token_ids.shape == self.text_padding.shape, self
 
 
+TENSORS = tuple(field.name for field in fields(ClipTensors) if field.name != "id")
+"""The fields that are tensors, of a clip and of a batch."""
+
+
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Batch(ShapesInRepr):
     """Clips stacked along a first axis B; fields as in `ClipTensors`."""
@@ -70,8 +74,7 @@ class Batch(ShapesInRepr):
     @classmethod
     def stack(cls, clips: list[ClipTensors]) -> "Batch":
         """Stack clips of one shape."""
-        names = [field.name for field in fields(ClipTensors) if field.name != "id"]
-        stacked = {name: torch.stack([getattr(clip, name) for clip in clips]) for name in names}
+        stacked = {name: torch.stack([getattr(clip, name) for clip in clips]) for name in TENSORS}
         return cls(ids=tuple(clip.id for clip in clips), **stacked)
 
     def rows(self, start: int, stop: int) -> "Batch":
@@ -80,9 +83,8 @@ class Batch(ShapesInRepr):
 
     def pin_memory(self) -> "Batch":
         """The same batch in memory that a GPU reads while it computes."""
-        return replace(self, **{f.name: getattr(self, f.name).pin_memory() for f in fields(self) if f.name != "ids"})
+        return replace(self, **{name: getattr(self, name).pin_memory() for name in TENSORS})
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
-        moved = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self) if f.name != "ids"}
-        return replace(self, **moved)
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in TENSORS})

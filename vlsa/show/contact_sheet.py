@@ -83,7 +83,7 @@ def write_contact_sheet(
     return write_page(
         path,
         "contact_sheet.html",
-        title=store.path.name or str(store.path),
+        title=Path(store.path).name or str(store.path),
         summary="",
         description=description,
         bytes_of=human_bytes,

@@ -94,6 +94,13 @@ def test_a_resumed_run_estimates_by_its_own_speed(capsys, clock):
     assert "4 min 30 s left" in capsys.readouterr().err
 
 
+def test_a_last_unit_that_is_reported_twice_is_one_line(capsys):
+    bar = Bar("scanning")
+    for done in (1, 2, 2, 2):
+        bar.update(done, 2)
+    assert capsys.readouterr().err == "vlsa: scanning: 2 of 2\n"
+
+
 def test_the_last_file_is_not_named_when_all_is_done(capsys):
     with Bar("preparing clips") as bar:
         bar.update(10, 10, "cat.mp4")

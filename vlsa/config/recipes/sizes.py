@@ -37,12 +37,13 @@ def base() -> Config:
     (`vlsa reproduce table7`), on 51 M clip views instead of 409.6 M. Expected: not known; it has not been trained yet,
     and the paper gives no result for so few views.
 
-    Four of twelve layers run the joint pass, and a quarter of the masked patches is decoded; batch 512. The objective
-    matches each pair of modalities in a space of its own (256 numbers each); `base/paper-objective` has the paper's.
+    Four of twelve layers run the joint pass, and a quarter of the masked patches is decoded, by 8 heads of 64 (MAE has
+    16 of 32, which take a tenth longer a step on an H200: docs/log.md, 27); batch 512. The objective matches each pair
+    of modalities in a space of its own (256 numbers each); `base/paper-objective` has the paper's.
     """
     model = ModelConfig(
         encoder=EncoderConfig(fusion_layers=4),
-        decoder=DecoderConfig(decoded_share=0.25),
+        decoder=DecoderConfig(num_heads=8, decoded_share=0.25),
         objective=replace(PAIR_HEADS, head_width=256),
     )
     train = TrainConfig(batch_size=512, num_steps=100_000, learning_rate=2e-4, warmup_steps=5000, num_workers=12)
@@ -53,14 +54,14 @@ def large() -> Config:
     """ViT-Large on the paper's inputs, otherwise like `base`: for a machine with several large GPUs.
 
     Command: `torchrun --nproc-per-node 8 -m vlsa.cli pretrain --recipe large --data STORE --out RUN`. Cost: 1.43 TFLOPs
-    per clip and step, 1.4 times `paper`'s; its 102 M clip views take 116 GPU-hours at 350 TFLOP/s, half of what an H200
-    is assumed to reach in bfloat16. Expected: not known; it has not been trained yet.
+    per clip and step, 1.4 times `paper`'s; its 102 M clip views take 144 GPU-hours at 283 TFLOP/s, which a step of
+    `paper` reaches on an H200. Expected: not known; it has not been trained yet.
 
     378 M parameters in 24 layers of 1,024, of which 8 run the joint pass; batch 1,024.
     """
     model = ModelConfig(
         encoder=EncoderConfig(num_layers=24, width=1024, num_heads=16, fusion_layers=8),
-        decoder=DecoderConfig(decoded_share=0.25),
+        decoder=DecoderConfig(num_heads=8, decoded_share=0.25),
         objective=replace(PAIR_HEADS, head_width=256),
     )
     train = TrainConfig(batch_size=1024, num_steps=100_000, learning_rate=1e-4, warmup_steps=10_000, num_workers=12)
@@ -71,7 +72,7 @@ def huge() -> Config:
     """ViT-Huge on the paper's inputs: each GPU holds a shard of the model (FSDP2), blocks are recomputed.
 
     Command: `torchrun --nproc-per-node 8 -m vlsa.cli pretrain --recipe huge --data STORE --out RUN`. Cost: 2.61 TFLOPs
-    per clip and step, 2.6 times `paper`'s; its 102 M clip views take 212 GPU-hours at 350 TFLOP/s, and a third more for
+    per clip and step, 2.6 times `paper`'s; its 102 M clip views take 262 GPU-hours at 283 TFLOP/s, and a third more for
     the recomputation. Expected: not known; it has not been trained yet.
 
     714 M parameters in 32 layers of 1,280 (patches of 16 px, not the usual 14), of which 8 run the joint pass. Weights,
@@ -79,7 +80,7 @@ def huge() -> Config:
     """
     model = ModelConfig(
         encoder=EncoderConfig(num_layers=32, width=1280, num_heads=16, fusion_layers=8),
-        decoder=DecoderConfig(decoded_share=0.25),
+        decoder=DecoderConfig(num_heads=8, decoded_share=0.25),
         objective=replace(PAIR_HEADS, head_width=256),
     )
     train = TrainConfig(batch_size=1024, num_steps=100_000, learning_rate=1e-4, warmup_steps=10_000, num_workers=12)
@@ -90,7 +91,7 @@ def small() -> Config:
     """A model of 18 M parameters (13 M with the small vocabulary of the made world), 8 frames of 112 px, 3 s of audio.
 
     Command: `vlsa pretrain --recipe small --data world:train=50000,test=1000,px=112 --out RUN`. Cost: minutes on one
-    GPU, at 15 GFLOPs per clip and step (`vlsa reproduce table7`). Expected: not measured yet; see `make gpu-second`.
+    GPU, at 15 GFLOPs per clip and step (`vlsa reproduce table7`). Expected: docs/results.md, on a GPU.
 
     The masked shares are the paper's; a quarter of the masked patches is decoded, and the last two layers run the joint
     pass. Each pair of modalities is matched in a space of its own; `small/paper-objective` has the paper's objective.

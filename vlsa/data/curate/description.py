@@ -150,18 +150,18 @@ def describe(store: ClipStore) -> Description:
         sizes_px=dict(tally.sizes_px.most_common()),
         sample_rates_hz=dict(tally.sample_rates_hz.most_common()),
         choices=dict(tally.choices.most_common()),
-        languages_heard=_languages_heard(store.path),
+        languages_heard=_languages_heard(store.place.fetched(FOLDER_NAME)),
         rejected=_ordered(line.reason for line in report if line.reason not in NOTES),
         notes=_ordered(line.reason for line in report if line.reason in NOTES),
         frame_bytes=tally.frame_bytes,
         sound_bytes=tally.sound_bytes,
-        stored_bytes=sum(path.stat().st_size for path in store.path.rglob("*") if path.is_file()),
+        stored_bytes=store.place.num_bytes(),
     )
 
 
 def read_report(store: ClipStore) -> list[Rejection]:
     """The lines of prepare_report.jsonl: those of files too, which no shard has. Raises StoreError if it is damaged."""
-    path = store.path / REPORT_NAME
+    path = store.place.fetched(REPORT_NAME)
     if not path.exists():
         return list(store.rejections)
     try:
@@ -184,9 +184,9 @@ def _counts(split: str, counts: Counter[str]) -> SplitCounts:
     )
 
 
-def _languages_heard(store_path: Path) -> dict[str, int]:
+def _languages_heard(folder: Path) -> dict[str, int]:
     """Files of each language that a model for speech heard in them; those in which it heard no word do not count."""
-    kept = (kept_transcript(path) for path in sorted(store_path.glob(f"{FOLDER_NAME}/*.json")))
+    kept = (kept_transcript(path) for path in sorted(folder.glob("*.json")))
     return _ordered(one.language for one in kept if one is not None and one.words and one.language)
 
 

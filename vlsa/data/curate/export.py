@@ -9,8 +9,6 @@ OUT/manifest.jsonl                   of plain files: the clips, as `vlsa prepare
 """
 
 import json
-import os
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from vlsa.base.errors import ConfigError
-from vlsa.base.files import Progress, naming, open_regular
+from vlsa.base.files import Progress, naming
 from vlsa.data.curate.splits_file import ResplitStore
 from vlsa.data.ingest import manifest
 from vlsa.data.ingest.manifest import SPLITS, ClipRow
 from vlsa.data.store.codecs import WAV_HEADER_BYTES
 from vlsa.data.store.reader import ClipStore, StoredClip
-from vlsa.data.store.shard_index import NO_CHECKSUM, damaged
-from vlsa.data.store.shards import shard_path
 
 MANIFEST_NAME = "manifest.jsonl"
 CLIPS_PER_GROUP = 32
@@ -64,17 +60,10 @@ class StoredBytes:
 
 def stored_bytes(store: ClipStore | ResplitStore, clip: StoredClip) -> StoredBytes:
     """The files of a clip. Raises StoreError when they are damaged."""
-    path = shard_path(store.path, clip.shard)
-    with open_regular(path) as file:
-
-        def member(offset: int, size: int, crc32: int) -> bytes:
-            data = os.pread(file.fileno(), size, offset)
-            if len(data) != size or crc32 not in (NO_CHECKSUM, zlib.crc32(data)):
-                raise damaged(path, f"a file of clip {clip.id}")
-            return data
-
-        frames = tuple(member(*span) for span in clip.frame_spans.tolist())
-        return StoredBytes(frames, member(*clip.sound_span) if clip.sound_span else None)
+    spans = [*clip.frame_spans.tolist(), *filter(None, [clip.sound_span])]
+    members = store.place.members(clip, spans)
+    num_frames = len(clip.frame_spans)
+    return StoredBytes(tuple(members[:num_frames]), next(iter(members[num_frames:]), None))
 
 
 def export_parquet(

@@ -137,7 +137,7 @@ def _bands(window: int, sample_rate_hz: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Task:
-    store_path: Path
+    store_path: Path | str
     clips: tuple[StoredClip, ...]
 
 

@@ -20,6 +20,8 @@ from vlsa.base.files import read_json_lines, write_json_lines
 from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import SPLITS, Rejection
 from vlsa.data.store.clip_rows import ClipRows
+from vlsa.data.store.objects import is_address
+from vlsa.data.store.place import Place
 from vlsa.data.store.reader import ClipStore, StoredClip
 from vlsa.data.store.shards import StoreSettings
 
@@ -58,9 +60,14 @@ class ResplitStore:
         self._codes = codes  # int8, one for each clip of the store: its split, by its place in SPLITS, or LEFT_OUT
 
     @property
-    def path(self) -> Path:
-        """The folder of the store."""
+    def path(self) -> Path | str:
+        """The folder, or the address, of the store."""
         return self.store.path
+
+    @property
+    def place(self) -> Place:
+        """That of the store."""
+        return self.store.place
 
     @property
     def settings(self) -> StoreSettings:
@@ -103,12 +110,13 @@ class ResplitStore:
 
 def open_clips(path: str | Path) -> ClipStore | ResplitStore:
     """A store, or a store with the splits of a file. Raises StoreError."""
-    return read_splits(Path(path)) if Path(path).is_file() else ClipStore.open(path)
+    return read_splits(Path(path)) if not is_address(path) and Path(path).is_file() else ClipStore.open(path)
 
 
 def write_splits(path: Path, store: ClipStore, rows: Iterable[dict[str, Any]], made_by: dict[str, Any]) -> None:
     """Write {id, split, group} rows for a store."""
-    where = os.path.relpath(store.path.absolute(), path.absolute().parent)
+    own = os.fspath(store.path)
+    where = own if is_address(own) else os.path.relpath(os.path.abspath(own), path.absolute().parent)
     head = {"format": FORMAT, "version": VERSION, "store": where, "made_by": made_by}
     write_json_lines(path, [head, *rows])
 
@@ -130,10 +138,10 @@ def read_splits(path: Path) -> ResplitStore:
         if head.get("version") != VERSION:
             raise StoreError(f"{path}: splits of version {head.get('version')!r:.20}; this vlsa reads {VERSION}.")
         splits = [(line["id"], line["split"]) for line in lines]
-        store_path = Path(path.parent, head["store"])
+        store_path = head["store"] if is_address(head["store"]) else os.path.normpath(Path(path.parent, head["store"]))
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise not_splits from error
-    store = ClipStore.open(os.path.normpath(store_path))
+    store = ClipStore.open(store_path)
     return ResplitStore(store, _codes(path, splits, store), path)
 
 

@@ -18,12 +18,13 @@ from typing import Any, BinaryIO
 
 from vlsa.base.errors import StoreError
 from vlsa.base.files import Progress
-from vlsa.data.engine.workers import Done, Heartbeat, Lost, Started, WorkerPool, patience_seconds
+from vlsa.data.engine.workers import TASK_SECONDS, Done, Heartbeat, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.store import clip_records
 from vlsa.data.store.codecs import decode_jpeg, frame_name
+from vlsa.data.store.place import Place
 from vlsa.data.store.reader import ClipStore, StoredClip
 from vlsa.data.store.shard_index import NO_CHECKSUM, read_shard_index
-from vlsa.data.store.shards import index_path, read_header, shard_path
+from vlsa.data.store.shards import index_path, shard_path
 
 CLIPS_PER_BEAT = 16
 
@@ -50,14 +51,14 @@ class Fault:
 class _Task:
     """A shard to check, with the clips that the index of the store has in it. Picklable."""
 
-    store_path: Path
+    place: Place
     number: int
     clips: tuple[StoredClip, ...]
 
     @property
-    def path(self) -> Path:
-        """Of its tar."""
-        return shard_path(self.store_path, self.number)
+    def name(self) -> str:
+        """File name of its tar."""
+        return shard_path("", self.number).name
 
 
 def validate(store: ClipStore, *, num_workers: int | None = None, progress: Progress | None = None) -> Iterator[Fault]:
@@ -75,36 +76,43 @@ def validate(store: ClipStore, *, num_workers: int | None = None, progress: Prog
                 continue
             done += len(event.task.clips)
             if progress:
-                progress(done, total, event.task.path.name)
+                progress(done, total, event.task.name)
             if isinstance(event, Done):
                 yield from event.value
             elif isinstance(event, Lost):
-                yield Fault(event.task.path.name, event.label, f"checking it ended the process: {event.message}")
+                yield Fault(event.task.name, event.label, f"checking it ended the process: {event.message}")
 
 
 def _tasks(store: ClipStore) -> list[_Task]:
     by_shard: dict[int, list[StoredClip]] = {}
     for clip in store.rows():
         by_shard.setdefault(clip.shard, []).append(clip)
-    num_shards = read_header(store.path)["num_shards"]  # later ones are of an addition that is not finished
-    return [_Task(store.path, number, tuple(by_shard.get(number, ()))) for number in range(num_shards)]
+    num_shards = store.place.header()["num_shards"]  # later ones are of an addition that is not finished
+    return [_Task(store.place, number, tuple(by_shard.get(number, ()))) for number in range(num_shards)]
 
 
 def check_shard(task: _Task, beat: Heartbeat) -> list[Fault]:
     """The faults of one shard, in the order of its index."""
-    name = task.path.name
-    patience = patience_seconds(task.path)
+    beat("", TASK_SECONDS)
+    with task.place.shard_folder(task.number) as folder:
+        return _faults(task, folder, beat)
+
+
+def _faults(task: _Task, folder: Path, beat: Heartbeat) -> list[Fault]:
+    """Those of a shard whose tar and index lie in a folder."""
+    name, path = task.name, shard_path(folder, task.number)
+    patience = patience_seconds(path)
     beat("", patience)
-    if what := _index_fault(task):
-        return [Fault(index_path(task.store_path, task.number).name, "", what)]
-    if not task.clips and not task.path.exists():  # every clip was rejected
+    if what := _index_fault(task, folder):
+        return [Fault(index_path(folder, task.number).name, "", what)]
+    if not task.clips and not path.exists():  # every clip was rejected
         return []
     try:
-        members = _members(task.path)
+        members = _members(path)
     except (OSError, tarfile.TarError) as error:
         return [Fault(name, "", f"tarfile cannot read it ({error}); prepare its clips again")]
     faults: list[Fault] = []
-    with task.path.open("rb") as file:
+    with path.open("rb") as file:
         for number, clip in enumerate(task.clips):
             if number % CLIPS_PER_BEAT == 0:
                 beat(clip.id, patience)
@@ -112,10 +120,10 @@ def check_shard(task: _Task, beat: Heartbeat) -> list[Fault]:
     return faults + [Fault(name, member, "in the tar, but not in the index") for member in members]
 
 
-def _index_fault(task: _Task) -> str:
+def _index_fault(task: _Task, folder: Path) -> str:
     """What is wrong with the index of the shard, which the index of the store is made from."""
     try:
-        clips = read_shard_index(task.store_path, task.number).clips
+        clips = read_shard_index(folder, task.number).clips
     except StoreError as error:
         return str(error)
     if list(map(clip_records.encode, clips)) != list(map(clip_records.encode, task.clips)):

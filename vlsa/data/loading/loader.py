@@ -6,16 +6,18 @@ training resumed at step s reads exactly what an unbroken run would have read, w
 Axes: B clips.
 """
 
+import multiprocessing
 import signal
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing.context import BaseContext
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
 from vlsa.base.errors import ConfigError, LostProcess, StoreError, VlsaError
@@ -24,6 +26,7 @@ from vlsa.config import ModelConfig, TrainConfig
 from vlsa.data.batch import Batch, ClipTensors
 from vlsa.data.clip import Clip, ClipFacts, Dataset, ListedDataset, cut, digests_of
 from vlsa.data.loading.cached_clips import CachedClips
+from vlsa.data.loading.packed_batch import PackedBatch
 from vlsa.data.loading.sound_controls import ShiftedSound
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.loading.transform import LARGEST_SQUARE, Crop, choose_window, clip_tensors
@@ -182,8 +185,8 @@ def first_clips(clips: TrainingClips, num_clips: int) -> Batch:
     return Batch.stack([clips[key] for key in keys[:num_clips]])
 
 
-class BatchReader(TorchDataset["Batch | ReadFailure"]):
-    """Whole batches of training clips, read in a reading process.
+class BatchReader(TorchDataset["Batch | PackedBatch | ReadFailure"]):
+    """Whole batches of training clips; in a reading process, packed for the way to the training.
 
     What a user can fix comes back as a value: the DataLoader would raise it anew from its traceback, as another error.
     """
@@ -191,9 +194,10 @@ class BatchReader(TorchDataset["Batch | ReadFailure"]):
     def __init__(self, clips: TrainingClips) -> None:
         self.clips = clips
 
-    def __getitem__(self, keys: list[tuple[int, int]]) -> "Batch | ReadFailure":
+    def __getitem__(self, keys: list[tuple[int, int]]) -> "Batch | PackedBatch | ReadFailure":
         try:
-            return Batch.stack([self.clips[key] for key in keys])
+            clips = [self.clips[key] for key in keys]
+            return PackedBatch.stack(clips) if get_worker_info() else Batch.stack(clips)
         except (VlsaError, OSError) as error:
             return ReadFailure(error)
 
@@ -219,7 +223,7 @@ def training_batches(
         sampler=StepSampler(len(clips), clips.train, first_step, rank=rank(), num_ranks=num_processes()),
         batch_size=None,
         num_workers=clips.train.num_workers,
-        multiprocessing_context="spawn" if clips.train.num_workers else None,
+        multiprocessing_context=_fresh_processes() if clips.train.num_workers else None,
         worker_init_fn=_leave_signals_to_the_loop,
         persistent_workers=False,
         pin_memory=device is not None and device.type == "cuda",
@@ -240,14 +244,14 @@ def training_batches(
             reader.kill()
 
 
-def _whole(items: Iterator["Batch | ReadFailure"]) -> Iterator[Batch]:
+def _whole(items: Iterator["Batch | PackedBatch | ReadFailure"]) -> Iterator[Batch]:
     while (item := _received(items)) is not None:
         if isinstance(item, ReadFailure):
             raise item.error
-        yield item
+        yield item.unpacked() if isinstance(item, PackedBatch) else item
 
 
-def _received(items: Iterator["Batch | ReadFailure"]) -> "Batch | ReadFailure | None":
+def _received(items: Iterator["Batch | PackedBatch | ReadFailure"]) -> "Batch | PackedBatch | ReadFailure | None":
     """The next item, None at the end. Raises LostProcess where a socket closed within it: its reader is dying."""
     try:
         return next(items, None)
@@ -262,6 +266,19 @@ def _lost_reader(error: Exception) -> LostProcess:
         "out; the current step cannot be finished. The last checkpoint is whole: run the same command again, with a "
         "smaller train.num_workers or train.cache_gib if this comes back."
     )
+
+
+def _fresh_processes() -> BaseContext:
+    """Readers start as forks of a server that has imported what they need, once for all trainings of this process.
+
+    Importing PyTorch takes each seconds otherwise, and many at the same time wait for one disk. Without such a server
+    (Windows) each is spawned. Never a fork of this process, whose threads and GPU a fork does not survive.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _leave_signals_to_the_loop(_worker: int) -> None:

@@ -17,6 +17,7 @@ from vlsa.base.errors import ConfigError, StoreError
 from vlsa.base.files import locked_folder
 from vlsa.data.store import given_up
 from vlsa.data.store.index_layout import NAME as INDEX_NAME
+from vlsa.data.store.objects import is_address
 from vlsa.data.store.summary import REPORT_NAME
 
 _LOG = logging.getLogger(__name__)
@@ -59,8 +60,13 @@ class Part:
         return f"{self.number}-of-{self.of}"
 
 
-def check_options(store_path: Path, part: Part | None, *, add: bool, restart: bool) -> None:
+def check_options(store_path: str | Path, part: Part | None, *, add: bool, restart: bool) -> None:
     """Raises ConfigError for options of `prepare` that exclude each other."""
+    if part and is_address(store_path):
+        raise ConfigError(
+            f"{store_path}: --shard on an object store: parts take turns by locks of a file system, which it does not "
+            "have. Make the parts in a folder that all machines see and copy it there, or prepare in one run."
+        )
     if part and restart:
         raise ConfigError(
             f"{store_path}: --restart with --shard: each part would delete what others made. Delete the store first."

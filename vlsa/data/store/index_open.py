@@ -8,7 +8,7 @@ other times.
 import io
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,20 +58,31 @@ def _entries(folder: Path) -> Iterator[tuple[int, str, os.DirEntry[str]]]:
         return
     with os.scandir(folder) as entries:
         for entry in entries:
-            name, suffix = os.path.splitext(entry.name)
-            digits = name.removeprefix("shard-")
-            if suffix in (".jsonl", ".tar") and name == f"shard-{digits}" and digits.isascii() and digits.isdigit():
-                yield int(digits), suffix, entry
+            if part := shard_part(entry.name):
+                yield *part, entry
 
 
-def open_index(store_path: Path, num_shards: int, found: ShardFiles) -> ClipIndex:
+def shard_part(name: str) -> tuple[int, str] | None:
+    """The number of a shard and the suffix, of the name of its tar or its index; None for other names."""
+    stem, suffix = os.path.splitext(name)
+    digits = stem.removeprefix("shard-")
+    is_part = suffix in (".jsonl", ".tar") and stem == f"shard-{digits}" and digits.isascii() and digits.isdigit()
+    return (int(digits), suffix) if is_part else None
+
+
+def open_index(
+    store_path: Path, num_shards: int, found: ShardFiles, fetch_shards: Callable[[], None] | None = None
+) -> ClipIndex:
     """The index of a store of which no shard is missing; made anew where there is none that belongs to its shards.
 
-    It is written into the store, and kept in memory where that is not possible. Raises StoreError: a shard is damaged
-    or cut short, or a clip occurs twice.
+    `fetch_shards` brings their indexes into the folder, if they are elsewhere. What is made is written into the store,
+    and kept in memory where that is not possible. Raises StoreError: a shard is damaged or cut short, or a clip occurs
+    twice.
     """
     index = _index_of(store_path, num_shards, found)
     if index is None:
+        if fetch_shards:
+            fetch_shards()
         return _made_anew(store_path, num_shards)
     sizes = np.array([found.tar_bytes.get(number, 0) for number in range(num_shards)], np.uint64)
     wanted = index.column("tar_bytes")

@@ -17,7 +17,7 @@ from vlsa.base.errors import ManifestError, MediaError, StoreError
 from vlsa.base.files import Progress, write_json_lines
 from vlsa.config import Config
 from vlsa.data.engine.engines import Engine, LocalEngine
-from vlsa.data.engine.workers import Done, Heartbeat, Lost, Started, patience_seconds
+from vlsa.data.engine.workers import TASK_SECONDS, Done, Heartbeat, Lost, Started, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique
 from vlsa.data.ingest.segments import segment_seconds
 from vlsa.data.store import given_up, index_layout
@@ -33,15 +33,19 @@ from vlsa.data.store.holding import (
     whole_store,
 )
 from vlsa.data.store.index_open import list_shards
+from vlsa.data.store.objects import is_address
 from vlsa.data.store.plan import MADE, Plan, commit, known_plan, new_plan
 from vlsa.data.store.reader import ClipStore
-from vlsa.data.store.shard_index import read_shard_index
+from vlsa.data.store.shard_index import read_shard_index, shard_bytes
 from vlsa.data.store.shards import ShardWriter, StoreSettings, read_header, writing
+from vlsa.data.store.staging import Staging
 from vlsa.data.store.summary import REPORT_NAME, PartSummary, PrepareSummary, summarise
 
 SMALL_VIDEO_PX = 112
 """Frames under this side are kept at the size that the model reads; larger ones an eighth larger."""
 FRAMES_KEPT_PER_FRAME_SEEN = 4
+SLOWEST_BYTES_PER_SECOND = 100_000
+"""A shard that is sent more slowly counts as hung."""
 
 
 def store_settings(config: Config) -> StoreSettings:
@@ -69,6 +73,8 @@ class ShardTask:
     decode: Decode
     given_up_name: str
     """The list for more of them."""
+    staging: Staging | None = None
+    """Where the shard is sent, if the store is on an object store."""
 
 
 def prepare(
@@ -87,6 +93,8 @@ def prepare(
 ) -> PrepareSummary | PartSummary:
     """Decode every row into a store, resuming where an interrupted run of the same rows and settings stopped.
 
+    `store_path` is a folder, or an address on an object store such as s3://bucket/store.
+
     `num_workers` processes decode (None = one per core; 0 = this process, where a crash of a decoder is the end), or
     another `engine` does. `rejections` of the manifest are added to the report. `restart` deletes what a former run
     made. `add` adds rows that the store does not have, in shards of their own, and leaves the others as they are.
@@ -95,19 +103,22 @@ def prepare(
     StoreError when the folder holds something else, a store of other rows or settings, or no clip at all could be
     prepared.
     """
-    store_path = Path(store_path)
     if not rows and not rejections:
         raise ManifestError(f"{store_path}: no clips to prepare; the store would be empty. Give a manifest with rows.")
     check_options(store_path, part, add=add, restart=restart)
     check_unique(rows, "the manifest")
     engine = engine or LocalEngine(num_workers)
-    run = _Run(store_path, rows, settings, rejections, add, part, decode)
-    if part is None:
-        with whole_store(store_path):
-            plan = run.plan(restart)
-            run.make(plan, engine, progress)
-            return run.finish(plan)
-    return run.make_part(engine, progress)
+    staging = Staging(str(store_path)) if is_address(store_path) else None
+    folder = staging.folder if staging else Path(store_path)
+    run = _Run(folder, rows, settings, rejections, add, part, decode, staging)
+    if part is not None:
+        return run.make_part(engine, progress)
+    with staging.held(restart) if staging else whole_store(folder):
+        plan = run.plan(restart)
+        if staging:
+            staging.send_plan()
+        run.make(plan, engine, progress)
+        return run.finish(plan)
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,8 @@ class _Run:
     add: bool
     part: Part | None
     decode: Decode
+    staging: Staging | None = None
+    """If the store is on an object store: `store_path` is its folder then."""
 
     def plan(self, restart: bool = False) -> Plan:
         """What is to be in the store. The folder is held."""
@@ -177,6 +190,7 @@ class _Run:
                 tuple(known[row.id] for row in rows if row.id in known),
                 self.decode,
                 name,
+                self.staging,
             )
             for number, rows in shards
             if not _is_finished(self.store_path, number)
@@ -192,10 +206,13 @@ class _Run:
         with writing(self.store_path / REPORT_NAME):
             write_json_lines(self.store_path / REPORT_NAME, map(asdict, report))
         given_up.remove(self.store_path)
+        if self.staging:
+            self.staging.send_result()
         if not len(store):
             where = f"{self.store_path}: no clip could be prepared; see {REPORT_NAME} in it."
             raise StoreError(f"{where} The first: {report[0].message}")
-        return replace(summarise(store, report), num_added=plan.num_new if self.add else None)
+        where = self.staging.address if self.staging else str(self.store_path)
+        return replace(summarise(store, report), store_path=where, num_added=plan.num_new if self.add else None)
 
 
 def files_of(task: ShardTask) -> list[str | Path]:
@@ -221,6 +238,9 @@ def build_shard(task: ShardTask, beat: Heartbeat) -> None:
             else:
                 writer.add(clip, row.split, row.text_kind)
         writer.commit()
+    if task.staging:
+        beat("", TASK_SECONDS + shard_bytes(task.store_path, task.number) / SLOWEST_BYTES_PER_SECOND)
+        task.staging.send_shard(task.number)
 
 
 def _delete(store_path: Path) -> None:
@@ -243,6 +263,8 @@ def _make_shards(tasks: list[ShardTask], num_rows: int, engine: Engine, progress
     with contextlib.closing(pool.events()) as events:
         for event in events:
             number = event.task.number
+            if isinstance(event, Started) and not event.label:  # its clips are made, and the shard is being sent
+                continue
             now = counted[number] + 1 if isinstance(event, Started) else len(event.task.rows) * isinstance(event, Done)
             num_done, counted[number] = num_done + now - counted[number], now
             if isinstance(event, Lost):

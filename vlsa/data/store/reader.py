@@ -7,78 +7,51 @@ Axes: F frames, H W pixels, S samples of audio.
 """
 
 import os
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vlsa.base.errors import StoreError
-from vlsa.base.files import open_regular
 from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import SPLITS, Rejection
 from vlsa.data.store.clip_index import ClipIndex
 from vlsa.data.store.clip_rows import ClipRows
 from vlsa.data.store.codecs import WAV_HEADER_BYTES, decode_jpeg, decode_pcm
-from vlsa.data.store.index_open import list_shards, open_index
-from vlsa.data.store.shard_index import NO_CHECKSUM, StoredClip, damaged
-from vlsa.data.store.shards import ShardWriter, StoreSettings, header_settings, read_header, shard_path
+from vlsa.data.store.place import Place
+from vlsa.data.store.remote_place import place_of
+from vlsa.data.store.shard_index import StoredClip, damaged
+from vlsa.data.store.shards import ShardWriter, StoreSettings, header_settings
 
 __all__ = ["ClipStore", "ShardWriter", "StoreSettings", "StoredClip"]
-
-MAX_OPEN_SHARDS = 512
-"""Below the usual limit of 1,024 open files; of more shards, those read last stay open."""
-
-
-class _OpenShard:
-    """A shard open for reading. It is closed when the last of those who read it lets go of it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._file = open_regular(path)
-        except OSError as error:
-            raise StoreError(
-                f"{path}: cannot be read ({error.strerror}); its clips are needed. Check it and its permissions."
-            ) from error
-
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):
-            self._file.close()
-
-    def read(self, offset: int, size: int, crc32: int) -> bytes:
-        """A member, whole. pread moves no file position: one open file serves threads and forked processes."""
-        data = os.pread(self._file.fileno(), size, offset)
-        if len(data) != size or crc32 not in (NO_CHECKSUM, zlib.crc32(data)):
-            raise damaged(self.path, f"the member of {size} bytes at {offset}")
-        return data
 
 
 class ClipStore:
     """A finished store, open for reading. Cheap to pickle and safe to share between threads and forked processes."""
 
-    def __init__(self, path: Path, settings: StoreSettings, index: ClipIndex, base: str = "") -> None:
-        self.path, self.settings, self._index, self._base = path, settings, index, base
+    def __init__(self, place: Place, settings: StoreSettings, index: ClipIndex, base: str = "") -> None:
+        self.place, self.settings, self._index, self._base = place, settings, index, base
         self.clips = ClipRows(index, None)
 
     @classmethod
     def open(cls, path: str | Path) -> "ClipStore":
-        """Open a store and check that it is whole.
+        """Open a store, of a folder or of an address such as s3://bucket/store, and check that it is whole.
 
-        Raises StoreError: missing, not a store, of another version, unfinished, cut short, or with a clip twice.
+        Raises StoreError: missing, not a store, of another version, unfinished, cut short, or with a clip twice; not
+        reached. ConfigError for an address that cannot be.
         """
-        path = Path(path)
-        header = read_header(path)
-        num_shards, found = header["num_shards"], list_shards(path)
+        place = place_of(path)
+        header = place.header()
+        num_shards, found = header["num_shards"], place.shard_files()
         if num_missing := found.num_missing(num_shards):
             raise StoreError(
                 f"{path}: unfinished, {num_missing} of {num_shards} shards are missing; "
                 "a part of the clips would be left out. Run the same `vlsa prepare` again: it resumes where it stopped."
             )
-        index = open_index(path, num_shards, found)
-        store = cls(path, header_settings(header), index, header.get("base", ""))
+        index = place.index(num_shards, found)
+        store = cls(place, header_settings(header), index, header.get("base", ""))
         num_found = len(store) + len(store.rejections)
         if header.get("num_rows", num_found) != num_found:
             raise StoreError(
@@ -86,6 +59,11 @@ class ClipStore:
                 "Prepare them into another folder."
             )
         return store
+
+    @property
+    def path(self) -> Path | str:
+        """The folder, or the address, of the store."""
+        return self.place.path
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -98,12 +76,7 @@ class ClipStore:
         return f"ClipStore({str(self.path)!r}, {len(self)} clips)"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_open_shard", "rejections")}
-
-    @cached_property
-    def _open_shard(self) -> Callable[[int], _OpenShard]:
-        path = self.path  # not self: a cycle would keep the files open
-        return lru_cache(MAX_OPEN_SHARDS)(lambda number: _OpenShard(shard_path(path, number)))
+        return {name: value for name, value in self.__dict__.items() if name != "rejections"}
 
     @property
     def content_digest(self) -> str | None:
@@ -166,15 +139,15 @@ class ClipStore:
 
     def _read_frames(self, clip: StoredClip, indices: Sequence[int]) -> np.ndarray:
         try:
-            members = [self._open_shard(clip.shard).read(*span) for span in clip.frame_spans[list(indices)].tolist()]
+            members = self.place.members(clip, clip.frame_spans[list(indices)].tolist())
             return np.stack([decode_jpeg(member, *clip.size_px) for member in members])
         except (ValueError, OSError) as error:
-            raise damaged(shard_path(self.path, clip.shard), f"a frame of clip {clip.id} ({error})") from error
+            raise damaged(self.place.shard_name(clip.shard), f"a frame of clip {clip.id} ({error})") from error
 
     def _read_sound(self, clip: StoredClip, sound_range: tuple[int, int]) -> np.ndarray | None:
         first, last = sound_range
         if clip.sound_span is None or first == last:
             return None
         assert 0 <= first < last <= clip.num_samples, f"samples {sound_range} of {clip}"
-        data = self._open_shard(clip.shard).read(*clip.sound_span)  # whole, since the checksum is of the whole
+        data = self.place.members(clip, [clip.sound_span])[0]  # whole, since the checksum is of the whole
         return decode_pcm(memoryview(data)[WAV_HEADER_BYTES + 2 * first : WAV_HEADER_BYTES + 2 * last])

@@ -98,7 +98,7 @@ def read_shard_index(store_path: str | Path, number: int) -> ShardIndex:
             head["num_clips"],
             head["num_rejected"],
         ]
-        num_bytes = tar_path.stat().st_size if tar_path.is_file() else 0
+        num_bytes = shard_bytes(store_path, number)
         if whole and num_bytes != head["num_bytes"]:
             raise damaged(tar_path, f"the shard ({num_bytes} of {int(head['num_bytes'])} bytes exist)")
         clips = [_stored_clip(line, number, num_bytes) for line in lines if "id" in line]
@@ -110,11 +110,17 @@ def read_shard_index(store_path: str | Path, number: int) -> ShardIndex:
     return ShardIndex(num_bytes=num_bytes, clips=clips, rejections=rejections)
 
 
-def damaged(path: Path, what: str) -> StoreError:
+def shard_bytes(store_path: str | Path, number: int) -> int:
+    """Size of the tar of a shard; 0 where there is none."""
+    path = shard_path(store_path, number)
+    return path.stat().st_size if path.is_file() else 0
+
+
+def damaged(path: str | Path, what: str) -> StoreError:
     """The error for bytes that are not what the index says."""
     return StoreError(
         f"{path}: {what} is damaged; the clips in it cannot be trusted. "
-        f"Delete {path.with_suffix('.jsonl').name} next to it and run the same `vlsa prepare` again."
+        f"Delete {Path(path).with_suffix('.jsonl').name} next to it and run the same `vlsa prepare` again."
     )
 
 

@@ -1,9 +1,9 @@
 """What a run of prepare.py came to, in numbers and in one paragraph. Reads a finished store and its rejections."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from vlsa.data.clip import facts_of
 from vlsa.data.ingest.manifest import NOTES, SPLITS, Rejection
@@ -47,7 +47,7 @@ class PrepareSummary:
             kept += f" Added: {self.num_added or 'nothing, no file is new'}."
         if self.choices:
             kept += f" Choices: {_counted(self.choices)}."
-        report = Path(self.store_path) / REPORT_NAME
+        report = os.path.join(self.store_path, REPORT_NAME)
         notes = f" Notes: {_counted(self.notes)}{'' if self.num_rejected else f'; see {report}'}." if self.notes else ""
         if not self.num_rejected:
             return f"{kept}{notes} Nothing was rejected."

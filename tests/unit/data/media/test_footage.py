@@ -372,3 +372,25 @@ def write_subtitles(path: Path, streams: list[tuple[str, int]]) -> None:
         for picture in numbered(25):
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(video.encode(None))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_a_file_with_chapters_is_read_as_without_and_their_titles_are_no_words(tmp_path: Path, suffix: str):
+    """MP4 and QuickTime keep the titles in a track of their own, which looks like subtitles."""
+    plain = write_media(tmp_path / f"plain.{suffix}", pictures=numbered(50), sound=tone(2))
+    divided = tmp_path / f"divided.{suffix}"
+    chapter = {"time_base": Fraction(1, 1000), "metadata": {"title": "The foxes"}}
+    with av.open(str(plain)) as source, av.open(str(divided), "w") as container:
+        container.set_chapters([{"id": n, "start": n * 900, "end": n * 900 + 900, **chapter} for n in range(2)])
+        streams = {stream.index: container.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream_index]
+                container.mux(packet)
+    with av.open(str(divided)) as container:
+        assert len(container.chapters()) == 2
+    assert probe(divided).duration_seconds == pytest.approx(probe(plain).duration_seconds, abs=0.001)
+    assert list(iter_subtitles(divided)) == []
+    one, other = (read(path, 0.5, 1.5) for path in (plain, divided))
+    assert np.array_equal(one.frames, other.frames)
+    assert np.array_equal(one.sound, other.sound)

@@ -205,7 +205,7 @@ def test_files_are_closed_with_the_store(store_path: Path) -> None:
 def test_more_shards_than_may_stay_open_are_read_and_the_last_ones_stay_open(
     store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vlsa.data.store.reader.MAX_OPEN_SHARDS", 1)
+    monkeypatch.setattr("vlsa.data.store.place.MAX_OPEN_SHARDS", 1)
     store = ClipStore.open(store_path)
     before = len(os.listdir("/proc/self/fd"))
     for clip in list(store.rows()) * 2:
@@ -224,7 +224,7 @@ def test_a_cut_in_any_of_600_shards_is_an_error_that_names_it(tmp_path: Path) ->
 
 
 def test_threads_share_few_open_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vlsa.data.store.reader.MAX_OPEN_SHARDS", 2)
+    monkeypatch.setattr("vlsa.data.store.place.MAX_OPEN_SHARDS", 2)
     store = ClipStore.open(write_store(tmp_path / "store", [[made_clip(number)] for number in range(6)]))
     alone = [store.read(clip).sound for clip in store.rows()]
     with ThreadPoolExecutor(8) as threads:

@@ -5,13 +5,12 @@ Reads a folder or the cache of the Hugging Face hub (base/hub.py); feeds load.py
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vlsa.base.errors import CheckpointError, ConfigError
-from vlsa.base.files import read_json, write_atomically
+from vlsa.base.files import cache_folder, read_json, write_atomically
 from vlsa.base.hub import SETTINGS_AND_WEIGHTS, checkpoint_folder
 from vlsa.model.warm_start.files import CONFIG_FILE, json_object, stored_weights
 from vlsa.retrieve.encode.public.names import EncoderName
@@ -84,7 +83,7 @@ def _sha256(path: Path) -> str:
 
 
 def _digests_path() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vlsa" / "digests.json"
+    return cache_folder() / "digests.json"
 
 
 def _known_digests() -> dict[str, list[Any]]:

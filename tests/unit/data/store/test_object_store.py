@@ -1,0 +1,225 @@
+"""Preparing a store on an object store, against an S3 server of this process: whole, cut off, killed, and shared."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_lines import ROOT, call
+from media_files import write_flash_and_beep
+from object_store import BUCKET, client, every_object
+from preparing import every_byte, made_clip, made_rows, refusing_decoder, run
+
+from vlsa.base.errors import ConfigError, StoreError
+from vlsa.data.store.holding import Part
+from vlsa.data.store.objects import Objects
+from vlsa.data.store.reader import ClipStore
+from vlsa.data.store.staging import OWNER_NAME
+
+PREFIX = "archive/store"
+ADDRESS = f"s3://{BUCKET}/{PREFIX}"
+ROWS = made_rows(6)  # in two shards
+
+
+@pytest.fixture
+def local(tmp_path):
+    """The same store in a folder."""
+    run(ROWS, tmp_path / "local")
+    return tmp_path / "local"
+
+
+def local_files(cache: Path) -> set[str]:
+    """Suffixes of what a finished run has left on the local disk."""
+    return {path.suffix for path in (cache / "preparing").rglob("*") if path.is_file()}
+
+
+def test_a_store_there_has_the_objects_that_a_local_one_has_as_files(server, local, tmp_path):
+    summary = run(ROWS, ADDRESS)
+    assert every_object(PREFIX) == every_byte(local)
+    assert str(summary).startswith(f"{ADDRESS}: 6 clips")
+    assert local_files(tmp_path / "cache") == {".owner"}
+
+
+def test_shards_are_made_and_sent_by_worker_processes_too(server, local, tmp_path):
+    run(ROWS, ADDRESS, num_workers=1)
+    assert every_object(PREFIX) == every_byte(local)
+
+
+class CutOff:
+    """Lets some uploads arrive, and nothing more from the next one on, as when a process is killed."""
+
+    def __init__(self, num_uploads: int) -> None:
+        self.num_left = num_uploads
+        self.uploaded: list[str] = []
+
+    def __call__(self, number: int, method: str, key: str) -> str:
+        if method == "PUT" and OWNER_NAME not in key:
+            self.num_left -= 1
+            self.uploaded += [key.rpartition("/")[2]] * (self.num_left >= 0)
+        return "403 AccessDenied" if self.num_left < 0 else ""
+
+
+def test_runs_that_are_cut_off_go_on_where_the_last_one_stopped_and_end_with_the_same_bytes(server, local):
+    uploaded = []
+    for num_uploads in range(5):
+        server.answer_first = cut_off = CutOff(num_uploads)
+        with pytest.raises(StoreError, match="refused"):
+            run(ROWS, ADDRESS)
+        server.heal()
+        with pytest.raises(StoreError, match="unfinished" if num_uploads else "no clip store there"):
+            ClipStore.open(ADDRESS)
+        uploaded.append(cut_off.uploaded)
+    assert [names[-1:] for names in uploaded] == [
+        [],
+        ["unfinished.json"],
+        ["manifest.jsonl"],
+        ["shard-000001.tar"],  # without its index: it is made again
+        ["clips.safetensors"],
+    ]
+    assert [names.count("shard-000000.tar") for names in uploaded] == [0, 0, 0, 1, 0]
+    run(ROWS, ADDRESS)
+    assert every_object(PREFIX) == every_byte(local)
+
+
+KILLED = """
+from preparing import made_rows, run
+run(made_rows(6), ADDRESS)
+"""
+
+
+def test_a_killed_run_is_finished_by_the_same_command(server, local):
+    code = f"ADDRESS = {ADDRESS!r}\n{KILLED}"
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
+
+    def kill(number: int, method: str, key: str) -> str:
+        if key.endswith("shard-000001.tar") and process.poll() is None:
+            process.kill()
+            process.wait()
+        return ""
+
+    server.answer_first = kill
+    assert process.wait(timeout=120) == -signal.SIGKILL
+    assert f"{OWNER_NAME}" in every_object(PREFIX)
+    server.heal()
+    run(ROWS, ADDRESS)
+    assert every_object(PREFIX) == every_byte(local)
+    assert server.num_asked("PUT", "shard-000000") == 0
+
+
+def test_a_server_that_often_says_slow_down_gets_the_same_bytes(server, local):
+    server.answer_first = lambda number, method, key: "503 Slow Down" if number % 7 == 3 else ""
+    run(ROWS, ADDRESS)
+    server.heal()
+    assert every_object(PREFIX) == every_byte(local)
+
+
+def test_what_arrives_with_other_bytes_is_an_error_and_not_vouched_for(server, monkeypatch):
+    class Damaging(type(client())):
+        async def _put_file(self, lpath, rpath, **options):
+            data = Path(lpath).read_bytes()
+            await self._pipe_file(rpath, data[:-1] + b"x" if rpath.endswith(".tar") else data)
+
+    monkeypatch.setattr(Objects, "_system", property(lambda objects: Damaging(use_listings_cache=False)))
+    with pytest.raises(StoreError, match=r"shard-000000\.tar: arrived with other bytes"):
+        run(ROWS, ADDRESS)
+    assert not any("shard-000000.jsonl" in name for name in every_object(PREFIX))
+
+
+def test_files_are_added_in_new_shards_and_old_objects_stay(server, tmp_path, local):
+    run(ROWS, ADDRESS)
+    before = every_object(PREFIX)
+    server.heal()
+    added = made_rows(9)
+    with pytest.raises(StoreError, match=rf"^{ADDRESS}: does not hold 3 clips .*--add"):
+        run(added, ADDRESS)
+    assert str(run(added, ADDRESS, add=True)).endswith("Added: 3. Nothing was rejected.")
+    run(added, local, add=True)
+    after = every_object(PREFIX)
+    assert after == every_byte(local)
+    assert {name for name in before if before[name] != after[name]} == {
+        "clips.safetensors",
+        "sources.jsonl",
+        "store.json",
+    }
+    assert server.num_asked("PUT", "shard-000000") == 0
+
+
+def test_an_addition_that_was_cut_off_leaves_the_store_readable_and_may_be_another_one(server, local):
+    run(ROWS, ADDRESS)
+    server.answer_first = lambda number, method, key: "403 AccessDenied" if method == "PUT" and "clips." in key else ""
+    with pytest.raises(StoreError, match="refused"):
+        run(made_rows(11), ADDRESS, add=True)
+    server.heal()
+    assert len(ClipStore.open(ADDRESS)) == 6
+    run(made_rows(8), ADDRESS, add=True)
+    run(made_rows(8), local, add=True)
+    assert every_object(PREFIX) | {"sources.jsonl": b""} == every_byte(local) | {"sources.jsonl": b""}
+
+
+def test_a_restart_replaces_a_store(server, tmp_path):
+    run(made_rows(9), ADDRESS)
+    with pytest.raises(StoreError, match=f"^{ADDRESS}: made of other footage"):
+        run(ROWS, ADDRESS)
+    run(ROWS, ADDRESS, restart=True, decode=refusing_decoder)
+    run(ROWS, tmp_path / "local", decode=refusing_decoder)
+    assert every_object(PREFIX) == every_byte(tmp_path / "local")
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(server):
+    client().pipe_file(f"{BUCKET}/{PREFIX}/holiday.mp4", b"film")
+    with pytest.raises(StoreError, match=r"not empty \(holiday\.mp4\) and not a clip store"):
+        run(ROWS, ADDRESS, restart=True)
+    assert every_object(PREFIX) == {"holiday.mp4": b"film"}
+
+
+def test_a_store_that_another_machine_writes_is_refused_with_who_and_since_when(server):
+    owner = {"owner": "elsewhere", "host": "archive-2", "process": 77, "since": "2026-11-27T10:00:00+00:00"}
+    client().pipe_file(f"{BUCKET}/{PREFIX}/{OWNER_NAME}", json.dumps(owner).encode())
+    line = f"process 77 on archive-2 is writing this store since 2026.*delete the object {ADDRESS}/{OWNER_NAME}"
+    with pytest.raises(StoreError, match=line):
+        run(ROWS, ADDRESS)
+    assert every_object(PREFIX).keys() == {OWNER_NAME}
+    client().pipe_file(f"{BUCKET}/{PREFIX}/{OWNER_NAME}", b"nonsense")
+    with pytest.raises(StoreError, match="process None"):
+        run(ROWS, ADDRESS)
+
+
+def test_two_runs_of_one_machine_do_not_meet(server):
+    def meet(row, settings):
+        if row.id == "clip-0":
+            with pytest.raises(StoreError, match=f"^{ADDRESS}: another prepare is writing this store"):
+                run(ROWS, ADDRESS)
+        return made_clip(row, settings)
+
+    run(ROWS, ADDRESS, decode=meet)
+    assert len(ClipStore.open(ADDRESS)) == 6
+
+
+def test_a_full_local_disk_is_one_line_that_names_the_variable(server, monkeypatch):
+    run(ROWS, ADDRESS)
+    monkeypatch.setenv("VLSA_CACHE", "/dev/null/nowhere")
+    with pytest.raises(StoreError, match="VLSA_CACHE"):
+        ClipStore.open(ADDRESS)
+
+
+def test_parts_are_refused(server):
+    with pytest.raises(ConfigError, match="--shard on an object store"):
+        run(ROWS, ADDRESS, part=Part(1, 2))
+
+
+def test_the_command_prepares_describes_and_validates_there(server, tmp_path):
+    (tmp_path / "footage").mkdir()
+    write_flash_and_beep(tmp_path / "footage" / "a.mp4")
+    done = call(f"vlsa prepare {tmp_path / 'footage'} {ADDRESS} --recipe tiny --workers 0")
+    assert done.exit_code == 0, done.output
+    assert f"Next: vlsa pretrain --recipe tiny --data {ADDRESS} --out RUN" in done.stdout
+    done = call(f"vlsa data validate {ADDRESS} --workers 0")
+    assert "no fault" in done.stdout, done.output
+    found = json.loads(call(f"vlsa data describe {ADDRESS} --json").stdout)
+    assert found["store"] == ADDRESS
+    assert found["stored_bytes"] == sum(map(len, every_object(PREFIX).values()))
+    assert call(f"vlsa prepare {tmp_path / 'footage'} {ADDRESS} --watch").exit_code == 2
