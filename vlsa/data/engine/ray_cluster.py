@@ -122,8 +122,8 @@ def _join(address: str) -> None:
         ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ConfigError(
-            f"--ray-address {address}: cannot be joined ({_words(error.__cause__ or error)}). This machine has "
-            "to be a node of the cluster (`ray start`), with the same versions of Python and Ray; a cluster with a token needs "
+            f"--ray-address {address}: cannot be joined ({_words(error.__cause__ or error)}). This machine has to be a "
+            "node of the cluster (`ray start`), with the same versions of Python and Ray; a cluster with a token needs "
             "RAY_AUTH_MODE=token here."
         ) from error
     _LOG.info("Ray at %s: %d nodes, %g cores", address, sum(node["Alive"] for node in ray.nodes()), _num_cores())
