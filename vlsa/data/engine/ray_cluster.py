@@ -42,10 +42,9 @@ STORE_BYTES = 100 * 2**20
 
 SILENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "error",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # as it will be; else Ray warns of it
 }
-"""Ray reports nothing to its makers, and to the terminal only what ends it. Read when ray is imported."""
+"""Ray reports nothing to its makers. Read when it is imported."""
 LIKE_LOCAL = {"RAY_memory_monitor_refresh_ms": "0", "RAY_worker_niceness": "0"}
 """Of a cluster that is started here: where memory ends, the system ends a process that decodes, and not Ray one of its
 workers; and those are as important as the processes of the local engine (Ray's 15 makes all others go first)."""
