@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import platform
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -34,9 +35,14 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     return open(path, "rb")
 
 
+def partial_name(path: Path) -> Path:
+    """Where this process writes a file before it is whole: no other does, on any machine that sees the folder."""
+    return path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.partial")
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file so that a reader, or a crash, finds all of the old bytes or all of the new ones."""
-    partial_path = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial_path = partial_name(path)
     try:
         with naming(path), partial_path.open("wb") as file:
             file.write(data)

@@ -1,7 +1,7 @@
 """Tasks on a node of a Ray cluster: done in a process of their own, so that decoders may crash or hang there too.
 
 Ray calls `run` in one of its worker processes, which keeps its decoding process for the next call. What happened is
-reported in batches to ray_cluster.py, which runs where the command was typed.
+reported in batches to ray_pool.py, which runs where the command was typed.
 """
 
 import os

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vlsa.base.files import partial_name
 from vlsa.data.store.clip_index import BROKEN, ClipIndex
 from vlsa.data.store.index_build import write_index
 from vlsa.data.store.index_layout import NAME
@@ -123,7 +124,7 @@ def _checksum(store_path: Path, number: int) -> int:
 
 def _made_anew(store_path: Path, num_shards: int) -> ClipIndex:
     path = store_path / NAME
-    partial_path = path.with_name(f"{NAME}.{os.getpid()}.partial")
+    partial_path = partial_name(path)
     try:
         with partial_path.open("w+b") as file:
             write_index(store_path, num_shards, file)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vlsa.base.errors import ConfigError, StoreError
-from vlsa.base.files import read_json, write_atomically, write_json_lines
+from vlsa.base.files import partial_name, read_json, write_atomically, write_json_lines
 from vlsa.config import overrides as settings_json
 from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import TEXT_KINDS, Rejection
@@ -71,8 +71,7 @@ class ShardWriter:
 
     def __init__(self, store_path: str | Path, number: int, settings: StoreSettings) -> None:
         self._path = shard_path(store_path, number)
-        # The process id keeps an orphan of a killed run from writing into the file of the next run.
-        self._partial_path = self._path.with_name(f"{self._path.name}.{os.getpid()}.partial")
+        self._partial_path = partial_name(self._path)  # an orphan of a killed run has another
         self._settings = settings
         self._clip_lines: list[dict[str, Any]] = []
         self._rejection_lines: list[dict[str, Any]] = []

@@ -1,6 +1,7 @@
 """Preparing on a Ray cluster of two nodes: the bytes of the local engine, whatever is killed, or a line."""
 
 import gc
+import importlib
 import importlib.util
 import os
 import secrets
@@ -29,7 +30,7 @@ from preparing import (
 from processes import environment, free_port
 
 from vlsa.base.errors import ConfigError, VlsaError
-from vlsa.data.engine import ray_cluster
+from vlsa.data.engine import ray_cluster, ray_pool
 from vlsa.data.engine.ray_cluster import RayEngine, ray_engine
 from vlsa.data.ingest.scan import scan
 from vlsa.data.store.prepare import prepare
@@ -114,6 +115,47 @@ def prepared(source: str, store: str, **workers: Any) -> dict[str, bytes]:
     return every_byte(Path(store))
 
 
+# --- without a cluster: first, since the others share one that this process has joined
+
+
+def test_an_address_where_nothing_answers_is_one_line_within_seconds():
+    before = time.monotonic()
+    with (
+        pytest.raises(ConfigError, match=r"^--ray-address 127\.0\.0\.1:\d+: nothing answers there"),
+        ray_engine(f"127.0.0.1:{free_port()}"),
+    ):
+        pass
+    assert time.monotonic() - before < 10 * ray_cluster.REACH_SECONDS  # Ray by itself takes minutes
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ray://head:10001", "head:port"])
+def test_what_is_no_address_is_named(address):
+    with (
+        pytest.raises(ConfigError, match=f"^--ray-address {address}: is none. Use auto, or HOST:PORT"),
+        ray_engine(address),
+    ):
+        pass
+
+
+def test_without_the_extra_the_line_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    line = r"^--engine ray: ray cannot be imported .*pip install '\.\[ray\]'$"
+    with pytest.raises(ConfigError, match=line), ray_engine():
+        pass
+
+
+def test_options_that_do_not_go_together_are_refused(tmp_path):
+    make_footage(tmp_path / "in")
+    store = tmp_path / "store"
+    alone = call(f"vlsa prepare {tmp_path / 'in'} {store} --ray-address auto")
+    nobody = call(f"vlsa prepare {tmp_path / 'in'} {store} --engine ray --workers 0")
+    assert (alone.exit_code, nobody.exit_code) == (2, 2) and not store.exists()
+    assert "Add --engine ray" in alone.output and "Use 1 or more" in nobody.output
+
+
+# --- on two nodes
+
+
 def test_a_cluster_makes_the_store_that_one_machine_makes(engine, tmp_path, monkeypatch):
     make_footage(tmp_path / "in")
     monkeypatch.chdir(tmp_path)  # sources are kept as they were named: relative to this folder
@@ -144,7 +186,7 @@ def test_what_a_killed_worker_was_at_is_done_again(engine, tmp_path):
 
 
 def test_a_task_that_is_lost_over_and_over_ends_the_run(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_cluster, "MOST_LOSSES", 2)
+    monkeypatch.setattr(ray_pool, "MOST_LOSSES", 2)
     with pytest.raises(VlsaError, match=r"--engine ray: a task was lost 2 times .*what is finished stays\.$"):
         run(made_rows(4), tmp_path / "store", engine=engine, decode=decoder_that_kills_its_parent)
 
@@ -207,17 +249,25 @@ def test_a_node_that_does_not_see_a_file_is_named_and_nothing_is_rejected(engine
     make_footage(tmp_path / "in")
     private = os.open(tmp_path / "in", os.O_RDONLY)
     try:  # this path is one of this process only
-        with pytest.raises(ConfigError, match=r"^node .* does not see /proc/self/fd/\d+/0\.mp4; .*Mount the same file"):
+        with pytest.raises(ConfigError, match=r"^node .* does not see /proc/self/fd/\d+/\w+\.mp4; .*Mount the same"):
             scan(f"/proc/self/fd/{private}", num_workers=2, engine=engine)
     finally:
         os.close(private)
 
 
 def test_a_node_with_another_version_is_named(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_cluster, "__version__", "0.0.1")
+    monkeypatch.setattr(ray_pool, "__version__", "0.0.1")
     with pytest.raises(ConfigError, match=r"^node .* has vlsa .*typed with vlsa 0\.0\.1.*Install vlsa 0\.0\.1"):
         run(made_rows(4), tmp_path / "store", engine=engine)
     assert not list((tmp_path / "store/shards").glob("*"))
+
+
+def test_where_a_node_lacks_the_source_code_the_line_says_so(engine, tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("def act(task, beat):\n    return task\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    pool = engine.pool(importlib.import_module("only_here").act, ["a"], lambda task: [])
+    with pytest.raises(ConfigError, match=r"^a node cannot read what it has to do .*'only_here'.*Install vlsa"):
+        list(pool.events())
 
 
 def test_the_command_joins_the_cluster_of_the_environment_and_ray_itself_is_silent(nodes, tmp_path, monkeypatch):
@@ -227,41 +277,3 @@ def test_the_command_joins_the_cluster_of_the_environment_and_ray_itself_is_sile
     assert "11 clips" in out, out
     assert f"vlsa: Ray at {nodes.address}: 2 nodes, 2 cores" in errors.splitlines()
     assert [line for line in errors.splitlines() if not line.startswith("vlsa: ")] == []
-
-
-# --- without a cluster
-
-
-def test_an_address_where_nothing_answers_is_one_line_within_seconds():
-    before = time.monotonic()
-    with (
-        pytest.raises(ConfigError, match=r"^--ray-address 127\.0\.0\.1:\d+: nothing answers there"),
-        ray_engine(f"127.0.0.1:{free_port()}"),
-    ):
-        pass
-    assert time.monotonic() - before < 10 * ray_cluster.REACH_SECONDS  # Ray by itself takes minutes
-
-
-@pytest.mark.parametrize("address", ["nonsense", "ray://head:10001", "head:port"])
-def test_what_is_no_address_is_named(address):
-    with (
-        pytest.raises(ConfigError, match=f"^--ray-address {address}: is none. Use auto, or HOST:PORT"),
-        ray_engine(address),
-    ):
-        pass
-
-
-def test_without_the_extra_the_line_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    line = r"^--engine ray: ray cannot be imported .*pip install '\.\[ray\]'$"
-    with pytest.raises(ConfigError, match=line), ray_engine():
-        pass
-
-
-def test_options_that_do_not_go_together_are_refused(tmp_path):
-    make_footage(tmp_path / "in")
-    store = tmp_path / "store"
-    alone = call(f"vlsa prepare {tmp_path / 'in'} {store} --ray-address auto")
-    nobody = call(f"vlsa prepare {tmp_path / 'in'} {store} --engine ray --workers 0")
-    assert (alone.exit_code, nobody.exit_code) == (2, 2) and not store.exists()
-    assert "Add --engine ray" in alone.output and "Use 1 or more" in nobody.output
