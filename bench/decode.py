@@ -10,7 +10,7 @@ load of the machine counts little; the ratio to the fastest that is as exact is 
 Run: python bench/decode.py [--peers PYTHON] [--clips 10] [--only 720p] [--out bench/results/decode.jsonl]
 `--peers` is the Python of an environment that holds torchcodec, decord and OpenCV (README.md, "Decoders to compare
 with"); what cannot be loaded there is named. `ffmpeg` is looked for on the PATH. With `--files FOLDER` the films stay
-there for the next run. The last line of stdout is one JSON record.
+there for the next run. Each film is a record, written when it is measured; the last is the last line of stdout.
 """
 
 import argparse
@@ -25,9 +25,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from decoders import DECODERS, SAMPLE_RATE_HZ, SHORT_SIDE_PX
+from decoders import DECODERS, SHORT_SIDE_PX
 from films import Film, write_film
-from records import circumstances, finish
+from records import append, circumstances, finish
 
 WINDOW_SECONDS = 5.94
 """What the paper's model sees and hears at once."""
@@ -168,18 +168,19 @@ def main() -> int:
     for name, why in missing.items():
         print(f"{name}: cannot be loaded, so it is left out: {why}", file=sys.stderr)
     decoders = {name: one for name, one in asked.items() if name not in missing}
-    results = {}
+    versions = {name: one.told["version"] for name, one in decoders.items()}
+    head = {"bench": "decode", **circumstances(), "decoders": versions, "missing": missing, "clips": options.clips}
+    record = head | {"results": {}}
     with tempfile.TemporaryDirectory() as folder:
         for name, film in FILMS.items():
             if options.only in name:
                 path = made(options.files or Path(folder), name, film)
-                results[name] = measure(path, film, decoders, options.clips)
-                show(name, results[name])
+                record = head | {"results": {name: measure(path, film, decoders, options.clips)}}
+                show(name, record["results"][name])
+                append(record, options.out)
     for decoder in asked.values():
         decoder.close()
-    versions = {name: one.told["version"] for name, one in decoders.items()}
-    record = {"bench": "decode", **circumstances(), "decoders": versions, "missing": missing, "clips": options.clips}
-    return finish(record | {"sample_rate_hz": SAMPLE_RATE_HZ, "results": results}, options.out)
+    return finish(record, None)
 
 
 if __name__ == "__main__":

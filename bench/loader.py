@@ -4,7 +4,8 @@ Why: a step of training waits for the slowest of its reading processes. A traini
 px from a random window, cropped, and the mono audio of that window. Read by this library from its store; by webdataset
 from the same shards (whole clips, every frame decoded by Pillow, then the same window and crop); and by this library
 straight from the MP4 files that the store was prepared from. One process, one thread; processor time, so that the load
-of the machine counts little. The frames are of real size (short side as the recipe `paper` stores them, 16:9).
+of the machine counts little. The frames are of real size (short side as the recipe `paper` stores them, 16:9), of a
+texture that is hard to compress; most of the time goes into decoding their JPEG files, by their bytes.
 
 Run: python bench/loader.py [--clips 60] [--out bench/results/loader.jsonl]. The last line of stdout is one JSON record.
 """

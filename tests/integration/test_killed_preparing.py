@@ -1,7 +1,7 @@
 """`vlsa prepare`, killed at a random moment and started again, makes the store of an unbroken run, byte for byte.
 
 `VLSA_KILLS=30 pytest -s tests/integration/test_killed_preparing.py` kills the process, its group, and a worker 30 times
-each (10 minutes of two cores).
+each (10 minutes of two cores or more).
 """
 
 import os
