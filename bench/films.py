@@ -59,6 +59,8 @@ def write_film(path: Path, film: Film) -> None:
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(audio.encode(_sound_frame(number)))
         container.mux([*video.encode(None), *audio.encode(None)])
+    if hasattr(os, "sched_setscheduler"):  # SVT-AV1, run by root, makes this thread a real-time one
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def numbered(picture: np.ndarray, number: int) -> np.ndarray:
