@@ -33,6 +33,8 @@ An interrupted step resumes when the same command is run again.
 """
 
 
+SECRET = re.compile(r"\b([a-z][a-z0-9+.-]*):/{1,2}[^/@:\s]+:[^@\s]+@")
+"""A name and a password in an address, which a path shortens to one slash."""
 DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 """Errors of a write that do not name the file."""
 
@@ -77,7 +79,7 @@ def _report(message: str) -> None:
 
         if not first_to_tell():
             return
-    say(message)
+    say(SECRET.sub(r"\1://...@", message))
 
 
 def _make_stdout_robust() -> None:

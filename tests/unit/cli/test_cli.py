@@ -129,6 +129,14 @@ def failing_search(monkeypatch, error: BaseException):
     return call("vlsa search index words")
 
 
+@pytest.mark.parametrize("command", ["vlsa prepare {} store", "vlsa prepare footage {}", "vlsa search {} words"])
+def test_a_key_in_an_address_is_not_printed(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "footage").mkdir()
+    said = one_line(call(command.format("s3://ANNA:hush/hush@bucket/footage")))
+    assert "hush" not in said and "ANNA" not in said and "s3://...@" in said
+
+
 def test_an_error_of_several_lines_is_still_told_in_one(monkeypatch):
     assert one_line(failing_search(monkeypatch, MediaError("a.mp4: bad;\n  mend it"))) == "vlsa: a.mp4: bad; mend it\n"
 
