@@ -65,7 +65,8 @@ def asked_vectors(
 ) -> list[Asked]:
     """All parts encoded. Raises VlsaError for a part that cannot be asked, MediaError for an unreadable file.
 
-    Words that the encoder does not know are left out, with a warning, if they occur in the texts of the index.
+    Words that the encoder does not know are left out, with a warning, if they occur in the texts of the index, or if
+    quoted phrases, which each answer has, are asked for.
     """
     found = []
     for part in question.parts:
@@ -73,9 +74,11 @@ def asked_vectors(
         try:
             vectors = _vectors(part, tuple(compared), encoder, stored, decode)
         except query.UnknownWordsError:
-            if not question.finds_words(part) or not occurs(part.value):
+            is_found = question.finds_words(part) and occurs(part.value)
+            if not is_found and not question.phrases:
                 raise
-            _LOG.warning("the model knows no word of %r; found are texts in which they occur", part.value[:80])
+            found_are = "texts in which they occur" if is_found else "moments with the quoted words"
+            _LOG.warning("the model knows no word of %r; found are %s", part.value[:80], found_are)
             continue
         for modality, vector in vectors.items():
             found += _asked(part.weight / len(vectors), modality, *compared[modality], vector, encoder)
