@@ -3,6 +3,7 @@
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,9 +43,10 @@ LikeMoment = Annotated[
 ]
 Unlike = Annotated[list[str] | None, typer.Option(help="Words that it should be unlike.", metavar="TEXT")]
 In = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--in",
+        show_default="media",
         help="What to compare with: media (words with video and audio together, an example with its own kind), "
         "video, audio or text.",
     ),
@@ -52,13 +54,19 @@ In = Annotated[
 Where = Annotated[
     str | None, typer.Option(help="Only files that this keeps, such as: duration > 60 and folder = '2025'.")
 ]
-NumResults = Annotated[int, typer.Option("-k", help="Number of results.")]
-GroupBy = Annotated[str, typer.Option(help="moment, or file: the moments of a file stand together.")]
+NumResults = Annotated[int | None, typer.Option("-k", show_default="10", help="Number of results.")]
+GroupBy = Annotated[
+    str | None, typer.Option(show_default="moment", help="moment, or file: the moments of a file stand together.")
+]
 MaxPerFile = Annotated[int | None, typer.Option(help="Most results of one file.")]
 Fold = Annotated[float | None, typer.Option(help="Show results of at least this cosine with a better one once (0.98).")]
 QuestionFile = Annotated[
     str | None,
-    typer.Option(help="The whole question as JSON; - reads one per line from stdin.", metavar="FILE.json"),
+    typer.Option(
+        help="The whole question as JSON; - reads one per line from stdin. What --in, --where, -k, --group-by, "
+        "--max-per-file and --fold say comes first.",
+        metavar="FILE.json",
+    ),
 ]
 Export = Annotated[
     Path | None, typer.Option(help="Write the results as .csv, .jsonl, .srt, .edl or .otio.", metavar="FILE")
@@ -99,10 +107,10 @@ def search(
     like_video: LikeVideo = None,
     like_moment: LikeMoment = None,
     unlike: Unlike = None,
-    target: In = "media",
+    target: In = None,
     where: Where = None,
-    k: NumResults = 10,
-    group_by: GroupBy = "moment",
+    k: NumResults = None,
+    group_by: GroupBy = None,
     max_per_file: MaxPerFile = None,
     fold: Fold = None,
     question: QuestionFile = None,
@@ -120,8 +128,9 @@ def search(
     """
     settings: dict[str, Any] = {"target": target, "where": where, "k": k, "group_by": group_by}
     settings |= {"max_per_file": max_per_file, "fold_above": fold}
+    typed = {name: value for name, value in settings.items() if value is not None}
     pieces = {"like": like, "like_sound": like_sound, "like_video": like_video, "like_moment": like_moment}
-    asked = _questions(question, text, {**pieces, "unlike": unlike}, settings)
+    asked = _questions(question, text, {**pieces, "unlike": unlike}, typed)
     _check_files(export, cut, copy, one=text != FROM_STDIN and question != "-")
     after = _after(export, cut, exact=not copy)
     questions = [*itertools.islice(asked, 1)]  # the first is checked before the index and the model are loaded
@@ -143,7 +152,7 @@ def _questions(
     given = {name: value or () for name, value in pieces.items()}
     if question and (text or any(given.values())):
         raise VlsaError("search: words or examples next to --question; what is asked is not clear. Put all into one.")
-    return _from_json(question) if question else _from_words(text, given | settings)
+    return _from_json(question, settings) if question else _from_words(text, given | settings)
 
 
 def _from_words(text: list[str] | None, pieces: dict[str, Any]) -> "Iterator[tuple[str, Question]]":
@@ -156,13 +165,14 @@ def _from_words(text: list[str] | None, pieces: dict[str, Any]) -> "Iterator[tup
         yield "", question_of(" ".join(text) if text else None, **pieces)  # a question needs no quotation marks
 
 
-def _from_json(path: str) -> "Iterator[tuple[str, Question]]":
+def _from_json(path: str, settings: dict[str, Any]) -> "Iterator[tuple[str, Question]]":
+    """The question of a file, or one for each line of stdin, with what the command line says otherwise."""
     from vlsa.retrieve.search.question import Question
 
     if path == "-":
-        yield from ((line, Question.from_json(line)) for line in _lines(sys.stdin))
+        yield from ((line, replace(Question.from_json(line), **settings)) for line in _lines(sys.stdin))
     else:
-        yield "", Question.from_json(Path(path).read_bytes())
+        yield "", replace(Question.from_json(Path(path).read_bytes()), **settings)
 
 
 def _lines(lines: Iterable[str]) -> Iterator[str]:

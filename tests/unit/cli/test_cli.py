@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -266,6 +267,31 @@ def test_a_sum_is_asked_by_options_and_the_same_as_json(library, tmp_path):
     assert (asked.where, asked.group_by, asked.max_per_file, asked.fold_above) == ("size > 1", "file", 2, 0.98)
     result = CliRunner().invoke(app, ["search", "index", "--question", "-"], input=json.dumps(asked.as_dict()) + "\n\n")
     assert result.exit_code == 0 and library.asked[2] == asked
+
+
+@pytest.mark.parametrize("file", ["q.json", "-"])
+def test_what_is_typed_beside_a_question_in_json_comes_before_what_it_says(library, tmp_path, file, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = {
+        "parts": [{"text": "cat"}],
+        "k": 3,
+        "in": "video",
+        "where": "size > 1",
+        "max_per_file": 2,
+        "fold_above": 0.9,
+    }
+    Path("q.json").write_text(json.dumps(said))
+
+    def asked(options: str) -> Question:
+        line = ["search", "index", "--question", file, *shlex.split(options)]
+        assert CliRunner().invoke(app, line, input=json.dumps(said)).exit_code == 0
+        return library.asked[-1]
+
+    assert asked("") == asked("--json") == Question.from_dict(said)
+    assert asked("-k 10 --in media") == Question.from_dict(said | {"k": 10, "in": "media"})
+    assert asked("--where \"name = 'zzz'\" --group-by file --max-per-file 1 --fold 0.5") == Question.from_dict(
+        said | {"where": "name = 'zzz'", "group_by": "file", "max_per_file": 1, "fold_above": 0.5}
+    )
 
 
 def test_what_is_found_is_exported_and_an_unknown_ending_is_refused_first(library, tmp_path):
