@@ -211,4 +211,9 @@ def _typed(given: Mapping[str, Any], name: str, kind: type, default: Any) -> Any
     if not fits or (isinstance(value, bool) and kind is not bool):
         names = {str: "a text", int: "a whole number", float: "a number", list: "a list"}
         raise VlsaError(f"search: {name!r} is {str(value)[:40]!r}, and has to be {names[kind]}.")
-    return float(value) if kind is float else value
+    try:
+        return float(value) if kind is float else value
+    except OverflowError as error:
+        raise VlsaError(
+            f"search: {name!r} has hundreds of digits; nothing can be weighed by it. Use a number such as 1 or 0.5."
+        ) from error
