@@ -3,14 +3,16 @@
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vlsa.base.console import say
-from vlsa.base.errors import VlsaError
+from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.cli.app import examples
 from vlsa.cli.found import print_answer, print_lines
 
@@ -27,7 +29,7 @@ Text = Annotated[
     list[str] | None,
     typer.Argument(
         help='What to find; what is in "double quotes" inside it has to occur in the text; - reads one query per '
-        "line from stdin.",
+        "line from stdin, and goes on after one that cannot be asked.",
         metavar="TEXT",
     ),
 ]
@@ -130,49 +132,75 @@ def search(
     settings |= {"max_per_file": max_per_file, "fold_above": fold}
     typed = {name: value for name, value in settings.items() if value is not None}
     pieces = {"like": like, "like_sound": like_sound, "like_video": like_video, "like_moment": like_moment}
-    asked = _questions(question, text, {**pieces, "unlike": unlike}, typed)
+    failed: list[str] = []
+    asked = _questions(question, text, {**pieces, "unlike": unlike}, typed, failed)
     _check_files(export, cut, copy, one=text != FROM_STDIN and question != "-")
     after = _after(export, cut, exact=not copy)
     questions = [*itertools.islice(asked, 1)]  # the first is checked before the index and the model are loaded
-    if not questions:
-        return
-    from vlsa.retrieve.search.library import Library
+    if questions:
+        from vlsa.retrieve.search.library import Library
 
-    library = Library.open(index, run_path=run, source=source, parallel=True)
-    for title, one in itertools.chain(questions, asked):
-        answer = library.ask(one)
-        _print(answer, library.source, one, title, json)
-        after(answer, library.source)
+        library = Library.open(index, run_path=run, source=source, parallel=True)
+        for title, one in itertools.chain(questions, asked):
+            with _going_on(title, failed):
+                answer = library.ask(one)
+                _print(answer, library.source, one, title, json)
+                after(answer, library.source)
+    if failed:
+        raise typer.Exit(2)
+
+
+@contextmanager
+def _going_on(title: str, failed: list[str]) -> Iterator[None]:
+    """What is wrong with one line of stdin is told, and noted, and the next line is asked. An index that cannot be
+    searched ends the command."""
+    try:
+        yield
+    except VlsaError as error:
+        if not title or isinstance(error, SearchIndexError):
+            raise
+        failed.append(title)
+        say(f"{title[:80]}: {' '.join(str(error).split())}")
 
 
 def _questions(
-    question: str | None, text: list[str] | None, pieces: dict[str, list[str] | None], settings: dict[str, Any]
+    question: str | None,
+    text: list[str] | None,
+    pieces: dict[str, list[str] | None],
+    settings: dict[str, Any],
+    failed: list[str],
 ) -> "Iterator[tuple[str, Question]]":
-    """The questions that are asked, each with its title. Raises VlsaError for words next to --question."""
+    """The questions that are asked, each with its title; lines of stdin that are none are put into `failed`.
+
+    Raises VlsaError for words next to --question.
+    """
     given = {name: value or () for name, value in pieces.items()}
     if question and (text or any(given.values())):
         raise VlsaError("search: words or examples next to --question; what is asked is not clear. Put all into one.")
-    return _from_json(question, settings) if question else _from_words(text, given | settings)
+    make = partial(_from_json, settings=settings) if question else partial(_from_words, pieces=given | settings)
+    if question == "-" or text == FROM_STDIN:
+        return _of_lines(make, failed)
+    return iter([("", make(Path(question).read_bytes() if question else " ".join(text) if text else None))])
 
 
-def _from_words(text: list[str] | None, pieces: dict[str, Any]) -> "Iterator[tuple[str, Question]]":
-    """The question of the command line, or one for each line of stdin, which is then its title."""
+def _from_words(text: str | None, pieces: dict[str, Any]) -> "Question":
     from vlsa.retrieve.search.pieces import question_of
 
-    if text == FROM_STDIN:
-        yield from ((line, question_of(line, **pieces)) for line in _lines(sys.stdin))
-    else:
-        yield "", question_of(" ".join(text) if text else None, **pieces)  # a question needs no quotation marks
+    return question_of(text, **pieces)
 
 
-def _from_json(path: str, settings: dict[str, Any]) -> "Iterator[tuple[str, Question]]":
-    """The question of a file, or one for each line of stdin, with what the command line says otherwise."""
+def _from_json(text: str | bytes, settings: dict[str, Any]) -> "Question":
+    """The question of a document, with what the command line says otherwise."""
     from vlsa.retrieve.search.question import Question
 
-    if path == "-":
-        yield from ((line, replace(Question.from_json(line), **settings)) for line in _lines(sys.stdin))
-    else:
-        yield "", replace(Question.from_json(Path(path).read_bytes()), **settings)
+    return replace(Question.from_json(text), **settings)
+
+
+def _of_lines(make: "Callable[[str], Question]", failed: list[str]) -> "Iterator[tuple[str, Question]]":
+    """A question for each line of stdin, which is its title."""
+    for line in _lines(sys.stdin):
+        with _going_on(line, failed):
+            yield line, make(line)
 
 
 def _lines(lines: Iterable[str]) -> Iterator[str]:

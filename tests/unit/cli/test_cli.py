@@ -17,7 +17,7 @@ from heard import Beeps, write_beeps
 from typer.testing import CliRunner
 
 from vlsa import __version__
-from vlsa.base.errors import ConfigError, MediaError
+from vlsa.base.errors import ConfigError, MediaError, SearchIndexError
 from vlsa.cli import app, found
 from vlsa.cli.evaluate import print_evaluation
 from vlsa.cli.output import next_step, print_json, print_table, print_text, short_path
@@ -183,6 +183,8 @@ class FakeLibrary:
 
     def ask(self, question: Question) -> Answer:
         self.asked.append(question)
+        if "zebra" in str(question):
+            raise MediaError("search: 'zebra'\nis unknown.")
         return self.answer
 
 
@@ -319,6 +321,32 @@ def test_each_line_of_stdin_is_a_question(library):
     questions = [json.loads(line)["question"] for line in result.stdout.splitlines()]
     assert questions == ["red ball", "red ball", "a bell", "a bell"]  # two answers each
     assert CliRunner().invoke(app, ["search", "index", "-"], input="\n").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "lines"),
+    [
+        (["-"], ['a "', "zebra", "cat", "a zebra", "dog"]),
+        (["--question", "-"], ["{", *(json.dumps({"phrases": [word]}) for word in ("zebra", "cat", "zebra", "dog"))]),
+    ],
+)
+def test_after_a_line_that_cannot_be_asked_the_next_is_and_the_code_is_2_at_the_end(library, option, lines):
+    result = CliRunner().invoke(app, ["search", "index", *option, "--json"], input="\n".join(lines))
+    answered = [json.loads(line)["question"] for line in result.stdout.splitlines()]
+    assert result.exit_code == 2 and answered == [lines[2]] * 2 + [lines[4]] * 2  # two answers each
+    told = result.stderr.splitlines()
+    assert [line.startswith(f"vlsa: {lines[n]}: search: ") for n, line in zip((0, 1, 3), told, strict=True)] == [
+        True
+    ] * 3
+
+
+def test_an_index_that_cannot_be_searched_ends_all_questions(library, monkeypatch):
+    def ask(question: Question) -> Answer:
+        raise SearchIndexError("index: damaged")
+
+    monkeypatch.setattr(library, "ask", ask)
+    result = CliRunner().invoke(app, ["search", "index", "-"], input="cat\ndog\n")
+    assert result.exit_code == 2 and result.stderr == "vlsa: index: damaged\n"
 
 
 def test_a_search_without_answers_says_so_and_prints_no_empty_table(library):
