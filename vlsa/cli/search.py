@@ -214,7 +214,17 @@ def _print(answer: "Answer", source: str, question: "Question", title: str, json
     elif answer.moments:
         print_answer(answer, source, title)
     else:
-        say(f"nothing found: no window has what --in {question.target} compares, or none is kept; try another --in")
+        say(_nothing(question))
+
+
+def _nothing(question: "Question") -> str:
+    """Why a question has no answer, and what to do."""
+    window = "no window that the filter keeps" if question.where else "no window"
+    if question.phrases:
+        quoted = ", ".join(f'"{phrase}"' for phrase in question.phrases)
+        return f"nothing found: {window} has the quoted words {quoted}; take the quotation marks away to search by meaning"
+    advice = "keep more, or try another --in" if question.where else "try another --in"
+    return f"nothing found: {window} has what --in {question.target} compares; {advice}"
 
 
 def _check_files(export: Path | None, cut: Path | None, copy: bool, *, one: bool) -> None:
