@@ -222,7 +222,9 @@ def _nothing(question: "Question") -> str:
     window = "no window that the filter keeps" if question.where else "no window"
     if question.phrases:
         quoted = ", ".join(f'"{phrase}"' for phrase in question.phrases)
-        return f"nothing found: {window} has the quoted words {quoted}; take the quotation marks away to search by meaning"
+        return (
+            f"nothing found: {window} has the quoted words {quoted}; take the quotation marks away to search by meaning"
+        )
     advice = "keep more, or try another --in" if question.where else "try another --in"
     return f"nothing found: {window} has what --in {question.target} compares; {advice}"
 
