@@ -347,6 +347,9 @@ def test_a_moment_of_the_index_finds_its_like_without_a_model(library):
         tables.similar(span, by="audio")
     with pytest.raises(VlsaError, match="use one of both, video, audio"):
         tables.similar(span, by="smell")
+    for k in (0, -1):
+        with pytest.raises(VlsaError, match=f"k={k}; 1 to 100,000 answers"):
+            tables.similar(span, k)
 
 
 def test_a_copied_file_is_one_group_of_duplicates_and_a_still_one_is_none(tmp_path):
