@@ -35,7 +35,11 @@ Text = Annotated[
 ]
 Like = Annotated[
     list[str] | None,
-    typer.Option(help="Like the video and audio of FILE or FILE@START-STOP, or like an image.", metavar="FILE"),
+    typer.Option(
+        help="Like the video and audio of FILE or FILE@START-STOP, or like an image. Of a long example the mean of up "
+        "to 8 windows is compared: choose a stretch where it holds several things.",
+        metavar="FILE",
+    ),
 ]
 LikeSound = Annotated[list[str] | None, typer.Option(help="Like the audio of a file.", metavar="FILE")]
 LikeVideo = Annotated[list[str] | None, typer.Option(help="Like the video of a file.", metavar="FILE")]

@@ -48,12 +48,22 @@ class Asked:
 
 
 def decode_span(spec: "WindowSpec", span: Span) -> "list[Clip]":
-    """The windows of a stretch of a file, decoded in this process. Raises MediaError."""
+    """The windows of a stretch of a file, as far as the file goes, decoded in this process. Raises MediaError."""
     from vlsa.data.ingest.manifest import ClipRow
+    from vlsa.data.media.decode import probe
     from vlsa.retrieve.encode.sampling import decode_windows
 
     assert span.start_seconds is not None and span.stop_seconds is not None
-    return decode_windows(spec, ClipRow("question", span.path, span.start_seconds, span.stop_seconds, (), "test"))
+    facts = probe(span.path)
+    if span.start_seconds >= facts.duration_seconds:
+        raise MediaError(
+            f"{span.path}: ends at {clock(facts.duration_seconds)}; there is nothing at {clock(span.start_seconds)} to "
+            "ask with. Choose a stretch within the file.",
+            reason="nothing",
+        )
+    stop_seconds = min(span.stop_seconds, facts.duration_seconds)
+    row = ClipRow("question", span.path, span.start_seconds, stop_seconds, (), "test")
+    return decode_windows(spec, row, facts=facts)
 
 
 def asked_vectors(
