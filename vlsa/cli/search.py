@@ -156,8 +156,10 @@ def search(
 
 @contextmanager
 def _going_on(title: str, failed: list[str]) -> Iterator[None]:
-    """What is wrong with one line of stdin is told, and noted, and the next line is asked. An index that cannot be
-    searched ends the command."""
+    """An error with one line of stdin is printed and put into `failed`, and the next line is asked.
+
+    An index that cannot be searched ends the command.
+    """
     try:
         yield
     except VlsaError as error:
