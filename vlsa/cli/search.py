@@ -3,13 +3,16 @@
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vlsa.base.console import say
-from vlsa.base.errors import VlsaError
+from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.cli.app import examples
 from vlsa.cli.found import print_answer, print_lines
 
@@ -26,13 +29,17 @@ Text = Annotated[
     list[str] | None,
     typer.Argument(
         help='What to find; what is in "double quotes" inside it has to occur in the text; - reads one query per '
-        "line from stdin.",
+        "line from stdin, and goes on after one that cannot be asked.",
         metavar="TEXT",
     ),
 ]
 Like = Annotated[
     list[str] | None,
-    typer.Option(help="Like the video and audio of FILE or FILE@START-STOP, or like an image.", metavar="FILE"),
+    typer.Option(
+        help="Like the video and audio of FILE or FILE@START-STOP, or like an image. Of a long example the mean of up "
+        "to 8 windows is compared: choose a stretch where it holds several things.",
+        metavar="FILE",
+    ),
 ]
 LikeSound = Annotated[list[str] | None, typer.Option(help="Like the audio of a file.", metavar="FILE")]
 LikeVideo = Annotated[list[str] | None, typer.Option(help="Like the video of a file.", metavar="FILE")]
@@ -42,9 +49,10 @@ LikeMoment = Annotated[
 ]
 Unlike = Annotated[list[str] | None, typer.Option(help="Words that it should be unlike.", metavar="TEXT")]
 In = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--in",
+        show_default="media",
         help="What to compare with: media (words with video and audio together, an example with its own kind), "
         "video, audio or text.",
     ),
@@ -52,13 +60,19 @@ In = Annotated[
 Where = Annotated[
     str | None, typer.Option(help="Only files that this keeps, such as: duration > 60 and folder = '2025'.")
 ]
-NumResults = Annotated[int, typer.Option("-k", help="Number of results.")]
-GroupBy = Annotated[str, typer.Option(help="moment, or file: the moments of a file stand together.")]
+NumResults = Annotated[int | None, typer.Option("-k", show_default="10", help="Number of results.")]
+GroupBy = Annotated[
+    str | None, typer.Option(show_default="moment", help="moment, or file: the moments of a file stand together.")
+]
 MaxPerFile = Annotated[int | None, typer.Option(help="Most results of one file.")]
 Fold = Annotated[float | None, typer.Option(help="Show results of at least this cosine with a better one once (0.98).")]
 QuestionFile = Annotated[
     str | None,
-    typer.Option(help="The whole question as JSON; - reads one per line from stdin.", metavar="FILE.json"),
+    typer.Option(
+        help="The whole question as JSON; - reads one per line from stdin. What --in, --where, -k, --group-by, "
+        "--max-per-file and --fold say comes first.",
+        metavar="FILE.json",
+    ),
 ]
 Export = Annotated[
     Path | None, typer.Option(help="Write the results as .csv, .jsonl, .srt, .edl or .otio.", metavar="FILE")
@@ -99,10 +113,10 @@ def search(
     like_video: LikeVideo = None,
     like_moment: LikeMoment = None,
     unlike: Unlike = None,
-    target: In = "media",
+    target: In = None,
     where: Where = None,
-    k: NumResults = 10,
-    group_by: GroupBy = "moment",
+    k: NumResults = None,
+    group_by: GroupBy = None,
     max_per_file: MaxPerFile = None,
     fold: Fold = None,
     question: QuestionFile = None,
@@ -120,49 +134,79 @@ def search(
     """
     settings: dict[str, Any] = {"target": target, "where": where, "k": k, "group_by": group_by}
     settings |= {"max_per_file": max_per_file, "fold_above": fold}
+    typed = {name: value for name, value in settings.items() if value is not None}
     pieces = {"like": like, "like_sound": like_sound, "like_video": like_video, "like_moment": like_moment}
-    asked = _questions(question, text, {**pieces, "unlike": unlike}, settings)
+    failed: list[str] = []
+    asked = _questions(question, text, {**pieces, "unlike": unlike}, typed, failed)
     _check_files(export, cut, copy, one=text != FROM_STDIN and question != "-")
     after = _after(export, cut, exact=not copy)
     questions = [*itertools.islice(asked, 1)]  # the first is checked before the index and the model are loaded
-    if not questions:
-        return
-    from vlsa.retrieve.search.library import Library
+    if questions:
+        from vlsa.retrieve.search.library import Library
 
-    library = Library.open(index, run_path=run, source=source, parallel=True)
-    for title, one in itertools.chain(questions, asked):
-        answer = library.ask(one)
-        _print(answer, library.source, one, title, json)
-        after(answer, library.source)
+        library = Library.open(index, run_path=run, source=source, parallel=True)
+        for title, one in itertools.chain(questions, asked):
+            with _going_on(title, failed):
+                answer = library.ask(one)
+                _print(answer, library.source, one, title, json)
+                after(answer, library.source)
+    if failed:
+        raise typer.Exit(2)
+
+
+@contextmanager
+def _going_on(title: str, failed: list[str]) -> Iterator[None]:
+    """An error with one line of stdin is printed and put into `failed`, and the next line is asked.
+
+    An index that cannot be searched ends the command.
+    """
+    try:
+        yield
+    except VlsaError as error:
+        if not title or isinstance(error, SearchIndexError):
+            raise
+        failed.append(title)
+        say(f"{title[:80]}: {' '.join(str(error).split())}")
 
 
 def _questions(
-    question: str | None, text: list[str] | None, pieces: dict[str, list[str] | None], settings: dict[str, Any]
+    question: str | None,
+    text: list[str] | None,
+    pieces: dict[str, list[str] | None],
+    settings: dict[str, Any],
+    failed: list[str],
 ) -> "Iterator[tuple[str, Question]]":
-    """The questions that are asked, each with its title. Raises VlsaError for words next to --question."""
+    """The questions that are asked, each with its title; lines of stdin that are none are put into `failed`.
+
+    Raises VlsaError for words next to --question.
+    """
     given = {name: value or () for name, value in pieces.items()}
     if question and (text or any(given.values())):
         raise VlsaError("search: words or examples next to --question; what is asked is not clear. Put all into one.")
-    return _from_json(question) if question else _from_words(text, given | settings)
+    make = partial(_from_json, settings=settings) if question else partial(_from_words, pieces=given | settings)
+    if question == "-" or text == FROM_STDIN:
+        return _of_lines(make, failed)
+    return iter([("", make(Path(question).read_bytes() if question else " ".join(text) if text else None))])
 
 
-def _from_words(text: list[str] | None, pieces: dict[str, Any]) -> "Iterator[tuple[str, Question]]":
-    """The question of the command line, or one for each line of stdin, which is then its title."""
+def _from_words(text: str | None, pieces: dict[str, Any]) -> "Question":
     from vlsa.retrieve.search.pieces import question_of
 
-    if text == FROM_STDIN:
-        yield from ((line, question_of(line, **pieces)) for line in _lines(sys.stdin))
-    else:
-        yield "", question_of(" ".join(text) if text else None, **pieces)  # a question needs no quotation marks
+    return question_of(text, **pieces)
 
 
-def _from_json(path: str) -> "Iterator[tuple[str, Question]]":
+def _from_json(text: str | bytes, settings: dict[str, Any]) -> "Question":
+    """The question of a document, with what the command line says otherwise."""
     from vlsa.retrieve.search.question import Question
 
-    if path == "-":
-        yield from ((line, Question.from_json(line)) for line in _lines(sys.stdin))
-    else:
-        yield "", Question.from_json(Path(path).read_bytes())
+    return replace(Question.from_json(text), **settings)
+
+
+def _of_lines(make: "Callable[[str], Question]", failed: list[str]) -> "Iterator[tuple[str, Question]]":
+    """A question for each line of stdin, which is its title."""
+    for line in _lines(sys.stdin):
+        with _going_on(line, failed):
+            yield line, make(line)
 
 
 def _lines(lines: Iterable[str]) -> Iterator[str]:
@@ -176,7 +220,19 @@ def _print(answer: "Answer", source: str, question: "Question", title: str, json
     elif answer.moments:
         print_answer(answer, source, title)
     else:
-        say(f"nothing found: no window has what --in {question.target} compares, or none is kept; try another --in")
+        say(_nothing(question))
+
+
+def _nothing(question: "Question") -> str:
+    """Why a question has no answer, and what to do."""
+    window = "no window that the filter keeps" if question.where else "no window"
+    if question.phrases:
+        quoted = ", ".join(f'"{phrase}"' for phrase in question.phrases)
+        return (
+            f"nothing found: {window} has the quoted words {quoted}; take the quotation marks away to search by meaning"
+        )
+    advice = "keep more, or try another --in" if question.where else "try another --in"
+    return f"nothing found: {window} has what --in {question.target} compares; {advice}"
 
 
 def _check_files(export: Path | None, cut: Path | None, copy: bool, *, one: bool) -> None:

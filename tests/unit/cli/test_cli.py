@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from heard import Beeps, write_beeps
 from typer.testing import CliRunner
 
 from vlsa import __version__
-from vlsa.base.errors import ConfigError, MediaError
+from vlsa.base.errors import ConfigError, MediaError, SearchIndexError
 from vlsa.cli import app, found
 from vlsa.cli.evaluate import print_evaluation
 from vlsa.cli.output import next_step, print_json, print_table, print_text, short_path
@@ -189,6 +190,8 @@ class FakeLibrary:
 
     def ask(self, question: Question) -> Answer:
         self.asked.append(question)
+        if "zebra" in str(question):
+            raise MediaError("search: 'zebra'\nis unknown.")
         return self.answer
 
 
@@ -275,6 +278,31 @@ def test_a_sum_is_asked_by_options_and_the_same_as_json(library, tmp_path):
     assert result.exit_code == 0 and library.asked[2] == asked
 
 
+@pytest.mark.parametrize("file", ["q.json", "-"])
+def test_what_is_typed_beside_a_question_in_json_comes_before_what_it_says(library, tmp_path, file, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = {
+        "parts": [{"text": "cat"}],
+        "k": 3,
+        "in": "video",
+        "where": "size > 1",
+        "max_per_file": 2,
+        "fold_above": 0.9,
+    }
+    Path("q.json").write_text(json.dumps(said))
+
+    def asked(options: str) -> Question:
+        line = ["search", "index", "--question", file, *shlex.split(options)]
+        assert CliRunner().invoke(app, line, input=json.dumps(said)).exit_code == 0
+        return library.asked[-1]
+
+    assert asked("") == asked("--json") == Question.from_dict(said)
+    assert asked("-k 10 --in media") == Question.from_dict(said | {"k": 10, "in": "media"})
+    assert asked("--where \"name = 'zzz'\" --group-by file --max-per-file 1 --fold 0.5") == Question.from_dict(
+        said | {"where": "name = 'zzz'", "group_by": "file", "max_per_file": 1, "fold_above": 0.5}
+    )
+
+
 def test_what_is_found_is_exported_and_an_unknown_ending_is_refused_first(library, tmp_path):
     result = call(f"vlsa search index cat --export {tmp_path / 'found.csv'}")
     assert result.exit_code == 0 and "found.csv" in result.stderr
@@ -302,11 +330,40 @@ def test_each_line_of_stdin_is_a_question(library):
     assert CliRunner().invoke(app, ["search", "index", "-"], input="\n").stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("option", "lines"),
+    [
+        (["-"], ['a "', "zebra", "cat", "a zebra", "dog"]),
+        (["--question", "-"], ["{", *(json.dumps({"phrases": [word]}) for word in ("zebra", "cat", "zebra", "dog"))]),
+    ],
+)
+def test_after_a_line_that_cannot_be_asked_the_next_is_and_the_code_is_2_at_the_end(library, option, lines):
+    result = CliRunner().invoke(app, ["search", "index", *option, "--json"], input="\n".join(lines))
+    answered = [json.loads(line)["question"] for line in result.stdout.splitlines()]
+    assert result.exit_code == 2 and answered == [lines[2]] * 2 + [lines[4]] * 2  # two answers each
+    told = result.stderr.splitlines()
+    assert [line.startswith(f"vlsa: {lines[n]}: search: ") for n, line in zip((0, 1, 3), told, strict=True)] == [
+        True
+    ] * 3
+
+
+def test_an_index_that_cannot_be_searched_ends_all_questions(library, monkeypatch):
+    def ask(question: Question) -> Answer:
+        raise SearchIndexError("index: damaged")
+
+    monkeypatch.setattr(library, "ask", ask)
+    result = CliRunner().invoke(app, ["search", "index", "-"], input="cat\ndog\n")
+    assert result.exit_code == 2 and result.stderr == "vlsa: index: damaged\n"
+
+
 def test_a_search_without_answers_says_so_and_prints_no_empty_table(library):
     library.answer = Answer((), False, 20)
     result = call("vlsa search index cat --in text")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "nothing found" in result.stderr
+    assert result.stderr == "vlsa: nothing found: no window has what --in text compares; try another --in\n"
+    quoted = call('vlsa search index \'a "red cat" "runs"\'').stderr
+    assert 'no window has the quoted words "red cat", "runs"; take' in quoted and "--in" not in quoted
+    assert "no window that the filter keeps has what" in call("vlsa search index cat --where 'size > 1'").stderr
     assert call("vlsa search index cat --in text --json").stdout == ""
 
 

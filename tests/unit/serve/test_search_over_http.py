@@ -14,6 +14,7 @@ from serving import ask, browser
 
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
+from vlsa.retrieve.search.question import Question
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,19 @@ def test_the_answer_is_that_of_the_library(client, library):
         assert {name: moment[name] for name in shared} == {name: other.as_dict()[name] for name in shared}
     assert answer["stands_out"] == expected.stands_out
     assert answer["question"] == {"parts": [{"text": "number 3"}], "k": 3}
+
+
+def test_parts_that_are_null_are_none_as_in_python(client, library):
+    asked = {"parts": None, "phrases": ["words"], "where": None}
+    response = client.post("/api/search", json={"index": "index", "question": asked})
+    assert response.status_code == 200 and response.json()["question"] == {"phrases": ["words"]}
+    expected = library.ask(Question.from_dict(asked)).moments
+    assert [moment["path"] for moment in response.json()["moments"]] == [moment.path for moment in expected]
+
+
+def test_a_part_comes_back_as_it_was_sent_with_what_it_alone_is_compared_with(client):
+    part = {"audio": by_name(client, "sound-5.wav")["media_id"], "weight": 0.5, "in": "video"}
+    assert ask(client, part)["question"] == {"parts": [part]}
 
 
 def test_ids_name_the_file_and_its_times(client):
@@ -120,6 +134,7 @@ def test_facets_count_the_files_that_the_filter_keeps(client):
         ({"index": "index", "question": {"parts": [{"audio": "upload:" + "0" * 32}]}}, 404, "Send the file again"),
         ({"index": "index", "question": {"parts": [{"text": "1"}], "k": 5000}}, 400, "500 at once"),
         ({"index": "index", "question": {"parts": [{"text": "1"}], "where": "duratoin > 1"}}, 400, "duration"),
+        ({"index": "index", "question": {"parts": [{"text": "1", "weight": 10**400}]}}, 400, "hundreds of digits"),
         ({"index": "index"}, 400, "the body is not"),
         ([1], 400, "the body is not"),
     ],

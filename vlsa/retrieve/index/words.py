@@ -58,17 +58,30 @@ def normalised(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", plain).split())
 
 
+RULES: dict[str, Any] = {
+    "base_tokenizer": "icu",
+    "language": "English",
+    "stem": True,
+    "remove_stop_words": False,
+    "ascii_folding": False,
+    "max_token_length": None,
+}
+"""How the full-text index cuts texts into words; a longest word would leave out longer ones, of questions too."""
+
+
 def index_words(table: Any, column: str = COLUMN) -> None:
     """Make, or replace, the full-text index of a column of a LanceDB table that holds `normalised` texts."""
     from lancedb.index import FTS
 
-    config = FTS(base_tokenizer="icu", language="English", stem=True, remove_stop_words=False, ascii_folding=False)
-    table.create_index(column, config=config, replace=True)
+    table.create_index(column, config=FTS(**RULES), replace=True)
 
 
 def has_word_index(table: Any) -> bool:
-    """Whether a table has its full-text index. Without it Lance searches too, but by other rules."""
-    return any(COLUMN in index.columns for index in table.list_indices())
+    """Whether a table has its full-text index, of these rules. Without it Lance searches too, but by other rules."""
+    return any(
+        COLUMN in index.columns and RULES.items() <= (index.index_details or {}).items()
+        for index in table.list_indices()
+    )
 
 
 def find_words(

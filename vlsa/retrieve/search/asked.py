@@ -48,12 +48,22 @@ class Asked:
 
 
 def decode_span(spec: "WindowSpec", span: Span) -> "list[Clip]":
-    """The windows of a stretch of a file, decoded in this process. Raises MediaError."""
+    """The windows of a stretch of a file, as far as the file goes, decoded in this process. Raises MediaError."""
     from vlsa.data.ingest.manifest import ClipRow
+    from vlsa.data.media.decode import probe
     from vlsa.retrieve.encode.sampling import decode_windows
 
     assert span.start_seconds is not None and span.stop_seconds is not None
-    return decode_windows(spec, ClipRow("question", span.path, span.start_seconds, span.stop_seconds, (), "test"))
+    facts = probe(span.path)
+    if span.start_seconds >= facts.duration_seconds:
+        raise MediaError(
+            f"{span.path}: ends at {clock(facts.duration_seconds)}; there is nothing at {clock(span.start_seconds)} to "
+            "ask with. Choose a stretch within the file.",
+            reason="nothing",
+        )
+    stop_seconds = min(span.stop_seconds, facts.duration_seconds)
+    row = ClipRow("question", span.path, span.start_seconds, stop_seconds, (), "test")
+    return decode_windows(spec, row, facts=facts)
 
 
 def asked_vectors(
@@ -65,7 +75,8 @@ def asked_vectors(
 ) -> list[Asked]:
     """All parts encoded. Raises VlsaError for a part that cannot be asked, MediaError for an unreadable file.
 
-    Words that the encoder does not know are left out, with a warning, if they occur in the texts of the index.
+    Words that the encoder does not know are left out, with a warning, if they occur in the texts of the index, or if
+    quoted phrases, which each answer has, are asked for.
     """
     found = []
     for part in question.parts:
@@ -73,9 +84,11 @@ def asked_vectors(
         try:
             vectors = _vectors(part, tuple(compared), encoder, stored, decode)
         except query.UnknownWordsError:
-            if not question.finds_words(part) or not occurs(part.value):
+            is_found = question.finds_words(part) and occurs(part.value)
+            if not is_found and not question.phrases:
                 raise
-            _LOG.warning("the model knows no word of %r; found are texts in which they occur", part.value[:80])
+            found_are = "texts in which they occur" if is_found else "moments with the quoted words"
+            _LOG.warning("the model knows no word of %r; found are %s", part.value[:80], found_are)
             continue
         for modality, vector in vectors.items():
             found += _asked(part.weight / len(vectors), modality, *compared[modality], vector, encoder)

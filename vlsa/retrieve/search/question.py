@@ -24,6 +24,7 @@ GROUPINGS = ("moment", "file")
 KINDS: tuple[PartKind, ...] = get_args(PartKind)
 MOST_PARTS = 32
 LONGEST_TEXT = 10_000
+MOST_ANSWERS = 100_000
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ class Question:
         _check_sum(self.parts, self.phrases)
         _check_choice("in", self.target, TARGETS)
         _check_choice("group_by", self.group_by, GROUPINGS)
-        for name, number in (("k", self.k), ("max_per_file", self.max_per_file)):
-            if number is not None and not 1 <= number <= 100_000:
-                raise VlsaError(f"search: {name}={number}; at least one answer has to be asked for. Try {name}=10.")
+        check_number("k", self.k)
+        if self.max_per_file is not None:
+            check_number("max_per_file", self.max_per_file)
         if self.fold_above is not None and not 0 < self.fold_above <= 1:
             raise VlsaError(
                 f"search: fold_above={self.fold_above:g} is not a cosine above 0; all answers would be one, or none. "
@@ -172,6 +173,12 @@ def _check_sum(parts: tuple[Part, ...], phrases: tuple[str, ...]) -> None:
         )
 
 
+def check_number(name: str, number: int) -> None:
+    """Raises VlsaError for a number of answers that cannot be asked for."""
+    if not 1 <= number <= MOST_ANSWERS:
+        raise VlsaError(f"search: {name}={number}; 1 to {MOST_ANSWERS:,} answers can be asked for. Try {name}=10.")
+
+
 def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     if value not in choices:
         raise VlsaError(f"search: {name}={value!r} is not there; use one of {', '.join(choices)}.")
@@ -211,4 +218,9 @@ def _typed(given: Mapping[str, Any], name: str, kind: type, default: Any) -> Any
     if not fits or (isinstance(value, bool) and kind is not bool):
         names = {str: "a text", int: "a whole number", float: "a number", list: "a list"}
         raise VlsaError(f"search: {name!r} is {str(value)[:40]!r}, and has to be {names[kind]}.")
-    return float(value) if kind is float else value
+    try:
+        return float(value) if kind is float else value
+    except OverflowError as error:
+        raise VlsaError(
+            f"search: {name!r} has hundreds of digits; nothing can be weighed by it. Use a number such as 1 or 0.5."
+        ) from error

@@ -25,7 +25,7 @@ from vlsa.retrieve.search.file_filter import kept_paths
 from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.near import duplicate_groups, shown_in, similar, stretches
 from vlsa.retrieve.search.products import Vectors, widened
-from vlsa.retrieve.search.question import Question
+from vlsa.retrieve.search.question import Question, check_number
 from vlsa.retrieve.search.searched import Searched
 from vlsa.retrieve.search.spans import Span
 from vlsa.retrieve.search.windows import Windows
@@ -133,7 +133,8 @@ class SearchTables:
         return shown_in(self.searched.windows, number, span.start_seconds, span.stop_seconds)
 
     def similar(self, span: Span, k: int = 10, *, by: str = "both", where: str | None = None) -> Answer:
-        """The k moments that are most like a stretch of the index, by its video, its audio, or both."""
+        """The k moments that are most like a stretch of the index, by its video, audio or both. Raises VlsaError."""
+        check_number("k", k)
         self.refresh()
         vectors = self._by(by)
         kept = self.kept(where) if where else None

@@ -75,10 +75,8 @@ class Places:
 
 def as_sent(question: Question, value: Mapping[str, Any]) -> dict[str, Any]:
     """A question without its defaults, with the ids that it was sent with."""
-    parts = zip(question.parts, value.get("parts", ()), strict=True)
-    named = [
-        {part.kind: sent[part.kind]} | ({} if part.weight == 1 else {"weight": part.weight}) for part, sent in parts
-    ]
+    parts = zip(question.parts, value.get("parts") or (), strict=True)
+    named = [part.as_dict() | {part.kind: sent[part.kind]} for part, sent in parts]
     return question.as_dict() | ({"parts": named} if named else {})
 
 

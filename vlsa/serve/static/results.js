@@ -73,7 +73,9 @@ function more(answer, { question, grow }) {
 }
 
 function showNothing(out, answer, { question, change, force }) {
-  const line = force.length ? "No moment passes these filters." : "No window of this index can be compared with that question.";
+  const line = answer.question?.phrases?.length
+    ? `The words in quotation marks occur in no moment${force.length ? " that passes these filters" : ""}.`
+    : force.length ? "No moment passes these filters." : "No window of this index can be compared with that question.";
   const clear = force.length ? el("button", { type: "button", onclick: () => change({ ...question, filters: [] }) }, "Remove the filters") : null;
   say(line);
   replace(out, notes(answer), force.length ? el("ul", { class: "tokens", "aria-label": "Filters in force" }, force) : null, empty("Nothing found", line, clear));

@@ -4,10 +4,11 @@ import shutil
 
 import pytest
 from fake_encoder import FakeEncoder, concept
+from lancedb.index import FTS
 
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.rows import IndexRow
-from vlsa.retrieve.index.words import COLUMN
+from vlsa.retrieve.index.words import COLUMN, RULES, has_word_index
 
 SAID = {"a.mp4": "A dog barks.", "b.mp4": "Am Café vorbei", "c.mp4": "two dogs run"}
 
@@ -42,6 +43,28 @@ def test_words_are_found_before_and_after_rows_are_merged(index):
     assert num_unindexed(index) == 3
     index.compact()
     assert {words: found(index, words) for words in before} == before and num_unindexed(index) == 0
+
+
+LONG = "donaudampfschifffahrtsgesellschaftskapitaenspatent"
+URL = "https://a.org/" + "0a1b" * 40
+
+
+def test_words_of_any_length_have_to_occur_and_are_found(index):
+    index.add([row("d.mp4", f"the {LONG} at {URL}")])
+    for _ in range(2):
+        assert found(index, f"dog {'y' * 45}") == set()
+        assert found(index, LONG) == found(index, URL) == found(index, f"{LONG.upper()} org") == {"d.mp4"}
+        index.compact()
+
+
+def test_a_full_text_index_of_other_rules_costs_no_answers_and_the_writer_makes_it_anew(index):
+    index.add([row("d.mp4", LONG)])
+    table = index.table._table
+    table.create_index(COLUMN, config=FTS(**RULES | {"max_token_length": 40}), replace=True)
+    assert (found(index, LONG), found(index, f"dog {'y' * 45}")) == ({"d.mp4"}, set())
+    assert not has_word_index(Index.open(index.path).table._table)
+    index.compact()
+    assert has_word_index(Index.open(index.path).table._table) and found(index, LONG) == {"d.mp4"}
 
 
 def test_a_text_that_is_replaced_or_taken_out_is_not_found(index):

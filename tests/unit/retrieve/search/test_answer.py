@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fake_encoder import FakeEncoder, concept, number_in, write_numbered_sound
+from media_files import numbered, write_media
 
 from vlsa.base.errors import MediaError, VlsaError
 from vlsa.retrieve.search.answer import answer
@@ -139,6 +140,19 @@ def test_a_clip_asks_with_what_it_has(tmp_path):
         ("video", "video", 1.5),
         ("audio", "audio", 1.5),
     ]
+
+
+def test_a_stretch_ends_where_its_file_does_and_one_behind_the_end_is_refused(tmp_path):
+    write_numbered_sound(tmp_path / "107.wav", 107)
+    media = write_media(tmp_path / "a.mp4", pictures=numbered(75))
+    for path, to, column in ((tmp_path / "107.wav", 2.0, "audio"), (media, 3.0, "video")):
+        whole, beyond = (
+            asked_vectors(Question(parts=(Part(column, f"{path}@1-{stop}"),)), FakeEncoder(), stored)
+            for stop in (to, 60)
+        )
+        np.testing.assert_array_equal(beyond[0].vector, whole[0].vector)
+        with pytest.raises(MediaError, match=f"ends at 0:00:0{to:.0f}; there is nothing at 0:00:05 to ask with"):
+            asked_vectors(Question(parts=(Part(column, f"{path}@5-60"),)), FakeEncoder(), stored)
 
 
 class RankEncoder(FakeEncoder):

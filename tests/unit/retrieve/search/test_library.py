@@ -61,6 +61,29 @@ def library(tmp_path_factory):
     return Library.open(index.path, encoder=FakeEncoder())
 
 
+@pytest.fixture(scope="module")
+def phrases(tmp_path_factory):
+    """An index of texts without numbers: those of WORDS, Japanese, and two cues in one window."""
+    index = Index.create(tmp_path_factory.mktemp("phrases") / "index", FakeEncoder())
+    cues = [*WORDS.items(), (24, "日本語を話す"), (25, "drop the anchor"), (25, "the codeword is")]
+    texts = [
+        IndexRow(
+            id=f"t{row}", kind="text", path=facts(number).path, spaces=("all",), start_seconds=0.2 + row % 2,
+            stop_seconds=1.0 + row % 2, texts=(text,), text_vector=concept(1),
+        )
+        for row, (number, text) in enumerate(cues)
+    ]  # fmt: skip
+    seen = [
+        IndexRow(
+            id=f"w{number}", path=facts(number).path, spaces=("all",), start_seconds=0.0, stop_seconds=3.0,
+            video=concept(number),
+        )
+        for number in {number for number, _ in cues}
+    ]  # fmt: skip
+    index.add([*texts, *seen])
+    return Library.open(index.path, encoder=FakeEncoder())
+
+
 def test_the_arrays_are_the_rows_of_the_index(library):
     searched = library.tables.searched
     assert (len(searched.windows), len(searched.texts), len(searched.paths)) == (60, 30, 30)
@@ -210,6 +233,29 @@ def test_a_word_that_is_nowhere_is_refused_and_one_that_is_written_is_found_with
     assert found[0].path == os.path.join(library.source, found[0].path) and found[0].why[0].modality == "words"
 
 
+@pytest.mark.parametrize(
+    ("asked", "files"),
+    [
+        ('"ferry" "leaves"', {20}),
+        ('"ferry leaves"', {20}),
+        ('"am hafen"', {23}),
+        ('"café" "ein"', {23}),
+        ('"本語"', {24}),
+        ('"語を話"', {24}),
+        ('"anchor" "codeword"', {25}),
+        ('zebra "fog"', {21, 22}),
+        ('"zebra"', set()),
+    ],
+)
+@pytest.mark.parametrize("target", ["media", "video"])
+def test_a_quoted_phrase_is_found_wherever_it_occurs_though_the_model_knows_none_of_its_words(
+    phrases, caplog, asked, files, target
+):
+    found = phrases.ask(question_of(asked, target=target, k=60)).moments
+    assert {moment.path for moment in found} == {facts(number).path for number in files}
+    assert len(caplog.messages) == 1 and "the model knows no word of" in caplog.messages[0]
+
+
 def test_each_number_in_a_subtitle_is_found_by_its_word_within_the_first_five(library):
     for number in set(range(NUM_FILES)) - set(WORDS):
         assert facts(number).path in {one.path for one in library.ask(question_of(f"number {number}", k=5)).moments}
@@ -301,6 +347,9 @@ def test_a_moment_of_the_index_finds_its_like_without_a_model(library):
         tables.similar(span, by="audio")
     with pytest.raises(VlsaError, match="use one of both, video, audio"):
         tables.similar(span, by="smell")
+    for k in (0, -1):
+        with pytest.raises(VlsaError, match=f"k={k}; 1 to 100,000 answers"):
+            tables.similar(span, k)
 
 
 def test_a_copied_file_is_one_group_of_duplicates_and_a_still_one_is_none(tmp_path):

@@ -85,6 +85,8 @@ def test_the_json_is_as_short_as_it_can_be():
         ('{"parts": [{"text": "dog"}], "fold_above": 2}', "fold_above=2"),
         ('{"parts": [{"text": "dog", "weight": NaN}]}', "weight nan"),
         ('{"parts": [{"text": "dog", "weight": 0}]}', "weight 0"),
+        ('{"parts": [{"text": "dog", "weight": %s}]}' % ("9" * 400), "'weight' has hundreds of digits"),
+        ('{"parts": [{"text": "dog"}], "fold_above": -%s}' % ("9" * 400), "'fold_above' has hundreds of digits"),
         ('{"parts": [{"text": " "}]}', "an empty text"),
         ('{"parts": [{"moment": "a.mp4"}]}', "names no stretch"),
         ('{"parts": [{"text": "music", "weight": -1}]}', "only what the answer should be unlike"),
