@@ -193,18 +193,19 @@ def read_tables(folder: Path, listing: Listing) -> dict[str, list[CaptionRow]]:
     """
     table: dict[str, list[CaptionRow]] = defaultdict(list)
     names = set(listing.names)
-    forms = {_form(name): name for name in listing.names}
+    forms = {name_form(name): name for name in listing.names}
     for table_name in listing.tables:
         place = folder / table_name
         for row in read_caption_table(place):
             name = relative_name(folder, os.path.join(os.path.dirname(table_name), row.path))
             if name not in names and not os.path.exists(folder / name):
-                name = forms.get(_form(name), name)
+                name = forms.get(name_form(name), name)
             table[name].append(row)
     return dict(table)
 
 
-def _form(name: str) -> str:
+def name_form(name: str) -> str:
+    """A name with composed accents (NFC; macOS writes NFD) and forward slashes: equal for ways to write one name."""
     return unicodedata.normalize("NFC", name.replace("\\", "/"))
 
 

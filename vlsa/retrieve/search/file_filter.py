@@ -6,7 +6,7 @@ Reads facts of files; feeds tables.py.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vlsa.retrieve.search.where.columns import FilterColumns
+from vlsa.retrieve.search.where.columns import FilterColumns, composed
 from vlsa.retrieve.search.where.evaluate import passes
 from vlsa.retrieve.search.where.expression import Kind
 from vlsa.retrieve.search.where.parse import parse
@@ -45,9 +45,10 @@ def kept_paths(where: str, files: "Sequence[FileFacts]") -> set[str]:
 
 def facts_of(file: "FileFacts") -> dict[str, object]:
     """What a filter can name of a file."""
-    folder, _, name = file.path.rpartition("/")
+    path = composed(file.path)
+    folder, _, name = path.rpartition("/")
     return {
-        "path": file.path,
+        "path": path,
         "folder": folder,
         "name": name,
         "duration": file.duration_seconds,

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from vlsa.base.errors import SearchIndexError, VlsaError
+from vlsa.data.ingest.listing import name_form
 from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.lance_schema import RowArrays
@@ -126,11 +127,19 @@ class SearchTables:
 
     def _stretch(self, span: Span) -> Bool[np.ndarray, " N"]:
         """The windows of a stretch of a file, which is named as in the index or by where it is on the disk."""
-        names = os.path.normpath(span.path), os.path.relpath(os.path.abspath(span.path), self.index.source)
-        number = next((self.searched.paths.index(name) for name in names if name in self.searched.paths), None)
+        number = self._number(span.path)
         if number is None or span.start_seconds is None or span.stop_seconds is None:
             return np.zeros(len(self.searched.windows), bool)
         return shown_in(self.searched.windows, number, span.start_seconds, span.stop_seconds)
+
+    def _number(self, path: str) -> int | None:
+        """Of the file of a path, whose accents may be composed or not."""
+        paths = self.searched.paths
+        names = os.path.normpath(path), os.path.relpath(os.path.abspath(path), self.index.source)
+        if found := [paths.index(name) for name in names if name in paths]:
+            return found[0]
+        forms = {name_form(name) for name in names}
+        return next((number for number, name in enumerate(paths) if name_form(name) in forms), None)
 
     def similar(self, span: Span, k: int = 10, *, by: str = "both", where: str | None = None) -> Answer:
         """The k moments that are most like a stretch of the index, by its video, its audio, or both."""

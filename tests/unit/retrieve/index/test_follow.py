@@ -87,7 +87,11 @@ def test_changed_subtitles_captions_and_metadata_are_taken_up_without_encoding(f
     (folder / "captions.csv").write_text("\n".join(captions))
     (folder / "metadata.csv").write_text("path,place,camera\nsound-4.wav,harbour,A7\nfield/no.wav,x,y\n")
     summary = follow(folder, out, encoder)
-    assert (summary.num_files_added, encoder.num_encoded, summary.reasons) == (4, 0, {"captions": 1, "outside": 1})
+    assert (summary.num_files_added, encoder.num_encoded) == (4, 0)
+    assert summary.reasons == {"captions": 1, "outside": 1, "missing": 1}
+    lines = [json.loads(line) for line in (out / REPORT_NAME).read_text().splitlines()]
+    (line,) = (line for line in lines if line["reason"] == "missing")
+    assert line["path"] == str(folder / "field" / "no.wav") and "in metadata.csv, but no media file" in line["message"]
     index = Index.open(out, encoder=FakeEncoder())
     (text,) = nearest(index, "number 7", k=1, in_="text")
     assert (text.start_seconds, text.text) == (1.0, "the number 7")

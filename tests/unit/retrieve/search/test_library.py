@@ -3,11 +3,13 @@
 import json
 import os
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_encoder import FakeEncoder, concept
+from fake_encoder import FakeEncoder, concept, write_numbered_sound
+from followed_folder import follow
 
 from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.retrieve.encode import encoders
@@ -168,6 +170,22 @@ def test_a_filter_keeps_the_files_that_it_says(library, where, numbers):
     paths = {library.tables.searched.paths[file] for file in library.tables.searched.windows.file[kept]}
     assert paths == {facts(number).path for number in numbers}
     assert {moment.path for moment in library.ask(question_of("number 7", where=where, k=60)).moments} == paths
+
+
+@pytest.mark.parametrize(("stored", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_accents_may_be_composed_or_not_in_filters_moments_and_metadata(tmp_path, stored, asked):
+    name, footage = unicodedata.normalize(stored, "größe.wav"), tmp_path / "footage"
+    (footage / "b").mkdir(parents=True)
+    write_numbered_sound(footage / "b" / name, 3, seconds=3.0)
+    write_numbered_sound(footage / "other.wav", 4, seconds=3.0)
+    table = unicodedata.normalize(asked, "path,höhe,place\nb\\größe.wav,7,Köln\n")
+    (footage / "metadata.csv").write_text(table, encoding="utf-8")
+    assert follow(footage, tmp_path / "index").num_rejected == 0
+    tables = Library.open(tmp_path / "index", encoder=FakeEncoder()).tables
+    for where in ("name = 'größe.wav'", "name like 'grö*'", "path = 'b/größe.wav'", "place = 'Köln'", "höhe = 7"):
+        assert tables.kept(unicodedata.normalize(asked, where)).sum() == 2  # of four windows
+    span = parse_span(unicodedata.normalize(asked, "b/größe.wav@0-1"))
+    assert tables.similar(span, 1, by="audio").moments[0].path == "other.wav"
 
 
 def test_a_moment_of_the_index_is_a_question(library):
