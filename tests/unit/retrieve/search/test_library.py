@@ -185,7 +185,7 @@ def test_accents_may_be_composed_or_not_in_filters_moments_and_metadata(tmp_path
     for where in ("name = 'größe.wav'", "name like 'grö*'", "path = 'b/größe.wav'", "place = 'Köln'", "höhe = 7"):
         assert tables.kept(unicodedata.normalize(asked, where)).sum() == 2  # of four windows
     span = parse_span(unicodedata.normalize(asked, "b/größe.wav@0-1"))
-    assert tables.similar(span, 1, by="audio").moments[0].path == "other.wav"
+    assert tables.stored(span)["audio"].any()
 
 
 def test_a_moment_of_the_index_is_a_question(library):
