@@ -22,7 +22,7 @@ from vlsa.retrieve.index.lance_schema import RowArrays
 from vlsa.retrieve.search.answer import Answer, answer, answer_of_scores, stand_outs
 from vlsa.retrieve.search.asked import Asked
 from vlsa.retrieve.search.candidates import MOST_EXACT
-from vlsa.retrieve.search.file_filter import kept_paths
+from vlsa.retrieve.search.file_filter import SearchedFile, kept_paths
 from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.near import duplicate_groups, shown_in, similar, stretches
 from vlsa.retrieve.search.products import Vectors, widened
@@ -55,7 +55,9 @@ class SearchTables:
     def _read(self) -> None:
         """All of it, or nothing: after an error the next question reads again."""
         self._is_read = False
-        self.files, found = self.index.latest(lambda: (self.index.table.files(), read_searched(self.index)))
+        files, found = self.index.latest(lambda: (self.index.table.files(), read_searched(self.index)))
+        languages = _languages(found[0])
+        self.files = [SearchedFile.of_texts(file, languages.get(file.path, ())) for file in files]
         sources = {file.path: file.text_from for file in self.files if file.text_from}
         self.searched, self._text_ids = replace(found[0], text_from=sources), found[1]
         self._kept: dict[str, Bool[np.ndarray, " N"]] = {}
@@ -198,6 +200,14 @@ def read_searched(index: Index) -> tuple[Searched, dict[str, int]]:
         languages=texts.languages,
     )
     return searched, {id: row for row, id in enumerate(texts.ids)}
+
+
+def _languages(searched: Searched) -> dict[str, set[str | None]]:
+    """Of the texts of each file that has any."""
+    found: dict[str, set[str | None]] = {}
+    for file, language in set(zip(searched.text_places.file.tolist(), searched.languages, strict=True)):
+        found.setdefault(searched.paths[file], set()).add(language)
+    return found
 
 
 def _joined(windows: Windows, texts: Windows, rows: Int64[np.ndarray, " n"]) -> Windows:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_encoder import FakeEncoder, concept, write_numbered_sound
-from followed_folder import follow
+from followed_folder import CUE, follow
 
 from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.retrieve.encode import encoders
@@ -20,12 +20,13 @@ from vlsa.retrieve.index.rows import IndexRow
 from vlsa.retrieve.search import tables
 from vlsa.retrieve.search.answer import answer
 from vlsa.retrieve.search.asked import asked_vectors
-from vlsa.retrieve.search.file_filter import COLUMNS, facts_of
+from vlsa.retrieve.search.file_filter import COLUMNS, facts_of, kept_paths
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
 from vlsa.retrieve.search.question import Question
 from vlsa.retrieve.search.spans import parse_span
 from vlsa.retrieve.search.tables_process import TablesProcess
+from vlsa.serve.archive.facets import columns, facets
 
 NUM_FILES = 30
 WORDS = {20: "The ferry leaves.", 21: "two ferries in the fog", 22: "fog again", 23: "Ein Café am Hafen"}
@@ -186,6 +187,30 @@ def test_accents_may_be_composed_or_not_in_filters_moments_and_metadata(tmp_path
         assert tables.kept(unicodedata.normalize(asked, where)).sum() == 2  # of four windows
     span = parse_span(unicodedata.normalize(asked, "b/größe.wav@0-1"))
     assert tables.stored(span)["audio"].any()
+
+
+def test_a_language_is_that_of_the_texts_by_two_letters_or_three(tmp_path):
+    footage = tmp_path / "footage"
+    footage.mkdir()
+    for number, names in ((1, ("de", "eng")), (2, ("fre",)), (3, ())):
+        write_numbered_sound(footage / f"sound-{number}.wav", number, seconds=3.0)
+        for name in names:
+            (footage / f"sound-{number}.{name}.srt").write_text(CUE.format(start=0, stop=1, number=number))
+    follow(footage, tmp_path / "index")
+    tables = Library.open(tmp_path / "index", encoder=FakeEncoder()).tables
+
+    def kept(where: str) -> set[str]:
+        return kept_paths(where, tables.files)
+
+    assert [file.languages for file in tables.files] == [("de", "en"), ("fr",), ()]
+    for name in ("de", "ger", "deu", "en", "eng", "EN"):
+        assert kept(f"language = '{name}'") == {"sound-1.wav"}
+    for name in ("fr", "fre", "fra"):
+        assert kept(f"language in ('{name}', 'es')") == {"sound-2.wav"}
+    assert kept("language != 'de'") == {"sound-2.wav"} and kept("language is null") == {"sound-3.wav"}
+    assert facets(tables.files)["languages"] == [{"value": name, "count": 1} for name in ("de", "en", "fr")]
+    (column,) = (column for column in columns(tables.files) if column["name"] == "language")
+    assert column["values"] == facets(tables.files)["languages"]
 
 
 def test_a_moment_of_the_index_is_a_question(library):
