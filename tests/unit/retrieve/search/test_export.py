@@ -161,6 +161,17 @@ def test_reel_names_are_short_and_differ():
     assert [*names.values()] == ["INTERVIE", "INTERVI2", "INTERVI3", "REEL"]
 
 
+def test_files_called_as_special_sources_are_cut_as_any_file():
+    files = [edited(f"{name}.mp4", 25) for name in ("bl", "Black", "bars", "ax", "ferry")]
+    (text,) = edit_lists([event(n, file, 0, 10) for n, file in enumerate(files, 1)], "found")[Fraction(25)]
+    reels = [line.split()[1] for line in text.split("\r\n") if line[:3].isdigit()]
+    assert reels == ["BL2", "BLACK2", "BARS2", "AX2", "FERRY"]
+    timeline = opentimelineio.adapters.read_from_string(text, "cmx_3600", rate=25)
+    clips = list(next(track for track in timeline.tracks if track.kind == "Video"))
+    assert [clip.name for clip in clips] == [file.path.name for file in files]
+    assert all(isinstance(clip.media_reference, opentimelineio.schema.MissingReference) for clip in clips)
+
+
 def test_a_timeline_is_read_back_with_every_cut_and_why_it_is_there():
     why = (Reason("audio", 1, 0.5),)
     film, sound = edited("a b.mp4", 25, 100), edited("c.wav", 25, has_video=False)

@@ -14,6 +14,8 @@ from vlsa.retrieve.search.export.clips import Event
 from vlsa.retrieve.search.export.timecode import parse_timecode, timecode
 
 REEL_LETTERS = 8
+RESERVED_REELS = frozenset({"AX", "BL", "BLACK", "BARS"})
+"""Names that mean no file of its own: an unknown source, black, colour bars."""
 MOST_EVENTS = 999
 """Numbers that an event can have."""
 
@@ -74,7 +76,7 @@ def reel_names(paths: Iterable[str]) -> dict[str, str]:
     for path in paths:
         if path not in names:
             stem = re.sub(r"[^A-Z0-9]", "", path.rpartition("/")[2].rpartition(".")[0].upper())[:REEL_LETTERS] or "REEL"
-            names[path] = _unused(stem, {*names.values()})
+            names[path] = _unused(stem, {*names.values(), *RESERVED_REELS})
     return names
 
 
