@@ -172,6 +172,20 @@ def test_files_called_as_special_sources_are_cut_as_any_file():
     assert all(isinstance(clip.media_reference, opentimelineio.schema.MissingReference) for clip in clips)
 
 
+@pytest.mark.parametrize("rate", [Fraction(25), NTSC], ids=float)
+def test_a_cut_across_midnight_ends_after_it_starts_and_one_after_midnight_is_of_the_new_day(rate):
+    day = parse_timecode("24:00:00;00" if rate == NTSC else "24:00:00:00", rate)
+    file = edited("night.mp4", rate, day - 100)
+    (text,) = edit_lists([event(1, file, day - 10, day + 15), event(2, file, day, day + 5)], "found")[rate]
+    assert [line.split()[4:6] for line in text.replace(";", ":").split("\r\n") if line[:3].isdigit()] == [
+        [f"23:59:59:{round(rate) - 10}", "24:00:00:15"],
+        ["00:00:00:00", "00:00:00:05"],
+    ]
+    timeline = opentimelineio.adapters.read_from_string(text, "cmx_3600", rate=float(rate))
+    clips = list(next(track for track in timeline.tracks if track.kind == "Video"))
+    assert [round(clip.source_range.duration.value) for clip in clips] == [25, 5]
+
+
 def test_a_timeline_is_read_back_with_every_cut_and_why_it_is_there():
     why = (Reason("audio", 1, 0.5),)
     film, sound = edited("a b.mp4", 25, 100), edited("c.wav", 25, has_video=False)
