@@ -15,6 +15,7 @@ from vlsa.cli.found import print_answer, print_lines
 
 if TYPE_CHECKING:
     from vlsa.retrieve.search.answer import Answer
+    from vlsa.retrieve.search.moments import Moment
     from vlsa.retrieve.search.question import Question
 
 FROM_STDIN = ["-"]
@@ -200,10 +201,15 @@ def _after(export: Path | None, cut: Path | None, *, exact: bool) -> "Callable[[
         if export is not None:
             from vlsa.retrieve.search.export.write import write_moments
 
-            say(f"wrote {', '.join(map(str, write_moments(answer.moments, export, source)))}")
+            say(f"wrote {', '.join(map(str, write_moments(answer.moments, export, source, left_out=_say_left_out)))}")
         if cut is not None:
             from vlsa.retrieve.search.export.cut import cut_moments
 
-            say(f"cut {len(cut_moments(answer.moments, source, cut, exact=exact))} clips into {cut}")
+            clips = cut_moments(answer.moments, source, cut, exact=exact, left_out=_say_left_out)
+            say(f"cut {len(clips)} clips into {cut}")
 
     return write
+
+
+def _say_left_out(moment: "Moment", error: VlsaError) -> None:
+    say(f"left out rank {moment.rank}: {error}")

@@ -294,6 +294,20 @@ def test_files_of_one_name_in_two_folders_have_subtitles_each(tmp_path):
     assert [path.name for path in paths] == ["out.1_a_b.mp4.srt", "out.2_a_b.mp4.srt"]
 
 
+@pytest.mark.parametrize("form", ["edl", "otio"])
+def test_a_file_that_cannot_be_read_is_left_out_and_the_others_are_written(footage, tmp_path, form):
+    found = [moment(1, "gone.mp4", 0.0, 1.0), moment(2, "b.mov", 0.0, 1.0), moment(3, "gone.mp4", 1.0, 2.0)]
+    missing = []
+    (path,) = write_moments(
+        found, tmp_path / f"a.{form}", footage, left_out=lambda one, error: missing.append((one.rank, error.reason))
+    )
+    assert missing == [(1, "missing"), (3, "missing")]
+    assert "b.mov" in path.read_text() and "gone.mp4" not in path.read_text()
+    with pytest.raises(MediaError, match="no such file"):
+        write_moments(found[:1], tmp_path / f"b.{form}", footage, left_out=lambda one, error: missing.append(one))
+    assert len(missing) == 2
+
+
 def test_what_cannot_be_exported_is_one_line(tmp_path):
     with pytest.raises(VlsaError, match=r"'\.xml' is no form of results"):
         write_moments([], tmp_path / "out.xml", tmp_path)

@@ -14,21 +14,27 @@ from pathlib import Path
 from vlsa.base.errors import VlsaError
 from vlsa.base.files import write_atomically
 from vlsa.retrieve.search.export import edl, tables, timeline
-from vlsa.retrieve.search.export.clips import events
+from vlsa.retrieve.search.export.clips import LeftOut, events
 from vlsa.retrieve.search.moments import Moment
 
 Text = dict[str, str]
 """What is written, by the part of the name that distinguishes the files; "" where there is one."""
 
 
-def write_moments(moments: Sequence[Moment], out: Path, source: str | os.PathLike[str], title: str = "") -> list[Path]:
+def write_moments(
+    moments: Sequence[Moment],
+    out: Path,
+    source: str | os.PathLike[str],
+    title: str = "",
+    left_out: LeftOut | None = None,
+) -> list[Path]:
     """Write moments and return the files. Their paths are relative to `source`.
 
-    Raises VlsaError for an ending that is not known, MediaError for a file that an edit list needs and that is not
-    readable.
+    An edit list needs the media files: `left_out` is called with each moment whose file cannot be read. Raises
+    MediaError without it, or if none can be; VlsaError for an ending that is not known.
     """
     check_name(out)
-    texts = FORMS[out.suffix.lower()](moments, source, title or out.stem)
+    texts = FORMS[out.suffix.lower()](moments, source, title or out.stem, left_out)
     alone = len(texts) == 1
     paths = []
     for name, text in texts.items():
@@ -47,7 +53,7 @@ def check_name(out: Path) -> None:
         )
 
 
-def _subtitles(moments: Sequence[Moment], source: str | os.PathLike[str], title: str) -> Text:
+def _subtitles(moments: Sequence[Moment], source: str | os.PathLike[str], title: str, left_out: LeftOut | None) -> Text:
     paths = [*dict.fromkeys(moment.path for moment in moments)]
     names = {path: re.sub(r"[^\w.-]", "_", path) for path in paths}
     if len({*names.values()}) < len(paths):
@@ -55,23 +61,29 @@ def _subtitles(moments: Sequence[Moment], source: str | os.PathLike[str], title:
     return {names[path]: tables.subtitles([one for one in moments if one.path == path]) for path in paths} or {"": ""}
 
 
-def _edit_lists(moments: Sequence[Moment], source: str | os.PathLike[str], title: str) -> Text:
+def _edit_lists(
+    moments: Sequence[Moment], source: str | os.PathLike[str], title: str, left_out: LeftOut | None
+) -> Text:
     found = {}
-    for rate, lists in edl.edit_lists(events(moments, source), title).items():
+    for rate, lists in edl.edit_lists(events(moments, source, left_out), title).items():
         for number, text in enumerate(lists, 1):
             found[_rate_name(rate) + (f".{number}" if len(lists) > 1 else "")] = text
     return found or {"": f"TITLE: {title}\r\n"}
+
+
+def _timeline(moments: Sequence[Moment], source: str | os.PathLike[str], title: str, left_out: LeftOut | None) -> Text:
+    return {"": timeline.timeline_json(events(moments, source, left_out), title)}
 
 
 def _rate_name(rate: Fraction) -> str:
     return f"{float(rate):.2f}".rstrip("0").rstrip(".") + "fps"
 
 
-FORMS: dict[str, Callable[[Sequence[Moment], str | os.PathLike[str], str], Text]] = {
-    ".csv": lambda moments, source, title: {"": tables.csv_text(moments)},
-    ".jsonl": lambda moments, source, title: {"": tables.json_lines(moments)},
+FORMS: dict[str, Callable[[Sequence[Moment], str | os.PathLike[str], str, LeftOut | None], Text]] = {
+    ".csv": lambda moments, source, title, left_out: {"": tables.csv_text(moments)},
+    ".jsonl": lambda moments, source, title, left_out: {"": tables.json_lines(moments)},
     ".srt": _subtitles,
     ".edl": _edit_lists,
-    ".otio": lambda moments, source, title: {"": timeline.timeline_json(events(moments, source), title)},
+    ".otio": _timeline,
 }
 """What writes each form, by the ending of the name."""
