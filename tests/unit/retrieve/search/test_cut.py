@@ -158,6 +158,8 @@ def test_clips_are_named_by_rank_file_and_time(film, tmp_path):
     assert [one.path.name for one in cuts] == [cut.path.name]
     ((rank, error),) = missing
     assert rank == 1 and "no such file" in str(error)
+    name = clip_name(moment, tmp_path / f"{'渡' * 84}.mp4", exact=True)
+    assert name == f"002_{'渡' * 40}_0-00-01.5.mp4"
     assert clip_name(moment, tmp_path / "a b.avi", exact=False) == "002_a_b_0-00-01.5.mkv"
 
 

@@ -294,6 +294,16 @@ def test_files_of_one_name_in_two_folders_have_subtitles_each(tmp_path):
     assert [path.name for path in paths] == ["out.1_a_b.mp4.srt", "out.2_a_b.mp4.srt"]
 
 
+def test_long_names_of_letters_of_several_bytes_fit_into_a_file_name(tmp_path):
+    paths = ["渡" * 80 + "/" + "船" * 70 + end for end in ("一.mp4", "二.mp4")]
+    written = write_moments([moment(1, path, 0.0, 1.0) for path in paths], tmp_path / "out.srt", tmp_path)
+    names = [path.name for path in written]
+    assert [name.count("船") for name in names] == [37, 37] and names[0] == f"out.{'船' * 37}一.mp4.srt"
+    long = [moment(1, f"{letter}{'船' * 70}.mp4", 0.0, 1.0) for letter in "一二"]
+    written = write_moments(long, tmp_path / "end.srt", tmp_path)
+    assert len({*written}) == 2 and all(path.exists() for path in written)
+
+
 @pytest.mark.parametrize("form", ["edl", "otio"])
 def test_a_file_that_cannot_be_read_is_left_out_and_the_others_are_written(footage, tmp_path, form):
     found = [moment(1, "gone.mp4", 0.0, 1.0), moment(2, "b.mov", 0.0, 1.0), moment(3, "gone.mp4", 1.0, 2.0)]

@@ -6,7 +6,6 @@ alone. Either keeps sound and video in step. Each clip is written under another 
 """
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from vlsa.base.errors import MediaError, VlsaError
 from vlsa.retrieve.search.export.clips import LeftOut, with_files
 from vlsa.retrieve.search.export.copy import copied_suffix, copy_span
 from vlsa.retrieve.search.export.encode import encode_span, encoded_suffix
+from vlsa.retrieve.search.export.names import plain_start
 from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.spans import clock
 
@@ -99,6 +99,5 @@ def cut_moments(
 
 def clip_name(moment: Moment, path: Path, *, exact: bool) -> str:
     """Of the clip of a moment: 001_ferry_0-01-15.5.mp4."""
-    stem = re.sub(r"[^\w.-]", "_", path.stem)[:80]
     time = clock(moment.start_seconds).replace(":", "-")
-    return f"{moment.rank:03d}_{stem}_{time}{encoded_suffix(path) if exact else copied_suffix(path)}"
+    return f"{moment.rank:03d}_{plain_start(path.stem)}_{time}{encoded_suffix(path) if exact else copied_suffix(path)}"

@@ -6,7 +6,6 @@ or the rate and a number, in its name.
 """
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +14,7 @@ from vlsa.base.errors import VlsaError
 from vlsa.base.files import write_atomically
 from vlsa.retrieve.search.export import edl, tables, timeline
 from vlsa.retrieve.search.export.clips import LeftOut, events
+from vlsa.retrieve.search.export.names import plain_end
 from vlsa.retrieve.search.moments import Moment
 
 Text = dict[str, str]
@@ -55,7 +55,7 @@ def check_name(out: Path) -> None:
 
 def _subtitles(moments: Sequence[Moment], source: str | os.PathLike[str], title: str, left_out: LeftOut | None) -> Text:
     paths = [*dict.fromkeys(moment.path for moment in moments)]
-    names = {path: re.sub(r"[^\w.-]", "_", path) for path in paths}
+    names = {path: plain_end(path) for path in paths}
     if len({*names.values()}) < len(paths):
         names = {path: f"{number}_{name}" for number, (path, name) in enumerate(names.items(), 1)}
     return {names[path]: tables.subtitles([one for one in moments if one.path == path]) for path in paths} or {"": ""}
