@@ -64,6 +64,7 @@ QuestionFile = Annotated[
 Export = Annotated[
     Path | None, typer.Option(help="Write the results as .csv, .jsonl, .srt, .edl or .otio.", metavar="FILE")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Let --export write over a file that is there.")]
 Cut = Annotated[Path | None, typer.Option(help="Cut the results into clips in this folder.", metavar="DIR")]
 Copy = Annotated[
     bool, typer.Option("--copy", help="Cut without encoding anew: quick, from the key frame before the start.")
@@ -108,6 +109,7 @@ def search(
     fold: Fold = None,
     question: QuestionFile = None,
     export: Export = None,
+    force: Force = False,
     cut: Cut = None,
     copy: Copy = False,
     json: Json = False,
@@ -123,8 +125,8 @@ def search(
     settings |= {"max_per_file": max_per_file, "fold_above": fold}
     pieces = {"like": like, "like_sound": like_sound, "like_video": like_video, "like_moment": like_moment}
     asked = _questions(question, text, {**pieces, "unlike": unlike}, settings)
-    _check_files(export, cut, copy, one=text != FROM_STDIN and question != "-")
-    after = _after(export, cut, exact=not copy)
+    _check_files(export, force, cut, copy, one=text != FROM_STDIN and question != "-")
+    after = _after(export, force, cut, exact=not copy)
     questions = [*itertools.islice(asked, 1)]  # the first is checked before the index and the model are loaded
     if not questions:
         return
@@ -180,12 +182,13 @@ def _print(answer: "Answer", source: str, question: "Question", title: str, json
         say(f"nothing found: no window has what --in {question.target} compares, or none is kept; try another --in")
 
 
-def _check_files(export: Path | None, cut: Path | None, copy: bool, *, one: bool) -> None:
+def _check_files(export: Path | None, force: bool, cut: Path | None, copy: bool, *, one: bool) -> None:
     """Raises VlsaError for files that cannot be written so, before anything is searched."""
     if export is not None:
-        from vlsa.retrieve.search.export.write import check_name
+        from vlsa.retrieve.search.export.write import check_free, check_name
 
         check_name(export)
+        check_free([] if force else [export])
     if not one and (export is not None or cut is not None):
         raise VlsaError(
             "search: --export or --cut with queries from stdin; each would overwrite the last. Ask one at a time."
@@ -194,14 +197,15 @@ def _check_files(export: Path | None, cut: Path | None, copy: bool, *, one: bool
         raise VlsaError("search: --copy without --cut; nothing would be cut. Add --cut DIR.")
 
 
-def _after(export: Path | None, cut: Path | None, *, exact: bool) -> "Callable[[Answer, str], None]":
+def _after(export: Path | None, force: bool, cut: Path | None, *, exact: bool) -> "Callable[[Answer, str], None]":
     """What is done with an answer."""
 
     def write(answer: "Answer", source: str) -> None:
         if export is not None:
             from vlsa.retrieve.search.export.write import write_moments
 
-            say(f"wrote {', '.join(map(str, write_moments(answer.moments, export, source, left_out=_say_left_out)))}")
+            paths = write_moments(answer.moments, export, source, left_out=_say_left_out, replace=force)
+            say(f"wrote {', '.join(map(str, paths))}")
         if cut is not None:
             from vlsa.retrieve.search.export.cut import cut_moments
 

@@ -318,6 +318,16 @@ def test_a_file_that_cannot_be_read_is_left_out_and_the_others_are_written(foota
     assert len(missing) == 2
 
 
+def test_a_file_that_is_there_is_kept_unless_it_is_to_be_replaced(tmp_path):
+    found = [moment(1, "a.mp4", 0.0, 1.0), moment(2, "b.mp4", 0.0, 1.0)]
+    (tmp_path / "own.b.mp4.srt").write_text("made by hand")
+    with pytest.raises(VlsaError, match="is there already, and would be lost; nothing was written"):
+        write_moments(found, tmp_path / "own.srt", tmp_path)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["made by hand"]
+    assert len(write_moments(found, tmp_path / "own.srt", tmp_path, replace=True)) == 2
+    assert "stand-out" in (tmp_path / "own.b.mp4.srt").read_text()
+
+
 def test_what_cannot_be_exported_is_one_line(tmp_path):
     with pytest.raises(VlsaError, match=r"'\.xml' is no form of results"):
         write_moments([], tmp_path / "out.xml", tmp_path)

@@ -6,7 +6,7 @@ or the rate and a number, in its name.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,21 +27,33 @@ def write_moments(
     source: str | os.PathLike[str],
     title: str = "",
     left_out: LeftOut | None = None,
+    *,
+    replace: bool = False,
 ) -> list[Path]:
-    """Write moments and return the files. Their paths are relative to `source`.
+    """Write moments and return the files. Their paths are relative to `source`; `replace`: files may be there already.
 
     An edit list needs the media files: `left_out` is called with each moment whose file cannot be read. Raises
-    MediaError without it, or if none can be; VlsaError for an ending that is not known.
+    MediaError without it, or if none can be; VlsaError for an ending that is not known, or a file that is there.
     """
     check_name(out)
     texts = FORMS[out.suffix.lower()](moments, source, title or out.stem, left_out)
     alone = len(texts) == 1
-    paths = []
-    for name, text in texts.items():
-        paths.append(out if alone else out.with_name(f"{out.stem}.{name}{out.suffix}"))
-        paths[-1].parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(paths[-1], text.encode("utf-8", errors="backslashreplace"))
+    paths = [out if alone else out.with_name(f"{out.stem}.{name}{out.suffix}") for name in texts]
+    if not replace:
+        check_free(paths)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for path, text in zip(paths, texts.values(), strict=True):
+        write_atomically(path, text.encode("utf-8", errors="backslashreplace"))
     return paths
+
+
+def check_free(paths: Iterable[Path]) -> None:
+    """Raises VlsaError for a file that is there already."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise VlsaError(
+                f"{path}: is there already, and would be lost; nothing was written. Name another file, or add --force."
+            )
 
 
 def check_name(out: Path) -> None:
