@@ -59,7 +59,7 @@ def _search_for_a_sum(
     from vlsa.show.report import SearchShown
 
     hits = library.search(text, NUM_HITS, like_sound=[str(audio)], where=FILTER)
-    (written,) = write_moments(hits, out / "found.edl", library.source, "VLSA demo")
+    (written,) = write_moments(hits, out / "found.edl", library.source, "VLSA demo", replace=True)
     note = f"words and a sound, added up, taken from {origin.name}; only files with {FILTER}"
     found = [_captioned(hit, captions) for hit in hits]
     return SearchShown("text", text, found, note, str(origin), like=str(audio), export=str(written))

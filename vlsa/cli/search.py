@@ -18,6 +18,7 @@ from vlsa.cli.found import print_answer, print_lines
 
 if TYPE_CHECKING:
     from vlsa.retrieve.search.answer import Answer
+    from vlsa.retrieve.search.moments import Moment
     from vlsa.retrieve.search.question import Question
 
 FROM_STDIN = ["-"]
@@ -77,6 +78,7 @@ QuestionFile = Annotated[
 Export = Annotated[
     Path | None, typer.Option(help="Write the results as .csv, .jsonl, .srt, .edl or .otio.", metavar="FILE")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Let --export write over a file that is there.")]
 Cut = Annotated[Path | None, typer.Option(help="Cut the results into clips in this folder.", metavar="DIR")]
 Copy = Annotated[
     bool, typer.Option("--copy", help="Cut without encoding anew: quick, from the key frame before the start.")
@@ -121,6 +123,7 @@ def search(
     fold: Fold = None,
     question: QuestionFile = None,
     export: Export = None,
+    force: Force = False,
     cut: Cut = None,
     copy: Copy = False,
     json: Json = False,
@@ -138,8 +141,8 @@ def search(
     pieces = {"like": like, "like_sound": like_sound, "like_video": like_video, "like_moment": like_moment}
     failed: list[str] = []
     asked = _questions(question, text, {**pieces, "unlike": unlike}, typed, failed)
-    _check_files(export, cut, copy, one=text != FROM_STDIN and question != "-")
-    after = _after(export, cut, exact=not copy)
+    _check_files(export, force, cut, copy, one=text != FROM_STDIN and question != "-")
+    after = _after(export, force, cut, exact=not copy)
     questions = [*itertools.islice(asked, 1)]  # the first is checked before the index and the model are loaded
     if questions:
         from vlsa.retrieve.search.library import Library
@@ -235,12 +238,13 @@ def _nothing(question: "Question") -> str:
     return f"nothing found: {window} has what --in {question.target} compares; {advice}"
 
 
-def _check_files(export: Path | None, cut: Path | None, copy: bool, *, one: bool) -> None:
+def _check_files(export: Path | None, force: bool, cut: Path | None, copy: bool, *, one: bool) -> None:
     """Raises VlsaError for files that cannot be written so, before anything is searched."""
     if export is not None:
-        from vlsa.retrieve.search.export.write import check_name
+        from vlsa.retrieve.search.export.write import check_free, check_name
 
         check_name(export)
+        check_free([] if force else [export])
     if not one and (export is not None or cut is not None):
         raise VlsaError(
             "search: --export or --cut with queries from stdin; each would overwrite the last. Ask one at a time."
@@ -249,17 +253,23 @@ def _check_files(export: Path | None, cut: Path | None, copy: bool, *, one: bool
         raise VlsaError("search: --copy without --cut; nothing would be cut. Add --cut DIR.")
 
 
-def _after(export: Path | None, cut: Path | None, *, exact: bool) -> "Callable[[Answer, str], None]":
+def _after(export: Path | None, force: bool, cut: Path | None, *, exact: bool) -> "Callable[[Answer, str], None]":
     """What is done with an answer."""
 
     def write(answer: "Answer", source: str) -> None:
         if export is not None:
             from vlsa.retrieve.search.export.write import write_moments
 
-            say(f"wrote {', '.join(map(str, write_moments(answer.moments, export, source)))}")
+            paths = write_moments(answer.moments, export, source, left_out=_say_left_out, replace=force)
+            say(f"wrote {', '.join(map(str, paths))}")
         if cut is not None:
             from vlsa.retrieve.search.export.cut import cut_moments
 
-            say(f"cut {len(cut_moments(answer.moments, source, cut, exact=exact))} clips into {cut}")
+            clips = cut_moments(answer.moments, source, cut, exact=exact, left_out=_say_left_out)
+            say(f"cut {len(clips)} clips into {cut}")
 
     return write
+
+
+def _say_left_out(moment: "Moment", error: VlsaError) -> None:
+    say(f"left out rank {moment.rank}: {error}")

@@ -16,7 +16,10 @@ class Reason:
 
 
 REASONS: dict[str, Reason] = {
-    "missing": Reason("a table or list names a file that does not exist", "correct the path"),
+    "missing": Reason(
+        "a table or list names a file that does not exist, or a link leads nowhere: what an index has from there stays",
+        "correct the path; connect the drive, or remove the link",
+    ),
     "not_a_file": Reason("the path is a folder or something else", "name one file"),
     "empty": Reason("0 bytes", "copy or download it again"),
     "permission": Reason(

@@ -307,6 +307,9 @@ def test_what_is_found_is_exported_and_an_unknown_ending_is_refused_first(librar
     result = call(f"vlsa search index cat --export {tmp_path / 'found.csv'}")
     assert result.exit_code == 0 and "found.csv" in result.stderr
     assert (tmp_path / "found.csv").read_text().count("ball.mp4") == 1
+    again = f"vlsa search index cat --export {tmp_path / 'found.csv'}"
+    assert "found.csv: is there already, and would be lost" in one_line(call(again))
+    assert call(f"{again} --force").exit_code == 0
     assert "is no form of results" in one_line(call("vlsa search no-index cat --export found.doc"))
     assert "each would overwrite" in one_line(call("vlsa search no-index - --export found.csv"))
     assert "nothing would be cut" in one_line(call("vlsa search no-index cat --copy"))

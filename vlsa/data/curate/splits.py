@@ -18,7 +18,7 @@ from vlsa.data.curate.near_duplicates import Link
 from vlsa.data.curate.splits_file import ResplitStore
 from vlsa.data.ingest.listing import relative_name
 from vlsa.data.ingest.manifest import SPLITS
-from vlsa.data.ingest.metadata import METADATA_NAME, read_metadata
+from vlsa.data.ingest.metadata import METADATA_NAME, by_listed_name, read_metadata
 from vlsa.data.store.reader import ClipStore, StoredClip
 
 FOLDER = "folder"
@@ -101,8 +101,9 @@ def columns_of(
         return {source: str(Path(path).parent) for source, path in paths.items()}
     if metadata is None:
         raise ConfigError(f"column {column}: no table has it. Name the folder of {METADATA_NAME} with --metadata.")
-    table = read_metadata(metadata)
-    values = {source: table.get(relative_name(metadata, path), {}).get(column, "") for source, path in paths.items()}
+    names = {source: relative_name(metadata, path) for source, path in paths.items()}
+    table = by_listed_name(read_metadata(metadata), names.values())
+    values = {source: table.get(name, {}).get(column, "") for source, name in names.items()}
     found = {source: value for source, value in values.items() if value}
     if not found:
         known = ", ".join(sorted({name for row in table.values() for name in row})) or "none"

@@ -28,7 +28,7 @@ class Listing:
     names: tuple[str, ...]
     """Media files, sorted, without hidden ones."""
     unseen: Mapping[str, OSError]
-    """Folders that cannot be listed or entered, and why: what lies in them is not known."""
+    """Folders that cannot be listed or entered, and links that lead nowhere, and why: what lies there is not known."""
     sidecars: Mapping[str, Sidecars]
     """Subtitle files of the media files that have any."""
     tables: tuple[str, ...] = ()
@@ -38,10 +38,10 @@ class Listing:
 
     def sees(self, name: str) -> bool:
         """Whether a file would have been found if it were there."""
-        return not any(name.startswith(f"{folder}/") for folder in self.unseen)
+        return name not in self.unseen and not any(name.startswith(f"{folder}/") for folder in self.unseen)
 
     def rejections(self, folder: Path) -> tuple[Rejection, ...]:
-        """A line for each folder that could not be looked into."""
+        """A line for each folder that could not be looked into, and each link that leads nowhere or nowhere new."""
         unseen = (_unseen(name, folder / name, error) for name, error in sorted(self.unseen.items()))
         return (*unseen, *(_repeat(name, folder / name, to) for name, to in sorted(self.repeats.items())))
 
@@ -115,7 +115,9 @@ class _Walk:
         return [name for name in new if os.path.realpath(os.path.join(place, name)) not in self._seen]
 
     def _take(self, path: Path) -> None:
-        if is_media(path.name) and path.is_symlink() and path.exists():
+        if path.is_symlink() and not _has_a_use(path.name) and (error := _broken(path)):
+            self._fail(error)
+        elif is_media(path.name) and path.is_symlink() and os.path.exists(path):
             self._links.append(path)
         else:
             self._add(path)
@@ -144,10 +146,30 @@ def _repeat(name: str, path: Path, to: str) -> Rejection:
 
 
 def _unseen(name: str, path: Path, error: OSError) -> Rejection:
+    if path.is_symlink() and not isinstance(error, PermissionError):
+        message = (
+            f"{path}: a link to {os.readlink(path)}, which is not there; nothing is taken up from there, and what "
+            "an index has of it stays. Connect the drive, or remove the link."
+        )
+        return Rejection(name, str(path), None, None, reason="missing", message=message)
     message = f"{path}: this folder cannot be looked into ({error.strerror}); nothing in it is taken up. "
     if isinstance(error, PermissionError):
         return Rejection(name, str(path), None, None, reason="permission", message=f"{message}chmod u+rx it.")
     return Rejection(name, str(path), None, None, reason="unreadable", message=f"{message}Check the disk.")
+
+
+def _broken(link: Path) -> OSError | None:
+    """Why a link leads nowhere, if it does: it may have led to a folder, as of a drive that is not connected."""
+    try:
+        os.stat(link)
+    except OSError as error:
+        return error
+    return None
+
+
+def _has_a_use(name: str) -> bool:
+    """Whether a file is taken up by its name; hidden ones are left alone."""
+    return name.startswith(".") or name in TABLE_NAMES or is_media(name) or is_subtitles(name)
 
 
 def is_media(name: str) -> bool:
@@ -171,18 +193,19 @@ def read_tables(folder: Path, listing: Listing) -> dict[str, list[CaptionRow]]:
     """
     table: dict[str, list[CaptionRow]] = defaultdict(list)
     names = set(listing.names)
-    forms = {_form(name): name for name in listing.names}
+    forms = {name_form(name): name for name in listing.names}
     for table_name in listing.tables:
         place = folder / table_name
         for row in read_caption_table(place):
             name = relative_name(folder, os.path.join(os.path.dirname(table_name), row.path))
             if name not in names and not os.path.exists(folder / name):
-                name = forms.get(_form(name), name)
+                name = forms.get(name_form(name), name)
             table[name].append(row)
     return dict(table)
 
 
-def _form(name: str) -> str:
+def name_form(name: str) -> str:
+    """A name with composed accents (NFC; macOS writes NFD) and forward slashes: equal for ways to write one name."""
     return unicodedata.normalize("NFC", name.replace("\\", "/"))
 
 

@@ -6,13 +6,17 @@ path,camera,place
 
 import csv
 import io
+import unicodedata
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from vlsa.base.errors import CaptionError
-from vlsa.data.ingest.listing import relative_name
+from vlsa.data.ingest.listing import name_form, relative_name
 from vlsa.data.media.text_files import read_text
 
 METADATA_NAME = "metadata.csv"
+Table = Mapping[str, Mapping[str, str]]
+"""The columns of each file, by its name."""
 
 
 def read_metadata(folder: Path) -> dict[str, dict[str, str]]:
@@ -26,7 +30,7 @@ def read_metadata(folder: Path) -> dict[str, dict[str, str]]:
     try:
         for cells in reader:
             if not header:
-                header = _checked_header(path, [name.strip() for name in cells])
+                header = _checked_header(path, [unicodedata.normalize("NFC", name.strip()) for name in cells])
             elif any(cell.strip() for cell in cells):
                 values = _values(f"{path}:{reader.line_num}", header, cells)
                 name = relative_name(folder, values.pop("path"))
@@ -34,6 +38,19 @@ def read_metadata(folder: Path) -> dict[str, dict[str, str]]:
     except csv.Error as error:
         message = f"{path}:{reader.line_num}: not readable as CSV ({error}). Check the quotes of this line."
         raise CaptionError(message) from error
+    return found
+
+
+def by_listed_name(table: Table, names: Collection[str]) -> dict[str, Mapping[str, str]]:
+    """The table by names of files: a row that names none as it is written is of the one whose name differs by form.
+
+    That is by accents alone (NFC or NFD), or by back-slashes. Rows of no file keep their names.
+    """
+    here, found = set(names), {}
+    forms = {name_form(name): name for name in names}
+    for written, values in table.items():
+        name = written if written in here else forms.get(name_form(written), written)
+        found[name] = {**found.get(name, {}), **values}
     return found
 
 

@@ -16,7 +16,7 @@ from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow
 from vlsa.data.ingest.listing import Listing, list_media, read_tables, unread
 from vlsa.data.ingest.manifest import ClipRow, Rejection
-from vlsa.data.ingest.metadata import read_metadata
+from vlsa.data.ingest.metadata import METADATA_NAME, by_listed_name, read_metadata
 from vlsa.data.ingest.sidecars import Sidecar, Sidecars
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
@@ -78,12 +78,14 @@ def list_source(root: Path, heard_by: str = "") -> Source:
     if os.path.exists(root / "store.json"):
         return _list_store(root)
     listing = list_media(root)
-    tables, metadata = read_tables(root, listing), read_metadata(root)
+    tables = read_tables(root, listing)
     names = sorted({*listing.names, *filter(listing.sees, tables)})
+    metadata = by_listed_name(read_metadata(root), names)
     good = [name for name in names if _is_unicode(name)]
     files = {name: _file(root, name, tables.get(name, ()), metadata.get(name, {}), listing, heard_by) for name in good}
     bad = (_bad_name(root, name) for name in names if not _is_unicode(name))
-    return Source(root=root, files=files, rejections=(*listing.rejections(root), *bad), listing=listing)
+    unused = (_unused_row(root, name) for name in sorted(metadata.keys() - set(names)) if listing.sees(name))
+    return Source(root=root, files=files, rejections=(*listing.rejections(root), *bad, *unused), listing=listing)
 
 
 def check_not_empty(source: Source) -> None:
@@ -171,3 +173,10 @@ def _bad_name(root: Path, name: str) -> Rejection:
     path = os.path.join(root, name)
     message = f"{path}: its name is not UTF-8, which the index cannot keep. Rename the file."
     return Rejection(name, path, None, None, reason="file_name", message=message)
+
+
+def _unused_row(root: Path, name: str) -> Rejection:
+    """A row of metadata.csv that names none of the files."""
+    path = os.path.join(root, name)
+    message = f"{path}: in {METADATA_NAME}, but no media file here; its columns are not used. Correct the path there."
+    return Rejection(name, path, None, None, reason="missing", message=message)

@@ -3,16 +3,15 @@
 Reads facts of files; feeds tables.py.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from vlsa.retrieve.search.where.columns import FilterColumns
+from vlsa.retrieve.index.file_facts import FileFacts
+from vlsa.retrieve.search.languages import language_code
+from vlsa.retrieve.search.where.columns import FilterColumns, composed
 from vlsa.retrieve.search.where.evaluate import passes
-from vlsa.retrieve.search.where.expression import Kind
+from vlsa.retrieve.search.where.expression import All, Any, Comparison, Expression, Kind, Not
 from vlsa.retrieve.search.where.parse import parse
-
-if TYPE_CHECKING:
-    from vlsa.retrieve.index.file_facts import FileFacts
 
 COLUMNS: dict[str, Kind] = {
     "path": "text",
@@ -36,18 +35,45 @@ COLUMNS: dict[str, Kind] = {
 """What a filter can name of every file; columns of a metadata.csv come in addition."""
 
 
-def kept_paths(where: str, files: "Sequence[FileFacts]") -> set[str]:
+@dataclass(frozen=True, kw_only=True)
+class SearchedFile(FileFacts):
+    """A file as a filter sees it: its facts, and those of its texts."""
+
+    languages: tuple[str, ...] = ()
+    """Of its texts in the index, in order, as `language_code` has them."""
+
+    @classmethod
+    def of_texts(cls, file: FileFacts, languages: Iterable[str | None]) -> "SearchedFile":
+        """A file with texts in these languages."""
+        known = {language_code(language) for language in languages if language}
+        return cls(**vars(file), languages=tuple(sorted(known)))
+
+
+def kept_paths(where: str, files: Sequence[SearchedFile]) -> set[str]:
     """Of the files that a filter keeps. Raises VlsaError for one that cannot be read."""
     columns = FilterColumns.of(COLUMNS, [file.columns for file in files])
-    expression = parse(where, columns.kinds)
+    expression = _as_facts_are(parse(where, columns.kinds))
     return {file.path for file in files if passes(expression, columns.row(facts_of(file), file.columns))}
 
 
-def facts_of(file: "FileFacts") -> dict[str, object]:
-    """What a filter can name of a file."""
-    folder, _, name = file.path.rpartition("/")
+def _as_facts_are(expression: Expression) -> Expression:
+    """A filter with its values written as `facts_of` writes them."""
+    match expression:
+        case Not(part):
+            return Not(_as_facts_are(part))
+        case All(parts) | Any(parts):
+            return type(expression)(tuple(map(_as_facts_are, parts)))
+        case Comparison("language" | "file.language", _, _, str(value)):
+            return replace(expression, value=language_code(value))
+    return expression
+
+
+def facts_of(file: SearchedFile) -> dict[str, object]:
+    """What a filter can name of a file. Of several values, as of languages, a filter asks for any."""
+    path = composed(file.path)
+    folder, _, name = path.rpartition("/")
     return {
-        "path": file.path,
+        "path": path,
         "folder": folder,
         "name": name,
         "duration": file.duration_seconds,
@@ -62,6 +88,6 @@ def facts_of(file: "FileFacts") -> dict[str, object]:
         "has_video": file.has_video,
         "has_audio": file.has_audio,
         "has_text": file.has_text,
-        "language": file.subtitle_language,
+        "language": file.languages or None,
         "text_from": file.text_from,
     }

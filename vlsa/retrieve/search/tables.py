@@ -15,13 +15,14 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from vlsa.base.errors import SearchIndexError, VlsaError
+from vlsa.data.ingest.listing import name_form
 from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.lance_schema import RowArrays
 from vlsa.retrieve.search.answer import Answer, answer, answer_of_scores, stand_outs
 from vlsa.retrieve.search.asked import Asked
 from vlsa.retrieve.search.candidates import MOST_EXACT
-from vlsa.retrieve.search.file_filter import kept_paths
+from vlsa.retrieve.search.file_filter import SearchedFile, kept_paths
 from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.near import duplicate_groups, shown_in, similar, stretches
 from vlsa.retrieve.search.products import Vectors, widened
@@ -54,7 +55,9 @@ class SearchTables:
     def _read(self) -> None:
         """All of it, or nothing: after an error the next question reads again."""
         self._is_read = False
-        self.files, found = self.index.latest(lambda: (self.index.table.files(), read_searched(self.index)))
+        files, found = self.index.latest(lambda: (self.index.table.files(), read_searched(self.index)))
+        languages = _languages(found[0])
+        self.files = [SearchedFile.of_texts(file, languages.get(file.path, ())) for file in files]
         sources = {file.path: file.text_from for file in self.files if file.text_from}
         self.searched, self._text_ids = replace(found[0], text_from=sources), found[1]
         self._kept: dict[str, Bool[np.ndarray, " N"]] = {}
@@ -126,11 +129,19 @@ class SearchTables:
 
     def _stretch(self, span: Span) -> Bool[np.ndarray, " N"]:
         """The windows of a stretch of a file, which is named as in the index or by where it is on the disk."""
-        names = os.path.normpath(span.path), os.path.relpath(os.path.abspath(span.path), self.index.source)
-        number = next((self.searched.paths.index(name) for name in names if name in self.searched.paths), None)
+        number = self._number(span.path)
         if number is None or span.start_seconds is None or span.stop_seconds is None:
             return np.zeros(len(self.searched.windows), bool)
         return shown_in(self.searched.windows, number, span.start_seconds, span.stop_seconds)
+
+    def _number(self, path: str) -> int | None:
+        """Of the file of a path, whose accents may be composed or not."""
+        paths = self.searched.paths
+        names = os.path.normpath(path), os.path.relpath(os.path.abspath(path), self.index.source)
+        if found := [paths.index(name) for name in names if name in paths]:
+            return found[0]
+        forms = {name_form(name) for name in names}
+        return next((number for number, name in enumerate(paths) if name_form(name) in forms), None)
 
     def similar(self, span: Span, k: int = 10, *, by: str = "both", where: str | None = None) -> Answer:
         """The k moments that are most like a stretch of the index, by its video, audio or both. Raises VlsaError."""
@@ -190,6 +201,14 @@ def read_searched(index: Index) -> tuple[Searched, dict[str, int]]:
         languages=texts.languages,
     )
     return searched, {id: row for row, id in enumerate(texts.ids)}
+
+
+def _languages(searched: Searched) -> dict[str, set[str | None]]:
+    """Of the texts of each file that has any."""
+    found: dict[str, set[str | None]] = {}
+    for file, language in set(zip(searched.text_places.file.tolist(), searched.languages, strict=True)):
+        found.setdefault(searched.paths[file], set()).add(language)
+    return found
 
 
 def _joined(windows: Windows, texts: Windows, rows: Int64[np.ndarray, " n"]) -> Windows:

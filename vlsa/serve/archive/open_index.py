@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from vlsa.retrieve.index.facts import read_facts
 from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.retrieve.index.index_model import IndexModel
-from vlsa.retrieve.search.file_filter import kept_paths
+from vlsa.retrieve.search.file_filter import SearchedFile, kept_paths
 from vlsa.retrieve.search.tables import SearchTables
 from vlsa.serve.archive.facets import columns, facets
 from vlsa.serve.archive.ids import MediaId
@@ -32,25 +32,25 @@ Found = TypeVar("Found")
 class Files:
     """The files of an index as they were read at one time."""
 
-    listed: Sequence[FileFacts]
+    listed: Sequence[SearchedFile]
     """In the order of their paths."""
 
     @cached_property
-    def by_id(self) -> Mapping[str, FileFacts]:
+    def by_id(self) -> Mapping[str, SearchedFile]:
         """By file_id."""
         return {file.file_id: file for file in self.listed}
 
     @cached_property
-    def by_path(self) -> Mapping[str, FileFacts]:
+    def by_path(self) -> Mapping[str, SearchedFile]:
         """By the path that the index has."""
         return {file.path: file for file in self.listed}
 
     @cached_property
-    def by_content(self) -> Mapping[str, FileFacts]:
+    def by_content(self) -> Mapping[str, SearchedFile]:
         """By the digest of its bytes, where that is known; of copies the first."""
         return {file.content: file for file in reversed(self.listed) if file.content}
 
-    def kept(self, where: str | None) -> Sequence[FileFacts]:
+    def kept(self, where: str | None) -> Sequence[SearchedFile]:
         """Those that a filter keeps. Raises VlsaError for one that cannot be read."""
         if not where:
             return self.listed

@@ -16,7 +16,7 @@ from vlsa.base.errors import MediaError
 from vlsa.retrieve.search.moments import Moment
 
 LEFT_OUT_NAME = "left_out.txt"
-"""In the zip: a line for each moment that could not be cut."""
+"""In the zip: a line for each moment that could not be cut or written."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,10 @@ class WrittenMoments:
     is_local: bool
 
     def run(self) -> dict[str, bytes]:
-        """The bytes by the name of the file. Raises MediaError, VlsaError."""
+        """The bytes by the name of the file, LEFT_OUT_NAME among them if a file cannot be read.
+
+        Raises MediaError if none can be, VlsaError.
+        """
         from vlsa.retrieve.search.export.write import write_moments
 
         sources = {footage.name: footage.folder for footage, _ in self.moments}
@@ -52,9 +55,14 @@ class WrittenMoments:
                 os.symlink(source, root / name)
             moments = [one if len(sources) == 1 else _below(footage.name, one) for footage, one in self.moments]
             start = next(iter(sources.values()), folder) if len(sources) < 2 else str(root)
-            paths = write_moments(moments, Path(folder, f"moments{self.suffix}"), start, self.title)
+            missing: list[tuple[str, MediaError]] = []
+            out = Path(folder, f"moments{self.suffix}")
+            paths = write_moments(
+                moments, out, start, self.title, lambda moment, error: missing.append((_label(moment), error))
+            )
             texts = {path.name.replace("moments", "", 1): path.read_text(encoding="utf-8") for path in paths}
-        return {self.title + name: self._placed(text, root, sources).encode() for name, text in texts.items()}
+        files = {self.title + name: self._placed(text, root, sources).encode() for name, text in texts.items()}
+        return files | ({LEFT_OUT_NAME: _left_out(missing).encode()} if missing else {})
 
     def _placed(self, text: str, root: Path, sources: dict[str, str]) -> str:
         """A text whose links lead to the footage: by its place on this disk, or relative to it."""
@@ -114,8 +122,16 @@ def zip_of_clips(outcomes: Iterator[Any], labels: Sequence[str]) -> Iterator[byt
         if not num_cut and missing:
             raise missing[0][1]
         if missing:
-            archive.writestr(LEFT_OUT_NAME, "".join(f"{label}: {error.reason}\n" for label, error in missing))
+            archive.writestr(LEFT_OUT_NAME, _left_out(missing))
     yield sink.taken()
+
+
+def _left_out(missing: Sequence[tuple[str, MediaError]]) -> str:
+    return "".join(f"{label}: {error.reason}\n" for label, error in missing)
+
+
+def _label(moment: Moment) -> str:
+    return f"{moment.rank:03d} {moment.path}"
 
 
 def _add(archive: zipfile.ZipFile, sink: "_Sink", path: Path) -> Iterator[bytes]:

@@ -59,7 +59,7 @@ def _describe(index: OpenIndex, tables: SearchTables) -> dict[str, Any]:
         "can_ask": {kind: targets(kind, spaces) for kind in MODALITIES},
         "folders": files.facets(None)["folders"],
         "columns": files.columns,
-        "languages": languages(files.listed, set(searched.languages)),
+        "languages": languages(files.listed),
         "updated_at": updated_at(index),
         "is_growing": is_growing(index),
     }

@@ -58,6 +58,14 @@ def test_a_removed_emptied_or_damaged_file_answers_no_more(folder, tmp_path):
     assert content(out) == as_new(folder, tmp_path / "new")
 
 
+def test_a_pipe_among_the_files_is_reported_and_the_others_are_indexed(folder, tmp_path):
+    os.mkfifo(folder / "pipe.wav")
+    summary = follow(folder, tmp_path / "index")
+    (line,) = (tmp_path / "index" / REPORT_NAME).read_text().splitlines()
+    assert summary.num_files == 5
+    assert (json.loads(line)["path"], json.loads(line)["reason"]) == (str(folder / "pipe.wav"), "not_a_file")
+
+
 def test_a_file_that_was_cut_answers_as_far_as_it_goes(folder, tmp_path):
     out = tmp_path / "index"
     write_numbered_sound(folder / "sound-6.wav", 6, seconds=9.0)
@@ -79,7 +87,11 @@ def test_changed_subtitles_captions_and_metadata_are_taken_up_without_encoding(f
     (folder / "captions.csv").write_text("\n".join(captions))
     (folder / "metadata.csv").write_text("path,place,camera\nsound-4.wav,harbour,A7\nfield/no.wav,x,y\n")
     summary = follow(folder, out, encoder)
-    assert (summary.num_files_added, encoder.num_encoded, summary.reasons) == (4, 0, {"captions": 1, "outside": 1})
+    assert (summary.num_files_added, encoder.num_encoded) == (4, 0)
+    assert summary.reasons == {"captions": 1, "outside": 1, "missing": 1}
+    lines = [json.loads(line) for line in (out / REPORT_NAME).read_text().splitlines()]
+    (line,) = (line for line in lines if line["reason"] == "missing")
+    assert line["path"] == str(folder / "field" / "no.wav") and "in metadata.csv, but no media file" in line["message"]
     index = Index.open(out, encoder=FakeEncoder())
     (text,) = nearest(index, "number 7", k=1, in_="text")
     assert (text.start_seconds, text.text) == (1.0, "the number 7")
@@ -206,6 +218,28 @@ def test_what_lies_in_a_folder_that_cannot_be_looked_into_is_neither_gone_nor_co
     folder.chmod(0o700)
     (folder / "field").chmod(0o700)
     assert follow(folder, out).num_files == 8
+
+
+def test_files_of_a_linked_drive_that_is_not_connected_stay_and_are_reported(folder, tmp_path):
+    out, drive = tmp_path / "index", tmp_path / "drive"
+    drive.mkdir()
+    for number in (6, 7):
+        write_numbered_sound(drive / f"sound-{number}.wav", number, seconds=3.0)
+    (folder / "drive").symlink_to(drive)
+    (folder / ".#lock").symlink_to("nobody@nowhere")  # as editors make them
+    assert follow(folder, out).num_files == 7
+    before = content(out)
+    drive.rename(tmp_path / "unplugged")
+    summary = follow(folder, out, prune=True)
+    assert (summary.num_files, summary.num_files_gone, summary.num_files_removed) == (7, 0, 0)
+    (line,) = map(json.loads, (out / REPORT_NAME).read_text().splitlines())
+    assert (line["path"], line["reason"]) == (str(folder / "drive"), "missing")
+    assert f"a link to {drive}, which is not there" in line["message"] and "Connect the drive" in line["message"]
+    (tmp_path / "unplugged").rename(drive)
+    follow(folder, out)
+    assert content(out) == before
+    (folder / "drive").unlink()
+    assert follow(folder, out).num_files_removed == 2
 
 
 def test_a_moved_folder_is_followed_where_its_files_are_and_another_folder_is_refused(folder, tmp_path):

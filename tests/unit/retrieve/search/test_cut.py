@@ -1,5 +1,7 @@
 """Clips that are cut show the frames of the moment, and sound and video are in step."""
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
@@ -149,6 +151,15 @@ def test_clips_are_named_by_rank_file_and_time(film, tmp_path):
     )
     (cut,) = cut_moments([moment], film.parent, tmp_path / "cuts")
     assert cut.path == tmp_path / "cuts" / "002_film_0-00-01.5.mp4" and cut.path.exists()
+    gone, missing = replace(moment, rank=1, path="gone.mp4"), []
+    cuts = cut_moments(
+        [gone, moment], film.parent, tmp_path / "some", left_out=lambda one, error: missing.append((one.rank, error))
+    )
+    assert [one.path.name for one in cuts] == [cut.path.name]
+    ((rank, error),) = missing
+    assert rank == 1 and "no such file" in str(error)
+    name = clip_name(moment, tmp_path / f"{'渡' * 84}.mp4", exact=True)
+    assert name == f"002_{'渡' * 40}_0-00-01.5.mp4"
     assert clip_name(moment, tmp_path / "a b.avi", exact=False) == "002_a_b_0-00-01.5.mkv"
 
 

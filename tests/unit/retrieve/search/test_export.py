@@ -161,6 +161,31 @@ def test_reel_names_are_short_and_differ():
     assert [*names.values()] == ["INTERVIE", "INTERVI2", "INTERVI3", "REEL"]
 
 
+def test_files_called_as_special_sources_are_cut_as_any_file():
+    files = [edited(f"{name}.mp4", 25) for name in ("bl", "Black", "bars", "ax", "ferry")]
+    (text,) = edit_lists([event(n, file, 0, 10) for n, file in enumerate(files, 1)], "found")[Fraction(25)]
+    reels = [line.split()[1] for line in text.split("\r\n") if line[:3].isdigit()]
+    assert reels == ["BL2", "BLACK2", "BARS2", "AX2", "FERRY"]
+    timeline = opentimelineio.adapters.read_from_string(text, "cmx_3600", rate=25)
+    clips = list(next(track for track in timeline.tracks if track.kind == "Video"))
+    assert [clip.name for clip in clips] == [file.path.name for file in files]
+    assert all(isinstance(clip.media_reference, opentimelineio.schema.MissingReference) for clip in clips)
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), NTSC], ids=float)
+def test_a_cut_across_midnight_ends_after_it_starts_and_one_after_midnight_is_of_the_new_day(rate):
+    day = parse_timecode("24:00:00;00" if rate == NTSC else "24:00:00:00", rate)
+    file = edited("night.mp4", rate, day - 100)
+    (text,) = edit_lists([event(1, file, day - 10, day + 15), event(2, file, day, day + 5)], "found")[rate]
+    assert [line.split()[4:6] for line in text.replace(";", ":").split("\r\n") if line[:3].isdigit()] == [
+        [f"23:59:59:{round(rate) - 10}", "24:00:00:15"],
+        ["00:00:00:00", "00:00:00:05"],
+    ]
+    timeline = opentimelineio.adapters.read_from_string(text, "cmx_3600", rate=float(rate))
+    clips = list(next(track for track in timeline.tracks if track.kind == "Video"))
+    assert [round(clip.source_range.duration.value) for clip in clips] == [25, 5]
+
+
 def test_a_timeline_is_read_back_with_every_cut_and_why_it_is_there():
     why = (Reason("audio", 1, 0.5),)
     film, sound = edited("a b.mp4", 25, 100), edited("c.wav", 25, has_video=False)
@@ -267,6 +292,40 @@ def test_files_of_one_name_in_two_folders_have_subtitles_each(tmp_path):
     found = [moment(1, "a/b.mp4", 0.0, 1.0), moment(2, "a_b.mp4", 0.0, 1.0)]
     paths = write_moments(found, tmp_path / "out.srt", tmp_path)
     assert [path.name for path in paths] == ["out.1_a_b.mp4.srt", "out.2_a_b.mp4.srt"]
+
+
+def test_long_names_of_letters_of_several_bytes_fit_into_a_file_name(tmp_path):
+    paths = ["渡" * 80 + "/" + "船" * 70 + end for end in ("一.mp4", "二.mp4")]
+    written = write_moments([moment(1, path, 0.0, 1.0) for path in paths], tmp_path / "out.srt", tmp_path)
+    names = [path.name for path in written]
+    assert [name.count("船") for name in names] == [37, 37] and names[0] == f"out.{'船' * 37}一.mp4.srt"
+    long = [moment(1, f"{letter}{'船' * 70}.mp4", 0.0, 1.0) for letter in "一二"]
+    written = write_moments(long, tmp_path / "end.srt", tmp_path)
+    assert len({*written}) == 2 and all(path.exists() for path in written)
+
+
+@pytest.mark.parametrize("form", ["edl", "otio"])
+def test_a_file_that_cannot_be_read_is_left_out_and_the_others_are_written(footage, tmp_path, form):
+    found = [moment(1, "gone.mp4", 0.0, 1.0), moment(2, "b.mov", 0.0, 1.0), moment(3, "gone.mp4", 1.0, 2.0)]
+    missing = []
+    (path,) = write_moments(
+        found, tmp_path / f"a.{form}", footage, left_out=lambda one, error: missing.append((one.rank, error.reason))
+    )
+    assert missing == [(1, "missing"), (3, "missing")]
+    assert "b.mov" in path.read_text() and "gone.mp4" not in path.read_text()
+    with pytest.raises(MediaError, match="no such file"):
+        write_moments(found[:1], tmp_path / f"b.{form}", footage, left_out=lambda one, error: missing.append(one))
+    assert len(missing) == 2
+
+
+def test_a_file_that_is_there_is_kept_unless_it_is_to_be_replaced(tmp_path):
+    found = [moment(1, "a.mp4", 0.0, 1.0), moment(2, "b.mp4", 0.0, 1.0)]
+    (tmp_path / "own.b.mp4.srt").write_text("made by hand")
+    with pytest.raises(VlsaError, match="is there already, and would be lost; nothing was written"):
+        write_moments(found, tmp_path / "own.srt", tmp_path)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["made by hand"]
+    assert len(write_moments(found, tmp_path / "own.srt", tmp_path, replace=True)) == 2
+    assert "stand-out" in (tmp_path / "own.b.mp4.srt").read_text()
 
 
 def test_what_cannot_be_exported_is_one_line(tmp_path):

@@ -3,11 +3,13 @@
 import json
 import os
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_encoder import FakeEncoder, concept
+from fake_encoder import FakeEncoder, concept, write_numbered_sound
+from followed_folder import CUE, follow
 
 from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.retrieve.encode import encoders
@@ -18,12 +20,13 @@ from vlsa.retrieve.index.rows import IndexRow
 from vlsa.retrieve.search import tables
 from vlsa.retrieve.search.answer import answer
 from vlsa.retrieve.search.asked import asked_vectors
-from vlsa.retrieve.search.file_filter import COLUMNS, facts_of
+from vlsa.retrieve.search.file_filter import COLUMNS, facts_of, kept_paths
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
 from vlsa.retrieve.search.question import Question
 from vlsa.retrieve.search.spans import parse_span
 from vlsa.retrieve.search.tables_process import TablesProcess
+from vlsa.serve.archive.facets import columns, facets
 
 NUM_FILES = 30
 WORDS = {20: "The ferry leaves.", 21: "two ferries in the fog", 22: "fog again", 23: "Ein Café am Hafen"}
@@ -191,6 +194,46 @@ def test_a_filter_keeps_the_files_that_it_says(library, where, numbers):
     paths = {library.tables.searched.paths[file] for file in library.tables.searched.windows.file[kept]}
     assert paths == {facts(number).path for number in numbers}
     assert {moment.path for moment in library.ask(question_of("number 7", where=where, k=60)).moments} == paths
+
+
+@pytest.mark.parametrize(("stored", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_accents_may_be_composed_or_not_in_filters_moments_and_metadata(tmp_path, stored, asked):
+    name, footage = unicodedata.normalize(stored, "größe.wav"), tmp_path / "footage"
+    (footage / "b").mkdir(parents=True)
+    write_numbered_sound(footage / "b" / name, 3, seconds=3.0)
+    write_numbered_sound(footage / "other.wav", 4, seconds=3.0)
+    table = unicodedata.normalize(asked, "path,höhe,place\nb\\größe.wav,7,Köln\n")
+    (footage / "metadata.csv").write_text(table, encoding="utf-8")
+    assert follow(footage, tmp_path / "index").num_rejected == 0
+    tables = Library.open(tmp_path / "index", encoder=FakeEncoder()).tables
+    for where in ("name = 'größe.wav'", "name like 'grö*'", "path = 'b/größe.wav'", "place = 'Köln'", "höhe = 7"):
+        assert tables.kept(unicodedata.normalize(asked, where)).sum() == 2  # of four windows
+    span = parse_span(unicodedata.normalize(asked, "b/größe.wav@0-1"))
+    assert tables.stored(span)["audio"].any()
+
+
+def test_a_language_is_that_of_the_texts_by_two_letters_or_three(tmp_path):
+    footage = tmp_path / "footage"
+    footage.mkdir()
+    for number, names in ((1, ("de", "eng")), (2, ("fre",)), (3, ())):
+        write_numbered_sound(footage / f"sound-{number}.wav", number, seconds=3.0)
+        for name in names:
+            (footage / f"sound-{number}.{name}.srt").write_text(CUE.format(start=0, stop=1, number=number))
+    follow(footage, tmp_path / "index")
+    tables = Library.open(tmp_path / "index", encoder=FakeEncoder()).tables
+
+    def kept(where: str) -> set[str]:
+        return kept_paths(where, tables.files)
+
+    assert [file.languages for file in tables.files] == [("de", "en"), ("fr",), ()]
+    for name in ("de", "ger", "deu", "en", "eng", "EN"):
+        assert kept(f"language = '{name}'") == {"sound-1.wav"}
+    for name in ("fr", "fre", "fra"):
+        assert kept(f"language in ('{name}', 'es')") == {"sound-2.wav"}
+    assert kept("language != 'de'") == {"sound-2.wav"} and kept("language is null") == {"sound-3.wav"}
+    assert facets(tables.files)["languages"] == [{"value": name, "count": 1} for name in ("de", "en", "fr")]
+    (column,) = (column for column in columns(tables.files) if column["name"] == "language")
+    assert column["values"] == facets(tables.files)["languages"]
 
 
 def test_a_moment_of_the_index_is_a_question(library):

@@ -100,6 +100,15 @@ def test_what_is_no_filter_is_one_line(text, said):
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_of_several_values_a_comparison_is_true_of_any_and_unequal_of_none():
+    def keeps(text: str) -> bool:
+        return passes(parse(text, COLUMNS), {"name": ("de", "en")})
+
+    assert keeps("name = 'de'") and keeps("name in ('fr', 'en')") and keeps("name like 'd*'") and keeps("name != 'fr'")
+    assert not keeps("name = 'fr'") and not keeps("name != 'en'") and not keeps("name not in ('fr', 'en')")
+    assert not keeps("name is null") and not keeps("name like 'f*'")
+
+
 def test_the_names_in_the_table_may_differ():
     assert to_sql(parse("duration > 60", COLUMNS), {"duration": "duration_seconds"}) == "`duration_seconds` > 60.0"
 

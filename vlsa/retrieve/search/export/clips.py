@@ -4,15 +4,19 @@ Reads media files; feeds edl.py and timeline.py.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
-from vlsa.base.errors import VlsaError
+from vlsa.base.errors import MediaError, VlsaError
 from vlsa.retrieve.search.export.timecode import DROPPING, frame_at, nearest_rate, parse_timecode, says_drop_frame
 from vlsa.retrieve.search.moments import Moment
 
+LeftOut = Callable[[Moment, MediaError], None]
+"""Told of a moment that cannot be written, and why."""
+Made = TypeVar("Made")
 RATE_OF_SOUND = Fraction(25)
 """In which a file without video is counted."""
 
@@ -83,15 +87,52 @@ def _first_frame(label: str | None, rate: Fraction) -> tuple[int, bool]:
     return 0, rate in DROPPING
 
 
-def events(moments: Iterable[Moment], source: str | os.PathLike[str]) -> list[Event]:
-    """The cuts for these moments, in their order; their paths are relative to `source`. Raises MediaError."""
-    files: dict[str, EditedFile] = {}
+def events(moments: Iterable[Moment], source: str | os.PathLike[str], left_out: LeftOut | None = None) -> list[Event]:
+    """The cuts for these moments, in their order; their paths are relative to `source`.
+
+    `left_out` is called with each moment whose file cannot be read. Raises MediaError without it, or if none can be.
+    """
+    known: dict[str, EditedFile | MediaError] = {}
     found = []
-    for moment in moments:
-        if moment.path not in files:
-            files[moment.path] = read_edited_file(Path(os.path.abspath(Path(source) / moment.path)))
-        file = files[moment.path]
+    for moment, file in with_files(moments, lambda moment: _known_file(known, moment.path, source), left_out):
         start = min(frame_at(moment.start_seconds, file.rate), max(file.num_frames - 1, 0))
         stop = max(min(frame_at(moment.stop_seconds, file.rate), file.num_frames), start + 1)
         found.append(Event(moment, file, file.first_frame + start, file.first_frame + stop))
     return found
+
+
+def _known_file(known: dict[str, EditedFile | MediaError], name: str, source: str | os.PathLike[str]) -> EditedFile:
+    """A file that is read once, as is its error."""
+    if name not in known:
+        try:
+            known[name] = read_edited_file(Path(os.path.abspath(Path(source) / name)))
+        except MediaError as error:
+            known[name] = error
+    found = known[name]
+    if isinstance(found, MediaError):
+        raise found
+    return found
+
+
+def with_files(
+    moments: Iterable[Moment], read: Callable[[Moment], Made], left_out: LeftOut | None
+) -> list[tuple[Moment, Made]]:
+    """Each moment with what is made of its file. Moments for which that raises MediaError are given to `left_out`.
+
+    Raises MediaError without it, or if nothing can be made.
+    """
+    made: list[tuple[Moment, Made]] = []
+    failed: list[tuple[Moment, MediaError]] = []
+    for moment in moments:
+        try:
+            made.append((moment, read(moment)))
+        except MediaError as error:
+            if left_out is None:
+                raise
+            failed.append((moment, error))
+    if failed and not made:
+        raise failed[0][1]
+    for moment, error in failed:
+        assert left_out is not None
+        left_out(moment, error)
+    return made

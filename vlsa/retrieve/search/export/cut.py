@@ -6,15 +6,16 @@ alone. Either keeps sound and video in step. Each clip is written under another 
 """
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlsa.base.errors import MediaError, VlsaError
+from vlsa.retrieve.search.export.clips import LeftOut, with_files
 from vlsa.retrieve.search.export.copy import copied_suffix, copy_span
 from vlsa.retrieve.search.export.encode import encode_span, encoded_suffix
+from vlsa.retrieve.search.export.names import plain_start
 from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.spans import clock
 
@@ -76,19 +77,27 @@ def _check_times(facts: "MediaFacts", start_seconds: float, stop_seconds: float)
 
 
 def cut_moments(
-    moments: Sequence[Moment], source: str | os.PathLike[str], folder: Path, *, exact: bool = True
+    moments: Sequence[Moment],
+    source: str | os.PathLike[str],
+    folder: Path,
+    *,
+    exact: bool = True,
+    left_out: LeftOut | None = None,
 ) -> list[CutClip]:
-    """Cut every moment into a folder, named by rank, file and time; paths of moments are relative to `source`."""
-    cuts = []
-    for moment in moments:
+    """Cut every moment into a folder, named by rank, file and time; paths of moments are relative to `source`.
+
+    `left_out` is called with each that cannot be cut. Raises MediaError without it, or if none can be.
+    """
+
+    def cut(moment: Moment) -> CutClip:
         path = Path(source) / moment.path
         out = folder / clip_name(moment, path, exact=exact)
-        cuts.append(cut_clip(path, moment.start_seconds, moment.stop_seconds, out, exact=exact))
-    return cuts
+        return cut_clip(path, moment.start_seconds, moment.stop_seconds, out, exact=exact)
+
+    return [clip for _, clip in with_files(moments, cut, left_out)]
 
 
 def clip_name(moment: Moment, path: Path, *, exact: bool) -> str:
     """Of the clip of a moment: 001_ferry_0-01-15.5.mp4."""
-    stem = re.sub(r"[^\w.-]", "_", path.stem)[:80]
     time = clock(moment.start_seconds).replace(":", "-")
-    return f"{moment.rank:03d}_{stem}_{time}{encoded_suffix(path) if exact else copied_suffix(path)}"
+    return f"{moment.rank:03d}_{plain_start(path.stem)}_{time}{encoded_suffix(path) if exact else copied_suffix(path)}"

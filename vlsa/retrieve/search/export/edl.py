@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from vlsa.retrieve.search.export.clips import Event
-from vlsa.retrieve.search.export.timecode import parse_timecode, timecode
+from vlsa.retrieve.search.export.timecode import parse_timecode, timecodes
 
 REEL_LETTERS = 8
+RESERVED_REELS = frozenset({"AX", "BL", "BLACK", "BARS"})
+"""Names that mean no file of its own: an unknown source, black, colour bars."""
 MOST_EVENTS = 999
 """Numbers that an event can have."""
 
@@ -41,7 +43,7 @@ def _edit_list(events: Sequence[Event], rate: Fraction, title: str) -> str:
         if event.file.drop_frame != in_drop_frame:
             in_drop_frame = event.file.drop_frame
             lines.append(_frame_code(in_drop_frame))
-        record = [timecode(frame, rate, drop_frame=drop_frame) for frame in (place, place + event.num_frames)]
+        record = timecodes(place, place + event.num_frames, rate, drop_frame=drop_frame)
         lines += _lines(number, event, reels[event.moment.path], record)
         place += event.num_frames
     return "\r\n".join(lines) + "\r\n"
@@ -53,7 +55,7 @@ def _frame_code(drop_frame: bool) -> str:
 
 def _lines(number: int, event: Event, reel: str, record: Sequence[str]) -> list[str]:
     file = event.file
-    source = [timecode(frame, file.rate, drop_frame=file.drop_frame) for frame in (event.start_frame, event.stop_frame)]
+    source = timecodes(event.start_frame, event.stop_frame, file.rate, drop_frame=file.drop_frame)
     channel = "B" if file.has_video and file.has_sound else "V" if file.has_video else "A"
     comment = f"RANK {event.moment.rank}, STAND-OUT {event.moment.stand_out:.2f}"
     return [
@@ -74,7 +76,7 @@ def reel_names(paths: Iterable[str]) -> dict[str, str]:
     for path in paths:
         if path not in names:
             stem = re.sub(r"[^A-Z0-9]", "", path.rpartition("/")[2].rpartition(".")[0].upper())[:REEL_LETTERS] or "REEL"
-            names[path] = _unused(stem, {*names.values()})
+            names[path] = _unused(stem, {*names.values(), *RESERVED_REELS})
     return names
 
 

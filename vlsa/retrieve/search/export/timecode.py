@@ -32,13 +32,32 @@ def frame_at(seconds: float, rate: Fraction) -> int:
 
 def timecode(frame: int, rate: Fraction, *, drop_frame: bool) -> str:
     """The name of a frame: 00:00:12:05, or with drop-frame 00:00:12;05. After 24 hours it starts again."""
+    return _name(frame % _day(rate, drop_frame), rate, drop_frame)
+
+
+def timecodes(start_frame: int, stop_frame: int, rate: Fraction, *, drop_frame: bool) -> tuple[str, str]:
+    """The names of the first frame and of the one after the last; past midnight hours go on from 24.
+
+    Else the end would lie before the start, which no reader of edit lists takes.
+    """
+    days = start_frame - start_frame % _day(rate, drop_frame)
+    return _name(start_frame - days, rate, drop_frame), _name(stop_frame - days, rate, drop_frame)
+
+
+def _day(rate: Fraction, drop_frame: bool) -> int:
+    """Frames of 24 hours."""
+    base, dropped = _base(rate, drop_frame)
+    return 144 * (600 * base - 9 * dropped)
+
+
+def _name(frame: int, rate: Fraction, drop_frame: bool) -> str:
     base, dropped = _base(rate, drop_frame)
     if dropped:
         tens, rest = divmod(frame, 600 * base - 9 * dropped)
         frame += 9 * dropped * tens + dropped * max((rest - dropped) // (60 * base - dropped), 0)
     seconds, frames = divmod(frame, base)
     sign = ";" if dropped else ":"
-    return f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{sign}{frames:02d}"
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{sign}{frames:02d}"
 
 
 def parse_timecode(text: str, rate: Fraction) -> int:

@@ -5,6 +5,7 @@ and the plain name is refused by parse.py. Feeds parse.py with columns and evalu
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class FilterColumns:
     def row(self, facts: Mapping[str, object], metadata: Mapping[str, str]) -> dict[str, object]:
         """A file as evaluate.py reads it."""
         return {self._name(name, FILE): value for name, value in facts.items()} | {
-            self._name(name, METADATA): float(value) if self.metadata[name] == "number" else value
+            self._name(name, METADATA): float(value) if self.metadata[name] == "number" else composed(value)
             for name, value in metadata.items()
         }
 
@@ -54,6 +55,11 @@ def column_kinds(rows: Iterable[Mapping[str, str]]) -> dict[str, Kind]:
         for name, value in row.items():
             are_numbers[name] = are_numbers.get(name, True) and is_number(value)
     return {name: "number" if are_numbers[name] else "text" for name in sorted(are_numbers)}
+
+
+def composed(text: str) -> str:
+    """A text with composed accents (NFC), as filters compare it; names of files may have others (NFD), as of macOS."""
+    return unicodedata.normalize("NFC", text)
 
 
 def is_number(text: str) -> bool:

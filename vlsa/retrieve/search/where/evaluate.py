@@ -3,6 +3,7 @@
 Reads trees of parse.py. A comparison with a missing value is unknown (None). Not of unknown is unknown; "and" is false
 where a part is false, else unknown where one is; "or" is true where a part is true, else unknown where one is. A row
 passes where the filter is true, so neither `duration > 60` nor `not duration > 60` keeps a row without a duration.
+A column may hold several texts, as a tuple: a comparison is true where it is for one of them, `!=` where for all.
 """
 
 import operator
@@ -40,6 +41,8 @@ def _truth(expression: Expression, row: Mapping[str, object]) -> bool | None:
             return row.get(column) is None
         case Like(column, pattern):
             value = row.get(column)
+            if isinstance(value, tuple):
+                return any(matches(pattern, one) for one in value)
             return None if value is None else matches(pattern, str(value))
         case Comparison():
             return _compare(expression, row.get(expression.column))
@@ -59,7 +62,10 @@ def _compare(comparison: Comparison, value: object) -> bool | None:
         return None
     if isinstance(comparison.value, Days):
         return _compare_days(comparison.operator, _day(value), comparison.value)
-    return bool(_COMPARE[comparison.operator](value, comparison.value))
+    compare = _COMPARE[comparison.operator]
+    if isinstance(value, tuple):
+        return (all if comparison.operator == "!=" else any)(compare(one, comparison.value) for one in value)
+    return bool(compare(value, comparison.value))
 
 
 def _day(value: object) -> date:

@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from typing import NoReturn, cast
 
 from vlsa.base.errors import VlsaError
+from vlsa.retrieve.search.where.columns import composed
 from vlsa.retrieve.search.where.expression import (
     All,
     Any,
@@ -41,6 +42,7 @@ EXAMPLES = {"number": "60", "text": "'field/2025'", "date": "2025-03-01", "boole
 
 def parse(text: str, columns: Columns) -> Expression:
     """The filter in a text. Raises VlsaError for one that cannot be read, or that names what is not there."""
+    text = composed(text)
     parser = _Parser(text, columns)
     expression = parser.either()
     if parser.next.kind != "end":

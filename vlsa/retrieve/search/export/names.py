@@ -1,0 +1,20 @@
+"""Parts of names of files that are written, taken from names of media. Used by cut.py and write.py."""
+
+import re
+
+LONGEST_BYTES = 120
+"""Of such a part: most file systems take 255 bytes in all, and a letter has one to four."""
+
+
+def plain_start(name: str) -> str:
+    """The start of a name: letters, digits, `.`, `-` and `_`, which is written for all else."""
+    return _plain(name)[:LONGEST_BYTES].decode(errors="ignore")
+
+
+def plain_end(path: str) -> str:
+    """The end of a path, with the same signs: the name of the file, and the folders before it while they fit."""
+    return _plain(path)[-LONGEST_BYTES:].decode(errors="ignore")
+
+
+def _plain(text: str) -> bytes:
+    return re.sub(r"[^\w.-]", "_", text).encode()
