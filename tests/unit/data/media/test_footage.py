@@ -102,9 +102,12 @@ def test_light_above_white_keeps_its_order():
     assert (np.diff(shown) >= 0).all() and shown[-1] == 255
 
 
-@pytest.mark.parametrize(("height", "matrix"), [(720, "ITU709"), (480, "ITU601")])
-def test_colour_without_a_tag_is_that_of_television_of_its_size(tmp_path: Path, height: int, matrix: str):
-    picture = np.full((height, 64, 3), (200, 40, 90), np.uint8)
+@pytest.mark.parametrize(
+    ("width", "height", "matrix"),
+    [(64, 720, "ITU709"), (64, 480, "ITU601"), (64, 576, "ITU601"), (64, 578, "ITU709"), (1280, 64, "ITU709")],
+)
+def test_colour_without_a_tag_is_that_of_television_of_its_size(tmp_path: Path, width: int, height: int, matrix: str):
+    picture = np.full((height, width, 3), (200, 40, 90), np.uint8)
     coded = VideoReformatter().reformat(
         av.VideoFrame.from_ndarray(picture, format="rgb24"), format="yuv420p", dst_colorspace=matrix
     )
