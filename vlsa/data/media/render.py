@@ -21,7 +21,7 @@ from vlsa.data.media.display import display_of
 DEINTERLACER = "estdif"
 """The filter of FFmpeg that needs no neighbouring frames: edges are traced within one field."""
 LONGEST_ASPECT = 100
-"""Of a side to the other: an image of a few bytes may be a thousand times as long, and fills the memory once resized."""
+"""Of a side to the other: an image of a few bytes may be a thousand times as long, and fills the memory if resized."""
 
 
 @dataclass(frozen=True)
