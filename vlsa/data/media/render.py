@@ -17,6 +17,7 @@ from vlsa.base.errors import MediaError
 from vlsa.data.media.colour import rgb
 from vlsa.data.media.container import Source
 from vlsa.data.media.display import display_of
+from vlsa.data.media.parts import BROADCAST_FORMATS
 
 DEINTERLACER = "estdif"
 """The filter of FFmpeg that needs no neighbouring frames: edges are traced within one field."""
@@ -82,8 +83,18 @@ class Renderer:
 
 def square_size(frame: Any, stream: Any) -> tuple[int, int]:
     """Width and height in square pixels, as stored: not turned."""
-    aspect = float(stream.sample_aspect_ratio or 1) or 1.0
-    return max(round(frame.width * aspect), 1), frame.height
+    return max(round(frame.width * _pixel_aspect(stream)), 1), frame.height
+
+
+def _pixel_aspect(stream: Any) -> float:
+    """Width of a pixel to its height: by the container, or as of the packet decoded last where that says nothing.
+
+    A broadcast changes it between programmes (4:3 to 16:9). The few frames that a decoder holds back to order them have
+    the new one too early.
+    """
+    is_broadcast = stream.container.format.name in BROADCAST_FORMATS
+    coded = stream.codec_context.sample_aspect_ratio if is_broadcast else None
+    return float(coded or stream.sample_aspect_ratio or 1)
 
 
 def upright_size(frame: Any, stream: Any) -> tuple[int, int]:

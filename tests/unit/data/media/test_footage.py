@@ -182,6 +182,22 @@ def test_a_later_shape_is_fitted_into_the_first_and_not_squeezed(tmp_path: Path)
         assert len(rows) == pytest.approx(side, abs=2) and len(columns) == pytest.approx(side, abs=2)
 
 
+def test_a_broadcast_that_becomes_wide_is_shown_wide(tmp_path: Path):
+    """Of the same 90 x 72 px, pixels are first square, then 64 : 45."""
+    path = tmp_path / "a.ts"
+    with path.open("wb") as file:
+        for aspect in (Fraction(1), Fraction(64, 45)):
+            part = write_media(
+                tmp_path / "part.ts",
+                pictures=[grey(99, 90, 72)] * 25,
+                set_up=lambda stream, aspect=aspect: setattr(stream.codec_context, "sample_aspect_ratio", aspect),
+            )
+            file.write(part.read_bytes())
+    assert [read(path, start, start + 0.6).frames.shape[1:3] for start in (0.1, 1.3)] == [(72, 90), (72, 128)]
+    both = read(path, 0.0, 2.0)
+    assert "letterboxed" in both.choices and both.frames[1, 2].max() < 10 < 80 < both.frames[1, 36].min()
+
+
 def test_time_goes_on_where_time_stamps_start_again(tmp_path: Path):
     """Three recordings joined byte by byte, as cameras and `cat` do; flashes and beeps stay together in each."""
     part = write_flash_and_beep(
