@@ -42,10 +42,17 @@ def audio_candidates(container: Any) -> list[Any]:
     """Audio streams that could stand for the file, the first choice first."""
     streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
     video = choose_video(container)
-    if len(streams) > 1 and video is not None and "mpegts" in container.format.name:
-        of_programme = container.streams.best("audio", related=video)
-        return [stream for stream in streams if stream.index == of_programme.index]
+    if video is not None and "mpegts" in container.format.name:
+        streams = _of_programme(container, video, streams)
     return _ranked(streams, SIDE_AUDIO)
+
+
+def _of_programme(container: Any, video: Any, streams: list[Any]) -> list[Any]:
+    """Those of the programme of a video stream: FFmpeg finds the same best video for each stream of a programme."""
+    best = container.streams.best("video", related=video)
+    own = [stream for stream in streams if container.streams.best("video", related=stream) == best]
+    shared = container.streams.best("audio", related=video)  # one that an earlier programme has too
+    return own or [stream for stream in streams if stream == shared]
 
 
 def choose_subtitles(container: Any) -> Any | None:

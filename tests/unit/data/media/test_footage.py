@@ -154,6 +154,22 @@ def test_the_audio_of_a_transport_stream_is_that_of_the_programme_of_its_video(t
     assert [word for word in clip.choices if word.startswith("audio-")] != []
 
 
+@pytest.mark.parametrize("num_radios", [1, 2])
+@pytest.mark.parametrize("film_is_first", [False, True])
+def test_a_programme_without_audio_has_not_that_of_another(tmp_path: Path, num_radios: int, film_is_first: bool):
+    sounds = [{"sound": tone(1.2, hz=200)}] * num_radios
+    programmes = [{"pictures": numbered(30)}, *sounds] if film_is_first else [*sounds, {"pictures": numbered(30)}]
+    paths = [
+        write_media(tmp_path / f"{k}.ts", **media, container_options=programme_options(k))
+        for k, media in enumerate(programmes)
+    ]
+    path = join_programmes(paths, tmp_path / "all.ts")
+    with av.open(str(path)) as container:
+        assert len(container.streams.audio) == num_radios
+    clip = read(path)
+    assert clip.frames is not None and clip.sound is None and not probe(path).has_sound
+
+
 def test_channels_that_cancel_out_are_heard_by_one_of_them(tmp_path: Path):
     wave = tone(2)
     path = write_media(tmp_path / "i.mkv", sound=np.stack([wave, -wave]), audio_codec="flac")
