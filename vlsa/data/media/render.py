@@ -18,6 +18,7 @@ from vlsa.data.media.colour import rgb
 from vlsa.data.media.container import Source
 from vlsa.data.media.display import display_of
 from vlsa.data.media.parts import BROADCAST_FORMATS
+from vlsa.data.media.streams import video_choice
 
 DEINTERLACER = "estdif"
 """The filter of FFmpeg that needs no neighbouring frames: edges are traced within one field."""
@@ -54,7 +55,7 @@ class Renderer:
         A frame of another shape than the first is fitted in, with black around it.
         """
         display = display_of(frame)
-        words = ["deinterlaced" if frame.interlaced_frame else None]
+        words = [*video_choice(self._source.container), "deinterlaced" if frame.interlaced_frame else None]
         frame = deinterlaced(frame) if frame.interlaced_frame else frame
         square = square_size(frame, self._source.stream("video"))
         shown = display.size(*square)

@@ -22,6 +22,7 @@ from media_files import (
     write_media,
     write_plain_frames,
     write_tracks,
+    write_videos,
 )
 
 from vlsa.base.errors import MediaError
@@ -168,6 +169,25 @@ def test_a_programme_without_audio_has_not_that_of_another(tmp_path: Path, num_r
         assert len(container.streams.audio) == num_radios
     clip = read(path)
     assert clip.frames is not None and clip.sound is None and not probe(path).has_sound
+
+
+@pytest.mark.parametrize(
+    ("widths", "dispositions", "number"),
+    [
+        ((32, 64), (0, Disposition.default), 2),
+        ((64, 32), (0, Disposition.default), 2),
+        ((32, 64), (0, 0), 2),
+        ((64, 64), (0, 0), 1),
+    ],
+)
+def test_the_default_or_largest_of_several_videos_is_shown(
+    tmp_path: Path, widths: tuple, dispositions: tuple, number: int
+):
+    films = [[grey(50 + 50 * k, width, 32)] * 5 for k, width in enumerate(widths)]
+    path = write_videos(tmp_path / "a.mkv", films, dispositions)
+    clip = read(path, 0.0, 0.2)
+    assert clip.frames.mean() == pytest.approx(50 * number, abs=3)
+    assert clip.choices == probe(path).choices == (f"video-{number}-of-2",)
 
 
 def test_channels_that_cancel_out_are_heard_by_one_of_them(tmp_path: Path):
