@@ -151,6 +151,18 @@ def write_tracks(
     return path
 
 
+def write_videos(path: Path, films: Sequence[Sequence[np.ndarray]], dispositions: Sequence[int]) -> Path:
+    """A file with several video streams at 25 frames a second, each with what the container says of it."""
+    with av.open(str(path), "w") as container:
+        writers = []
+        for pictures, disposition in zip(films, dispositions, strict=True):
+            stream = _add_video(container, "libx264", pictures[0], 25, None)
+            stream.disposition = av.stream.Disposition(disposition)
+            writers.append((stream, list(_video_frames(pictures, np.arange(len(pictures)) / 25))))
+        mux_in_turn(container, writers)
+    return path
+
+
 def write_plain_frames(
     path: Path,
     codec: str,

@@ -44,7 +44,10 @@ REASONS: dict[str, Reason] = {
     "memory": Reason(
         "decoding took more memory than there is; the file may be whole", "more memory, fewer workers, or shorter clips"
     ),
-    "too_large": Reason("an image of more than 179 million pixels", "make it smaller"),
+    "too_large": Reason(
+        "an image of more than 179 million pixels, or over 100 times as long as it is wide",
+        "make it smaller, or cut it up",
+    ),
     "outside": Reason(
         "the clip, or a text of an index, starts after the file's end, or half of the clip would", "fix the times"
     ),

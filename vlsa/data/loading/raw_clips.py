@@ -22,6 +22,7 @@ from vlsa.data.engine.workers import Heartbeat, Lost, Started, WorkerPool, patie
 from vlsa.data.ingest import manifest
 from vlsa.data.ingest.manifest import ClipRow
 from vlsa.data.media import decode
+from vlsa.data.media.audio import least_sound_seconds
 from vlsa.data.media.container import HOLE_SECONDS
 from vlsa.data.media.probe import MediaFacts
 from vlsa.data.store.shards import StoreSettings
@@ -66,7 +67,7 @@ class RawRow:
     def num_samples(self) -> int:
         heard = min((self.facts.audio_end_seconds or 0.0) - self.start_seconds, self.duration_seconds)
         whole = round(self.duration_seconds * SETTINGS.sample_rate_hz)
-        return whole if heard >= self.duration_seconds / 2 else 0
+        return whole if heard >= least_sound_seconds(self.duration_seconds) else 0
 
     @cached_property
     def content_digest(self) -> str:

@@ -25,6 +25,8 @@ GAP_SECONDS = 0.03
 CANCELLED_SHARE = 1e-3
 """Of the energy of its channels; a mean with less is silence, as of a channel and its inverse. (Of C channels of which
 one sounds, the mean keeps 1/C.)"""
+LEAST_SOUND_SECONDS = 1.0
+"""A stretch with less audio, and not half full of it, counts as without: its sound would be the edge of another's."""
 EDGE_SECONDS = 0.05
 """Kept around the stretch while resampling, so that the filter has both sides."""
 
@@ -68,7 +70,8 @@ class ReadSound:
     samples: Float32[np.ndarray, " S"]
     """S = round(duration x rate), in [-1, 1]."""
     choices: tuple[str, ...]
-    """Words on how it was made: the stream (`audio-2-of-3`), and `one-channel` where the mean would be silence."""
+    """Words on how it was made: the stream (`audio-2-of-3`), `one-channel` where the mean would be silence, and
+    `sound-in-part` where less than half is covered."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ class _Heard:
 def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int) -> ReadSound | None:
     """The audio between two times of the source.
 
-    None when there is no audio stream, when it covers less than half of the stretch, or when all of it is exactly zero.
+    Where the file has none, it is silent. None when there is no audio stream, when it covers less than half of the
+    stretch and less than a second, or when all of it is exactly zero.
     Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without audio.
     """
     if source.stream("audio") is None:
@@ -178,14 +182,15 @@ def _pieces(heard: Iterable[_Heard]) -> list[_Piece]:
 def _sound(
     source: Source, pieces: Sequence[_Piece], start_seconds: float, stop_seconds: float, sample_rate_hz: int
 ) -> ReadSound | None:
-    """The stretch at the wanted rate; None when less than half of it is covered, or all of it is zero."""
+    """The stretch at the wanted rate; None when too little of it is covered, or all of it is zero."""
     pieces = [piece for piece in pieces if _overlap(piece, start_seconds, stop_seconds) > 0]
     covered = sum(_overlap(piece, start_seconds, stop_seconds) for piece in pieces)
-    if 2 * covered < stop_seconds - start_seconds:
+    if covered < least_sound_seconds(stop_seconds - start_seconds):
         return None
     sound = np.zeros(round((stop_seconds - start_seconds) * sample_rate_hz), np.float32)
     lead_seconds = round(EDGE_SECONDS * sample_rate_hz) / sample_rate_hz  # whole samples: both rates' grids meet there
     choices = dict.fromkeys(source.choices())
+    choices |= {"sound-in-part": None} if 2 * covered < stop_seconds - start_seconds else {}
     for piece in pieces:
         first_seconds, channels = piece.cut(start_seconds - lead_seconds, stop_seconds + EDGE_SECONDS)
         samples, is_one_channel = mono(channels)
@@ -197,6 +202,11 @@ def _sound(
         )
     _check_finite(source, sound)
     return ReadSound(np.clip(sound, -1, 1, out=sound), tuple(choices)) if sound.any() else None
+
+
+def least_sound_seconds(duration_seconds: float) -> float:
+    """How much audio a stretch has at least, if it counts as having any."""
+    return min(duration_seconds / 2, LEAST_SOUND_SECONDS)
 
 
 def channels_of(frame: Any) -> Float32[np.ndarray, "C N"]:

@@ -10,8 +10,8 @@ import numpy as np
 from av.video.reformatter import ColorTrc, VideoReformatter
 from jaxtyping import Float, UInt8, UInt16
 
-HD_HEIGHT_PX = 720
-"""From this height on, colour without a tag is BT.709 as in HD television; below it is BT.601."""
+HD_WIDTH_PX, SD_HEIGHT_PX = 1280, 576
+"""From this width on, or above this height, colour without a tag is BT.709 as in HD television; else it is BT.601."""
 UNSPECIFIED = 2
 """The number of an unknown matrix in every standard of video coding."""
 WHITE_NITS = 203.0
@@ -33,6 +33,11 @@ def has_alpha(frame: Any) -> bool:
     return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
 
 
+def is_hd(width_px: int, height_px: int) -> bool:
+    """Whether a stored frame is larger than those of standard television: also one without the bars of a wide film."""
+    return width_px >= HD_WIDTH_PX or height_px > SD_HEIGHT_PX
+
+
 def is_hdr(frame: Any) -> bool:
     """Whether a frame is coded for displays that are brighter than white."""
     return frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
@@ -42,7 +47,7 @@ def rgb(
     reformatter: VideoReformatter, frame: Any, width_px: int, height_px: int
 ) -> tuple[UInt8[np.ndarray, "H W 3"], str | None]:
     """A frame at a size, and a word on what was done: `tone-mapped` (HDR) or `on-white` (transparent parts)."""
-    matrix = "ITU709" if frame.colorspace == UNSPECIFIED and frame.height >= HD_HEIGHT_PX else None
+    matrix = "ITU709" if frame.colorspace == UNSPECIFIED and is_hd(frame.width, frame.height) else None
     kind = "rgb48le" if is_hdr(frame) else "rgba" if has_alpha(frame) else "rgb24"
     image = reformatter.reformat(
         frame, width_px, height_px, kind, src_colorspace=matrix, interpolation="AREA", threads=1

@@ -33,8 +33,6 @@ SOUNDING_SECONDS = 60.0
 """Audio that is silent for so long from its start on gives way to another stream."""
 NEED_KEY_FRAMES = frozenset({"flv", "h263", "mpeg4", "msmpeg4", "msmpeg4v1", "msmpeg4v2", "wmv1", "wmv2"})
 """Of which the decoder makes an image without the frame that another was to change. (H.264 and HEVC wait for one.)"""
-JOIN_SECONDS = 0.5
-"""Before the place where time stamps start again, a packet that looks broken is cut off by the join, not damaged."""
 
 
 class CannotShare(Exception):
@@ -77,7 +75,7 @@ class Source:
         audios = [s for s in container.streams.audio if self._audio_index in (None, s.index)]
         candidates = audios[:1] if self._audio_index is not None else streams.audio_candidates(container)
         self._streams = {"video": streams.choose_video(container), "audio": next(iter(candidates), None)}
-        self.parts = Parts(self._shifts_seconds)
+        self.parts = Parts(self._shifts_seconds, self.container.format.name)
         self._tick_seconds = [float(stream.time_base or 0) for stream in container.streams]
         for stream in filter(None, self._streams.values()):
             stream.thread_type = "NONE"  # many processes, one thread each: frame threads would fight over the cores
@@ -99,7 +97,7 @@ class Source:
 
     def packets(self, *streams: Any) -> Iterator[Any]:
         """Packets of the streams from here on, with the empty ones that flush decoders. An error ends the file."""
-        iterator = self.container.demux(*streams)
+        iterator = self.container.demux(*self.parts.streams_to_read(streams, self._streams.values()))
         while True:
             self._is_fresh = False
             try:
@@ -112,6 +110,8 @@ class Source:
             if packet.has_sidedata("encryption_info"):
                 raise encrypted(self.path)
             self._continue_time(packet)
+            if packet.stream not in streams:
+                continue
             if packet.is_corrupt:
                 self.bad_seconds.append(self.packet_seconds(packet))
             yield packet
@@ -121,11 +121,11 @@ class Source:
         timestamp = packet.dts if packet.dts is not None else packet.pts
         if timestamp is None:
             return
-        num_parts = self.parts.num_seen
         seconds, tick_seconds = self.seconds(timestamp, packet.stream), self._tick_seconds[packet.stream.index]
+        if packet.pts is not None and self.parts.is_of_next((packet.pts - timestamp) * tick_seconds):
+            packet.pts = timestamp
         shift = self.parts.shift(packet.stream.index, seconds, (packet.duration or 0) * tick_seconds)
-        if self.parts.num_seen > num_parts:  # the demuxer calls the packet before a join broken
-            self.bad_seconds = [bad for bad in self.bad_seconds if bad < shift - JOIN_SECONDS]
+        self.bad_seconds = self.parts.without_joins(self.bad_seconds)
         if shift:
             packet.pts = packet.pts + round(shift / tick_seconds) if packet.pts is not None else None
             packet.dts = packet.dts + round(shift / tick_seconds) if packet.dts is not None else None
@@ -235,7 +235,7 @@ class Source:
         seconds = seconds if seconds > 0 else -1.0
         stream = self.stream(kind)
         self.num_bad_before = self.num_bad
-        self.parts = Parts(self._shifts_seconds)  # stepping back is no start of another part
+        self.parts = Parts(self._shifts_seconds, self.container.format.name)  # stepping back starts no part
         try:
             self.container.seek(math.floor((seconds + self.zero_seconds) / stream.time_base), stream=stream)
         except av.FFmpegError:  # a file without any index: read it from the start

@@ -56,7 +56,7 @@ def check_extent(
 ) -> None:
     """Look at a stretch before its times are listed and memory is taken.
 
-    Raises MediaError, reason `outside`, when less than half of it lies in the file (no modality would be kept), and
+    Raises MediaError, reason `outside`, when less than half of it lies in the file, and
     `too_long` when its frames would take more than 2 GiB.
     """
     where = f"{facts.path}: from {start_seconds:g} to {stop_seconds:g} s: "
@@ -94,8 +94,9 @@ def decode(
     facts: of `probe`; with them decoding leaves out frames that are not needed (10 to 50% faster), and finds its way in
         a file whose time stamps start again.
 
-    `Clip.frame_seconds` holds the true times of the frames. A modality that the file does not have, or for less than
-    half of the clip, is None; so is audio that is exactly silent. Raises MediaError with `reason` as `probe` does, or:
+    `Clip.frame_seconds` holds the true times of the frames. A modality that the file does not have is None; so are
+    frames for less than half of the clip, audio for less than half and less than a second, and audio that is exactly
+    silent. Raises MediaError with `reason` as `probe` does, or:
     zero_length (stop is not after start), damaged, nothing (neither video nor audio in the stretch).
     """
     _check_stretch(path, start_seconds, stop_seconds)

@@ -38,10 +38,11 @@ def read_image(path: str | os.PathLike[str], short_side_px: int | None) -> tuple
 
 
 def image_frames(image: Any, short_side_px: int | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """An image of Pillow, as `read_image` gives that of a file."""
+    """An image of Pillow, as `read_image` gives that of a file. Raises MediaError, reason too_large."""
     from PIL import ImageOps
 
-    frame, choices = _image(ImageOps.exif_transpose(image), short_side_px)
+    where = os.fspath(getattr(image, "filename", "")) or "an image in memory"
+    frame, choices = _image(ImageOps.exif_transpose(image), short_side_px, where)
     return frame[None], choices
 
 
@@ -71,7 +72,7 @@ def read_animation(
     with _opened(path) as file, _explained(path):
         for number in sorted(set(numbers.tolist())):
             file.seek(number)
-            images[number], words = _image(file, short_side_px)
+            images[number], words = _image(file, short_side_px, os.fspath(path))
             choices |= dict.fromkeys(words)
     frames = np.stack([images[number] for number in numbers.tolist()])
     return PickedFrames(frames, np.array(starts)[numbers], tuple(choices))
@@ -113,10 +114,11 @@ def _opened(path: str | os.PathLike[str]) -> Any:
             ) from error
 
 
-def _image(image: Any, short_side_px: int | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """An opened image as uint8, H W 3."""
+def _image(image: Any, short_side_px: int | None, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """An opened image as uint8, H W 3; `where` is its name in errors."""
     from PIL import Image
 
+    size = fit_short_side(*image.size, short_side_px, where)
     profile = image.info.get("icc_profile")
     transparent = image.has_transparency_data
     if image.mode.split(";")[0] in WIDE_MODES:
@@ -124,7 +126,6 @@ def _image(image: Any, short_side_px: int | None) -> tuple[np.ndarray, tuple[str
     elif transparent:
         image = Image.fromarray(on_white(np.asarray(image.convert("RGBA"))))
     image = _in_srgb(image, profile).convert("RGB")
-    size = fit_short_side(*image.size, short_side_px)
     image = image.resize(size, Image.Resampling.BOX) if size != image.size else image
     return np.array(image, np.uint8), ("on-white",) if transparent else ()
 

@@ -1,39 +1,97 @@
-"""Files whose time stamps start again: recordings that were joined byte by byte, as cameras and `cat` do.
+"""Files whose time stamps do not go on: recordings that were joined byte by byte, as by cameras and `cat`; broadcasts.
 
 Feeds container.py, which moves the time stamps of later parts behind the earlier ones.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 RESTART_SECONDS = 1.0
 """A stream starts again where its time of decoding steps back by more, to its first time or nearly so."""
+JUMP_SECONDS = 10.0
+"""A part starts where time leaps by more than this past all that has played; a shorter gap is lost signal."""
+BROADCAST_FORMATS = ("mpegts", "mpeg")
+"""Whose time stamps may start anywhere: what was joined steps back or leaps to any time."""
+STEP_BACK_SECONDS = 0.2
+"""In those formats a part starts where a stream steps back by more; pieces of one broadcast overlap by less."""
+JOIN_SECONDS = 0.5
+"""Before the place where a part starts, a packet that looks broken is cut off by the join, not damaged."""
 
 
 class Parts:
     """How much later each part of a file plays than its time stamps say; found out while its packets are read."""
 
-    def __init__(self, shifts_seconds: Sequence[float] = (0.0,)) -> None:
+    def __init__(self, shifts_seconds: Sequence[float] = (0.0,), format_name: str = "") -> None:
         self.shifts_seconds = list(shifts_seconds)
+        self._sees_all = False
+        """Whether packets of all streams come by: a gap of one is no leap where another plays on."""
+        self._is_broadcast = format_name in BROADCAST_FORMATS
         self._first: dict[int, float] = {}
         self._latest: dict[int, float] = {}
+        self._longest_step: dict[int, float] = {}
         self._part: dict[int, int] = {}
         self.num_seen = 1
         """Parts of which packets were read."""
         self._end_seconds = 0.0
+        self._join_seconds = math.inf
+
+    def streams_to_read(self, wanted: Iterable[Any], streams: Iterable[Any | None]) -> list[Any]:
+        """The wanted streams; in a file of several parts also the others of `streams`: all tell where parts start."""
+        own = [stream for stream in streams if stream is not None]
+        read = {stream.index: stream for stream in (*wanted, *(own if len(self.shifts_seconds) > 1 else ()))}
+        self._sees_all = all(stream.index in read for stream in own)
+        return list(read.values())
+
+    def is_of_next(self, delay_seconds: float) -> bool:
+        """Whether a packet is shown so long after it is decoded that its time is from the next part, by the demuxer."""
+        return self._is_broadcast and abs(delay_seconds) > JUMP_SECONDS
 
     def shift(self, stream: int, seconds: float, duration_seconds: float) -> float:
         """What to add to the time of the next packet of a stream, given its time of decoding and its duration."""
-        first = self._first.setdefault(stream, seconds)
-        latest = self._latest.get(stream, seconds)
+        self._first.setdefault(stream, seconds)
+        step = seconds - self._latest.get(stream, seconds)
         self._latest[stream] = seconds
-        part = self._part.get(stream, 0)
-        if seconds < latest - RESTART_SECONDS and seconds < first + RESTART_SECONDS:
-            part += 1
-            if part == len(self.shifts_seconds):
-                stood_later = first - seconds > RESTART_SECONDS  # as in a file whose halves were swapped
-                self.shifts_seconds.append(self._end_seconds - (seconds if stood_later else 0.0))
-        self._part[stream] = part
-        self.num_seen = max(self.num_seen, part + 1)
-        shift = self.shifts_seconds[part]
+        if self._starts_part(stream, seconds, step):
+            self._part[stream] = self._next_part(stream, seconds, step)
+        else:
+            self._longest_step[stream] = max(self._longest_step.get(stream, 0.0), step)
+        shift = self._shift_of(stream)
         self._end_seconds = max(self._end_seconds, seconds + duration_seconds + shift)
         return shift
+
+    def without_joins(self, bad_seconds: list[float]) -> list[float]:
+        """Times of broken packets, less those that a part which has just started cut off: demuxers call them broken."""
+        until, self._join_seconds = self._join_seconds - JOIN_SECONDS, math.inf
+        return bad_seconds if until == math.inf else [bad for bad in bad_seconds if bad < until]
+
+    def _shift_of(self, stream: int) -> float:
+        return self.shifts_seconds[self._part.get(stream, 0)]
+
+    def _starts_part(self, stream: int, seconds: float, step: float) -> bool:
+        if not self._is_broadcast:
+            return step < -RESTART_SECONDS and seconds < self._first[stream] + RESTART_SECONDS
+        if self._part.get(stream, 0) < self.num_seen - 1:  # another stream is in a later part
+            later_step = step + self.shifts_seconds[self._part.get(stream, 0) + 1] - self._shift_of(stream)
+            return step < 0 or abs(later_step) < step
+        if step < -STEP_BACK_SECONDS:
+            return True
+        is_unlike_before = 0 < JUMP_SECONDS * self._longest_step.get(stream, 0.0) < step  # a slide show leaps always
+        lands_at = seconds + self._shift_of(stream)
+        leaps = step > JUMP_SECONDS and lands_at > self._end_seconds + JUMP_SECONDS
+        return self._sees_all and is_unlike_before and leaps
+
+    def _next_part(self, stream: int, seconds: float, step: float) -> int:
+        """The part that another stream has begun already, if the packet follows there; else a new one."""
+        before = seconds - step + self._shift_of(stream)
+        for part in range(self._part.get(stream, 0) + 1, self.num_seen):
+            lands_at = seconds + self.shifts_seconds[part]
+            if before - RESTART_SECONDS < lands_at < self._end_seconds + JUMP_SECONDS:
+                return part
+        if self.num_seen == len(self.shifts_seconds):
+            nearly_seconds = STEP_BACK_SECONDS if self._is_broadcast else RESTART_SECONDS
+            is_like_first = abs(self._first[stream] - seconds) <= nearly_seconds  # else, it stood elsewhere
+            self.shifts_seconds.append(self._end_seconds - (0.0 if is_like_first else seconds))
+        self._join_seconds = self._end_seconds
+        self.num_seen += 1
+        return self.num_seen - 1

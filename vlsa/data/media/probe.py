@@ -17,7 +17,7 @@ from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.images import animation_starts
 from vlsa.data.media.render import upright_size
 from vlsa.data.media.seek_check import PacketPlaces, seeks_exactly
-from vlsa.data.media.streams import choice, choose_subtitles, text_streams
+from vlsa.data.media.streams import choice, choose_subtitles, text_streams, video_choice
 from vlsa.data.media.suffixes import is_animation
 
 LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
@@ -164,7 +164,7 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
         subtitle_language=_subtitle_language(source),
         audio_index=source.stream("audio").index if source.stream("audio") is not None else None,
         shifts_seconds=tuple(source.parts.shifts_seconds),
-        choices=(*source.choices(), *_subtitle_choice(source), *_frame_choices(first_frame)),
+        choices=(*_stream_choices(source), *_frame_choices(first_frame)),
     )
 
 
@@ -213,8 +213,9 @@ def _frame_choices(frame: Any) -> list[str]:
     return ["deinterlaced"] * bool(frame.interlaced_frame) + ["tone-mapped"] * is_hdr(frame)
 
 
-def _subtitle_choice(source: Source) -> tuple[str, ...]:
-    return choice("subtitles", choose_subtitles(source.container), text_streams(source.container))
+def _stream_choices(source: Source) -> tuple[str, ...]:
+    subtitles = choice("subtitles", choose_subtitles(source.container), text_streams(source.container))
+    return (*video_choice(source.container), *source.choices(), *subtitles)
 
 
 def _check_times(source: Source, scans: dict[str, _Scan], duration_seconds: float) -> None:

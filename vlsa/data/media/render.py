@@ -13,12 +13,17 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 from jaxtyping import Float64, UInt8
 
+from vlsa.base.errors import MediaError
 from vlsa.data.media.colour import rgb
 from vlsa.data.media.container import Source
 from vlsa.data.media.display import display_of
+from vlsa.data.media.parts import BROADCAST_FORMATS
+from vlsa.data.media.streams import video_choice
 
 DEINTERLACER = "estdif"
 """The filter of FFmpeg that needs no neighbouring frames: edges are traced within one field."""
+LONGEST_ASPECT = 100
+"""Of a side to the other: an image of a few bytes may be a thousand times as long, and fills the memory if resized."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,11 @@ class Renderer:
         A frame of another shape than the first is fitted in, with black around it.
         """
         display = display_of(frame)
-        words = ["deinterlaced" if frame.interlaced_frame else None]
+        words = [*video_choice(self._source.container), "deinterlaced" if frame.interlaced_frame else None]
         frame = deinterlaced(frame) if frame.interlaced_frame else frame
         square = square_size(frame, self._source.stream("video"))
         shown = display.size(*square)
-        own_size_px = fit_short_side(*map(round, shown), self._short_side_px)
+        own_size_px = fit_short_side(*map(round, shown), self._short_side_px, self._source.path)
         self.size_px = self.size_px or own_size_px
         self.is_mixed |= own_size_px != self.size_px
         scale = min(self.size_px[0] / shown[0], self.size_px[1] / shown[1])
@@ -79,8 +84,18 @@ class Renderer:
 
 def square_size(frame: Any, stream: Any) -> tuple[int, int]:
     """Width and height in square pixels, as stored: not turned."""
-    aspect = float(stream.sample_aspect_ratio or 1) or 1.0
-    return max(round(frame.width * aspect), 1), frame.height
+    return max(round(frame.width * _pixel_aspect(stream)), 1), frame.height
+
+
+def _pixel_aspect(stream: Any) -> float:
+    """Width of a pixel to its height: by the container, or as of the packet decoded last where that says nothing.
+
+    A broadcast changes it between programmes (4:3 to 16:9). The few frames that a decoder holds back to order them have
+    the new one too early.
+    """
+    is_broadcast = stream.container.format.name in BROADCAST_FORMATS
+    coded = stream.codec_context.sample_aspect_ratio if is_broadcast else None
+    return float(coded or stream.sample_aspect_ratio or 1)
 
 
 def upright_size(frame: Any, stream: Any) -> tuple[int, int]:
@@ -89,8 +104,17 @@ def upright_size(frame: Any, stream: Any) -> tuple[int, int]:
     return round(width), round(height)
 
 
-def fit_short_side(width_px: int, height_px: int, short_side_px: int | None) -> tuple[int, int]:
-    """Width and height with the short side at `short_side_px` and the aspect kept; unchanged for None."""
+def fit_short_side(width_px: int, height_px: int, short_side_px: int | None, where: str) -> tuple[int, int]:
+    """Width and height with the short side at `short_side_px` and the aspect kept; unchanged for None.
+
+    Raises MediaError of `where`, reason `too_large`, for an image more than 100 times as long as it is wide.
+    """
+    if max(width_px, height_px) > LONGEST_ASPECT * min(width_px, height_px):
+        raise MediaError(
+            f"{where}: an image of {width_px} x {height_px} px is more than {LONGEST_ASPECT} times as long as it is "
+            "wide, so that it would be enormous at the wanted size. Cut it into pieces, or drop it.",
+            reason="too_large",
+        )
     if short_side_px is None:
         return width_px, height_px
     scale = short_side_px / min(width_px, height_px)

@@ -1,9 +1,9 @@
 """Which streams of a file are read where it offers a choice. Reads an open PyAV container; feeds container.py.
 
-Images: the first stream that is neither cover art nor thumbnails. Audio and subtitles: by what their container says
-of them (the default one before others; a commentary, a dub or an audio description last), then the first. Of the audio
-streams in this order, container.py takes the first that sounds. In a transport stream, which may hold several
-programmes, the audio is that of the programme of the video.
+Images: of the streams that are neither cover art nor thumbnails the default one, then the largest, then the first.
+Audio and subtitles: by what their container says of them (the default one before others; a commentary, a dub or an
+audio description last), then the first. Of the audio streams in this order, container.py takes the first that sounds.
+In a transport stream, which may hold several programmes, the audio is that of the programme of the video.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,8 @@ from av.stream import Disposition
 from vlsa.data.media.suffixes import TEXT_SUBTITLES
 
 NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
+SIDE_VIDEO = Disposition.still_image | Disposition.dependent
+"""A picture for a list of files; a layer that only adds to another stream."""
 SIDE_AUDIO = (
     Disposition.comment
     | Disposition.visual_impaired
@@ -33,19 +35,39 @@ SIDE_TEXT = Disposition.forced | Disposition.lyrics | Disposition.karaoke | Disp
 
 def choose_video(container: Any) -> Any | None:
     """The stream of moving images; None without one."""
+    ranked = sorted(_videos(container), key=_num_pixels, reverse=True)
+    return next(iter(_ranked(ranked, SIDE_VIDEO)), None)
+
+
+def video_choice(container: Any) -> tuple[str, ...]:
+    """A word such as `video-2-of-3` where there are several streams of moving images."""
+    return choice("video", choose_video(container), _videos(container))
+
+
+def _videos(container: Any) -> list[Any]:
     streams = container.streams.video
-    real = (stream for stream in streams if stream.codec_context is not None and not stream.disposition & NOT_VIDEO)
-    return next(real, None)
+    return [stream for stream in streams if stream.codec_context is not None and not stream.disposition & NOT_VIDEO]
+
+
+def _num_pixels(stream: Any) -> int:
+    return stream.codec_context.width * stream.codec_context.height
 
 
 def audio_candidates(container: Any) -> list[Any]:
     """Audio streams that could stand for the file, the first choice first."""
     streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
     video = choose_video(container)
-    if len(streams) > 1 and video is not None and "mpegts" in container.format.name:
-        of_programme = container.streams.best("audio", related=video)
-        return [stream for stream in streams if stream.index == of_programme.index]
+    if video is not None and "mpegts" in container.format.name:
+        streams = _of_programme(container, video, streams)
     return _ranked(streams, SIDE_AUDIO)
+
+
+def _of_programme(container: Any, video: Any, streams: list[Any]) -> list[Any]:
+    """Those of the programme of a video stream: FFmpeg finds the same best video for each stream of a programme."""
+    best = container.streams.best("video", related=video)
+    own = [stream for stream in streams if container.streams.best("video", related=stream) == best]
+    shared = container.streams.best("audio", related=video)  # one that an earlier programme has too
+    return own or [stream for stream in streams if stream == shared]
 
 
 def choose_subtitles(container: Any) -> Any | None:

@@ -22,6 +22,7 @@ from media_files import (
     write_media,
     write_plain_frames,
     write_tracks,
+    write_videos,
 )
 
 from vlsa.base.errors import MediaError
@@ -102,9 +103,12 @@ def test_light_above_white_keeps_its_order():
     assert (np.diff(shown) >= 0).all() and shown[-1] == 255
 
 
-@pytest.mark.parametrize(("height", "matrix"), [(720, "ITU709"), (480, "ITU601")])
-def test_colour_without_a_tag_is_that_of_television_of_its_size(tmp_path: Path, height: int, matrix: str):
-    picture = np.full((height, 64, 3), (200, 40, 90), np.uint8)
+@pytest.mark.parametrize(
+    ("width", "height", "matrix"),
+    [(64, 720, "ITU709"), (64, 480, "ITU601"), (64, 576, "ITU601"), (64, 578, "ITU709"), (1280, 64, "ITU709")],
+)
+def test_colour_without_a_tag_is_that_of_television_of_its_size(tmp_path: Path, width: int, height: int, matrix: str):
+    picture = np.full((height, width, 3), (200, 40, 90), np.uint8)
     coded = VideoReformatter().reformat(
         av.VideoFrame.from_ndarray(picture, format="rgb24"), format="yuv420p", dst_colorspace=matrix
     )
@@ -151,6 +155,41 @@ def test_the_audio_of_a_transport_stream_is_that_of_the_programme_of_its_video(t
     assert [word for word in clip.choices if word.startswith("audio-")] != []
 
 
+@pytest.mark.parametrize("num_radios", [1, 2])
+@pytest.mark.parametrize("film_is_first", [False, True])
+def test_a_programme_without_audio_has_not_that_of_another(tmp_path: Path, num_radios: int, film_is_first: bool):
+    sounds = [{"sound": tone(1.2, hz=200)}] * num_radios
+    programmes = [{"pictures": numbered(30)}, *sounds] if film_is_first else [*sounds, {"pictures": numbered(30)}]
+    paths = [
+        write_media(tmp_path / f"{k}.ts", **media, container_options=programme_options(k))
+        for k, media in enumerate(programmes)
+    ]
+    path = join_programmes(paths, tmp_path / "all.ts")
+    with av.open(str(path)) as container:
+        assert len(container.streams.audio) == num_radios
+    clip = read(path)
+    assert clip.frames is not None and clip.sound is None and not probe(path).has_sound
+
+
+@pytest.mark.parametrize(
+    ("widths", "dispositions", "number"),
+    [
+        ((32, 64), (0, Disposition.default), 2),
+        ((64, 32), (0, Disposition.default), 2),
+        ((32, 64), (0, 0), 2),
+        ((64, 64), (0, 0), 1),
+    ],
+)
+def test_the_default_or_largest_of_several_videos_is_shown(
+    tmp_path: Path, widths: tuple, dispositions: tuple, number: int
+):
+    films = [[grey(50 + 50 * k, width, 32)] * 5 for k, width in enumerate(widths)]
+    path = write_videos(tmp_path / "a.mkv", films, dispositions)
+    clip = read(path, 0.0, 0.2)
+    assert clip.frames.mean() == pytest.approx(50 * number, abs=3)
+    assert clip.choices == probe(path).choices == (f"video-{number}-of-2",)
+
+
 def test_channels_that_cancel_out_are_heard_by_one_of_them(tmp_path: Path):
     wave = tone(2)
     path = write_media(tmp_path / "i.mkv", sound=np.stack([wave, -wave]), audio_codec="flac")
@@ -177,6 +216,22 @@ def test_a_later_shape_is_fitted_into_the_first_and_not_squeezed(tmp_path: Path)
     for frame, side in zip(clip.frames.mean(axis=3), (16, 8), strict=True):
         rows, columns = (np.flatnonzero(frame.max(axis=axis) > 128) for axis in (1, 0))
         assert len(rows) == pytest.approx(side, abs=2) and len(columns) == pytest.approx(side, abs=2)
+
+
+def test_a_broadcast_that_becomes_wide_is_shown_wide(tmp_path: Path):
+    """Of the same 90 x 72 px, pixels are first square, then 64 : 45."""
+    path = tmp_path / "a.ts"
+    with path.open("wb") as file:
+        for aspect in (Fraction(1), Fraction(64, 45)):
+            part = write_media(
+                tmp_path / "part.ts",
+                pictures=[grey(99, 90, 72)] * 25,
+                set_up=lambda stream, aspect=aspect: setattr(stream.codec_context, "sample_aspect_ratio", aspect),
+            )
+            file.write(part.read_bytes())
+    assert [read(path, start, start + 0.6).frames.shape[1:3] for start in (0.1, 1.3)] == [(72, 90), (72, 128)]
+    both = read(path, 0.0, 2.0)
+    assert "letterboxed" in both.choices and both.frames[1, 2].max() < 10 < 80 < both.frames[1, 36].min()
 
 
 def test_time_goes_on_where_time_stamps_start_again(tmp_path: Path):

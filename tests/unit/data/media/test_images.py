@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_files import grey, numbered, numbers
+from media_files import grey, numbered, numbers, write_media
 from PIL import Image, ImageCms
 
 from vlsa.base.errors import MediaError
@@ -59,6 +59,23 @@ def test_a_picture_over_the_limit_is_refused_by_its_size(tmp_path: Path):
     with pytest.raises(MediaError, match=r"179 million pixels.*MAX_IMAGE_PIXELS") as caught:
         decode_image(tmp_path / "a.png")
     assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize("size", [(101, 1), (4, 405)])
+def test_a_small_picture_that_would_fill_the_memory_is_refused(tmp_path: Path, size: tuple[int, int]):
+    Image.new("L", size).save(tmp_path / "a.png")
+    with pytest.raises(MediaError, match="a.png: an image of .* more than 100 times") as caught:
+        decode_image(tmp_path / "a.png", 224)
+    assert caught.value.reason == "too_large"
+    write_media(tmp_path / "a.mkv", pictures=[grey(99, *size)], video_codec="ffv1")
+    with pytest.raises(MediaError, match="a.mkv: an image of .* more than 100 times") as caught:
+        decode(tmp_path / "a.mkv", 0, 0.04, frame_times_seconds=[0.02], short_side_px=224, sample_rate_hz=None)
+    assert caught.value.reason == "too_large"
+
+
+def test_a_long_picture_that_fits_is_kept(tmp_path: Path):
+    Image.new("L", (100, 1)).save(tmp_path / "a.png")
+    assert decode_image(tmp_path / "a.png", 8).frames.shape == (1, 8, 800, 3)
 
 
 def test_a_large_picture_below_the_limit_gives_no_warning(tmp_path: Path):

@@ -327,6 +327,18 @@ def test_sound_for_less_than_half_of_the_clip_counts_as_none(tmp_path: Path):
     assert decode_all(path, 0.0, 1.5).sound is not None
 
 
+def test_sound_is_kept_where_it_is_and_the_rest_of_the_clip_is_silent(tmp_path: Path):
+    path = write_media(
+        tmp_path / "a.mkv", pictures=numbered(100), sound=tone(1.2), sound_offset_seconds=2.4, audio_codec="flac"
+    )
+    clip = decode_all(path, 0, 4)
+    second = SAMPLE_RATE_HZ
+    assert clip.choices == ("sound-in-part",) and len(clip.sound) == 4 * second
+    assert not clip.sound[: round(2.3 * second)].any() and not clip.sound[round(3.7 * second) :].any()
+    assert np.abs(clip.sound[round(2.5 * second) : round(3.5 * second)]).max() == pytest.approx(0.5, abs=0.01)
+    assert decode_all(path, 2.5, 3.5).choices == ()
+
+
 def test_what_was_not_asked_for_is_not_decoded(flash_file: Path):
     assert decode_all(flash_file, frame_times_seconds=None).frames is None
     assert decode_all(flash_file, sample_rate_hz=None).sound is None

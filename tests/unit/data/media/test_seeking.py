@@ -127,6 +127,6 @@ def test_packets_without_a_time_and_more_than_can_be_held_are_decoded():
 def test_a_piece_that_stood_later_in_the_recording_does_not_lie_over_what_was_before():
     """Halves that were swapped: the first packets are of 10 to 12 s, the next of 0 to 10 s."""
     parts = Parts()
-    seconds = [*np.arange(10, 12, 0.5), *np.arange(0, 10, 0.5)]
+    seconds = np.concatenate([np.arange(10, 12, 0.5), np.arange(0, 10, 0.5)]).tolist()
     played = [second + parts.shift(0, second, 0.5) for second in seconds]
     assert played == list(np.arange(10, 22, 0.5))

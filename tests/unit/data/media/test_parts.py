@@ -1,0 +1,80 @@
+"""Recordings joined byte by byte: each part plays after the one before, whatever its time stamps say."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media_files import RATE_HZ, numbered, numbers, tone, write_media
+
+from vlsa.data.clip import Clip
+from vlsa.data.media.decode import MediaFacts, decode, probe
+from vlsa.data.media.parts import Parts
+
+
+def read(path: Path, start_seconds: float, stop_seconds: float, facts: MediaFacts) -> Clip:
+    times = [(k + 0.5) / 50 for k in range(round(50 * (stop_seconds - start_seconds)))]
+    return decode(
+        path,
+        start_seconds,
+        stop_seconds,
+        frame_times_seconds=times,
+        short_side_px=None,
+        sample_rate_hz=RATE_HZ,
+        facts=facts,
+    )
+
+
+def played(parts: Parts, seconds: Sequence[float], stream: int = 0) -> list[float]:
+    return [second + parts.shift(stream, second, 0.5) for second in map(float, seconds)]
+
+
+def test_a_broadcast_goes_on_where_it_steps_back_or_leaps_to_any_time():
+    for start in (1.5, 102.0):
+        parts = Parts(format_name="mpegts")
+        parts.streams_to_read([], [])
+        assert played(parts, [*np.arange(0, 4, 0.5), *np.arange(start, start + 4, 0.5)]) == list(np.arange(0, 8, 0.5))
+
+
+def test_a_gap_of_one_stream_and_a_slide_show_are_no_parts_of_a_broadcast():
+    parts = Parts(format_name="mpegts")
+    parts.streams_to_read([], [])
+    assert played(parts, np.arange(0, 60, 0.5), stream=0) == list(np.arange(0, 60, 0.5))
+    gap = [0.0, 0.5, 1.0, 40.0, 40.5]
+    assert played(parts, gap, stream=1) == gap
+    slides = Parts(format_name="mpegts")
+    slides.streams_to_read([], [])
+    assert played(slides, [0.0, 30.0, 60.0]) == [0.0, 30.0, 60.0]
+
+
+def test_all_streams_are_moved_alike_where_one_steps_back_by_less():
+    parts = Parts(format_name="mpeg")
+    parts.streams_to_read([], [])
+    assert played(parts, np.arange(0, 4, 0.5), stream=0) == played(parts, np.arange(0, 4, 0.5), stream=1)
+    assert parts.shift(0, 3.0, 0.5) == parts.shift(1, 3.4, 0.5) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("name", "codecs"), [("a.ts", ("libx264", "aac")), ("a.mpg", ("mpeg2video", "mp2"))])
+@pytest.mark.parametrize("start_seconds", [1.0, 100.0])
+def test_no_frame_is_lost_where_recordings_of_any_time_are_joined(
+    tmp_path: Path, name: str, codecs: tuple[str, str], start_seconds: float
+):
+    path = tmp_path / name
+    with path.open("wb") as file:
+        for k, start in enumerate((0.0, start_seconds)):
+            part = write_media(
+                tmp_path / f"part-{name}",
+                pictures=numbered(100)[50 * k : 50 * k + 50],
+                sound=tone(2),
+                video_codec=codecs[0],
+                audio_codec=codecs[1],
+                start_seconds=start,
+            )
+            file.write(part.read_bytes())
+    facts = probe(path)
+    assert facts.duration_seconds == pytest.approx(4, abs=0.15)
+    clip = read(path, 0.0, 4.2, facts)
+    assert set(numbers(clip.frames)) >= set(range(100)) - {49}  # the last of a part may be cut off
+    seam = read(path, 1.5, 2.5, facts)
+    assert numbers(seam.frames)[0] < 50 < numbers(seam.frames)[-1]
+    assert min(np.abs(seam.sound[:RATE_HZ]).max(), np.abs(seam.sound[-RATE_HZ // 4 :]).max()) > 0.3
