@@ -138,17 +138,20 @@ def _blocks(text: str) -> tuple[list[_Block], int]:
             num_skipped += 1
             continue
         parts = timing.groups()
-        last = stop - 1 if stop <= len(lines) and _is_name(lines, stop - 1, start) else stop
+        last = stop - 1 if stop <= len(lines) and _is_name(lines, stop - 1, start, is_webvtt) else stop
         blocks.append(
             _Block(_seconds(parts[:5]), _seconds(parts[5:]), tuple(_text_lines(lines[start + 1 : last], is_webvtt)))
         )
     return [block for block in blocks if any(map(clean_text, block.lines))], num_skipped
 
 
-def _is_name(lines: Sequence[str], number: int, timing: int) -> bool:
-    """Whether the line before a timing is the number or the name of its cue, and not text of the cue before."""
+def _is_name(lines: Sequence[str], number: int, timing: int, is_webvtt: bool) -> bool:
+    """Whether the line before a timing is the number or the name of its cue, and not text of the cue before.
+
+    Only WebVTT has names: in SubRip a line after an empty one is text, if it is no number.
+    """
     line = lines[number].strip()
-    return number > timing and bool(line) and (line.isdigit() or not lines[number - 1].strip())
+    return number > timing and bool(line) and (line.isdigit() or (is_webvtt and not lines[number - 1].strip()))
 
 
 def _text_lines(lines: Sequence[str], is_webvtt: bool) -> Iterator[str]:

@@ -196,6 +196,14 @@ def test_subtitles_are_read_by_what_they_are_and_not_by_their_name(tmp_path: Pat
     assert read_subtitles(write(tmp_path / name, text)) == [TimedText(1.5, 2.75, "left --> right")]
 
 
+def test_only_webvtt_has_cues_with_names_so_that_subrip_without_numbers_loses_no_line(tmp_path: Path):
+    cues = "00:00:01,000 --> 00:00:02,000\nfirst\n\nsecond\n00:00:03,000 --> 00:00:04,000\nthird\n\nfourth\n"
+    expected = [TimedText(1, 2, "first second"), TimedText(3, 4, "third fourth")]
+    assert read_subtitles(write(tmp_path / "a.srt", cues)) == expected
+    named = [TimedText(1, 2, "first"), TimedText(3, 4, "third")]
+    assert read_subtitles(write(tmp_path / "a.vtt", f"WEBVTT\n\n{cues}".replace(",", "."))) == named
+
+
 def test_commands_of_a_drawing_are_no_words():
     assert clean_text(r"{\p1}m 0 0 l 9 0 9 9{\p0}a lorry") == "a lorry"
     assert clean_text(r"a {\an8\p2}m 0 0 l 9 0") == "a"
