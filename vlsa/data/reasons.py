@@ -61,8 +61,9 @@ REASONS: dict[str, Reason] = {
         "none needed, or as the message says",
     ),
     "sidecar": Reason(
-        "a subtitle file that is not read: of another kind or ending, or (in a store) of another language",
-        "remove it, or rename the one to be read",
+        "a subtitle file that is not read: of no media file by its name, of another kind or ending, or (in a store) of "
+        "another language",
+        "rename the one to be read, or remove it",
     ),
     "cues": Reason("some cues of a sidecar have a timing that cannot be read; the others are kept", "fix the sidecar"),
     "encoding": Reason("a sidecar is not Unicode and was read as CP1252", "convert it to UTF-8 if accents are wrong"),
