@@ -252,7 +252,7 @@ def _find_cues(task: Task, facts: decode.MediaFacts) -> tuple[Iterable[TimedText
         return [], []
     chosen = [word for word in facts.choices if word.startswith("subtitles-")]
     remarks = [("choice", f"{task.path}: the text is that of stream {word}.") for word in chosen]
-    return decode.iter_subtitles(task.path), remarks
+    return decode.iter_subtitles(task.path, facts.audio_index), remarks
 
 
 def _cut_file(

@@ -40,7 +40,6 @@ __all__ = [
 
 LARGEST_CLIP_BYTES = 2**31
 """Decoded frames of one clip, which a worker holds at once: 13 minutes of wide screen at 256 px and 8 a second."""
-NO_AUDIO = -1
 IMAGE_SECONDS = 1 / 25
 """An image counts as a video of one frame, this long."""
 
@@ -189,9 +188,12 @@ def _of_one_frame(frames: UInt8[np.ndarray, "1 H W 3"], choices: tuple[str, ...]
     )
 
 
-def iter_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
-    """The cues of the file's embedded subtitles (see streams.py), without markup; empty without any that hold text."""
-    with open_media(path, audio_index=NO_AUDIO) as source:
+def iter_subtitles(path: str | os.PathLike[str], audio_index: int | None = None) -> list[TimedText]:
+    """The cues of the file's embedded subtitles (see streams.py), without markup; empty without any that hold text.
+
+    audio_index: of the file's facts, where they are known: then nothing is decoded to find it out again.
+    """
+    with open_media(path, audio_index) as source:
         stream = choose_subtitles(source.container)
         if stream is None:
             return []
