@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlsa.base.errors import CaptionError
-from vlsa.data.media.text_files import WINDOWS, read_text_guessing
+from vlsa.data.media.text_files import read_text_guessing
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 """What is read; of several files of one text, the first of these."""
@@ -54,8 +54,8 @@ class SubtitleFile:
     """By start time."""
     num_skipped: int
     """Cues without a timing that can be read."""
-    is_guessed: bool
-    """Whether it is not Unicode, and was read as the text of a Windows program."""
+    guessed: str | None
+    """The encoding that it was read in, if it is not Unicode."""
 
     def remarks(self, path: str | os.PathLike[str]) -> list[tuple[str, str]]:
         """Reason and message of each odd thing."""
@@ -63,8 +63,8 @@ class SubtitleFile:
         if self.num_skipped:
             message = f"{path}: {self.num_skipped} cues have a timing that cannot be read; they are left out. Fix them "
             remarks.append(("cues", f"{message}(00:00:01,500 --> 00:00:02,750; in .vtt 00:00:01.500)."))
-        if self.is_guessed:
-            message = f"{path}: not Unicode; read as {WINDOWS}. If accents are wrong: convert it to UTF-8."
+        if self.guessed:
+            message = f"{path}: not Unicode; read as {self.guessed}. If letters are wrong: convert it to UTF-8."
             remarks.append(("encoding", message))
         return remarks
 
@@ -92,8 +92,9 @@ def read_subtitle_file(path: str | os.PathLike[str]) -> SubtitleFile:
     """The cues of a .srt, .vtt or .ass file by start time, without markup; which of them it is, its content says.
 
     Cues without text, and cues that do not end after they start, are left out (players show neither), and those whose
-    timing cannot be read are counted. A time before 0 is 0. Unicode is understood, and CP1252. Raises CaptionError for
-    another encoding, for a file that is no subtitle file, and for one without a single cue.
+    timing cannot be read are counted. A time before 0 is 0. Unicode is understood, and others are guessed
+    (text_files.py). Raises CaptionError for an encoding that is not found out, for a file that is no subtitle file, and
+    for one without a single cue.
     """
     if Path(path).suffix.lower() not in SUFFIXES:
         known = ", ".join(SUFFIXES)
@@ -111,7 +112,7 @@ def read_subtitle_file(path: str | os.PathLike[str]) -> SubtitleFile:
     if not cues:
         raise CaptionError(f"{path}: no cue with text; the video would stay without text. Fix the file, or remove it.")
     cues.sort(key=lambda cue: (cue.start_seconds, cue.stop_seconds))
-    return SubtitleFile(tuple(cues), num_skipped, file.encoding == WINDOWS)
+    return SubtitleFile(tuple(cues), num_skipped, file.encoding if file.is_guess else None)
 
 
 def _substation(path: str | os.PathLike[str], text: str) -> list[TimedText]:

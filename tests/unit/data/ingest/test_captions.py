@@ -75,9 +75,26 @@ def test_bytes_of_no_encoding_are_refused_with_the_place_and_the_remedy(tmp_path
     assert "UTF-8" in message and f"iconv -f CP1252 -t UTF-8 {tmp_path / 'a.srt'}" in message
 
 
-def test_utf_16_without_a_mark_is_refused_and_not_read_with_holes(tmp_path: Path):
-    message = message_of(read_subtitles, write(tmp_path / "a.srt", SRT.encode("utf-16-le").replace(b"\xf6\0", b"o\0")))
-    assert "iconv" in message and "UTF-16LE" in message
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_told_by_its_zeros(tmp_path: Path, encoding: str):
+    assert read_subtitles(write(tmp_path / "a.srt", SRT.encode(encoding))) == CUES
+    holes = SRT.encode().replace(b"1", b"\0").replace(b"2", b"\0\0")
+    assert "UTF-16LE" in message_of(read_subtitles, write(tmp_path / "holes.srt", holes))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("cp1251", "\u041f\u0440\u0438\u0432\u0435\u0442, \u043a\u0430\u043a \u0434\u0435\u043b\u0430?"),
+        ("cp932", "\u3053\u3093\u306b\u3061\u306f\u3001\u732b\u304c\u5f3e\u3044\u3066\u3044\u308b"),
+        ("gb18030", "\u4f60\u597d\uff0c\u4e00\u53ea\u732b\u5728\u5f39\u94a2\u7434"),
+        ("cp1252", "O\u00f9 est-il pass\u00e9\u00a0? \u00c7a va, \u00e0 bient\u00f4t"),
+    ],
+)
+def test_text_in_other_scripts_is_not_read_as_latin_letters(tmp_path: Path, encoding: str, words: str):
+    text = "".join(f"{k}\n00:00:0{k},000 --> 00:00:0{k},900\n{words}\n\n" for k in range(1, 6))
+    found = read_subtitle_file(write(tmp_path / "a.srt", text.encode(encoding)))
+    assert {cue.text for cue in found.cues} == {" ".join(words.split())} and found.guessed == encoding
 
 
 def test_half_a_utf_16_character_is_refused(tmp_path: Path):
