@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vlsa.base.errors import ManifestError
+from vlsa.data.media.text_files import one_line
 
 LONGEST_SECONDS = 7 * 86_400.0
 """A time beyond a week is a damaged number."""
@@ -50,7 +51,7 @@ def words(value: Any, where: str, name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ManifestError(f"{where}: {name}={shown(value)} is not a text. Get the publisher's own file.")
-    return " ".join(value.split())
+    return one_line(value)
 
 
 def all_words(value: Any, where: str, name: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vlsa.base.errors import CaptionError
-from vlsa.data.media.text_files import read_text
+from vlsa.data.media.text_files import one_line, read_text
 
 COLUMNS = ("path", "start_seconds", "stop_seconds", "text")
 OPTIONAL_COLUMNS = ("split", "id")
@@ -160,7 +160,7 @@ def _row(where: str, number: int, record: Mapping[str, Any]) -> CaptionRow:
         path=_words(where, "path", record["path"]),
         start_seconds=start,
         stop_seconds=stop,
-        text=" ".join(_words(where, "text", record["text"]).split()),
+        text=_words(where, "text", record["text"]),
         split=split,
         line_number=number,
         id=_optional(where, "id", record),
@@ -168,7 +168,8 @@ def _row(where: str, number: int, record: Mapping[str, Any]) -> CaptionRow:
 
 
 def _words(where: str, name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
+    words = (one_line(value) if name == "text" else value.strip()) if isinstance(value, str) else ""
+    if not words:
         raise CaptionError(
             f"{where}: {name}={value!r} is not a text; the row says nothing about a clip. Fill it in or delete the row."
         )
@@ -178,7 +179,7 @@ def _words(where: str, name: str, value: Any) -> str:
         raise CaptionError(
             f"{where}: {name}={value!r} holds half a character; it can be neither kept nor read. Write it again."
         ) from error
-    return value.strip()
+    return words
 
 
 def _optional(where: str, name: str, record: Mapping[str, Any]) -> str | None:

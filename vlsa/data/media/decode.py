@@ -24,7 +24,7 @@ from vlsa.data.media.images import image_frames, is_image, read_animation, read_
 from vlsa.data.media.probe import MediaFacts, open_known, probe
 from vlsa.data.media.render import PickedFrames
 from vlsa.data.media.streams import choose_subtitles
-from vlsa.data.media.subtitles import TimedText, clean_text
+from vlsa.data.media.subtitles import TimedText, clean_substation
 from vlsa.data.media.suffixes import is_animation
 
 __all__ = [
@@ -203,7 +203,7 @@ def iter_subtitles(path: str | os.PathLike[str], audio_index: int | None = None)
 
 def _cue(source: Source, packet: Any) -> TimedText | None:
     subtitles = [subtitle for subtitle in source.decode_packet(packet) if subtitle.type in (b"ass", b"text")]
-    text = clean_text("\n".join(subtitle.dialogue.decode("utf-8", "replace") for subtitle in subtitles))
+    text = clean_substation("\n".join(subtitle.dialogue.decode("utf-8", "replace") for subtitle in subtitles))
     start = source.seconds(packet.pts, packet.stream)
     stop = start + float((packet.duration or 0) * packet.stream.time_base)
     return TimedText(max(start, 0.0), stop, text) if text and stop > max(start, 0.0) else None

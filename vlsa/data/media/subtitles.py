@@ -13,19 +13,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlsa.base.errors import CaptionError
-from vlsa.data.media.text_files import read_text_guessing
+from vlsa.data.media.text_files import one_line, read_text_guessing
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 """What is read; of several files of one text, the first of these."""
 DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?:\{[^}]*\\p0[^}]*\}|$)", re.DOTALL)
 """{\\p1}m 0 0 l 9 0{\\p0}: commands of a drawing, not text."""
 MARKUP = re.compile(
-    r"\{\\[^}]*\}"  # {\i1}, {\an8}: SubStation codes
-    r"|</?(?:i|b|u|s|c|v|font|ruby|rt|lang)(?:[\s.][^<>]*)?/?>"  # <i>, <font color=...>, <v Ann>, <c.yellow>
+    r"\{\*?\\[^}]*\}"  # {\i1}, {\an8}, {*\pos(1,2)}: SubStation codes
+    r"|</?(?:i|b|u|s|c|v|font|ruby|rt|lang|span|em|strong|small|big|sub|sup|strike|del|ins|mark|center|tt|a|code)"
+    r"(?:[\s.][^<>]*)?/?>"  # <i>, <font color=...>, <v Ann>, <c.yellow>
     r"|<\d[\d:.]*>",  # <00:01.500>: WebVTT karaoke times
     re.IGNORECASE,
 )
-LINE_BREAK = re.compile(r"\\[Nnh]")
+LINE_BREAK = re.compile(r"(?<!:)\\N|(?i:</?(?:br|p|div)(?:\s[^<>]*)?/?>)")
+"""As it is in SubRip and WebVTT; of a path, C:\\new, it is a part."""
+SUBSTATION_BREAK = re.compile(r"\\[Nnh]")
+SUBSTATION_BLOCK = re.compile(r"\{[^}]*\}")
+"""Codes and comments."""
+SUBSTATION_CUE = re.compile(r"^\s*Dialogue:[^,\n]*,\s*\d+:\d+:\d+[.:]\d+\s*,", re.MULTILINE)
+"""A line of a SubStation file, whatever its head is."""
 WORD_TIME = re.compile(r"<\d+:\d\d[\d:.]*>")
 TIME = r"(-?)(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9}))?"
 TIMING = re.compile(rf"\s*{TIME}\s*-->\s*{TIME}(?:\s|$)")
@@ -79,8 +86,13 @@ class _Block:
 
 
 def clean_text(text: str) -> str:
-    """Text without markup, drawings, character references and line breaks."""
-    return " ".join(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", DRAWING.sub("", text)))).split())
+    """Text without markup, drawings, character references, line breaks and marks that nobody sees."""
+    return one_line(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", DRAWING.sub("", text)))))
+
+
+def clean_substation(text: str) -> str:
+    """The same of the text of a SubStation cue, in which all in {} is code or comment."""
+    return clean_text(SUBSTATION_BREAK.sub(" ", SUBSTATION_BLOCK.sub("", DRAWING.sub("", text))))
 
 
 def read_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
@@ -101,7 +113,7 @@ def read_subtitle_file(path: str | os.PathLike[str]) -> SubtitleFile:
         raise CaptionError(f"{path}: not a subtitle file by its name; {known} are read. Convert it to .srt.")
     file = read_text_guessing(path)
     text = file.text.replace("\r\n", "\n").replace("\r", "\n")
-    if "[Script Info]" in text[:2000]:
+    if SUBSTATION_CUE.search(text):
         cues, num_skipped = _substation(path, text), 0
     else:
         blocks, num_skipped = _blocks(text)
@@ -124,7 +136,9 @@ def _substation(path: str | os.PathLike[str], text: str) -> list[TimedText]:
         raise CaptionError(
             f"{path}: not a readable SubStation file ({error}). Check it in a text editor, or remove it."
         ) from error
-    return [TimedText(max(e.start, 0) / 1000, e.end / 1000, clean_text(e.text)) for e in events if not e.is_comment]
+    return [
+        TimedText(max(e.start, 0) / 1000, e.end / 1000, clean_substation(e.text)) for e in events if not e.is_comment
+    ]
 
 
 def _blocks(text: str) -> tuple[list[_Block], int]:

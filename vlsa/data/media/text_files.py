@@ -27,6 +27,10 @@ LATIN_SHARE = 2 / 3
 """In Latin words with accents, most letters have none: no more bytes than this share are beyond ASCII."""
 FEWEST_BYTES = 4
 """Beyond ASCII, from which a script may be told."""
+JOINERS = re.compile("[\u200c\u200d ]")
+"""Unseen, and yet spelling in Persian, in scripts of India and in emoji: kept between other characters."""
+UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+"""Soft hyphens, spaces of no width, marks of direction, byte order marks."""
 LEAST_ZEROS = 0.1
 """Of the bytes at even, or at odd, places: as many are zero in UTF-16 with some digits and line ends."""
 
@@ -39,6 +43,12 @@ class TextFile:
     encoding: str
     """`utf-8`, `utf-8-sig`, `utf-16`, `utf-16-le`, `utf-16-be`, `utf-32`, or a guess."""
     is_guess: bool = False
+
+
+def one_line(text: str) -> str:
+    """Text on one line, without marks that nobody sees; empty if there is nothing to see in it."""
+    line = " ".join(UNSEEN.sub("", text).split())
+    return "" if not JOINERS.sub("", line) else line
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

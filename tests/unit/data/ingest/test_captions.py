@@ -7,7 +7,7 @@ import pytest
 
 from vlsa.base.errors import CaptionError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
-from vlsa.data.media.subtitles import TimedText, clean_text, read_subtitle_file, read_subtitles
+from vlsa.data.media.subtitles import TimedText, clean_substation, clean_text, read_subtitle_file, read_subtitles
 
 SRT = """1
 00:00:01,500 --> 00:00:02,750
@@ -37,6 +37,9 @@ HEADER = "path,start_seconds,stop_seconds,text"
 def write(path: Path, text: str | bytes) -> Path:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
+
+
+UNSEEN = ["\u200b", "&lrm;", "\ufeff \u200d"]
 
 
 def message_of(call: object, path: Path) -> str:
@@ -226,6 +229,21 @@ def test_commands_of_a_drawing_are_no_words():
     assert clean_text(r"a {\an8\p2}m 0 0 l 9 0") == "a"
 
 
+@pytest.mark.parametrize("head", ["[script info]\n[events]\n", ";" * 3000 + "\n[Script Info]\n[Events]\n", ""])
+def test_a_substation_file_is_known_by_its_cues(tmp_path: Path, head: str):
+    path = write(tmp_path / "a.ass", f"{head}Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{{note}}one\\ntwo\n")
+    assert read_subtitles(path) == [TimedText(1, 2, "one two")]
+
+
+def test_marks_that_nobody_sees_are_no_text(tmp_path: Path):
+    text = "".join(f"00:00:0{k},000 --> 00:00:0{k},900\n{words}\n\n" for k, words in enumerate(UNSEEN + [" a\u200bb "]))
+    assert [cue.text for cue in read_subtitles(write(tmp_path / "a.srt", text))] == ["ab"]
+    table = write(tmp_path / "captions.csv", f"{HEADER}\na.mp4,0,1,{UNSEEN[0]}\n")
+    assert "is not a text" in message_of(read_caption_table, table)
+    persian = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    assert clean_text(persian) == persian
+
+
 def test_other_files_are_refused(tmp_path: Path):
     assert ".srt" in message_of(read_subtitles, write(tmp_path / "a.txt", SRT))
     assert "No such file" in message_of(read_subtitles, tmp_path / "missing.srt")
@@ -234,7 +252,9 @@ def test_other_files_are_refused(tmp_path: Path):
 
 
 def test_markup_goes_and_words_stay():
-    assert clean_text("{\\i1}a{\\i0}\\Nb\\hc") == "a b c"
+    assert clean_substation("{\\i1}a{\\i0}\\Nb\\hc{a comment}") == "a b c"
+    assert clean_text("{*\\pos(1,2)}a<br>b<BR />c <span class=x>d</span> <em>e</em>\\Nf") == "a b c d e f"
+    assert clean_text("{\\an8}C:\\new and C:\\New <cough>") == "C:\\new and C:\\New <cough>"
     assert clean_text('<font color="#ff0000">red</font> <b>bold</b>') == "red bold"
     assert clean_text("<00:01.500>la <00:00:02.000><c>la</c>") == "la la"
     assert clean_text("1 < 2 > 0, {no code}, &lt;i&gt;") == "1 < 2 > 0, {no code}, <i>"

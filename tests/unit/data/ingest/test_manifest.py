@@ -1,5 +1,6 @@
 """Rows as JSON lines: what is written comes back, and what is malformed is told with its line."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -19,6 +20,12 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     rows = [ROW, ClipRow("b", os.fsdecode(b"caf\xe9.mp4"), 0.0, 1.0, (), "train")]
     manifest.write(tmp_path / "rows.jsonl", rows)
     assert manifest.read(tmp_path / "rows.jsonl") == rows
+
+
+def test_texts_with_nothing_to_see_in_them_are_none(tmp_path: Path) -> None:
+    row = {"id": "a", "path": "a.mp4", "start_seconds": 0, "stop_seconds": 1, "texts": ["  ", "\u200b", "b"]}
+    (tmp_path / "list.jsonl").write_text(json.dumps(row | {"split": "train"}) + "\n")
+    assert manifest.read(tmp_path / "list.jsonl")[0].texts == ("b",)
 
 
 def test_whole_numbers_and_blank_lines_are_fine(tmp_path: Path) -> None:
