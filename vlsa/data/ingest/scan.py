@@ -6,8 +6,9 @@ Text of a file: its rows in captions.csv and captions.jsonl, of FOLDER or a fold
 files in the order of sidecars.py (cat.srt or cat.en.vtt next to cat.mp4); else its embedded subtitles; else, if asked
 for, what is said in it (transcribe.py); else none.
 Clips: see segments.py. Splits: as the table says; what it does not name is `train`. If no row names a split, about
-`test_share` of the files become `test`, chosen by a hash of their name, so that a growing folder keeps its splits and
-no file feeds both; with fewer than 10 files, the last clips of each.
+`test_share` of the files become `test`, chosen by a hash of their name (if that chooses none, the one with the lowest),
+so that few files change sides as a folder grows and no file feeds both; with fewer than 10 files, the last clips of
+each. What is in a store keeps its split (store/plan.py).
 """
 
 import difflib

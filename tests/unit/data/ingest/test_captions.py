@@ -236,7 +236,7 @@ def test_a_substation_file_is_known_by_its_cues(tmp_path: Path, head: str):
 
 
 def test_marks_that_nobody_sees_are_no_text(tmp_path: Path):
-    text = "".join(f"00:00:0{k},000 --> 00:00:0{k},900\n{words}\n\n" for k, words in enumerate(UNSEEN + [" a\u200bb "]))
+    text = "".join(f"00:00:0{k},000 --> 00:00:0{k},900\n{words}\n\n" for k, words in enumerate([*UNSEEN, " a\u200bb "]))
     assert [cue.text for cue in read_subtitles(write(tmp_path / "a.srt", text))] == ["ab"]
     table = write(tmp_path / "captions.csv", f"{HEADER}\na.mp4,0,1,{UNSEEN[0]}\n")
     assert "is not a text" in message_of(read_caption_table, table)
