@@ -84,6 +84,12 @@ def clip_id(name: str, start_seconds: float, stop_seconds: float) -> str:
     return f"{readable}@{times.replace('.', '_')}-{digest}"
 
 
+def safe_id(id: str) -> str:
+    """An id of a person's choice with `_` for what no id may hold; where that is other letters, with a digest of it."""
+    safe = re.sub(r"[^A-Za-z0-9_@-]", "_", id)
+    return safe if id.isascii() else f"{safe}-{hashlib.sha1(id.encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+
 def write(path: str | Path, rows: Iterable[ClipRow]) -> None:
     """Keep rows as JSON lines."""
     write_json_lines(Path(path), (row.as_dict for row in rows))

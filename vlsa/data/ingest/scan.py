@@ -14,7 +14,6 @@ each. What is in a store keeps its split (store/plan.py).
 import difflib
 import math
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from vlsa.data.engine.engines import Engine, LocalEngine
 from vlsa.data.engine.workers import Heartbeat, Lost, Started, patience_seconds
 from vlsa.data.ingest.captions import CaptionRow
 from vlsa.data.ingest.listing import list_media, read_tables, unread
-from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
+from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id, safe_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_shots, with_words
 from vlsa.data.ingest.shots import kept_cuts, spanned
 from vlsa.data.ingest.sidecars import Sidecars
@@ -289,7 +288,7 @@ def _row(folder: Path, name: str, cut: Cut) -> ClipRow:
 
 
 def _cut_id(name: str, cut: Cut) -> str:
-    return re.sub(r"[^A-Za-z0-9_@-]", "_", cut.id) if cut.id else clip_id(name, cut.start_seconds, cut.stop_seconds)
+    return safe_id(cut.id) if cut.id else clip_id(name, cut.start_seconds, cut.stop_seconds)
 
 
 def _rejection(folder: Path, name: str, cut: Cut) -> Rejection:
