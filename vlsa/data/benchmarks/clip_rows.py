@@ -138,14 +138,14 @@ def _spans(record: Mapping[str, Any], form: Form, where: str) -> Span | list[Spa
     columns = form.columns
     if columns.span:
         value = _literal(record[columns.span])
-        if value in (None, "", []):
+        if value == [] or values.is_blank(value):
             return None
         if not isinstance(value, list | tuple):
             raise ManifestError(f"{where}: {columns.span} is not [start, stop] in seconds. Fix it.")
         several = all(isinstance(each, list | tuple) for each in value)
         return [_span(each, columns.span, where) for each in value] if several else _span(value, columns.span, where)
     start, stop = (record[name] if name else None for name in (columns.start, columns.stop))
-    blank = [value in (None, "") for value in (start, stop)]
+    blank = [values.is_blank(value) for value in (start, stop)]
     if all(blank) and not (columns.start and form.clip_seconds):
         return None
     begin = 0.0 if blank[0] and not blank[1] else values.seconds(start, where, columns.start)

@@ -67,8 +67,16 @@ def _sentence(value: Any) -> Any:
     return value
 
 
+def is_blank(value: Any) -> bool:
+    """Whether there is no value: null, NaN (which pandas writes for null), or no character."""
+    if isinstance(value, str):
+        return value.strip().lower() in ("", "nan")
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def seconds(value: Any, where: str, name: str) -> float:
-    """A time, also as h:mm:ss.s. Raises ManifestError for NaN, below 0, beyond a week."""
+    """A time, also as h:mm:ss.s, or 12,5. Raises ManifestError for NaN, below 0, beyond a week."""
+    value = value.strip().replace(",", ".", 1) if isinstance(value, str) else value
     try:
         time = math.nan if isinstance(value, bool) else _clock(value) if ":" in str(value)[:20] else float(value)
     except (TypeError, ValueError, OverflowError):

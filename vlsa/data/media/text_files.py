@@ -31,6 +31,7 @@ JOINERS = re.compile("[\u200c\u200d ]")
 """Unseen, and yet spelling in Persian, in scripts of India and in emoji: kept between other characters."""
 UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 """Soft hyphens, spaces of no width, marks of direction, byte order marks."""
+SEPARATOR_LINE = re.compile(r'\A"?sep=."?(?=\r?\n)', re.IGNORECASE)
 LEAST_ZEROS = 0.1
 """Of the bytes at even, or at odd, places: as many are zero in UTF-16 with some digits and line ends."""
 
@@ -91,6 +92,11 @@ def _guessed(data: bytes) -> TextFile | None:
     has_controls = sum(0x80 <= byte < 0xA0 for byte in data) > LEAST_CONTROL_SHARE * num_high
     best = from_bytes(data, cp_isolation=[SHIFT_JIS] if has_controls else list(OTHER_SCRIPTS)).best()
     return None if best is None else TextFile(str(best), best.encoding, is_guess=True)
+
+
+def without_separator_line(text: str) -> str:
+    """A table without the `sep=;` that spreadsheets write and read as its first line; the line stays, empty."""
+    return SEPARATOR_LINE.sub("", text, count=1)
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

@@ -381,3 +381,8 @@ def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path, data: bytes)
         CaptionRow("cat.mp4", 0.5, 2.0, "\u201ca, b\u201d", None, 2),
         CaptionRow("sub\\dog.mp4", 3601.5, 3603.0, "c", None, 4),
     ]
+
+
+def test_the_line_that_announces_the_separator_is_no_header(tmp_path: Path):
+    rows = read_caption_table(write(tmp_path / "captions.csv", f"sep=;\r\n{SPREADSHEET}"))
+    assert [(row.path, row.line_number) for row in rows] == [("cat.mp4", 3), ("sub\\dog.mp4", 5)]
