@@ -56,6 +56,14 @@ def test_times_that_pandas_has_for_none_are_the_whole_file(ready):
     assert list(ready.facts().values()) == expected()
 
 
+def test_ids_that_are_whole_numbers_are_names(ready):
+    ready.video("7.mp4")
+    ready.run("json", ready.file("train.json", [{"id": 7, "what": "a cat"}]), columns="path=id,text=what")
+    assert list(ready.facts().values()) == [("train", "7.mp4", 0.0, 20.0, ("a cat",))]
+    with pytest.raises(ManifestError, match="not an id"):
+        ready.run("json", ready.file("train.json", [{"id": 7.5, "what": "a cat"}]), columns="path=id,text=what")
+
+
 JSONS = {
     "list": lambda rows: rows,
     "inside": lambda rows: {"version": 1, "authors": [{"name": "x"}], "clips": rows},
