@@ -67,11 +67,14 @@ REASONS: dict[str, Reason] = {
         "none needed, or as the message says",
     ),
     "sidecar": Reason(
-        "a subtitle file that is not read: of another kind or ending, or (in a store) of another language",
-        "remove it, or rename the one to be read",
+        "a subtitle file that is not read: of no media file by its name, of another kind or ending, or (in a store) of "
+        "another language",
+        "rename the one to be read, or remove it",
     ),
     "cues": Reason("some cues of a sidecar have a timing that cannot be read; the others are kept", "fix the sidecar"),
-    "encoding": Reason("a sidecar is not Unicode and was read as CP1252", "convert it to UTF-8 if accents are wrong"),
+    "encoding": Reason(
+        "a sidecar is not Unicode; says as what it was read, such as CP1252", "convert it to UTF-8 if letters are wrong"
+    ),
     "choice": Reason("the file left a choice, such as several subtitle streams; says what was decided", "none needed"),
     "linked": Reason("a link to what is taken up under another name, or to a folder around it", "none needed"),
     "not_allowed": Reason("a caption table names a file outside of the folder", "move it, or `--allow-outside`"),

@@ -47,6 +47,8 @@ class Form:
     """All texts of a video become one, with this between them, and the whole file is the clip."""
     splits: Mapping[str, str] = field(default_factory=dict)
     """Words in the file's name that mean another split than usual."""
+    may_be_numbers: bool = False
+    """Ids: those of a person's own table were numbers before; those of a published one may have lost their zeros."""
     usual_split: str = ""
     """Where the file's name says none."""
 
@@ -54,6 +56,8 @@ class Form:
 def clips_of(record: Mapping[str, Any], form: Form, *, where: str, path: Path, split: str) -> Iterator[AnnotatedClip]:
     """The clips of a record. Raises ManifestError: not an id, not a time, not a text, lists of different lengths."""
     columns = form.columns
+    if form.may_be_numbers:
+        record = {**record, **{name: str(record[name]) for name in _numbers(record, columns)}}
     stem, suffix = _file_name(record, columns, where)
     other = (values.identifier(record[columns.name], where, columns.name),) if columns.name else ()
     if columns.split:
@@ -65,6 +69,11 @@ def clips_of(record: Mapping[str, Any], form: Form, *, where: str, path: Path, s
         else:
             names = _names(stem, suffix, span, form, ())
         yield AnnotatedClip(texts=texts, split=split, last_names=other, where=where, path=path, **names)
+
+
+def _numbers(record: Mapping[str, Any], columns: Columns) -> list[str]:
+    """The columns of ids that hold a whole number."""
+    return [name for name in (columns.path, columns.name) if name and type(record[name]) is int]
 
 
 def _names(video: str, suffix: str, span: Span | None, form: Form, others: tuple[str, ...]) -> dict[str, Any]:
@@ -138,14 +147,14 @@ def _spans(record: Mapping[str, Any], form: Form, where: str) -> Span | list[Spa
     columns = form.columns
     if columns.span:
         value = _literal(record[columns.span])
-        if value in (None, "", []):
+        if value == [] or values.is_blank(value):
             return None
         if not isinstance(value, list | tuple):
             raise ManifestError(f"{where}: {columns.span} is not [start, stop] in seconds. Fix it.")
         several = all(isinstance(each, list | tuple) for each in value)
         return [_span(each, columns.span, where) for each in value] if several else _span(value, columns.span, where)
     start, stop = (record[name] if name else None for name in (columns.start, columns.stop))
-    blank = [value in (None, "") for value in (start, stop)]
+    blank = [values.is_blank(value) for value in (start, stop)]
     if all(blank) and not (columns.start and form.clip_seconds):
         return None
     begin = 0.0 if blank[0] and not blank[1] else values.seconds(start, where, columns.start)

@@ -18,7 +18,7 @@ from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks.pickles import is_pickle, read_pickle
 from vlsa.data.benchmarks.requests import Request, Source
 from vlsa.data.benchmarks.values import named
-from vlsa.data.media.text_files import read_text
+from vlsa.data.media.text_files import read_text, without_separator_line
 
 SPLIT_WORDS = {
     "train": ("train", "training", "trn", "trainval"),
@@ -153,7 +153,7 @@ def open_file(source: Source) -> AnnotationFile:
         raise ManifestError(
             f"{path}: cannot be read ({error.strerror}); an annotation file is needed. Check the path."
         ) from error
-    text = read_text(path)
+    text = without_separator_line(read_text(path))
     if text.lstrip()[:1] not in ("{", "["):
         return AnnotationFile(source, text=text)
     try:

@@ -36,7 +36,7 @@ def read_csv(request: Request) -> Iterator[AnnotatedClip]:
 
 def read_json(request: Request) -> Iterator[AnnotatedClip]:
     """The clips of JSON documents, or of lines of JSON. Raises ManifestError."""
-    form = Form(columns=_columns(request), expected=OBJECTS_EXPECTED)
+    form = Form(columns=_columns(request), expected=OBJECTS_EXPECTED, may_be_numbers=True)
     for file in open_all(request):
         if not file.is_document:
             raise wrong_file(file, request.name, [OBJECTS_EXPECTED])
@@ -45,7 +45,7 @@ def read_json(request: Request) -> Iterator[AnnotatedClip]:
 
 def read_hf(request: Request) -> Iterator[AnnotatedClip]:
     """The clips of folders of Parquet files, or with a metadata file. Raises ManifestError."""
-    form = Form(columns=_columns(request), expected=FOLDER_EXPECTED)
+    form = Form(columns=_columns(request), expected=FOLDER_EXPECTED, may_be_numbers=True)
     for source in request.sources:
         for path in _files_of(source.path, request.name):
             name = path.relative_to(source.path) if path != source.path else Path(path.name)

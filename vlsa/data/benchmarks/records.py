@@ -5,7 +5,7 @@ Reads files.py; feeds clip_rows.py.
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,6 +64,7 @@ def _read_table(
             f"{file.path}:1: two columns are named {twice!r}; which one counts is not known. Rename one of them."
         )
     for where, cells in rows:
+        cells = _fitted(cells, names)
         if tuple(cells) == names:  # one file of a set has the header that the others lack
             continue
         if len(cells) == len(names):
@@ -76,6 +77,13 @@ def _read_table(
                     'column. Put "quotes" around a text with commas.'
                 ),
             )
+
+
+def _fitted(cells: list[str], names: Sequence[str]) -> list[str]:
+    """Cells without the blank ones behind the last column, or with those that a row lacks of columns without a name."""
+    if not any(cell.strip() for cell in cells[len(names) :]) and not any(names[len(cells) :]):
+        return [*cells[: len(names)], *("" for _ in names[len(cells) :])]
+    return cells
 
 
 def _header(file: AnnotationFile, delimiter: str) -> list[str]:
@@ -94,7 +102,8 @@ def _long_cells() -> Iterator[None]:
 
 
 def _rows(file: AnnotationFile, delimiter: str) -> Iterator[tuple[str, list[str]]]:
-    reader = csv.reader(io.StringIO(file.text, newline=""), strict=True, delimiter=delimiter)
+    quoting = csv.QUOTE_MINIMAL if delimiter != "\t" or _is_quoted(file) else csv.QUOTE_NONE
+    reader = csv.reader(io.StringIO(file.text, newline=""), strict=True, delimiter=delimiter, quoting=quoting)
     while True:
         number = reader.line_num + 1
         try:
@@ -109,6 +118,17 @@ def _rows(file: AnnotationFile, delimiter: str) -> Iterator[tuple[str, list[str]
             return
         if any(cell.strip() for cell in cells):
             yield f"{file.path}:{number}", cells
+
+
+def _is_quoted(file: AnnotationFile) -> bool:
+    """Whether the quotes of a table with tabs are those of cells; else each line is a row, and a quote a character."""
+    try:
+        with _long_cells():
+            for _ in csv.reader(io.StringIO(file.text, newline=""), strict=True, delimiter="\t"):
+                pass
+    except csv.Error:
+        return False
+    return True
 
 
 def _read_objects(file: AnnotationFile, columns: Columns) -> Iterator[tuple[str, Record | MalformedRow]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vlsa.base.errors import ManifestError
+from vlsa.data.media.text_files import one_line
 
 LONGEST_SECONDS = 7 * 86_400.0
 """A time beyond a week is a damaged number."""
@@ -50,7 +51,7 @@ def words(value: Any, where: str, name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ManifestError(f"{where}: {name}={shown(value)} is not a text. Get the publisher's own file.")
-    return " ".join(value.split())
+    return one_line(value)
 
 
 def all_words(value: Any, where: str, name: str) -> tuple[str, ...]:
@@ -66,8 +67,16 @@ def _sentence(value: Any) -> Any:
     return value
 
 
+def is_blank(value: Any) -> bool:
+    """Whether there is no value: null, NaN (which pandas writes for null), or no character."""
+    if isinstance(value, str):
+        return value.strip().lower() in ("", "nan")
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def seconds(value: Any, where: str, name: str) -> float:
-    """A time, also as h:mm:ss.s. Raises ManifestError for NaN, below 0, beyond a week."""
+    """A time, also as h:mm:ss.s, or 12,5. Raises ManifestError for NaN, below 0, beyond a week."""
+    value = value.strip().replace(",", ".", 1) if isinstance(value, str) else value
     try:
         time = math.nan if isinstance(value, bool) else _clock(value) if ":" in str(value)[:20] else float(value)
     except (TypeError, ValueError, OverflowError):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vlsa.base.errors import CaptionError
-from vlsa.data.media.text_files import read_text
+from vlsa.data.media.text_files import one_line, read_text, without_separator_line
 
 COLUMNS = ("path", "start_seconds", "stop_seconds", "text")
 OPTIONAL_COLUMNS = ("split", "id")
@@ -81,18 +81,19 @@ def _brief(message: str, where: str) -> str:
 
 def _csv_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and values by column of each row."""
-    text = read_text(path)
+    text = without_separator_line(read_text(path))
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter_of(text, COLUMNS))
     number = 1
     header: list[str] = []
     try:
         for cells in reader:
-            if not header:
+            is_blank = not any(cell.strip() for cell in cells)
+            if not header and not is_blank:
                 header = [name.strip().lower() for name in cells]
                 while header and not header[-1]:
                     header.pop()
                 _check_columns(f"{path}:{number}", header)
-            elif any(cell.strip() for cell in cells):
+            elif not is_blank:
                 cells = cells if any(cell.strip() for cell in cells[len(header) :]) else cells[: len(header)]
                 _check_width(f"{path}:{number}", cells, header)
                 yield number, dict(zip(header, cells, strict=True))
@@ -160,7 +161,7 @@ def _row(where: str, number: int, record: Mapping[str, Any]) -> CaptionRow:
         path=_words(where, "path", record["path"]),
         start_seconds=start,
         stop_seconds=stop,
-        text=" ".join(_words(where, "text", record["text"]).split()),
+        text=_words(where, "text", record["text"]),
         split=split,
         line_number=number,
         id=_optional(where, "id", record),
@@ -168,7 +169,8 @@ def _row(where: str, number: int, record: Mapping[str, Any]) -> CaptionRow:
 
 
 def _words(where: str, name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
+    words = (one_line(value) if name == "text" else value.strip()) if isinstance(value, str) else ""
+    if not words:
         raise CaptionError(
             f"{where}: {name}={value!r} is not a text; the row says nothing about a clip. Fill it in or delete the row."
         )
@@ -178,7 +180,7 @@ def _words(where: str, name: str, value: Any) -> str:
         raise CaptionError(
             f"{where}: {name}={value!r} holds half a character; it can be neither kept nor read. Write it again."
         ) from error
-    return value.strip()
+    return words
 
 
 def _optional(where: str, name: str, record: Mapping[str, Any]) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
 from vlsa.data.ingest.manifest import Rejection
-from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, is_subtitles
+from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, is_subtitles, unassigned
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
@@ -35,15 +35,18 @@ class Listing:
     """Caption tables, sorted: those of outer folders first."""
     repeats: Mapping[str, str] = field(default_factory=dict)
     """Links that lead to what was found under another name, or to a folder around them, and where they lead."""
+    loose: tuple[str, ...] = ()
+    """Subtitle files of no media file, sorted."""
 
     def sees(self, name: str) -> bool:
         """Whether a file would have been found if it were there."""
         return name not in self.unseen and not any(name.startswith(f"{folder}/") for folder in self.unseen)
 
     def rejections(self, folder: Path) -> tuple[Rejection, ...]:
-        """A line for each folder that could not be looked into, and each link that leads nowhere or nowhere new."""
+        """A line for each folder that was not looked into, each link not followed and each loose subtitle file."""
         unseen = (_unseen(name, folder / name, error) for name, error in sorted(self.unseen.items()))
-        return (*unseen, *(_repeat(name, folder / name, to) for name, to in sorted(self.repeats.items())))
+        repeats = (_repeat(name, folder / name, to) for name, to in sorted(self.repeats.items()))
+        return (*unseen, *repeats, *(_loose(name, folder / name) for name in self.loose))
 
 
 def list_media(folder: Path) -> Listing:
@@ -64,7 +67,8 @@ def list_media(folder: Path) -> Listing:
         )
     tables = sorted(walk.tables, key=lambda name: (name.count("/"), name))
     sidecars = assign_sidecars(walk.names, walk.subtitles)
-    return Listing(tuple(sorted(walk.names)), walk.unseen, sidecars, tuple(tables), walk.repeats)
+    loose = unassigned(walk.subtitles, sidecars)
+    return Listing(tuple(sorted(walk.names)), walk.unseen, sidecars, tuple(tables), walk.repeats, loose)
 
 
 class _Walk:
@@ -143,6 +147,11 @@ class _Walk:
 def _repeat(name: str, path: Path, to: str) -> Rejection:
     message = f"{path}: a link to {to}, which is taken up already; it is not followed. Nothing needs to be done."
     return Rejection(name, str(path), None, None, reason="linked", message=message)
+
+
+def _loose(name: str, path: Path) -> Rejection:
+    message = f"{path}: not read; no media file next to it has its name. Name it cat.srt or cat.en.srt next to cat.mp4."
+    return Rejection(name, str(path), None, None, reason="sidecar", message=message)
 
 
 def _unseen(name: str, path: Path, error: OSError) -> Rejection:

@@ -14,6 +14,7 @@ from typing import Any
 
 from vlsa.base.errors import ManifestError
 from vlsa.base.files import read_json_lines, write_json_lines
+from vlsa.data.media.text_files import one_line
 
 SPLITS = ("train", "val", "test")
 TEXT_KINDS = ("caption", "transcript")
@@ -83,6 +84,12 @@ def clip_id(name: str, start_seconds: float, stop_seconds: float) -> str:
     return f"{readable}@{times.replace('.', '_')}-{digest}"
 
 
+def safe_id(id: str) -> str:
+    """An id of a person's choice with `_` for what no id may hold; where that is other letters, with a digest of it."""
+    safe = re.sub(r"[^A-Za-z0-9_@-]", "_", id)
+    return safe if id.isascii() else f"{safe}-{hashlib.sha1(id.encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+
 def write(path: str | Path, rows: Iterable[ClipRow]) -> None:
     """Keep rows as JSON lines."""
     write_json_lines(Path(path), (row.as_dict for row in rows))
@@ -133,7 +140,7 @@ def parse_rejection(value: Any, where: str) -> Rejection:
 
 
 def parse_row(value: Any, where: str) -> ClipRow:
-    """A row from its JSON object. Raises ManifestError."""
+    """A row from its JSON object, without texts in which there is nothing to see. Raises ManifestError."""
     known = [field.name for field in fields(ClipRow) if field.name != "text_kind"]
     if not isinstance(value, dict) or set(value) - {"text_kind"} != set(known):
         found = ", ".join(value) if isinstance(value, dict) else type(value).__name__
@@ -147,7 +154,7 @@ def parse_row(value: Any, where: str) -> ClipRow:
         raise ManifestError(f"{where}: id, path, split and each text must be strings. {_EXAMPLE}")
     try:
         times = {"start_seconds": float(numbers[0]), "stop_seconds": float(numbers[1])}
-        row = ClipRow(**value | times | {"texts": tuple(texts)})
+        row = ClipRow(**value | times | {"texts": tuple(text for text in texts if one_line(text))})
     except (ManifestError, OverflowError) as error:
         raise ManifestError(f"{where}: {error}") from error
     _check_encodable(where, value["path"])

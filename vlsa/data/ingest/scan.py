@@ -6,14 +6,14 @@ Text of a file: its rows in captions.csv and captions.jsonl, of FOLDER or a fold
 files in the order of sidecars.py (cat.srt or cat.en.vtt next to cat.mp4); else its embedded subtitles; else, if asked
 for, what is said in it (transcribe.py); else none.
 Clips: see segments.py. Splits: as the table says; what it does not name is `train`. If no row names a split, about
-`test_share` of the files become `test`, chosen by a hash of their name, so that a growing folder keeps its splits and
-no file feeds both; with fewer than 10 files, the last clips of each.
+`test_share` of the files become `test`, chosen by a hash of their name (if that chooses none, the one with the lowest),
+so that few files change sides as a folder grows and no file feeds both; with fewer than 10 files, the last clips of
+each. What is in a store keeps its split (store/plan.py).
 """
 
 import difflib
 import math
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from vlsa.data.engine.engines import Engine, Kills, LocalEngine
 from vlsa.data.engine.workers import Heartbeat, Lost, Started, patience_seconds
 from vlsa.data.ingest.captions import CaptionRow
 from vlsa.data.ingest.listing import list_media, read_tables, unread
-from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id
+from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id, safe_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_shots, with_words
 from vlsa.data.ingest.shots import kept_cuts, spanned
 from vlsa.data.ingest.sidecars import Sidecars
@@ -255,7 +255,7 @@ def _find_cues(task: Task, facts: decode.MediaFacts) -> tuple[Iterable[TimedText
         return [], []
     chosen = [word for word in facts.choices if word.startswith("subtitles-")]
     remarks = [("choice", f"{task.path}: the text is that of stream {word}.") for word in chosen]
-    return decode.iter_subtitles(task.path), remarks
+    return decode.iter_subtitles(task.path, facts.audio_index), remarks
 
 
 def _cut_file(
@@ -291,7 +291,7 @@ def _row(folder: Path, name: str, cut: Cut) -> ClipRow:
 
 
 def _cut_id(name: str, cut: Cut) -> str:
-    return re.sub(r"[^A-Za-z0-9_@-]", "_", cut.id) if cut.id else clip_id(name, cut.start_seconds, cut.stop_seconds)
+    return safe_id(cut.id) if cut.id else clip_id(name, cut.start_seconds, cut.stop_seconds)
 
 
 def _rejection(folder: Path, name: str, cut: Cut) -> Rejection:

@@ -105,7 +105,10 @@ def _with_words(cut: Cut, words: Sequence[Word]) -> Cut:
 
 
 def cut_rows(rows: Sequence[CaptionRow], lengths: Lengths) -> list[Cut]:
-    """Clips by rows of a caption table: as they stand if they have times; a row without is parted as a long cue is."""
+    """Clips by rows of a caption table: as they stand if they have times, but short ones are widened as cues are.
+
+    A row without times is parted as a long cue is.
+    """
     cuts: list[Cut] = []
     for row in rows:
         start = 0.0 if row.start_seconds is None else row.start_seconds

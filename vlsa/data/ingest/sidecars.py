@@ -1,8 +1,8 @@
 """Which subtitle files belong to which media files, by their names, and in which language they are.
 
-`cat.srt`, `cat.en.srt`, `cat.en.sdh.srt` and `cat.pt-BR.forced.vtt` are of `cat.mp4`. What stands between the name and
-the suffix is a language of two or three letters, a kind, or both; with anything else in it a file is of no media. Pure
-functions of names; used by listing.py.
+`cat.srt`, `CAT.en.srt`, `cat.English.srt`, `cat.mp4.en.sdh.srt` and `cat.pt-BR.forced.vtt` are of `cat.mp4`. What
+stands between the name and the suffix is a language, a kind, or both; with anything else in it a file is of no media.
+Pure functions of names; used by listing.py.
 """
 
 import os
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from vlsa.data.media.subtitles import SUFFIXES
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
 OTHER_SUFFIXES = (".sub", ".sup", ".smi", ".sbv", ".ttml")
 """Subtitles that are not read."""
@@ -20,6 +21,16 @@ KINDS = {"": 0, "default": 1, "full": 2, "sdh": 3, "cc": 4, "hi": 5, "forced": 6
 others. `hi` after a language is for the hard of hearing."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 _ENGLISH = ("en", "eng")
+LANGUAGE_NAMES = {
+    "arabic": "ar", "bengali": "bn", "bulgarian": "bg", "catalan": "ca", "chinese": "zh", "croatian": "hr",
+    "czech": "cs", "danish": "da", "dutch": "nl", "english": "en", "estonian": "et", "finnish": "fi", "french": "fr",
+    "german": "de", "greek": "el", "hebrew": "he", "hindi": "hi", "hungarian": "hu", "indonesian": "id",
+    "italian": "it", "japanese": "ja", "korean": "ko", "latvian": "lv", "lithuanian": "lt", "malay": "ms",
+    "norwegian": "no", "persian": "fa", "polish": "pl", "portuguese": "pt", "romanian": "ro", "russian": "ru",
+    "serbian": "sr", "slovak": "sk", "slovenian": "sl", "spanish": "es", "swedish": "sv", "tamil": "ta",
+    "telugu": "te", "thai": "th", "turkish": "tr", "ukrainian": "uk", "urdu": "ur", "vietnamese": "vi",
+}  # fmt: skip
+"""Languages that a name may spell out."""
 
 
 @dataclass(frozen=True)
@@ -59,28 +70,47 @@ def assign_sidecars(media: Iterable[str], subtitles: Iterable[str]) -> dict[str,
     """The subtitle files of each media file that has any. Paths are relative, with forward slashes."""
     by_stem: dict[str, list[str]] = {}
     for name in media:
-        by_stem.setdefault(_normal(os.path.splitext(name)[0]), []).append(name)
+        for stem in (os.path.splitext(name)[0], name):  # cat.srt, cat.mp4.srt
+            by_stem.setdefault(_folded(stem), []).append(name)
     found: dict[str, list[Sidecar]] = {}
     for path in sorted(subtitles):
         stem, sidecar = _sidecar(path, by_stem)
-        for name in by_stem.get(stem, ()):
+        for name in _as_written(path, by_stem.get(stem, [])):
             found.setdefault(name, []).append(sidecar)
     return {name: _choose(sidecars) for name, sidecars in found.items()}
+
+
+def unassigned(subtitles: Iterable[str], assigned: Mapping[str, Sidecars]) -> tuple[str, ...]:
+    """Subtitle files that are of no media file, sorted."""
+    known = {one.path for found in assigned.values() for one in found.read}
+    known |= {path for found in assigned.values() for path, _ in found.unread}
+    return tuple(sorted(set(subtitles) - known))
 
 
 def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def _folded(name: str) -> str:
+    """Without the difference of small and capital letters."""
+    return _normal(_normal(name).casefold())
+
+
+def _as_written(path: str, names: list[str]) -> list[str]:
+    """Of media files whose names differ by capital letters, those that a subtitle file's name begins with."""
+    exact = [name for name in names if _normal(path).startswith(_normal(os.path.splitext(name)[0]))]
+    return exact or names
+
+
 def _sidecar(path: str, stems: Mapping[str, object]) -> tuple[str, Sidecar]:
     """The longest stem of a media file that a subtitle file's name begins with, and what the rest says."""
-    stem = _normal(os.path.splitext(path)[0])
+    stem = _folded(os.path.splitext(path)[0])
     tags: list[str] = []
     while stem not in stems:
         stem, dot, tag = stem.rpartition(".")
         if not dot or "/" in tag:
             return "", Sidecar(path)
-        tags.insert(0, tag.lower())
+        tags.insert(0, tag)
     described = _described(tags)
     return ("", Sidecar(path)) if described is None else (stem, Sidecar(path, *described))
 
@@ -89,8 +119,11 @@ def _described(tags: list[str]) -> tuple[str | None, str] | None:
     """Language and kind; None for parts of a name that are neither."""
     language, kind = None, ""
     for tag in tags:
-        if language is None and tag not in KINDS.keys() - {"hi"} and _LANGUAGE.fullmatch(tag):
+        is_other = tag in KINDS.keys() - {"hi"} or (len(tag) > 2 and f".{tag}" in MEDIA_SUFFIXES)
+        if language is None and not is_other and _LANGUAGE.fullmatch(tag):
             language = tag
+        elif language is None and tag in LANGUAGE_NAMES:
+            language = LANGUAGE_NAMES[tag]
         elif tag and tag in KINDS:
             kind = max(kind, tag, key=KINDS.__getitem__)
         else:

@@ -24,7 +24,7 @@ from vlsa.data.media.images import image_frames, is_image, read_animation, read_
 from vlsa.data.media.probe import MediaFacts, open_known, probe
 from vlsa.data.media.render import PickedFrames
 from vlsa.data.media.streams import choose_subtitles
-from vlsa.data.media.subtitles import TimedText, clean_text
+from vlsa.data.media.subtitles import TimedText, clean_substation
 from vlsa.data.media.suffixes import is_animation
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
 
 LARGEST_CLIP_BYTES = 2**31
 """Decoded frames of one clip, which a worker holds at once: 13 minutes of wide screen at 256 px and 8 a second."""
-NO_AUDIO = -1
 IMAGE_SECONDS = 1 / 25
 """An image counts as a video of one frame, this long."""
 
@@ -190,9 +189,12 @@ def _of_one_frame(frames: UInt8[np.ndarray, "1 H W 3"], choices: tuple[str, ...]
     )
 
 
-def iter_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
-    """The cues of the file's embedded subtitles (see streams.py), without markup; empty without any that hold text."""
-    with open_media(path, audio_index=NO_AUDIO) as source:
+def iter_subtitles(path: str | os.PathLike[str], audio_index: int | None = None) -> list[TimedText]:
+    """The cues of the file's embedded subtitles (see streams.py), without markup; empty without any that hold text.
+
+    audio_index: of the file's facts, where they are known: then nothing is decoded to find it out again.
+    """
+    with open_media(path, audio_index) as source:
         stream = choose_subtitles(source.container)
         if stream is None:
             return []
@@ -202,7 +204,7 @@ def iter_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
 
 def _cue(source: Source, packet: Any) -> TimedText | None:
     subtitles = [subtitle for subtitle in source.decode_packet(packet) if subtitle.type in (b"ass", b"text")]
-    text = clean_text("\n".join(subtitle.dialogue.decode("utf-8", "replace") for subtitle in subtitles))
+    text = clean_substation("\n".join(subtitle.dialogue.decode("utf-8", "replace") for subtitle in subtitles))
     start = source.seconds(packet.pts, packet.stream)
     stop = start + float((packet.duration or 0) * packet.stream.time_base)
     return TimedText(max(start, 0.0), stop, text) if text and stop > max(start, 0.0) else None

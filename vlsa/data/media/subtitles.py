@@ -13,19 +13,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlsa.base.errors import CaptionError
-from vlsa.data.media.text_files import WINDOWS, read_text_guessing
+from vlsa.data.media.text_files import one_line, read_text_guessing
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 """What is read; of several files of one text, the first of these."""
 DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?:\{[^}]*\\p0[^}]*\}|$)", re.DOTALL)
 """{\\p1}m 0 0 l 9 0{\\p0}: commands of a drawing, not text."""
 MARKUP = re.compile(
-    r"\{\\[^}]*\}"  # {\i1}, {\an8}: SubStation codes
-    r"|</?(?:i|b|u|s|c|v|font|ruby|rt|lang)(?:[\s.][^<>]*)?/?>"  # <i>, <font color=...>, <v Ann>, <c.yellow>
+    r"\{\*?\\[^}]*\}"  # {\i1}, {\an8}, {*\pos(1,2)}: SubStation codes
+    r"|</?(?:i|b|u|s|c|v|font|ruby|rt|lang|span|em|strong|small|big|sub|sup|strike|del|ins|mark|center|tt|a|code)"
+    r"(?:[\s.][^<>]*)?/?>"  # <i>, <font color=...>, <v Ann>, <c.yellow>
     r"|<\d[\d:.]*>",  # <00:01.500>: WebVTT karaoke times
     re.IGNORECASE,
 )
-LINE_BREAK = re.compile(r"\\[Nnh]")
+LINE_BREAK = re.compile(r"(?<!:)\\N|(?i:</?(?:br|p|div)(?:\s[^<>]*)?/?>)")
+"""As it is in SubRip and WebVTT; of a path, C:\\new, it is a part."""
+SUBSTATION_BREAK = re.compile(r"\\[Nnh]")
+SUBSTATION_BLOCK = re.compile(r"\{[^}]*\}")
+"""Codes and comments."""
+SUBSTATION_CUE = re.compile(r"^\s*Dialogue:[^,\n]*,\s*\d+:\d+:\d+[.:]\d+\s*,", re.MULTILINE)
+"""A line of a SubStation file, whatever its head is."""
 WORD_TIME = re.compile(r"<\d+:\d\d[\d:.]*>")
 TIME = r"(-?)(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9}))?"
 TIMING = re.compile(rf"\s*{TIME}\s*-->\s*{TIME}(?:\s|$)")
@@ -54,8 +61,8 @@ class SubtitleFile:
     """By start time."""
     num_skipped: int
     """Cues without a timing that can be read."""
-    is_guessed: bool
-    """Whether it is not Unicode, and was read as the text of a Windows program."""
+    guessed: str | None
+    """The encoding that it was read in, if it is not Unicode."""
 
     def remarks(self, path: str | os.PathLike[str]) -> list[tuple[str, str]]:
         """Reason and message of each odd thing."""
@@ -63,8 +70,8 @@ class SubtitleFile:
         if self.num_skipped:
             message = f"{path}: {self.num_skipped} cues have a timing that cannot be read; they are left out. Fix them "
             remarks.append(("cues", f"{message}(00:00:01,500 --> 00:00:02,750; in .vtt 00:00:01.500)."))
-        if self.is_guessed:
-            message = f"{path}: not Unicode; read as {WINDOWS}. If accents are wrong: convert it to UTF-8."
+        if self.guessed:
+            message = f"{path}: not Unicode; read as {self.guessed}. If letters are wrong: convert it to UTF-8."
             remarks.append(("encoding", message))
         return remarks
 
@@ -79,8 +86,13 @@ class _Block:
 
 
 def clean_text(text: str) -> str:
-    """Text without markup, drawings, character references and line breaks."""
-    return " ".join(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", DRAWING.sub("", text)))).split())
+    """Text without markup, drawings, character references, line breaks and marks that nobody sees."""
+    return one_line(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", DRAWING.sub("", text)))))
+
+
+def clean_substation(text: str) -> str:
+    """The same of the text of a SubStation cue, in which all in {} is code or comment."""
+    return clean_text(SUBSTATION_BREAK.sub(" ", SUBSTATION_BLOCK.sub("", DRAWING.sub("", text))))
 
 
 def read_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
@@ -92,15 +104,16 @@ def read_subtitle_file(path: str | os.PathLike[str]) -> SubtitleFile:
     """The cues of a .srt, .vtt or .ass file by start time, without markup; which of them it is, its content says.
 
     Cues without text, and cues that do not end after they start, are left out (players show neither), and those whose
-    timing cannot be read are counted. A time before 0 is 0. Unicode is understood, and CP1252. Raises CaptionError for
-    another encoding, for a file that is no subtitle file, and for one without a single cue.
+    timing cannot be read are counted. A time before 0 is 0. Unicode is understood, and others are guessed
+    (text_files.py). Raises CaptionError for an encoding that is not found out, for a file that is no subtitle file, and
+    for one without a single cue.
     """
     if Path(path).suffix.lower() not in SUFFIXES:
         known = ", ".join(SUFFIXES)
         raise CaptionError(f"{path}: not a subtitle file by its name; {known} are read. Convert it to .srt.")
     file = read_text_guessing(path)
     text = file.text.replace("\r\n", "\n").replace("\r", "\n")
-    if "[Script Info]" in text[:2000]:
+    if SUBSTATION_CUE.search(text):
         cues, num_skipped = _substation(path, text), 0
     else:
         blocks, num_skipped = _blocks(text)
@@ -111,7 +124,7 @@ def read_subtitle_file(path: str | os.PathLike[str]) -> SubtitleFile:
     if not cues:
         raise CaptionError(f"{path}: no cue with text; the video would stay without text. Fix the file, or remove it.")
     cues.sort(key=lambda cue: (cue.start_seconds, cue.stop_seconds))
-    return SubtitleFile(tuple(cues), num_skipped, file.encoding == WINDOWS)
+    return SubtitleFile(tuple(cues), num_skipped, file.encoding if file.is_guess else None)
 
 
 def _substation(path: str | os.PathLike[str], text: str) -> list[TimedText]:
@@ -123,7 +136,9 @@ def _substation(path: str | os.PathLike[str], text: str) -> list[TimedText]:
         raise CaptionError(
             f"{path}: not a readable SubStation file ({error}). Check it in a text editor, or remove it."
         ) from error
-    return [TimedText(max(e.start, 0) / 1000, e.end / 1000, clean_text(e.text)) for e in events if not e.is_comment]
+    return [
+        TimedText(max(e.start, 0) / 1000, e.end / 1000, clean_substation(e.text)) for e in events if not e.is_comment
+    ]
 
 
 def _blocks(text: str) -> tuple[list[_Block], int]:
@@ -138,17 +153,20 @@ def _blocks(text: str) -> tuple[list[_Block], int]:
             num_skipped += 1
             continue
         parts = timing.groups()
-        last = stop - 1 if stop <= len(lines) and _is_name(lines, stop - 1, start) else stop
+        last = stop - 1 if stop <= len(lines) and _is_name(lines, stop - 1, start, is_webvtt) else stop
         blocks.append(
             _Block(_seconds(parts[:5]), _seconds(parts[5:]), tuple(_text_lines(lines[start + 1 : last], is_webvtt)))
         )
     return [block for block in blocks if any(map(clean_text, block.lines))], num_skipped
 
 
-def _is_name(lines: Sequence[str], number: int, timing: int) -> bool:
-    """Whether the line before a timing is the number or the name of its cue, and not text of the cue before."""
+def _is_name(lines: Sequence[str], number: int, timing: int, is_webvtt: bool) -> bool:
+    """Whether the line before a timing is the number or the name of its cue, and not text of the cue before.
+
+    Only WebVTT has names: in SubRip a line after an empty one is text, if it is no number.
+    """
     line = lines[number].strip()
-    return number > timing and bool(line) and (line.isdigit() or not lines[number - 1].strip())
+    return number > timing and bool(line) and (line.isdigit() or (is_webvtt and not lines[number - 1].strip()))
 
 
 def _text_lines(lines: Sequence[str], is_webvtt: bool) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,22 @@ BYTE_ORDER_MARKS = (  # the longer first: UTF-32's mark starts with UTF-16's
 )
 WINDOWS = "cp1252"
 """What programs for Windows of western countries write. Almost any bytes are text in it, so that it is a guess."""
+OTHER_SCRIPTS = ("cp1251", "koi8_r", "euc_jp", "gb18030", "big5", "cp949", "cp1253", "cp1255", "cp1256", "cp874")
+"""What is written where letters are not Latin: Cyrillic, Japanese, Chinese, Korean, Greek, Hebrew, Arabic, Thai."""
+SHIFT_JIS, LEAST_CONTROL_SHARE = "cp932", 0.2
+"""The one in which, of the bytes beyond ASCII, more than this share lie below 0xA0."""
+WORD = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
+LATIN_SHARE = 2 / 3
+"""In Latin words with accents, most letters have none: no more bytes than this share are beyond ASCII."""
+FEWEST_BYTES = 4
+"""Beyond ASCII, from which a script may be told."""
+JOINERS = re.compile("[\u200c\u200d ]")
+"""Unseen, and yet spelling in Persian, in scripts of India and in emoji: kept between other characters."""
+UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+"""Soft hyphens, spaces of no width, marks of direction, byte order marks."""
+SEPARATOR_LINE = re.compile(r'\A"?sep=."?(?=\r?\n)', re.IGNORECASE)
+LEAST_ZEROS = 0.1
+"""Of the bytes at even, or at odd, places: as many are zero in UTF-16 with some digits and line ends."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +42,14 @@ class TextFile:
 
     text: str
     encoding: str
-    """`utf-8`, `utf-8-sig`, `utf-16`, `utf-32`, or `cp1252`, which is a guess."""
+    """`utf-8`, `utf-8-sig`, `utf-16`, `utf-16-le`, `utf-16-be`, `utf-32`, or a guess."""
+    is_guess: bool = False
+
+
+def one_line(text: str) -> str:
+    """Text on one line, without marks that nobody sees; empty if there is nothing to see in it."""
+    line = " ".join(UNSEEN.sub("", text).split())
+    return "" if not JOINERS.sub("", line) else line
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
@@ -38,18 +62,41 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def read_text_guessing(path: str | os.PathLike[str]) -> TextFile:
-    """The file's text, as that of a Windows program where it is not Unicode. Raises CaptionError if it is neither."""
+    """The file's text; where it is not Unicode, as its letters look: Latin as CP1252, else as charset-normalizer says.
+
+    Raises CaptionError if it is none of these.
+    """
     data = _read(path)
     found = _decoded(data)
-    if found is not None:
-        return found
+    if found is None and b"\0" not in data and not data.startswith(tuple(mark for mark, _ in BYTE_ORDER_MARKS)):
+        found = _guessed(data)
+    if found is None:
+        raise _unsure(path, data)
+    return found
+
+
+def _guessed(data: bytes) -> TextFile | None:
+    high = b"".join(word for word in WORD.findall(data) if not word.isascii())
+    num_high = sum(byte > 127 for byte in high)
     try:
         text = data.decode(WINDOWS)
-    except UnicodeDecodeError as error:
-        raise _unsure(path, data) from error
-    if "\0" in text or data.startswith(tuple(mark for mark, _ in BYTE_ORDER_MARKS)):
-        raise _unsure(path, data)
-    return TextFile(text, WINDOWS)
+        is_latin = num_high <= max(LATIN_SHARE * len(high), FEWEST_BYTES - 1)
+    except UnicodeDecodeError:
+        text, is_latin = "", False
+    if is_latin:
+        return TextFile(text, WINDOWS, is_guess=True)
+    if num_high < FEWEST_BYTES:
+        return None
+    from charset_normalizer import from_bytes
+
+    has_controls = sum(0x80 <= byte < 0xA0 for byte in data) > LEAST_CONTROL_SHARE * num_high
+    best = from_bytes(data, cp_isolation=[SHIFT_JIS] if has_controls else list(OTHER_SCRIPTS)).best()
+    return None if best is None else TextFile(str(best), best.encoding, is_guess=True)
+
+
+def without_separator_line(text: str) -> str:
+    """A table without the `sep=;` that spreadsheets write and read as its first line; the line stays, empty."""
+    return SEPARATOR_LINE.sub("", text, count=1)
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
@@ -65,13 +112,23 @@ def _marked(data: bytes) -> str:
 
 
 def _decoded(data: bytes) -> TextFile | None:
-    """The text by the byte order mark or as UTF-8; None where it is something else."""
-    encoding = _marked(data)
+    """The text by the byte order mark, as UTF-16 if every other byte may be zero, or as UTF-8; None for others."""
+    encoding = _without_mark(data) or _marked(data)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         return None
     return None if "\0" in text else TextFile(text, encoding)
+
+
+def _without_mark(data: bytes) -> str | None:
+    """UTF-16 by the places of its zeros."""
+    even, odd = data[::2].count(0), data[1::2].count(0)
+    fewer, more = sorted((even, odd))
+    is_marked = _marked(data) != "utf-8"
+    if is_marked or not more or more < LEAST_ZEROS * len(data) / 2 or fewer > more / 4:
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def _unsure(path: str | os.PathLike[str], data: bytes) -> CaptionError:

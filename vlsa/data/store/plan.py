@@ -109,7 +109,7 @@ def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSetting
     recorded = _recorded(store_path, header, rows, add)
     now = {row.id: row for row in rows}
     known = {row.id for group in recorded for row in group}
-    fresh = tuple(row for row in rows if row.id not in known)
+    fresh = _settled([row for row in rows if row.id not in known], recorded, now)
     may_move = bool(add or fresh or len(recorded) > 1)
     kept = [row for row in rows if row.id in known]
     faults = [*_differences(recorded, now, may_move), *sources.changed_files(store_path, kept)]
@@ -127,6 +127,21 @@ def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSetting
         )
     _plan_addition(store_path, len(groups), fresh, Plan(tuple(groups)), settings)
     return Plan((*groups, fresh), num_new=len(fresh))
+
+
+def _settled(
+    fresh: Sequence[ClipRow], recorded: Sequence[Sequence[ClipRow]], now: dict[str, ClipRow]
+) -> tuple[ClipRow, ...]:
+    """New rows; of a file whose clips would go to another split today, they go to that of its clips in the store."""
+    splits: dict[str, set[str]] = {}
+    moved = set()
+    for row in (row for group in recorded for row in group if row.id in now):
+        today = now[row.id]
+        splits.setdefault(today.path, set()).add(row.split)
+        if row.split != today.split:
+            moved.add(today.path)
+    settled = {path: splits[path].pop() for path in moved if len(splits[path]) == 1}
+    return tuple(replace(row, split=settled.get(row.path, row.split)) for row in fresh)
 
 
 def planned_ids(store_path: Path) -> set[str]:

@@ -76,7 +76,8 @@ def _texts(task: SurveyTask, media: MediaFacts) -> tuple[list[FileText], list[Re
     if task.sidecars:
         return read_sidecars(task.path, task.sidecars)
     try:
-        return from_cues(iter_subtitles(task.absolute) if media.has_subtitles else (), media.subtitle_language), []
+        cues = iter_subtitles(task.absolute, media.audio_index) if media.has_subtitles else ()
+        return from_cues(cues, media.subtitle_language), []
     except MediaError as error:
         return [], [_rejection(task.path, reason="captions", message=str(error))]
 

@@ -33,6 +33,37 @@ def test_a_table_is_read_with_any_usual_delimiter_and_times_may_be_blank(ready, 
     assert list(ready.facts().values()) == expected()
 
 
+def test_a_table_is_read_as_spreadsheets_write_it(ready):
+    """Semicolons that a first line announces, decimal commas, blank cells at the ends of rows."""
+    table = "sep=;\r\nfile;from;to;what;\r\na.mp4;1,5;0:00:04;a dog, running;;\r\nb.mp4;;;a cat\r\n"
+    ready.run("csv", ready.file("train.csv", table), columns=COLUMNS)
+    assert list(ready.facts().values()) == expected()
+
+
+def test_quotes_in_a_table_with_tabs_may_be_those_of_the_text(ready):
+    table = 'file\twhat\na.mp4\t"Hi" he says\nb.mp4\ta "cat\n'
+    ready.run("csv", ready.file("train.csv", table), columns="path=file,text=what")
+    assert [facts[-1] for facts in ready.facts().values()] == [('"Hi" he says',), ('a "cat',)]
+
+
+def test_times_that_pandas_has_for_none_are_the_whole_file(ready):
+    rows = [{"file": "a.mp4", "from": 1.5, "to": 4.0, "what": "a dog, running"}]
+    rows += [{"file": "b.mp4", "from": float("nan"), "to": float("nan"), "what": "a cat"}]
+    ready.run("json", ready.file("train.json", rows), columns=COLUMNS)
+    assert list(ready.facts().values()) == expected()
+    table = TABLE.replace("b.mp4,,,", "b.mp4,NaN,nan,")
+    ready.run("csv", ready.file("train.csv", table), columns=COLUMNS)
+    assert list(ready.facts().values()) == expected()
+
+
+def test_ids_that_are_whole_numbers_are_names(ready):
+    ready.video("7.mp4")
+    ready.run("json", ready.file("train.json", [{"id": 7, "what": "a cat"}]), columns="path=id,text=what")
+    assert list(ready.facts().values()) == [("train", "7.mp4", 0.0, 20.0, ("a cat",))]
+    with pytest.raises(ManifestError, match="not an id"):
+        ready.run("json", ready.file("train.json", [{"id": 7.5, "what": "a cat"}]), columns="path=id,text=what")
+
+
 JSONS = {
     "list": lambda rows: rows,
     "inside": lambda rows: {"version": 1, "authors": [{"name": "x"}], "clips": rows},

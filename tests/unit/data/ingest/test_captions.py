@@ -7,7 +7,7 @@ import pytest
 
 from vlsa.base.errors import CaptionError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
-from vlsa.data.media.subtitles import TimedText, clean_text, read_subtitle_file, read_subtitles
+from vlsa.data.media.subtitles import TimedText, clean_substation, clean_text, read_subtitle_file, read_subtitles
 
 SRT = """1
 00:00:01,500 --> 00:00:02,750
@@ -37,6 +37,9 @@ HEADER = "path,start_seconds,stop_seconds,text"
 def write(path: Path, text: str | bytes) -> Path:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
+
+
+UNSEEN = ["\u200b", "&lrm;", "\ufeff \u200d"]
 
 
 def message_of(call: object, path: Path) -> str:
@@ -75,9 +78,26 @@ def test_bytes_of_no_encoding_are_refused_with_the_place_and_the_remedy(tmp_path
     assert "UTF-8" in message and f"iconv -f CP1252 -t UTF-8 {tmp_path / 'a.srt'}" in message
 
 
-def test_utf_16_without_a_mark_is_refused_and_not_read_with_holes(tmp_path: Path):
-    message = message_of(read_subtitles, write(tmp_path / "a.srt", SRT.encode("utf-16-le").replace(b"\xf6\0", b"o\0")))
-    assert "iconv" in message and "UTF-16LE" in message
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_told_by_its_zeros(tmp_path: Path, encoding: str):
+    assert read_subtitles(write(tmp_path / "a.srt", SRT.encode(encoding))) == CUES
+    holes = SRT.encode().replace(b"1", b"\0").replace(b"2", b"\0\0")
+    assert "UTF-16LE" in message_of(read_subtitles, write(tmp_path / "holes.srt", holes))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("cp1251", "\u041f\u0440\u0438\u0432\u0435\u0442, \u043a\u0430\u043a \u0434\u0435\u043b\u0430?"),
+        ("cp932", "\u3053\u3093\u306b\u3061\u306f\u3001\u732b\u304c\u5f3e\u3044\u3066\u3044\u308b"),
+        ("gb18030", "\u4f60\u597d\uff0c\u4e00\u53ea\u732b\u5728\u5f39\u94a2\u7434"),
+        ("cp1252", "O\u00f9 est-il pass\u00e9\u00a0? \u00c7a va, \u00e0 bient\u00f4t"),
+    ],
+)
+def test_text_in_other_scripts_is_not_read_as_latin_letters(tmp_path: Path, encoding: str, words: str):
+    text = "".join(f"{k}\n00:00:0{k},000 --> 00:00:0{k},900\n{words}\n\n" for k in range(1, 6))
+    found = read_subtitle_file(write(tmp_path / "a.srt", text.encode(encoding)))
+    assert {cue.text for cue in found.cues} == {" ".join(words.split())} and found.guessed == encoding
 
 
 def test_half_a_utf_16_character_is_refused(tmp_path: Path):
@@ -196,9 +216,32 @@ def test_subtitles_are_read_by_what_they_are_and_not_by_their_name(tmp_path: Pat
     assert read_subtitles(write(tmp_path / name, text)) == [TimedText(1.5, 2.75, "left --> right")]
 
 
+def test_only_webvtt_has_cues_with_names_so_that_subrip_without_numbers_loses_no_line(tmp_path: Path):
+    cues = "00:00:01,000 --> 00:00:02,000\nfirst\n\nsecond\n00:00:03,000 --> 00:00:04,000\nthird\n\nfourth\n"
+    expected = [TimedText(1, 2, "first second"), TimedText(3, 4, "third fourth")]
+    assert read_subtitles(write(tmp_path / "a.srt", cues)) == expected
+    named = [TimedText(1, 2, "first"), TimedText(3, 4, "third")]
+    assert read_subtitles(write(tmp_path / "a.vtt", f"WEBVTT\n\n{cues}".replace(",", "."))) == named
+
+
 def test_commands_of_a_drawing_are_no_words():
     assert clean_text(r"{\p1}m 0 0 l 9 0 9 9{\p0}a lorry") == "a lorry"
     assert clean_text(r"a {\an8\p2}m 0 0 l 9 0") == "a"
+
+
+@pytest.mark.parametrize("head", ["[script info]\n[events]\n", ";" * 3000 + "\n[Script Info]\n[Events]\n", ""])
+def test_a_substation_file_is_known_by_its_cues(tmp_path: Path, head: str):
+    path = write(tmp_path / "a.ass", f"{head}Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{{note}}one\\ntwo\n")
+    assert read_subtitles(path) == [TimedText(1, 2, "one two")]
+
+
+def test_marks_that_nobody_sees_are_no_text(tmp_path: Path):
+    text = "".join(f"00:00:0{k},000 --> 00:00:0{k},900\n{words}\n\n" for k, words in enumerate([*UNSEEN, " a\u200bb "]))
+    assert [cue.text for cue in read_subtitles(write(tmp_path / "a.srt", text))] == ["ab"]
+    table = write(tmp_path / "captions.csv", f"{HEADER}\na.mp4,0,1,{UNSEEN[0]}\n")
+    assert "is not a text" in message_of(read_caption_table, table)
+    persian = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    assert clean_text(persian) == persian
 
 
 def test_other_files_are_refused(tmp_path: Path):
@@ -209,7 +252,9 @@ def test_other_files_are_refused(tmp_path: Path):
 
 
 def test_markup_goes_and_words_stay():
-    assert clean_text("{\\i1}a{\\i0}\\Nb\\hc") == "a b c"
+    assert clean_substation("{\\i1}a{\\i0}\\Nb\\hc{a comment}") == "a b c"
+    assert clean_text("{*\\pos(1,2)}a<br>b<BR />c <span class=x>d</span> <em>e</em>\\Nf") == "a b c d e f"
+    assert clean_text("{\\an8}C:\\new and C:\\New <cough>") == "C:\\new and C:\\New <cough>"
     assert clean_text('<font color="#ff0000">red</font> <b>bold</b>') == "red bold"
     assert clean_text("<00:01.500>la <00:00:02.000><c>la</c>") == "la la"
     assert clean_text("1 < 2 > 0, {no code}, &lt;i&gt;") == "1 < 2 > 0, {no code}, <i>"
@@ -336,3 +381,8 @@ def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path, data: bytes)
         CaptionRow("cat.mp4", 0.5, 2.0, "\u201ca, b\u201d", None, 2),
         CaptionRow("sub\\dog.mp4", 3601.5, 3603.0, "c", None, 4),
     ]
+
+
+def test_the_line_that_announces_the_separator_is_no_header(tmp_path: Path):
+    rows = read_caption_table(write(tmp_path / "captions.csv", f"sep=;\r\n{SPREADSHEET}"))
+    assert [(row.path, row.line_number) for row in rows] == [("cat.mp4", 3), ("sub\\dog.mp4", 5)]

@@ -133,3 +133,12 @@ def test_what_a_linked_table_holds_is_not_printed(tmp_path: Path):
     with pytest.raises(Exception, match="none of them") as caught:
         scan(folder, num_workers=0)
     assert "words" not in str(caught.value)
+
+
+def test_a_subtitle_file_of_no_media_is_reported(tmp_path: Path):
+    for name in ("dog.mp4", "dog.English.srt", "dog_en.srt", "Subs/dog.srt", "dog.en.2.srt"):
+        touch(tmp_path / name)
+    found = list_media(tmp_path).rejections(tmp_path)
+    assert [(line.id, line.reason) for line in found] == [
+        (name, "sidecar") for name in ("Subs/dog.srt", "dog.en.2.srt", "dog_en.srt")
+    ]

@@ -1,5 +1,6 @@
 """Rows as JSON lines: what is written comes back, and what is malformed is told with its line."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from vlsa.base.errors import ConfigError, ManifestError
 from vlsa.base.files import write_atomically
 from vlsa.data.ingest import manifest, scan
-from vlsa.data.ingest.manifest import ClipRow, clip_id
+from vlsa.data.ingest.manifest import ClipRow, clip_id, safe_id
 
 ROW = ClipRow("cat-1", "films/cat.mp4", 0.5, 6.25, ("a cat", "it\u2028purrs \u732b"), "val")
 GOOD = '{"id": "a", "path": "a.mp4", "start_seconds": 0, "stop_seconds": 6, "texts": ["x"], "split": "train"}'
@@ -19,6 +20,12 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     rows = [ROW, ClipRow("b", os.fsdecode(b"caf\xe9.mp4"), 0.0, 1.0, (), "train")]
     manifest.write(tmp_path / "rows.jsonl", rows)
     assert manifest.read(tmp_path / "rows.jsonl") == rows
+
+
+def test_texts_with_nothing_to_see_in_them_are_none(tmp_path: Path) -> None:
+    row = {"id": "a", "path": "a.mp4", "start_seconds": 0, "stop_seconds": 1, "texts": ["  ", "\u200b", "b"]}
+    (tmp_path / "list.jsonl").write_text(json.dumps(row | {"split": "train"}) + "\n")
+    assert manifest.read(tmp_path / "list.jsonl")[0].texts == ("b",)
 
 
 def test_whole_numbers_and_blank_lines_are_fine(tmp_path: Path) -> None:
@@ -76,6 +83,12 @@ def test_ids_are_readable_unique_and_safe_in_a_tar() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_@-]{1,80}", id) for id in ids)
     assert clip_id("sub/cat.mp4", 12.0, 18.0).startswith("sub_cat@12_000-18_000-")
     assert clip_id("cat.mp4", 12.0, 18.0) == clip_id("cat.mp4", 12.0001, 18.0)  # times count to the millisecond
+
+
+def test_ids_in_other_scripts_stay_different() -> None:
+    assert safe_id("my cat.1") == "my_cat_1"
+    cat, dog = safe_id("\u043a\u043e\u0442-1"), safe_id("\u043f\u0435\u0441-1")
+    assert cat != dog and all(re.fullmatch("___-1-[0-9a-f]{8}", id) for id in (cat, dog))
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,12 @@ def test_the_caption_table_comes_before_the_sidecar_before_the_embedded_subtitle
     }
 
 
+def test_subtitles_inside_of_a_sound_file_are_its_text(tmp_path: Path) -> None:
+    write_media(tmp_path / "talk.m4a", sound=tone(2.0), cues=[(0.5, 1.5, "embedded")])
+    rows, rejections = look(tmp_path)
+    assert texts_by_stem(rows) == {"talk": [("embedded",)]} and rejections == []
+
+
 def test_of_subtitles_in_several_languages_one_is_taken_and_the_others_are_named(folder: Path) -> None:
     for language, word in (("de", "hallo"), ("en", "hello"), ("en.forced", "sign")):
         (folder / f"cat.{language}.srt").write_text(SRT.replace("hello", word))

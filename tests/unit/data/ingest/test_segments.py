@@ -97,6 +97,10 @@ def test_rows_with_times_are_clips_as_they_stand_however_long() -> None:
     assert spans(cut_rows([row(0, 50)], lengths(60))) == [(0, 50)]
 
 
+def test_a_row_under_the_shortest_clip_is_widened_around_its_middle() -> None:
+    assert spans(cut_rows([row(1.0, 1.2)], lengths(10))) == [(0.85, 1.35)]
+
+
 def test_a_row_without_times_is_the_whole_file_parted_if_long() -> None:
     assert spans(cut_rows([row(None, None)], lengths(4))) == [(0, 4)]
     assert spans(cut_rows([row(None, None)], lengths(18))) == [(0, 6), (6, 12), (12, 18)]

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from vlsa.data.ingest.sidecars import assign_sidecars, is_subtitles
+from vlsa.data.ingest.sidecars import assign_sidecars, is_subtitles, unassigned
 
 
 def read(media: list[str], subtitles: list[str]) -> dict[str, list[tuple[str, str | None]]]:
@@ -22,16 +22,28 @@ def unread(subtitles: list[str]) -> list[str]:
     ("cat.pt-BR.srt", "pt-br"), ("cat.zh-Hans.srt", "zh-hans"), ("cat.en.sdh.srt", "en"), ("cat.sdh.en.srt", "en"),
     ("cat.forced.srt", None), ("cat.de.forced.vtt", "de"), ("cat.hi.srt", "hi"), ("cat.en.hi.srt", "en"),
     ("cat.und.srt", None), ("cat.default.en.cc.srt", "en"), ("cat.de.ass", "de"), ("cat.ssa", None),
+    ("CAT.srt", None), ("Cat.EN.srt", "en"), ("cat.English.srt", "en"), ("cat.french.forced.srt", "fr"),
+    ("cat.mp4.srt", None), ("cat.MP4.de.srt", "de"),
 ])  # fmt: skip
 def test_a_subtitle_file_is_of_the_media_that_its_name_begins_with_in_the_language_that_it_says(name, language):
     assert read(["cat.mp4", "dog.mp4"], [name]) == {"cat.mp4": [(name, language)]}
 
 
 @pytest.mark.parametrize("name", [
-    "catalogue.srt", "cat.backup.srt", "cat-en.srt", "sub/cat.srt", "cat.mp4.srt", "cat.en.fr.srt", "cat..srt", ".srt",
+    "catalogue.srt", "cat.backup.srt", "cat-en.srt", "sub/cat.srt", "cat.wav.srt", "cat.en.fr.srt", "cat..srt", ".srt",
 ])  # fmt: skip
 def test_other_names_are_of_no_media(name):
     assert read(["cat.mp4"], [name]) == {}
+    assert unassigned([name, "cat.en.srt"], assign_sidecars(["cat.mp4"], [name, "cat.en.srt"])) == (name,)
+
+
+def test_of_names_that_differ_by_capital_letters_or_ending_the_one_that_is_repeated_counts():
+    media = ["cat.mp4", "CAT.mp4", "cat.wav"]
+    assert read(media, ["cat.wav.srt", "CAT.en.srt", "Cat.de.srt"]) == {
+        "cat.wav": [("cat.wav.srt", None), ("Cat.de.srt", "de")],
+        "CAT.mp4": [("CAT.en.srt", "en"), ("Cat.de.srt", "de")],
+        "cat.mp4": [("Cat.de.srt", "de")],
+    }
 
 
 def test_of_each_language_the_best_file_is_read_and_the_others_are_named():

@@ -152,6 +152,15 @@ def test_new_clips_go_to_new_shards_and_the_old_ones_keep_their_bytes_and_splits
     assert shards_of(store_path) == after
 
 
+def test_a_new_clip_of_a_file_in_the_store_goes_to_the_split_of_that_file(tmp_path):
+    held_out = replace(made_rows(1)[0], split="test")
+    run([held_out, *made_rows(4)[1:]], tmp_path / "store")
+    second = ClipRow("clip-9", held_out.path, 0.2, 0.3, ("text",), "train")
+    run([*made_rows(4), second, OTHERS[0]], tmp_path / "store", add=True)  # the file would be train in a new store
+    splits = {clip.id: clip.split for clip in ClipStore.open(tmp_path / "store").clips}
+    assert splits["clip-0"] == splits["clip-9"] == "test" and splits["clip-1"] == splits["other-0"] == "train"
+
+
 def test_an_addition_that_was_killed_leaves_the_store_as_it_was_and_goes_on(tmp_path):
     store_path, rows = tmp_path / "store", [*made_rows(4), *OTHERS]
     run(made_rows(4), store_path)
