@@ -13,6 +13,8 @@ from vlsa.retrieve.search.where.evaluate import passes
 from vlsa.retrieve.search.where.expression import All, Any, Comparison, Expression, Kind, Not
 from vlsa.retrieve.search.where.parse import parse
 
+DECIMALS = 3
+"""To which numbers of files are compared, so that 30000/1001 frames a second are 29.97."""
 COLUMNS: dict[str, Kind] = {
     "path": "text",
     "folder": "text",
@@ -65,6 +67,8 @@ def _as_facts_are(expression: Expression) -> Expression:
             return type(expression)(tuple(map(_as_facts_are, parts)))
         case Comparison("language" | "file.language", _, _, str(value)):
             return replace(expression, value=language_code(value))
+        case Comparison("fps" | "file.fps" | "duration" | "file.duration", _, _, float(value)):
+            return replace(expression, value=round(value, DECIMALS))
     return expression
 
 
@@ -76,11 +80,11 @@ def facts_of(file: SearchedFile) -> dict[str, object]:
         "path": path,
         "folder": folder,
         "name": name,
-        "duration": file.duration_seconds,
+        "duration": round(file.duration_seconds, DECIMALS),
         "size": file.size_bytes,
         "width": file.width_px,
         "height": file.height_px,
-        "fps": file.frames_per_second,
+        "fps": None if file.frames_per_second is None else round(file.frames_per_second, DECIMALS),
         "recorded": file.recorded_at,
         "modified": file.modified_at,
         "video_codec": file.video_codec,

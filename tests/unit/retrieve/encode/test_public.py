@@ -16,6 +16,7 @@ from vlsa.data.clip import Clip
 from vlsa.retrieve.encode.public import files, known
 from vlsa.retrieve.encode.public.names import EncoderName, absolute, parse
 from vlsa.retrieve.encode.sampling import Sampling
+from vlsa.retrieve.index.query import text_vector
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +144,23 @@ def test_words_are_counted_as_far_as_they_fit(folder):
     assert encoder.coverage("A dog, twice!").known == ("A", "dog", "twice")
     long = encoder.coverage("dog " * 100)
     assert (long.num_words, long.num_used) == (100, 38)  # 40 tokens, of which two are special
+
+
+def test_text_without_spaces_is_cut_with_a_note_and_emoji_are_words(folder, caplog):
+    encoder = vlsa.load(f"clip:{folder}/clip")
+    han = encoder.coverage("一" * 200)
+    assert (han.num_words, han.num_used, han.unknown) == (200, 12, ())  # of 38 tokens three bytes each
+    one = encoder.coverage("a" * 300 + " dog")
+    assert (one.known, one.num_words) == (("a" * 38,), 3)
+    assert encoder.coverage("🐶 🎉").known == ("🐶", "🎉") and encoder.coverage("?! ...").known == ()
+    assert text_vector("一" * 200, encoder).any()
+    assert "the question has 200 words; only the first 12 fit" in caplog.text
+
+
+def test_a_word_of_which_every_piece_is_unknown_is_unknown(tmp_path):
+    public.siglip(tmp_path / "siglip")
+    encoder = vlsa.load(f"siglip:{tmp_path}/siglip")
+    assert (encoder.coverage("dog 一 ☃").known, encoder.coverage("dog 一 ☃").unknown) == (("dog",), ("一", "☃"))
 
 
 def test_sampling_is_part_of_what_an_encoder_says_of_itself(folder):

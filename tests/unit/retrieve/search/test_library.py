@@ -20,7 +20,7 @@ from vlsa.retrieve.index.rows import IndexRow
 from vlsa.retrieve.search import tables
 from vlsa.retrieve.search.answer import answer
 from vlsa.retrieve.search.asked import asked_vectors
-from vlsa.retrieve.search.file_filter import COLUMNS, facts_of, kept_paths
+from vlsa.retrieve.search.file_filter import COLUMNS, SearchedFile, facts_of, kept_paths
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
 from vlsa.retrieve.search.question import Question
@@ -210,6 +210,15 @@ def test_accents_may_be_composed_or_not_in_filters_moments_and_metadata(tmp_path
         assert tables.kept(unicodedata.normalize(asked, where)).sum() == 2  # of four windows
     span = parse_span(unicodedata.normalize(asked, "b/größe.wav@0-1"))
     assert tables.stored(span)["audio"].any()
+
+
+def test_rates_and_durations_are_compared_to_three_decimals_and_columns_of_the_owner_as_they_are():
+    known = {"frames_per_second": 30000 / 1001, "duration_seconds": 10.0104, "metadata": '{"lat": "48.85661"}'}
+    files = [SearchedFile(path="a.mp4", file_id="a", **known)]
+    for where in ("fps = 29.97", "fps = 29.97002997002997", "fps <= 29.97", "duration = 10.01", "lat = 48.85661"):
+        assert kept_paths(where, files) == {"a.mp4"}
+    for where in ("fps != 29.97", "fps > 29.97", "fps = 29.98", "duration > 10.01", "lat = 48.85662"):
+        assert kept_paths(where, files) == set()
 
 
 def test_a_language_is_that_of_the_texts_by_two_letters_or_three(tmp_path):

@@ -7,6 +7,7 @@ Axes: F frames, H W pixels, D width of a vector in all its spaces, B rows of a f
 import bisect
 import copy
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -25,6 +26,9 @@ from vlsa.retrieve.encode.sampling import WindowSpec
 
 WINDOW_SECONDS = 10.0
 """What CLAP reads at once; frames are spread over as much, so that the windows of a sum are the same."""
+_ALONE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_ALONE}]|(?:(?![{_ALONE}])\w)+|\S")
+"""Letters of Chinese and Japanese, which have no spaces, each alone; other words; other signs."""
 VIEWS_PER_PASS = 8
 """Windows or crops of a forward pass: with eight frames each, 64 images."""
 
@@ -101,19 +105,38 @@ class PublicEncoder(MediaEncoder):
         return dict(self.tokenizer(list(texts), padding=padding, return_tensors="pt", **limit))
 
     def coverage(self, text: str) -> TextCoverage:
-        """Which words of a text the model knows, and how many fit into it: of most vocabularies it knows all."""
-        found = list(re.finditer(r"\w+", text))
+        """Which words of a text the model knows, and how many fit into it: of most vocabularies it knows all.
 
-        def num_tokens(number: int) -> int:
-            return len(self.tokenizer(text[: found[number].end()])["input_ids"])
-
-        num_used = bisect.bisect_right(range(len(found)), self.num_tokens, key=num_tokens)
-        words = [match[0] for match in found[:num_used]]
+        Each letter of Chinese and Japanese is a word, and so is a sign such as an emoji. Of a first word that does not
+        fit, what does is one, and the rest another.
+        """
+        spans = [match.span() for match in _WORD.finditer(text) if _is_word(match[0])]
+        starts, ends = [start for start, _ in spans], [end for _, end in spans]
+        num_used = self._num_fitting(text, ends)
+        if ends and not num_used and (fitting := self._num_fitting(text, range(starts[0] + 1, ends[0]))):
+            starts[:1], ends[:1] = [starts[0], starts[0] + fitting], [starts[0] + fitting, ends[0]]
+            num_used = 1
+        words = [text[start:end] for start, end in zip(starts[:num_used], ends, strict=False)]
         unknown = tuple(word for word in words if not self._knows(word))
-        return TextCoverage(tuple(word for word in words if word not in unknown), unknown, len(found))
+        return TextCoverage(tuple(word for word in words if word not in unknown), unknown, len(ends))
+
+    def _num_fitting(self, text: str, ends: Sequence[int]) -> int:
+        """Of places where a text may be cut, how many leave no more tokens than the model takes."""
+
+        def num_tokens(end: int) -> int:
+            return len(self.tokenizer(text[:end])["input_ids"])
+
+        return bisect.bisect_right(ends, self.num_tokens, key=num_tokens)
 
     def _knows(self, word: str) -> bool:
-        return self.tokenizer.unk_token_id not in self.tokenizer(word, add_special_tokens=False)["input_ids"]
+        """Whether a piece of a word is known: of SentencePiece the mark of its start alone is none."""
+        ids = self.tokenizer(word, add_special_tokens=False)["input_ids"]
+        pieces = zip(ids, self.tokenizer.convert_ids_to_tokens(ids), strict=True)
+        return any(number != self.tokenizer.unk_token_id and piece.strip("\u2581") for number, piece in pieces)
+
+
+def _is_word(written: str) -> bool:
+    return written[0].isalnum() or written[0] == "_" or unicodedata.category(written[0]) == "So"
 
 
 def square(frames: UInt8[np.ndarray, "F H W 3"], place: float) -> UInt8[np.ndarray, "F S S 3"]:

@@ -15,7 +15,7 @@ from vlsa.retrieve.search.export.timecode import DROPPING, frame_at, nearest_rat
 from vlsa.retrieve.search.moments import Moment
 
 LeftOut = Callable[[Moment, MediaError], None]
-"""Told of a moment that cannot be written, and why."""
+"""Called with a moment that cannot be written, and why."""
 Made = TypeVar("Made")
 RATE_OF_SOUND = Fraction(25)
 """In which a file without video is counted."""
