@@ -25,6 +25,8 @@ GAP_SECONDS = 0.03
 CANCELLED_SHARE = 1e-3
 """Of the energy of its channels; a mean with less is silence, as of a channel and its inverse. (Of C channels of which
 one sounds, the mean keeps 1/C.)"""
+CANCELLED_SECONDS = 0.25
+"""Of audio are looked at by themselves: channels may be inverted in a part of a recording alone."""
 LEAST_SOUND_SECONDS = 1.0
 """A stretch with less audio, and not half full of it, counts as without: its sound would be the edge of another's."""
 EDGE_SECONDS = 0.05
@@ -193,7 +195,7 @@ def _sound(
     choices |= {"sound-in-part": None} if 2 * covered < stop_seconds - start_seconds else {}
     for piece in pieces:
         first_seconds, channels = piece.cut(start_seconds - lead_seconds, stop_seconds + EDGE_SECONDS)
-        samples, is_one_channel = mono(channels)
+        samples, is_one_channel = mono(channels, piece.rate_hz)
         choices |= {"one-channel": None} if is_one_channel else {}
         _place(
             sound,
@@ -221,16 +223,21 @@ def channels_of(frame: Any) -> Float32[np.ndarray, "C N"]:
     return samples.astype(np.float32, copy=False)
 
 
-def mono(channels: Float32[np.ndarray, "C N"]) -> tuple[Float32[np.ndarray, " N"], bool]:
-    """The mean of channels; or the loudest where they cancel out, and whether they do.
+def mono(channels: Float32[np.ndarray, "C N"], rate_hz: int) -> tuple[Float32[np.ndarray, " N"], bool]:
+    """The mean of channels; or the loudest for as long as they cancel out, and whether they do.
 
     (libswresample's own mono is 1.414 times as loud.)
     """
     mean = channels.mean(axis=0, dtype=np.float32)
-    energies = np.square(channels).mean(axis=1) if channels.size else np.zeros(len(channels))
-    if len(channels) > 1 and np.square(mean).sum() < CANCELLED_SHARE * energies.mean() * len(mean):
-        return np.ascontiguousarray(channels[int(energies.argmax())]), True
-    return mean, False
+    starts = np.arange(0, len(mean), max(round(CANCELLED_SECONDS * rate_hz), 1))
+    if len(channels) == 1 or len(starts) == 0:
+        return mean, False
+    energies = np.add.reduceat(np.square(channels), starts, axis=1)  # C, stretches
+    is_cancelled = np.add.reduceat(np.square(mean), starts) < CANCELLED_SHARE * energies.mean(axis=0)
+    if is_cancelled.any():
+        loudest = channels[int(energies[:, is_cancelled].sum(axis=1).argmax())]
+        mean = np.where(np.repeat(is_cancelled, np.diff([*starts, len(mean)])), loudest, mean)
+    return mean, bool(is_cancelled.any())
 
 
 def resample(samples: np.ndarray, rate_hz: int, new_rate_hz: int) -> np.ndarray:

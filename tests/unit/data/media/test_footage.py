@@ -198,6 +198,15 @@ def test_channels_that_cancel_out_are_heard_by_one_of_them(tmp_path: Path):
     assert clip.choices == ("one-channel",)
 
 
+def test_channels_that_cancel_out_in_a_part_are_heard_there_too(tmp_path: Path):
+    wave = tone(2)
+    other = np.where(np.arange(len(wave)) < len(wave) // 2, wave, -wave)
+    clip = read(write_media(tmp_path / "i.mkv", sound=np.stack([wave, other]), audio_codec="flac"), 0.0, 2.0)
+    loudness = np.abs(clip.sound).reshape(8, -1).max(axis=1)
+    np.testing.assert_allclose(loudness, 0.5, rtol=0.02)
+    assert clip.choices == ("one-channel",)
+
+
 def test_sound_on_one_side_alone_stays_half_as_loud(tmp_path: Path):
     path = write_media(tmp_path / "i.mkv", sound=np.stack([tone(2), 0 * tone(2)]), audio_codec="flac")
     clip = read(path)
