@@ -91,14 +91,20 @@ class _Heard:
         return self.channels.shape[1] / self.rate_hz
 
 
-def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int) -> ReadSound | None:
-    """The audio between two times of the source.
+def read_sound(
+    source: Source,
+    start_seconds: float,
+    stop_seconds: float,
+    sample_rate_hz: int,
+    end_seconds: float | None = None,
+) -> ReadSound | None:
+    """The audio between two times of the source; `end_seconds` is when all of its audio ends, if that is known.
 
     Where the file has none, it is silent. None when there is no audio stream, when it covers less than half of the
     stretch and less than a second, or when all of it is exactly zero.
     Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without audio.
     """
-    if source.stream("audio") is None:
+    if source.stream("audio") is None or _is_over(start_seconds, end_seconds):
         return None
     heard, is_damaged = _hear(source, start_seconds, stop_seconds)
     pieces = _pieces(_around(heard, start_seconds, stop_seconds) if _in_order(heard) else heard)
@@ -108,20 +114,26 @@ def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample
 
 
 def read_sound_of_windows(
-    source: Source, windows: Sequence[tuple[float, float]], sample_rate_hz: int
+    source: Source, windows: Sequence[tuple[float, float]], sample_rate_hz: int, end_seconds: float | None = None
 ) -> list[ReadSound | None]:
     """As `read_sound` for each of several stretches (start and stop), but each sample is decoded once.
 
     Raises CannotShare where one at a time could have another result: packets are broken, or time steps back.
     """
-    if source.stream("audio") is None:
+    first_seconds = min(start for start, _ in windows)
+    if source.stream("audio") is None or _is_over(first_seconds, end_seconds):
         return [None] * len(windows)
-    heard, is_damaged = _hear(source, min(start for start, _ in windows), max(stop for _, stop in windows))
+    heard, is_damaged = _hear(source, first_seconds, max(stop for _, stop in windows))
     if is_damaged or not _in_order(heard):
         raise CannotShare
     return [
         _sound(source, _pieces(_around(heard, start, stop)), start, stop, sample_rate_hz) for start, stop in windows
     ]
+
+
+def _is_over(start_seconds: float, end_seconds: float | None) -> bool:
+    """Behind the end of the audio no seek finds a sample, and the file would be read from its start."""
+    return end_seconds is not None and start_seconds > end_seconds + HOLE_SECONDS
 
 
 def _hear(source: Source, start_seconds: float, stop_seconds: float) -> tuple[list[_Heard], bool]:

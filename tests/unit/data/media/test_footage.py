@@ -28,6 +28,7 @@ from media_files import (
 from vlsa.base.errors import MediaError
 from vlsa.data.clip import Clip
 from vlsa.data.media.colour import tone_mapped
+from vlsa.data.media.container import Source
 from vlsa.data.media.decode import decode, iter_subtitles, probe
 
 RATE_HZ = 16_000
@@ -61,6 +62,21 @@ def test_a_late_caption_of_a_film_with_little_sound_has_pictures_alone(tmp_path:
     clip = read(path, 6.0, 8.0)
     assert numbers(clip.frames) == [165, 185] and clip.sound is None
     assert read(path, 0.0, 2.0).sound is not None
+
+
+def test_behind_the_end_of_the_pictures_or_of_the_sound_nothing_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A transport stream has no index: nothing would be found, from its start to its end."""
+    own, kinds = Source.frames, []
+    monkeypatch.setattr(Source, "frames", lambda source, kind, *more: kinds.append(kind) or own(source, kind, *more))
+    for kind, num_pictures, sound_seconds in (("video", 100, 1), ("audio", 25, 4)):
+        path = write_media(tmp_path / "x.ts", pictures=[grey(99)] * num_pictures, sound=tone(sound_seconds))
+        facts = probe(path)
+        kinds.clear()
+        clip = read(path, 2.0, 3.0, facts=facts)
+        assert set(kinds) == {kind}
+        assert (clip.frames is None, clip.sound is None) == (kind == "audio", kind == "video")
 
 
 def test_a_song_with_a_single_picture_lasts_as_long_as_the_song(tmp_path: Path):
