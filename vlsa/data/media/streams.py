@@ -15,7 +15,7 @@ from vlsa.data.media.suffixes import TEXT_SUBTITLES
 
 NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 SIDE_VIDEO = Disposition.still_image | Disposition.dependent
-"""A picture for a list of files; a layer that only adds to another stream."""
+"""A still image for a list of files; a layer that only adds to another stream."""
 SIDE_AUDIO = (
     Disposition.comment
     | Disposition.visual_impaired
