@@ -28,7 +28,7 @@ from media_files import (
 from vlsa.base.errors import MediaError
 from vlsa.data.clip import Clip
 from vlsa.data.media.colour import tone_mapped
-from vlsa.data.media.container import Source
+from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.decode import decode, iter_subtitles, probe
 
 RATE_HZ = 16_000
@@ -384,6 +384,22 @@ def test_transparent_pictures_are_laid_on_white(tmp_path: Path, name: str, codec
     clip = read(write_plain_frames(tmp_path / name, codec, frame), 0.0, 0.4)
     assert clip.choices == ("on-white",)
     np.testing.assert_allclose(clip.frames[0, 32, [8, 56]], [(200, 0, 0), (255, 255, 255)], atol=3)
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_transparent_parts_of_webm_are_laid_on_white_wherever_decoding_begins(tmp_path: Path, codec: str):
+    """Under the transparent right half lies green."""
+    picture = np.full((64, 64, 4), (0, 200, 0, 0), np.uint8)
+    picture[:, :32] = (200, 0, 0, 255)
+    frame = VideoReformatter().reformat(av.VideoFrame.from_ndarray(picture, format="rgba"), format="yuva420p")
+    path = write_plain_frames(tmp_path / "a.webm", codec, frame, options={"g": "5", "auto-alt-ref": "0"})
+    with open_media(path) as source:
+        starts = [round(timed.seconds, 2) for timed in source.frames("video")]
+    assert starts == [round(k / 25, 2) for k in range(10)]
+    for start, stop in ((0.0, 0.4), (0.2, 0.4)):
+        clip = read(path, start, stop)
+        assert clip.choices == ("on-white",)
+        np.testing.assert_allclose(clip.frames[:, 32, [8, 56]], [[(200, 0, 0), (255, 255, 255)]] * 2, atol=5)
 
 
 def test_frames_are_made_small_when_they_are_picked(tmp_path: Path):
