@@ -88,7 +88,7 @@ class VlsaModule(InputModule):
                 "would be another one. Turn it, or divide it by the largest number of its kind."
             )
         window_hz = self.encoder.window.sample_rate_hz
-        sound = resample(mono(channels.astype(np.float32))[0], rate_hz, window_hz)
+        sound = resample(mono(channels.astype(np.float32), rate_hz)[0], rate_hz, window_hz)
         seconds = len(sound) / window_hz
         return Clip(
             id="audio", source="memory", start_seconds=0.0, stop_seconds=seconds, sound=sound, sample_rate_hz=window_hz

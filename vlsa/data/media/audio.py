@@ -25,6 +25,8 @@ GAP_SECONDS = 0.03
 CANCELLED_SHARE = 1e-3
 """Of the energy of its channels; a mean with less is silence, as of a channel and its inverse. (Of C channels of which
 one sounds, the mean keeps 1/C.)"""
+CANCELLED_SECONDS = 0.25
+"""Of audio are looked at by themselves: channels may be inverted in a part of a recording alone."""
 LEAST_SOUND_SECONDS = 1.0
 """A stretch with less audio, and not half full of it, counts as without: its sound would be the edge of another's."""
 EDGE_SECONDS = 0.05
@@ -89,14 +91,20 @@ class _Heard:
         return self.channels.shape[1] / self.rate_hz
 
 
-def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample_rate_hz: int) -> ReadSound | None:
-    """The audio between two times of the source.
+def read_sound(
+    source: Source,
+    start_seconds: float,
+    stop_seconds: float,
+    sample_rate_hz: int,
+    end_seconds: float | None = None,
+) -> ReadSound | None:
+    """The audio between two times of the source; `end_seconds` is when all of its audio ends, if that is known.
 
     Where the file has none, it is silent. None when there is no audio stream, when it covers less than half of the
     stretch and less than a second, or when all of it is exactly zero.
     Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without audio.
     """
-    if source.stream("audio") is None:
+    if source.stream("audio") is None or _is_over(start_seconds, end_seconds):
         return None
     heard, is_damaged = _hear(source, start_seconds, stop_seconds)
     pieces = _pieces(_around(heard, start_seconds, stop_seconds) if _in_order(heard) else heard)
@@ -106,20 +114,26 @@ def read_sound(source: Source, start_seconds: float, stop_seconds: float, sample
 
 
 def read_sound_of_windows(
-    source: Source, windows: Sequence[tuple[float, float]], sample_rate_hz: int
+    source: Source, windows: Sequence[tuple[float, float]], sample_rate_hz: int, end_seconds: float | None = None
 ) -> list[ReadSound | None]:
     """As `read_sound` for each of several stretches (start and stop), but each sample is decoded once.
 
     Raises CannotShare where one at a time could have another result: packets are broken, or time steps back.
     """
-    if source.stream("audio") is None:
+    first_seconds = min(start for start, _ in windows)
+    if source.stream("audio") is None or _is_over(first_seconds, end_seconds):
         return [None] * len(windows)
-    heard, is_damaged = _hear(source, min(start for start, _ in windows), max(stop for _, stop in windows))
+    heard, is_damaged = _hear(source, first_seconds, max(stop for _, stop in windows))
     if is_damaged or not _in_order(heard):
         raise CannotShare
     return [
         _sound(source, _pieces(_around(heard, start, stop)), start, stop, sample_rate_hz) for start, stop in windows
     ]
+
+
+def _is_over(start_seconds: float, end_seconds: float | None) -> bool:
+    """Behind the end of the audio no seek finds a sample, and the file would be read from its start."""
+    return end_seconds is not None and start_seconds > end_seconds + HOLE_SECONDS
 
 
 def _hear(source: Source, start_seconds: float, stop_seconds: float) -> tuple[list[_Heard], bool]:
@@ -193,7 +207,7 @@ def _sound(
     choices |= {"sound-in-part": None} if 2 * covered < stop_seconds - start_seconds else {}
     for piece in pieces:
         first_seconds, channels = piece.cut(start_seconds - lead_seconds, stop_seconds + EDGE_SECONDS)
-        samples, is_one_channel = mono(channels)
+        samples, is_one_channel = mono(channels, piece.rate_hz)
         choices |= {"one-channel": None} if is_one_channel else {}
         _place(
             sound,
@@ -221,16 +235,21 @@ def channels_of(frame: Any) -> Float32[np.ndarray, "C N"]:
     return samples.astype(np.float32, copy=False)
 
 
-def mono(channels: Float32[np.ndarray, "C N"]) -> tuple[Float32[np.ndarray, " N"], bool]:
-    """The mean of channels; or the loudest where they cancel out, and whether they do.
+def mono(channels: Float32[np.ndarray, "C N"], rate_hz: int) -> tuple[Float32[np.ndarray, " N"], bool]:
+    """The mean of channels; or the loudest for as long as they cancel out, and whether they do.
 
     (libswresample's own mono is 1.414 times as loud.)
     """
     mean = channels.mean(axis=0, dtype=np.float32)
-    energies = np.square(channels).mean(axis=1) if channels.size else np.zeros(len(channels))
-    if len(channels) > 1 and np.square(mean).sum() < CANCELLED_SHARE * energies.mean() * len(mean):
-        return np.ascontiguousarray(channels[int(energies.argmax())]), True
-    return mean, False
+    starts = np.arange(0, len(mean), max(round(CANCELLED_SECONDS * rate_hz), 1))
+    if len(channels) == 1 or len(starts) == 0:
+        return mean, False
+    energies = np.add.reduceat(np.square(channels), starts, axis=1)  # C, stretches
+    is_cancelled = np.add.reduceat(np.square(mean), starts) < CANCELLED_SHARE * energies.mean(axis=0)
+    if is_cancelled.any():
+        loudest = channels[int(energies[:, is_cancelled].sum(axis=1).argmax())]
+        mean = np.where(np.repeat(is_cancelled, np.diff([*starts, len(mean)])), loudest, mean)
+    return mean, bool(is_cancelled.any())
 
 
 def resample(samples: np.ndarray, rate_hz: int, new_rate_hz: int) -> np.ndarray:

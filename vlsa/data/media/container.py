@@ -72,9 +72,8 @@ class Source:
         self._is_fresh = True
         self.num_bad_before = self.num_bad  # those from before the last seek
         self.zero_seconds = (container.start_time or 0) / 1_000_000
-        audios = [s for s in container.streams.audio if self._audio_index in (None, s.index)]
-        candidates = audios[:1] if self._audio_index is not None else streams.audio_candidates(container)
-        self._streams = {"video": streams.choose_video(container), "audio": next(iter(candidates), None)}
+        self._streams = {"video": streams.choose_video(container)} | streams.of_audio(container, self._audio_index)
+        self._alpha_decoder = streams.alpha_decoder(self._streams["video"])
         self.parts = Parts(self._shifts_seconds, self.container.format.name)
         self._tick_seconds = [float(stream.time_base or 0) for stream in container.streams]
         for stream in filter(None, self._streams.values()):
@@ -138,7 +137,8 @@ class Source:
     def decode_packet(self, packet: Any) -> list[Any]:
         """The packet's whole frames; damage is counted in `num_bad`. Raises MediaError after 200 damaged packets."""
         try:
-            frames = packet.decode()
+            is_alpha = self._alpha_decoder is not None and packet.stream is self._streams["video"]
+            frames = self._alpha_decoder.decode(packet if packet.size else None) if is_alpha else packet.decode()
         except MemoryError as error:
             raise out_of_memory(self.path) from error
         except Exception:  # as above
@@ -231,10 +231,10 @@ class Source:
     def _seek(self, kind: Kind, seconds: float) -> None:
         if seconds <= 0 and self._is_fresh:
             return
-        # A codec may need packets from before time 0 to start with: AAC would lose its first samples.
-        seconds = seconds if seconds > 0 else -1.0
+        seconds = seconds if seconds > 0 else -1.0  # AAC would lose its first samples, which need packets from before
         stream = self.stream(kind)
         self.num_bad_before = self.num_bad
+        self._alpha_decoder = streams.alpha_decoder(self._streams["video"])
         self.parts = Parts(self._shifts_seconds, self.container.format.name)  # stepping back starts no part
         try:
             self.container.seek(math.floor((seconds + self.zero_seconds) / stream.time_base), stream=stream)

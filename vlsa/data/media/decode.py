@@ -145,7 +145,8 @@ def _read(
 ) -> tuple[PickedFrames | None, ReadSound | None]:
     with open_known(path, facts) as source:
         video = read_frames(source, wanted_seconds, short_side_px, facts)
-        return video, read_sound(source, *span_seconds, sample_rate_hz) if sample_rate_hz else None
+        audio_end_seconds = facts.audio_end_seconds if facts is not None else None
+        return video, read_sound(source, *span_seconds, sample_rate_hz, audio_end_seconds) if sample_rate_hz else None
 
 
 def _check_stretch(path: str | os.PathLike[str], start_seconds: float, stop_seconds: float) -> None:

@@ -127,7 +127,7 @@ def read_frames(
     Raises MediaError, reason `damaged`, where broken packets leave more than 0.25 s without video, or lie between a
     frame and the key frame that it was decoded from, or where there is no such key frame.
     """
-    if source.stream("video") is None or len(wanted_seconds) == 0:
+    if len(wanted_seconds) == 0 or not _may_show(source, wanted_seconds[0], facts):
         return None
     assert all(earlier <= later for earlier, later in itertools.pairwise(wanted_seconds)), wanted_seconds
     picker = _pick(source, list(wanted_seconds), short_side_px, facts)
@@ -146,7 +146,7 @@ def read_frames_of_windows(
     Raises CannotShare where one at a time could have another result: packets are broken, or the size changes.
     """
     wanted = sorted({time for window in windows for time in window})
-    if source.stream("video") is None or not wanted:
+    if not wanted or not _may_show(source, wanted[0], facts):
         return [None] * len(windows)
     picker = _pick(source, wanted, short_side_px, facts)
     if picker.bad_seconds or picker.renderer.is_mixed:
@@ -191,6 +191,15 @@ def _in_order(frames: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
         if frame.seconds > latest:
             latest = frame.seconds
             yield frame
+
+
+def _may_show(source: Source, seconds: float, facts: MediaFacts | None) -> bool:
+    """Whether the file may show something at a time or later: behind the end of its video, no seek finds a frame."""
+    stream = source.stream("video")
+    if stream is None or facts is None or facts.video_end_seconds is None:
+        return stream is not None
+    period = float(1 / stream.average_rate) if stream.average_rate else 0.0
+    return seconds <= facts.video_end_seconds + period + HOLE_SECONDS
 
 
 def _last_frame_ends(source: Source, last: TimedFrame | None) -> float:

@@ -131,12 +131,18 @@ def _image(image: Any, short_side_px: int | None, where: str) -> tuple[np.ndarra
 
 
 def _scaled(image: Any) -> Any:
-    """A image of more than 8 bits by the range of its type; one of real numbers by [0, 1], or its own range."""
+    """A image of more than 8 bits by the range of its type; one of real numbers by [0, 1], or its own range.
+
+    What is no number is as the least.
+    """
     from PIL import Image
 
     values = np.asarray(image).astype(np.float64)
     if image.mode == "F":
-        low, high = (0.0, 1.0) if values.min() >= 0 and values.max() <= 1 else (values.min(), values.max())
+        finite = values[np.isfinite(values)]
+        least, most = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
+        values = np.nan_to_num(values, nan=least, posinf=most, neginf=least)
+        low, high = (0.0, 1.0) if least >= 0 and most <= 1 else (least, most)
     else:
         low, high = 0.0, 65_535.0 if values.max() <= 65_535 else 2.0**31 - 1
     return Image.fromarray(np.round(255 * np.clip((values - low) / max(high - low, 1e-9), 0, 1)).astype(np.uint8))

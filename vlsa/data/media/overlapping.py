@@ -89,7 +89,9 @@ def _in_one_pass(
     spans = [(stretch.start_seconds, stretch.stop_seconds) for stretch in run]
     with open_known(path, facts) as source:
         videos = read_frames_of_windows(source, [stretch.frame_seconds for stretch in run], short_side_px, facts)
-        sounds = read_sound_of_windows(source, spans, sample_rate_hz) if sample_rate_hz else [None] * len(run)
+        end_seconds = facts.audio_end_seconds if facts is not None else None
+        rate_hz = sample_rate_hz
+        sounds = read_sound_of_windows(source, spans, rate_hz, end_seconds) if rate_hz else [None] * len(run)
     return [
         nothing_in(path, *span)
         if video is None and sound is None

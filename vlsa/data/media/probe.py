@@ -5,6 +5,7 @@ Reads a file through container.py; feeds decode.py, manifest.py and prepare.py.
 
 import math
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -74,7 +75,7 @@ class _Scan:
     last_duration_seconds: float = 0.0
 
     @property
-    def starts(self) -> list[float]:
+    def starts(self) -> Sequence[float]:
         """When each packet starts."""
         return self.places.seconds
 
@@ -228,7 +229,7 @@ def _check_times(source: Source, scans: dict[str, _Scan], duration_seconds: floa
         )
 
 
-def _rate(starts: list[float]) -> tuple[float | None, float | None]:
+def _rate(starts: Sequence[float]) -> tuple[float | None, float | None]:
     """Frames a second on average, and the longest time between two frames."""
     if len(starts) < 2:
         return None, None

@@ -5,7 +5,8 @@ than reading from the start finds at the same time. Used by probe.py; its answer
 """
 
 import bisect
-from collections.abc import Sequence
+from array import array
+from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +21,9 @@ SAME_SECONDS = 1e-6
 class PacketPlaces:
     """Where the packets of a stream lie in the file, as reading it from the start finds them."""
 
-    seconds: list[float] = field(default_factory=list)
-    bytes_: list[int] = field(default_factory=list)
-    """Offset in the file; -1 = not known."""
+    seconds: MutableSequence[float] = field(default_factory=lambda: array("d"))
+    bytes_: MutableSequence[int] = field(default_factory=lambda: array("q"))
+    """Offset in the file; -1 = not known. (A week has 50 million packets; lists would take four times as much.)"""
 
     def add(self, seconds: float, packet: Any) -> None:
         """Take note of a packet."""

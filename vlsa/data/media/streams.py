@@ -9,13 +9,15 @@ In a transport stream, which may hold several programmes, the audio is that of t
 from collections.abc import Iterable
 from typing import Any
 
+from av import CodecContext
 from av.stream import Disposition
 
 from vlsa.data.media.suffixes import TEXT_SUBTITLES
 
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 SIDE_VIDEO = Disposition.still_image | Disposition.dependent
-"""A picture for a list of files; a layer that only adds to another stream."""
+"""A still image for a list of files; a layer that only adds to another stream."""
 SIDE_AUDIO = (
     Disposition.comment
     | Disposition.visual_impaired
@@ -51,6 +53,22 @@ def _videos(container: Any) -> list[Any]:
 
 def _num_pixels(stream: Any) -> int:
     return stream.codec_context.width * stream.codec_context.height
+
+
+def alpha_decoder(stream: Any | None) -> Any | None:
+    """A decoder of WebM's transparency, where a video stream has it: FFmpeg's own show what lies under it."""
+    name = "" if stream is None or stream.metadata.get("alpha_mode") != "1" else stream.codec_context.name
+    if name not in ALPHA_DECODERS:
+        return None
+    decoder = CodecContext.create(ALPHA_DECODERS[name], "r")
+    decoder.thread_count = 1
+    return decoder
+
+
+def of_audio(container: Any, index: int | None) -> dict[str, Any | None]:
+    """The audio stream of a number among all streams; None = the first candidate."""
+    numbered = [stream for stream in container.streams.audio if stream.index == index]
+    return {"audio": next(iter(audio_candidates(container) if index is None else numbered), None)}
 
 
 def audio_candidates(container: Any) -> list[Any]:

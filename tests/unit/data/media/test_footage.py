@@ -28,6 +28,7 @@ from media_files import (
 from vlsa.base.errors import MediaError
 from vlsa.data.clip import Clip
 from vlsa.data.media.colour import tone_mapped
+from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.decode import decode, iter_subtitles, probe
 
 RATE_HZ = 16_000
@@ -61,6 +62,21 @@ def test_a_late_caption_of_a_film_with_little_sound_has_pictures_alone(tmp_path:
     clip = read(path, 6.0, 8.0)
     assert numbers(clip.frames) == [165, 185] and clip.sound is None
     assert read(path, 0.0, 2.0).sound is not None
+
+
+def test_behind_the_end_of_the_pictures_or_of_the_sound_nothing_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A transport stream has no index: nothing would be found, from its start to its end."""
+    own, kinds = Source.frames, []
+    monkeypatch.setattr(Source, "frames", lambda source, kind, *more: kinds.append(kind) or own(source, kind, *more))
+    for kind, num_pictures, sound_seconds in (("video", 100, 1), ("audio", 25, 4)):
+        path = write_media(tmp_path / "x.ts", pictures=[grey(99)] * num_pictures, sound=tone(sound_seconds))
+        facts = probe(path)
+        kinds.clear()
+        clip = read(path, 2.0, 3.0, facts=facts)
+        assert set(kinds) == {kind}
+        assert (clip.frames is None, clip.sound is None) == (kind == "audio", kind == "video")
 
 
 def test_a_song_with_a_single_picture_lasts_as_long_as_the_song(tmp_path: Path):
@@ -195,6 +211,15 @@ def test_channels_that_cancel_out_are_heard_by_one_of_them(tmp_path: Path):
     path = write_media(tmp_path / "i.mkv", sound=np.stack([wave, -wave]), audio_codec="flac")
     clip = read(path)
     assert np.sqrt(np.mean(clip.sound**2)) == pytest.approx(0.5 / math.sqrt(2), rel=0.01)
+    assert clip.choices == ("one-channel",)
+
+
+def test_channels_that_cancel_out_in_a_part_are_heard_there_too(tmp_path: Path):
+    wave = tone(2)
+    other = np.where(np.arange(len(wave)) < len(wave) // 2, wave, -wave)
+    clip = read(write_media(tmp_path / "i.mkv", sound=np.stack([wave, other]), audio_codec="flac"), 0.0, 2.0)
+    loudness = np.abs(clip.sound).reshape(8, -1).max(axis=1)
+    np.testing.assert_allclose(loudness, 0.5, rtol=0.02)
     assert clip.choices == ("one-channel",)
 
 
@@ -359,6 +384,22 @@ def test_transparent_pictures_are_laid_on_white(tmp_path: Path, name: str, codec
     clip = read(write_plain_frames(tmp_path / name, codec, frame), 0.0, 0.4)
     assert clip.choices == ("on-white",)
     np.testing.assert_allclose(clip.frames[0, 32, [8, 56]], [(200, 0, 0), (255, 255, 255)], atol=3)
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_transparent_parts_of_webm_are_laid_on_white_wherever_decoding_begins(tmp_path: Path, codec: str):
+    """Under the transparent right half lies green."""
+    picture = np.full((64, 64, 4), (0, 200, 0, 0), np.uint8)
+    picture[:, :32] = (200, 0, 0, 255)
+    frame = VideoReformatter().reformat(av.VideoFrame.from_ndarray(picture, format="rgba"), format="yuva420p")
+    path = write_plain_frames(tmp_path / "a.webm", codec, frame, options={"g": "5", "auto-alt-ref": "0"})
+    with open_media(path) as source:
+        starts = [round(timed.seconds, 2) for timed in source.frames("video")]
+    assert starts == [round(k / 25, 2) for k in range(10)]
+    for start, stop in ((0.0, 0.4), (0.2, 0.4)):
+        clip = read(path, start, stop)
+        assert clip.choices == ("on-white",)
+        np.testing.assert_allclose(clip.frames[:, 32, [8, 56]], [[(200, 0, 0), (255, 255, 255)]] * 2, atol=5)
 
 
 def test_frames_are_made_small_when_they_are_picked(tmp_path: Path):

@@ -31,6 +31,15 @@ def test_a_grey_ramp_is_a_ramp_in_every_depth(tmp_path: Path, name: str, values:
     np.testing.assert_allclose(frame, np.repeat(255 * RAMP[..., None], 3, axis=2), atol=1.01)
 
 
+def test_a_pixel_that_is_no_number_does_not_blacken_the_picture(tmp_path: Path):
+    values = (RAMP * 3000 - 1000).astype(np.float32)
+    values[0, 1:4] = np.nan, np.inf, -np.inf
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    frame = decode_image(tmp_path / "a.tif").frames[0, ..., 0]
+    np.testing.assert_allclose(frame[1:], 255 * RAMP[1:], atol=1.01)
+    assert frame[0, 1:4].tolist() == [0, 255, 0]
+
+
 def test_a_transparent_picture_is_laid_on_white_and_said_to_be(tmp_path: Path):
     picture = np.zeros((8, 8, 4), np.uint8)
     picture[:, :4] = (200, 0, 0, 255)
