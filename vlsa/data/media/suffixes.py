@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .ogv .flv .wmv .3gp .3g2 .mxf .dv .gif".split()  # noqa: SIM905
+    ".mp4 .m4v .f4v .mov .qt .mkv .webm .avi .divx .ts .mts .m2ts .mpg .mpeg .m2v .vob .ogv .flv .wmv .asf .3gp "  # noqa: SIM905
+    ".3g2 .mxf .dv .gif .rm .rmvb".split()
 )
 SOUND_SUFFIXES = frozenset(
-    ".wav .mp3 .flac .m4a .aac .ogg .opus .amr .ac3 .eac3 .aif .aiff .caf .wma".split()  # noqa: SIM905
+    ".wav .mp3 .mp2 .flac .m4a .m4b .aac .ogg .oga .opus .weba .mka .amr .ac3 .eac3 .aif .aiff .caf .wma".split()  # noqa: SIM905
 )
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 ANIMATION_SUFFIX = ".webp"
