@@ -26,7 +26,7 @@ WORD = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
 LATIN_SHARE = 2 / 3
 """In Latin words with accents, most letters have none: no more bytes than this share are beyond ASCII."""
 FEWEST_BYTES = 4
-"""Beyond ASCII, from which a script may be told."""
+"""Beyond ASCII; with fewer, the encoding is not guessed."""
 JOINERS = re.compile("[\u200c\u200d ]")
 """Unseen, and yet spelling in Persian, in scripts of India and in emoji: kept between other characters."""
 UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
