@@ -3,6 +3,7 @@
 Used by ingest, benchmarks, media and the search.
 """
 
+import mimetypes
 import os
 from pathlib import Path
 
@@ -18,6 +19,10 @@ ANIMATION_SUFFIX = ".webp"
 """May be an image or a moving image; its first bytes say which."""
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | SOUND_SUFFIXES
 
+BEGINNINGS = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"FLV\x01", b"0&\xb2u\x8ef\xcf\x11", b"\0\0\1\xba", b".RMF")
+"""Of Matroska and WebM, Ogg, FLAC, MP3, FLV, ASF and WMV, MPEG, RealMedia."""
+MP4_BRANDS = (b"iso", b"mp4", b"avc", b"qt", b"M4", b"3g", b"dash", b"f4v", b"MSNV", b"XAVC", b"mmp4")
+
 TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
 """Subtitle codecs that hold text; the others hold images of text."""
 FORMATS = (
@@ -27,6 +32,23 @@ FORMATS = (
 )
 """Kinds of files that FFmpeg may open: media, whatever the name says. Playlists and lists of files are not among them,
 nor are the formats that take any text for a image."""
+
+
+def seems_media(path: str | os.PathLike[str]) -> bool:
+    """Whether a file whose name says nothing of it begins as media do. One with another known kind is not opened."""
+    kind = mimetypes.guess_type(os.fspath(path))[0] or "video/"
+    if kind.partition("/")[0] not in ("video", "audio") or not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except OSError:
+        return False
+    return (
+        head.startswith(BEGINNINGS)
+        or (head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WAVE"))
+        or (head[4:8] == b"ftyp" and head[8:12].startswith(MP4_BRANDS))
+    )
 
 
 def is_animation(path: str | os.PathLike[str]) -> bool:
