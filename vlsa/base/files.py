@@ -91,7 +91,7 @@ def read_json(path: Path) -> Any:
 
 def _parse_json(data: bytes) -> Any:
     try:
-        return json.loads(data.decode(errors="surrogateescape"))
+        return json.loads(data.decode(errors="surrogateescape").removeprefix("\ufeff"))  # a byte order mark
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 

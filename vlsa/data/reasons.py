@@ -71,6 +71,10 @@ REASONS: dict[str, Reason] = {
         "another language",
         "rename the one to be read, or remove it",
     ),
+    "ending": Reason(
+        "a file that begins as media do, and has no ending of media; a row of a caption table takes it up",
+        "rename it, such as to .mp4",
+    ),
     "cues": Reason("some cues of a sidecar have a timing that cannot be read; the others are kept", "fix the sidecar"),
     "encoding": Reason(
         "a sidecar is not Unicode; says as what it was read, such as CP1252", "convert it to UTF-8 if letters are wrong"

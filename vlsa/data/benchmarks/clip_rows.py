@@ -47,6 +47,8 @@ class Form:
     """All texts of a video become one, with this between them, and the whole file is the clip."""
     splits: Mapping[str, str] = field(default_factory=dict)
     """Words in the file's name that mean another split than usual."""
+    several: tuple[str, ...] = ()
+    """Columns that hold captions with semicolons between them."""
     may_be_numbers: bool = False
     """Ids: those of a person's own table were numbers before; those of a published one may have lost their zeros."""
     usual_split: str = ""
@@ -126,7 +128,7 @@ def _parts(record: Mapping[str, Any], form: Form, where: str) -> Iterator[tuple[
     texts = tuple(
         text
         for name in columns.texts(record)
-        for text in values.all_words(_literal(record[name]) if columns.span else record[name], where, name)
+        for text in values.all_words(_captions(record[name], name, form), where, name)
     )
     if spans is None or isinstance(spans, tuple):
         yield (None if form.join is not None else spans), texts
@@ -140,6 +142,13 @@ def _parts(record: Mapping[str, Any], form: Form, where: str) -> Iterator[tuple[
         yield from ((span, (text,)) for span, text in zip(spans, texts, strict=True))
     else:
         yield None, tuple(text for _, text in pairs)
+
+
+def _captions(value: Any, name: str, form: Form) -> Any:
+    """One caption, or a list of them."""
+    if name in form.several and isinstance(value, str):
+        return [part for part in value.split(";") if part.strip()]
+    return _literal(value) if form.columns.span else value
 
 
 def _spans(record: Mapping[str, Any], form: Form, where: str) -> Span | list[Span] | None:

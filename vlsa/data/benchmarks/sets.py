@@ -130,6 +130,7 @@ QUERYD = (
 CHARADES = (
     Form(
         columns=Columns(path="id", text=("script", "descriptions")),
+        several=("descriptions",),
         expected="Charades_v1_train.csv, Charades_v1_test.csv with the columns id,script,descriptions,...",
     ),
 )

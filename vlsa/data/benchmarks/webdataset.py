@@ -1,7 +1,7 @@
 """Shards of the webdataset library: tar files in which a clip is the members of one name, `01.mp4, 01.txt, 01.json`.
 
 The media are copied into the media folder, in a folder for each shard, since a list of clips names files. The words
-are those of the .txt member or of keys of the .json member. Answers convert.py.
+are those of the .txt (or .text, .caption) member or of keys of the .json member. Answers convert.py.
 """
 
 import itertools
@@ -27,6 +27,8 @@ from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
 NAME, TEXT = "@name", "txt"
 """Columns of a record: the media file, relative to the media folder; the member of words."""
+PLAIN = (TEXT, "text", "caption")
+"""Members of words: of several, the first counts where no columns are named."""
 SHARD_ENDING = re.compile(r"\.(tar(\.\w+)?|tgz)", re.IGNORECASE)
 BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 MOST_SHARDS = 1_000_000
@@ -123,15 +125,15 @@ def _members(
             if PurePosixPath(name).suffix.lower() in MEDIA_SUFFIXES:
                 unpack(content, info.size, media_folder, name, where)
                 yield key, (NAME, name)
-            elif ending in ("txt", "json") and info.size <= LONGEST_TEXT:
-                yield key, (ending, _words(content.read(), ending, where))
+            elif ending.lower() in ("json", *PLAIN) and info.size <= LONGEST_TEXT:
+                yield key, (ending.lower(), _words(content.read(), ending.lower(), where))
         except MalformedRow as error:
             yield key, error
 
 
 def _words(data: bytes, ending: str, where: str) -> Any:
     try:
-        return json.loads(data) if ending == "json" else data.decode()
+        return json.loads(data) if ending == "json" else data.decode("utf-8-sig")
     except (ValueError, RecursionError) as error:
         raise MalformedRow(f"{where}: is not {ending} ({str(error)[:80]}). It is left out.") from error
 
@@ -139,6 +141,7 @@ def _words(data: bytes, ending: str, where: str) -> Any:
 def _record(where: str, members: list[tuple[str, Any] | MalformedRow], columns: Columns) -> Record | MalformedRow:
     """All members of a sample as one record; keys of the .json are columns."""
     record: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
     for member in members:
         if isinstance(member, MalformedRow):
             return member
@@ -149,6 +152,10 @@ def _record(where: str, members: list[tuple[str, Any] | MalformedRow], columns: 
             record |= {key: each for key, each in value.items() if key != NAME}  # the file is a member, never its word
         else:
             record[column] = value
+            plain |= {column: value} if column in PLAIN else {}
+    first = next((name for name in PLAIN if name in plain), None)
+    if first is not None:
+        record[TEXT] = plain[first]
     lacking = columns.missing(record)
     if lacking:
         what = "no media file" if NAME in lacking else f"no {lacking[0]!r}"

@@ -1,14 +1,14 @@
 """What lies in a folder of footage, by names alone: media files, caption tables, subtitle files next to media.
 
-Opens no media (but for the first bytes of .webp, which may move), so that it is fast, and imports no decoder. Feeds
-scan.py and the index.
+Opens no media (but for the first bytes of .webp, which may move, and of names that say nothing), so that it is fast,
+and imports no decoder. Feeds scan.py and the index.
 """
 
 import errno
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
 from vlsa.data.ingest.manifest import Rejection
 from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, is_subtitles, unassigned
-from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation, seems_media
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
 
@@ -37,16 +37,32 @@ class Listing:
     """Links that lead to what was found under another name, or to a folder around them, and where they lead."""
     loose: tuple[str, ...] = ()
     """Subtitle files of no media file, sorted."""
+    misnamed: tuple[str, ...] = ()
+    """Files that begin as media do and have another ending, sorted."""
 
     def sees(self, name: str) -> bool:
         """Whether a file would have been found if it were there."""
         return name not in self.unseen and not any(name.startswith(f"{folder}/") for folder in self.unseen)
 
+<<<<<<< HEAD
     def rejections(self, folder: Path) -> tuple[Rejection, ...]:
         """A line for each folder that was not looked into, each link not followed and each loose subtitle file."""
+=======
+    def rejections(self, folder: Path, captioned: Container[str] = ()) -> tuple[Rejection, ...]:
+        """A line for each folder that cannot be looked into, link not followed, loose subtitle file, misnamed file.
+
+        captioned: files that a caption table names, by whatever name.
+        """
+>>>>>>> f4
         unseen = (_unseen(name, folder / name, error) for name, error in sorted(self.unseen.items()))
         repeats = (_repeat(name, folder / name, to) for name, to in sorted(self.repeats.items()))
-        return (*unseen, *repeats, *(_loose(name, folder / name) for name in self.loose))
+        loose = (_loose(name, folder / name) for name in self.loose)
+        return (
+            *unseen,
+            *repeats,
+            *loose,
+            *(_misnamed(name, folder / name) for name in self.misnamed if name not in captioned),
+        )
 
 
 def list_media(folder: Path) -> Listing:
@@ -68,7 +84,8 @@ def list_media(folder: Path) -> Listing:
     tables = sorted(walk.tables, key=lambda name: (name.count("/"), name))
     sidecars = assign_sidecars(walk.names, walk.subtitles)
     loose = unassigned(walk.subtitles, sidecars)
-    return Listing(tuple(sorted(walk.names)), walk.unseen, sidecars, tuple(tables), walk.repeats, loose)
+    misnamed = tuple(sorted(walk.misnamed))
+    return Listing(tuple(sorted(walk.names)), walk.unseen, sidecars, tuple(tables), walk.repeats, loose, misnamed)
 
 
 class _Walk:
@@ -82,6 +99,7 @@ class _Walk:
         self.names: list[str] = []
         self.tables: list[str] = []
         self.subtitles: list[str] = []
+        self.misnamed: list[str] = []
         self.unseen: dict[str, OSError] = {}
         self.repeats: dict[str, str] = {}
 
@@ -134,6 +152,8 @@ class _Walk:
             self.names.append(name)
         elif is_subtitles(path.name):
             self.subtitles.append(name)
+        elif not path.name.startswith(".") and seems_media(path):
+            self.misnamed.append(name)
 
     def _lies_inside(self, real: str) -> bool:
         """Whether a file is one that is taken up under its own name."""
@@ -152,6 +172,11 @@ def _repeat(name: str, path: Path, to: str) -> Rejection:
 def _loose(name: str, path: Path) -> Rejection:
     message = f"{path}: not read; no media file next to it has its name. Name it cat.srt or cat.en.srt next to cat.mp4."
     return Rejection(name, str(path), None, None, reason="sidecar", message=message)
+
+
+def _misnamed(name: str, path: Path) -> Rejection:
+    message = f"{path}: begins as media do, and has no ending of media; it is not taken up. Rename it, such as to .mp4."
+    return Rejection(name, str(path), None, None, reason="ending", message=message)
 
 
 def _unseen(name: str, path: Path, error: OSError) -> Rejection:

@@ -142,7 +142,7 @@ def scan(
         for task in tasks
         if (one := spanned(task.name, task.path, scanned[task.name].cuts_seconds, good[task.name]))
     ]
-    return rows, [*listed.rejections(folder), *others, *forbidden, *faulty, *_remarks(folder, scanned), *across]
+    return rows, [*listed.rejections(folder, table), *others, *forbidden, *faulty, *_remarks(folder, scanned), *across]
 
 
 def _check_numbers(window_seconds: float, shortest_seconds: float, test_share: float) -> None:

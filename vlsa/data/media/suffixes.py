@@ -3,19 +3,25 @@
 Used by ingest, benchmarks, media and the search.
 """
 
+import mimetypes
 import os
 from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .ogv .flv .wmv .3gp .3g2 .mxf .dv .gif".split()  # noqa: SIM905
+    ".mp4 .m4v .f4v .mov .qt .mkv .webm .avi .divx .ts .mts .m2ts .mpg .mpeg .m2v .vob .ogv .flv .wmv .asf .3gp "  # noqa: SIM905
+    ".3g2 .mxf .dv .gif .rm .rmvb".split()
 )
 SOUND_SUFFIXES = frozenset(
-    ".wav .mp3 .flac .m4a .aac .ogg .opus .amr .ac3 .eac3 .aif .aiff .caf .wma".split()  # noqa: SIM905
+    ".wav .mp3 .mp2 .flac .m4a .m4b .aac .ogg .oga .opus .weba .mka .amr .ac3 .eac3 .aif .aiff .caf .wma".split()  # noqa: SIM905
 )
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 ANIMATION_SUFFIX = ".webp"
 """May be an image or a moving image; its first bytes say which."""
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | SOUND_SUFFIXES
+
+BEGINNINGS = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"FLV\x01", b"0&\xb2u\x8ef\xcf\x11", b"\0\0\1\xba", b".RMF")
+"""Of Matroska and WebM, Ogg, FLAC, MP3, FLV, ASF and WMV, MPEG, RealMedia."""
+MP4_BRANDS = (b"iso", b"mp4", b"avc", b"qt", b"M4", b"3g", b"dash", b"f4v", b"MSNV", b"XAVC", b"mmp4")
 
 TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
 """Subtitle codecs that hold text; the others hold images of text."""
@@ -26,6 +32,23 @@ FORMATS = (
 )
 """Kinds of files that FFmpeg may open: media, whatever the name says. Playlists and lists of files are not among them,
 nor are the formats that take any text for a image."""
+
+
+def seems_media(path: str | os.PathLike[str]) -> bool:
+    """Whether a file whose name says nothing of it begins as media do. One with another known kind is not opened."""
+    kind = mimetypes.guess_type(os.fspath(path))[0] or "video/"
+    if kind.partition("/")[0] not in ("video", "audio") or not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except OSError:
+        return False
+    return (
+        head.startswith(BEGINNINGS)
+        or (head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WAVE"))
+        or (head[4:8] == b"ftyp" and head[8:12].startswith(MP4_BRANDS))
+    )
 
 
 def is_animation(path: str | os.PathLike[str]) -> bool:

@@ -26,12 +26,14 @@ WORD = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
 LATIN_SHARE = 2 / 3
 """In Latin words with accents, most letters have none: no more bytes than this share are beyond ASCII."""
 FEWEST_BYTES = 4
-"""Beyond ASCII, from which a script may be told."""
+"""Beyond ASCII; with fewer, the encoding is not guessed."""
 JOINERS = re.compile("[\u200c\u200d ]")
 """Unseen, and yet spelling in Persian, in scripts of India and in emoji: kept between other characters."""
 UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 """Soft hyphens, spaces of no width, marks of direction, byte order marks."""
 SEPARATOR_LINE = re.compile(r'\A"?sep=."?(?=\r?\n)', re.IGNORECASE)
+SAMPLE_BYTES = 65_536
+"""At the beginning of a file, by which UTF-16 is known."""
 LEAST_ZEROS = 0.1
 """Of the bytes at even, or at odd, places: as many are zero in UTF-16 with some digits and line ends."""
 
@@ -123,10 +125,11 @@ def _decoded(data: bytes) -> TextFile | None:
 
 def _without_mark(data: bytes) -> str | None:
     """UTF-16 by the places of its zeros."""
-    even, odd = data[::2].count(0), data[1::2].count(0)
+    begin = data[:SAMPLE_BYTES]
+    even, odd = begin[::2].count(0), begin[1::2].count(0)
     fewer, more = sorted((even, odd))
     is_marked = _marked(data) != "utf-8"
-    if is_marked or not more or more < LEAST_ZEROS * len(data) / 2 or fewer > more / 4:
+    if is_marked or not more or more < LEAST_ZEROS * len(begin) / 2 or fewer > more / 4:
         return None
     return "utf-16-le" if odd > even else "utf-16-be"
 

@@ -212,10 +212,10 @@ def test_charades_has_two_kinds_of_captions_in_columns(importer):
     importer.video("AO8RW.mp4", seconds=33)
     table = (
         "id,subject,scene,quality,relevance,verified,script,objects,descriptions,actions,length\n"
-        'AO8RW,HR43,Pantry,6,6,Yes,"A person opens, then closes.",door,A man at a door.,c008 0.0 6.9,32.9\n'
+        'AO8RW,HR43,Pantry,6,6,Yes,"A person opens, leaves; ends.",door,A man at a door.;He leaves.,c008 0.0 6.9,32.9\n'
     )
     importer.run("charades", importer.file("Charades_v1_test.csv", table))
-    assert importer.facts()["AO8RW"][-1] == ("A person opens, then closes.", "A man at a door.")
+    assert importer.facts()["AO8RW"][-1] == ("A person opens, leaves; ends.", "A man at a door.", "He leaves.")
 
 
 @pytest.mark.parametrize(("form", "suffix"), [("csv", "file_name,caption_1,caption_2\na.wav,x,y\n"), ("json", None)])

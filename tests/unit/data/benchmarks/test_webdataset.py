@@ -86,6 +86,19 @@ def test_shards_of_one_name_in_several_folders_keep_their_media_apart(importer):
     assert all((importer.media / name).read_bytes() == name.encode() for name in names)
 
 
+def test_words_may_be_in_members_of_other_endings_and_begin_with_a_mark(ready):
+    names = {"TXT": b"\xef\xbb\xbfa dog", "caption": b"a cat", "text": b"rain"}
+    path = ready.root / "train-000.tar"
+    with tarfile.open(path, "w") as tar:
+        for key, (ending, words) in zip(("1", "2", "in/3"), names.items(), strict=True):
+            for name, data in ((f"{key}.mp4", b"x"), (f"{key}.{ending}", words)):
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    ready.run("webdataset", path)
+    assert [facts[-1] for facts in ready.facts().values()] == [("a dog",), ("a cat",), ("rain",)]
+
+
 def test_a_key_of_the_json_member_cannot_name_the_file(ready):
     told = {"@name": "train-001/2.mp4", "caption": "a dog"}
     ready.run("webdataset", shard(ready.root / "train-000.tar", sample("1", json=told)), columns="text=caption")

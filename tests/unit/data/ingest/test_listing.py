@@ -142,3 +142,13 @@ def test_a_subtitle_file_of_no_media_is_reported(tmp_path: Path):
     assert [(line.id, line.reason) for line in found] == [
         (name, "sidecar") for name in ("Subs/dog.srt", "dog.en.2.srt", "dog_en.srt")
     ]
+
+
+def test_media_of_another_ending_are_named_and_other_files_are_not_opened(tmp_path: Path):
+    for name in ("film", "film.blob", "film.txt", ".film"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0")
+    (tmp_path / "photo.blob").write_bytes(b"\0\0\0\x20ftypheic\0\0\0\0")
+    (tmp_path / "notes").write_text("words")
+    found = list_media(tmp_path).rejections(tmp_path)
+    assert [(line.id, line.reason) for line in found] == [("film", "ending"), ("film.blob", "ending")]
+    assert [line.id for line in list_media(tmp_path).rejections(tmp_path, {"film": []})] == ["film.blob"]

@@ -22,6 +22,12 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert manifest.read(tmp_path / "rows.jsonl") == rows
 
 
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    row = {"id": "a", "path": "a.mp4", "start_seconds": 0, "stop_seconds": 1, "texts": ["b"], "split": "train"}
+    (tmp_path / "list.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8-sig")
+    assert manifest.read(tmp_path / "list.jsonl")[0].id == "a"
+
+
 def test_texts_with_nothing_to_see_in_them_are_none(tmp_path: Path) -> None:
     row = {"id": "a", "path": "a.mp4", "start_seconds": 0, "stop_seconds": 1, "texts": ["  ", "\u200b", "b"]}
     (tmp_path / "list.jsonl").write_text(json.dumps(row | {"split": "train"}) + "\n")
