@@ -44,16 +44,11 @@ class Listing:
         """Whether a file would have been found if it were there."""
         return name not in self.unseen and not any(name.startswith(f"{folder}/") for folder in self.unseen)
 
-<<<<<<< HEAD
-    def rejections(self, folder: Path) -> tuple[Rejection, ...]:
-        """A line for each folder that was not looked into, each link not followed and each loose subtitle file."""
-=======
     def rejections(self, folder: Path, captioned: Container[str] = ()) -> tuple[Rejection, ...]:
         """A line for each folder that cannot be looked into, link not followed, loose subtitle file, misnamed file.
 
         captioned: files that a caption table names, by whatever name.
         """
->>>>>>> f4
         unseen = (_unseen(name, folder / name, error) for name, error in sorted(self.unseen.items()))
         repeats = (_repeat(name, folder / name, to) for name, to in sorted(self.repeats.items()))
         loose = (_loose(name, folder / name) for name in self.loose)

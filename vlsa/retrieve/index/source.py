@@ -84,12 +84,9 @@ def list_source(root: Path, heard_by: str = "") -> Source:
     good = [name for name in names if _is_unicode(name)]
     files = {name: _file(root, name, tables.get(name, ()), metadata.get(name, {}), listing, heard_by) for name in good}
     bad = (_bad_name(root, name) for name in names if not _is_unicode(name))
-<<<<<<< HEAD
     unused = (_unused_row(root, name) for name in sorted(metadata.keys() - set(names)) if listing.sees(name))
-    return Source(root=root, files=files, rejections=(*listing.rejections(root), *bad, *unused), listing=listing)
-=======
-    return Source(root=root, files=files, rejections=(*listing.rejections(root, tables), *bad), listing=listing)
->>>>>>> f4
+    rejections = (*listing.rejections(root, tables), *bad, *unused)
+    return Source(root=root, files=files, rejections=rejections, listing=listing)
 
 
 def check_not_empty(source: Source) -> None:
