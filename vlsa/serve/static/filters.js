@@ -19,7 +19,8 @@ const capital = text => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The panel of filters; `facets` of the answer are the files that pass all of them, by column. */
 export function filtersOf(question, info, facets, change) {
-  const counts = column => (valuesOf(question, column).length ? undefined : facets?.columns?.[column] ?? facets?.[column]);
+  const passing = column => facets?.columns?.[column] ?? facets?.[column === "language" ? "languages" : column];
+  const counts = column => (valuesOf(question, column).length ? undefined : passing(column));
   const columns = (info.columns ?? []).filter(column => !NEVER.includes(column.name));
   const place = column => (FIRST.includes(column.name) ? FIRST.indexOf(column.name) : 50);
   const main = columns.filter(column => !LAST.includes(column.name)).sort((a, b) => place(a) - place(b));
