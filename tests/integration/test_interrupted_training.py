@@ -116,10 +116,30 @@ def test_a_reading_process_that_is_killed_is_one_line_and_the_same_command_resum
     assert_same_weights(place / "run", place / "unbroken")
 
 
+def test_no_reader_outlives_a_training_that_is_killed(place):
+    process = start(command("run", train__num_workers=2), place)
+    wait_for_steps(process, place / "run", EVERY)
+    left = [*readers_of(process.pid), *children_of(process.pid)]
+    assert len(left) >= 3  # two readers, their server, and what tracks shared memory
+    process.kill()
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() and not is_zombie(pid) for pid in left):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    ended(process)
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def test_sigterm_to_all_processes_ends_after_the_step_with_a_checkpoint_and_code_143(place):
     process = start(command("run", train__num_workers=2, train__checkpoint_every_steps=10_000), place)
     wait_for_steps(process, place / "run", EVERY)  # by then both readers have started, and leave signals to the loop
-    for pid in [*readers_of(process.pid), process.pid]:
+    for pid in [*readers_of(process.pid), *children_of(process.pid), process.pid]:  # their server among the children
         os.kill(pid, signal.SIGTERM)
     out, errors = ended(process)
     assert process.returncode == 143, errors

@@ -250,7 +250,7 @@ class Worker:
 
 def _serve(connection: Connection, function: Callable[[Any, Heartbeat], Any]) -> None:
     """The worker's side: do one task after the other, until the parent closes the pipe."""
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
 
     def beat(label: str, patience_seconds: float) -> None:
         connection.send(("beat", label, patience_seconds))
@@ -271,8 +271,8 @@ def _serve(connection: Connection, function: Callable[[Any, Heartbeat], Any]) ->
         connection.send(("done", value))
 
 
-def _exit_with_parent() -> None:
-    """A worker whose parent was killed must not keep writing, even if it hangs in native code."""
+def exit_with_parent() -> None:
+    """For a thread: a worker whose parent was killed must not keep writing, even if it hangs in native code."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

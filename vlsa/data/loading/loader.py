@@ -8,11 +8,13 @@ Axes: B clips.
 
 import multiprocessing
 import signal
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 
 import numpy as np
@@ -25,6 +27,7 @@ from vlsa.base.processes import num_processes, rank
 from vlsa.config import ModelConfig, TrainConfig
 from vlsa.data.batch import Batch, ClipTensors
 from vlsa.data.clip import Clip, ClipFacts, Dataset, ListedDataset, cut, digests_of
+from vlsa.data.engine.workers import exit_with_parent
 from vlsa.data.loading.cached_clips import CachedClips
 from vlsa.data.loading.packed_batch import PackedBatch
 from vlsa.data.loading.sound_controls import ShiftedSound
@@ -278,13 +281,19 @@ def _fresh_processes() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    resource_tracker.ensure_running()  # it starts with the server, and is to end by signals
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    forkserver.ensure_running()  # with SIGTERM blocked: its end would be that of all readers
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
 
 
 def _leave_signals_to_the_loop(_worker: int) -> None:
     """Ctrl-C and a scheduler's SIGTERM reach readers too; the loop still needs them for the step in progress.
 
-    A second SIGTERM ends one: so does a DataLoader that waits for a reader in vain.
+    A second SIGTERM ends one: so does a DataLoader that waits for a reader in vain. One whose training was killed ends.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, _frame: signal.signal(number, signal.SIG_DFL))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    threading.Thread(target=exit_with_parent, daemon=True).start()

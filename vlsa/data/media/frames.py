@@ -51,6 +51,8 @@ class _Picker:
     """Frames this near to the next wanted time are all decoded; inf = all frames are, where there is no jump."""
     may_jump: bool
     """Whether decoding may go on from a later key frame."""
+    broken_seconds: list[float] = field(default_factory=list)
+    """Packets that came broken out of the file and were decoded all the same."""
     kept: dict[float, _Kept] = field(default_factory=dict)
     """By wanted time, in their order."""
     images: UInt8[np.ndarray, "F H W 3"] | None = None
@@ -64,6 +66,10 @@ class _Picker:
     def may_skip(self, seconds: float) -> bool:
         """Whether a frame at this time can be neither wanted nor the one before a wanted one."""
         return self.num_done < len(self.wanted) and seconds < self.wanted[self.num_done] - self.margin_seconds
+
+    def note_broken(self, seconds: float) -> None:
+        """See a broken packet that is decoded."""
+        self.broken_seconds.append(seconds)
 
     def next_seconds(self) -> float:
         """The wanted time that is not settled yet: of key frames before it, the last one is enough."""
@@ -160,8 +166,10 @@ def _pick(source: Source, wanted: list[float], short_side_px: int | None, facts:
     margin_seconds = _margin_seconds(source, facts)
     is_jumpable = source.stream("video").codec_context.name in JUMPABLE_CODECS
     if facts is not None and source.may_seek and is_jumpable:
+        num_bad = source.num_bad
         with contextlib.suppress(MissedKeyFrame):
             return _picked(source, _Picker(wanted, Renderer(source, short_side_px), margin_seconds, may_jump=True))
+        del source.bad_seconds[num_bad:]  # all is decoded once more
     return _picked(source, _Picker(wanted, Renderer(source, short_side_px), margin_seconds, may_jump=False))
 
 
@@ -178,7 +186,8 @@ def _picked(source: Source, picker: _Picker) -> _Picker:
     if first_seconds is not None:  # after a seek, other packets may lack their past
         early = source.bad_seconds[source.num_bad_before : num_bad]
         own = [bad for bad in early if abs(bad - first_seconds) <= ROUNDING_SECONDS]
-        picker.bad_seconds = own + source.bad_seconds[num_bad:]
+        broken = [bad for bad in picker.broken_seconds if bad > first_seconds]  # which were read before their frames
+        picker.bad_seconds = own + source.bad_seconds[num_bad:] + broken
     else:
         picker.bad_seconds = source.bad_seconds[source.num_bad_before :]
     return picker

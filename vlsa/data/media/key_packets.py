@@ -25,6 +25,9 @@ class Needs(Protocol):
     def may_skip(self, seconds: float) -> bool:
         """Whether a frame that no other one needs may be left out at this time."""
 
+    def note_broken(self, seconds: float) -> None:
+        """Learn of a broken packet that is decoded all the same."""
+
     def next_seconds(self) -> float:
         """Decoding may go on from any key frame that is shown at this time or before; -inf = from none."""
 
@@ -64,6 +67,8 @@ class KeyJumps:
     def _decoding(self, packet: Any) -> Iterator[Any]:
         """The packet; until the key frame has come, and if shown before it, it may lack its past and is not broken."""
         num_bad = self._source.num_bad
+        if packet.is_corrupt:
+            self._needs.note_broken(self._source.packet_seconds(packet))
         yield packet
         if self._is_awaited or self._source.packet_seconds(packet) < self._key_seconds:
             found = self._source.bad_seconds[num_bad:]

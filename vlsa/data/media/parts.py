@@ -15,6 +15,8 @@ BROADCAST_FORMATS = ("mpegts", "mpeg")
 """Whose time stamps may start anywhere: what was joined steps back or leaps to any time."""
 STEP_BACK_SECONDS = 0.2
 """In those formats a part starts where a stream steps back by more; pieces of one broadcast overlap by less."""
+FOLLOWS_SECONDS = 2.0
+"""After so much of a part all streams are in it: what is joined byte by byte begins together."""
 JOIN_SECONDS = 0.5
 """Before the place where a part starts, a packet that looks broken is cut off by the join, not damaged."""
 
@@ -33,7 +35,7 @@ class Parts:
         self._part: dict[int, int] = {}
         self.num_seen = 1
         """Parts of which packets were read."""
-        self._end_seconds = 0.0
+        self._end_seconds = self._begun_seconds = 0.0
         self._join_seconds = math.inf
 
     def streams_to_read(self, wanted: Iterable[Any], streams: Iterable[Any | None]) -> list[Any]:
@@ -73,7 +75,9 @@ class Parts:
             return step < -RESTART_SECONDS and seconds < self._first[stream] + RESTART_SECONDS
         if self._part.get(stream, 0) < self.num_seen - 1:  # another stream is in a later part
             later_step = step + self.shifts_seconds[self._part.get(stream, 0) + 1] - self._shift_of(stream)
-            return step < 0 or abs(later_step) < step
+            is_unusual = 0 < 2 * self._longest_step.get(stream, 0.0) < step
+            is_over = self._end_seconds > self._begun_seconds + FOLLOWS_SECONDS
+            return step < 0 or abs(later_step) < step or is_unusual or is_over
         if step < -STEP_BACK_SECONDS:
             return True
         is_unlike_before = 0 < JUMP_SECONDS * self._longest_step.get(stream, 0.0) < step  # a slide show leaps always
@@ -92,6 +96,6 @@ class Parts:
             nearly_seconds = STEP_BACK_SECONDS if self._is_broadcast else RESTART_SECONDS
             is_like_first = abs(self._first[stream] - seconds) <= nearly_seconds  # else, it stood elsewhere
             self.shifts_seconds.append(self._end_seconds - (0.0 if is_like_first else seconds))
-        self._join_seconds = self._end_seconds
+        self._join_seconds = self._begun_seconds = self._end_seconds
         self.num_seen += 1
         return self.num_seen - 1

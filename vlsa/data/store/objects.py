@@ -64,7 +64,8 @@ class Objects:
                 "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials, and name the bucket alone."
             )
         if not rest.strip("/") or set("*?[]") & set(rest):
-            raise ConfigError(f"{address}: not the address of one folder. Write {self.protocol}://BUCKET/FOLDER.")
+            shown = address.partition("?")[0]  # a signature may follow
+            raise ConfigError(f"{shown}: not the address of one folder. Write {self.protocol}://BUCKET/FOLDER.")
         self.address = address.rstrip("/")
 
     def __repr__(self) -> str:

@@ -24,6 +24,7 @@ from vlsa.config import overrides as settings_json
 from vlsa.data.ingest import manifest
 from vlsa.data.ingest.manifest import TEXT_KINDS, ClipRow
 from vlsa.data.ingest.shots import FOLDER_NAME as SCENES
+from vlsa.data.media.text_files import one_line
 from vlsa.data.media.transcripts import FOLDER_NAME as TRANSCRIPTS
 from vlsa.data.store import sources
 from vlsa.data.store.holding import PART_LOCKS
@@ -114,7 +115,8 @@ def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSetting
     kept = [row for row in rows if row.id in known]
     faults = [*_differences(recorded, now, may_move), *sources.changed_files(store_path, kept)]
     if faults:
-        raise _refused(store_path, f"made of other footage: {'; '.join(faults)}")
+        newer = "(or this version of vlsa reads them in another way: CHANGELOG.md)"
+        raise _refused(store_path, f"made of other footage: {'; '.join(faults)} {newer}")
     groups = [tuple(replace(row, path=now[row.id].path) for row in group) for group in recorded]
     _check_counts(store_path, header, Plan(tuple(groups)), settings)
     if not fresh:
@@ -262,7 +264,13 @@ def _differences(recorded: Sequence[Sequence[ClipRow]], now: dict[str, ClipRow],
 
 
 def _is_same(one: ClipRow, other: ClipRow, may_move: bool) -> bool:
-    return replace(one, path="") == replace(other, path="", split=one.split if may_move else other.split)
+    split = one.split if may_move else other.split
+    return replace(one, path="", texts=_seen(one)) == replace(other, path="", texts=_seen(other), split=split)
+
+
+def _seen(row: ClipRow) -> tuple[str, ...]:
+    """Texts as they are read now: stores of 0.8 and older have marks in them that nobody sees."""
+    return tuple(filter(None, map(one_line, row.texts)))
 
 
 def _named(what: str, rows: Sequence[ClipRow]) -> str:

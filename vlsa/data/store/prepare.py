@@ -268,7 +268,8 @@ def _make_shards(tasks: list[ShardTask], num_rows: int, engine: Engine, progress
             now = counted[number] + 1 if isinstance(event, Started) else len(event.task.rows) * isinstance(event, Done)
             num_done, counted[number] = num_done + now - counted[number], now
             if isinstance(event, Lost):
-                pool.submit(event.task if kills.is_first(event) else _give_up(event))
+                # without a label it was lost while the shard was sent, and no clip is at fault
+                pool.submit(event.task if not event.label or kills.is_first(event) else _give_up(event))
             if progress:
                 progress(num_done, num_rows, getattr(event, "label", f"shard {number}"))
 

@@ -118,8 +118,9 @@ class RemotePlace(Place):
 
     def _run(self, clip: StoredClip, run: list[Span], name: str, is_fresh: bool) -> bytes:
         """The bytes of neighbouring members: those that were read last, from the cache, or from the object store."""
-        if self._last[0] == name:
-            return self._last[1]
+        last_name, last = self._last  # once: another thread may replace it
+        if last_name == name:
+            return last
         data = None if is_fresh else self._cache.get(name)
         if data is None:
             data = self._objects.read(f"shards/{shard_path('', clip.shard).name}", run[0][0], _stop(run))

@@ -9,6 +9,7 @@ from containers import FILES, write_in
 from media_files import numbered, numbers, write_media
 from mutated_media import rising
 
+from vlsa.base.errors import MediaError
 from vlsa.data.media.container import Source
 from vlsa.data.media.decode import decode, probe
 from vlsa.data.media.key_packets import KeyJumps, MissedKeyFrame
@@ -99,3 +100,21 @@ def test_where_no_frame_comes_with_a_key_packet_all_is_decoded(tmp_path: Path, s
         found = kept(path, sparse(0), facts=facts)
     assert len(missed) == 1
     np.testing.assert_array_equal(found, kept(path, sparse(0)))
+
+
+def test_an_image_of_packets_that_came_broken_is_refused_also_where_packets_are_read_ahead(tmp_path: Path) -> None:
+    """Of a transport stream a whole packet is missing between the key frame and the frame that is wanted."""
+    options = {"g": "50", "keyint_min": "50", "sc_threshold": "0", "bf": "0"}
+    path = write_media(tmp_path / "a.ts", pictures=numbered(100), video_options=options)
+    data = path.read_bytes()
+    pieces = [data[start : start + 188] for start in range(0, len(data), 188)]
+    pids = [int.from_bytes(piece[1:3], "big") & 0x1FFF for piece in pieces]
+    video = max(set(pids), key=pids.count)
+    starts = [n for n, piece in enumerate(pieces) if pids[n] == video and piece[1] & 0x40]
+    path.write_bytes(b"".join(pieces[: starts[70]] + pieces[starts[71] :]))
+    facts = probe(path)
+    assert facts.seeks_exactly
+    for known in (None, facts):
+        with pytest.raises(MediaError, match="damaged near"):
+            kept(path, [90.5 / 25], facts=known)
+    assert numbers(kept(path, [60.5 / 25], facts=facts)) == [60]

@@ -36,6 +36,21 @@ def test_a_broadcast_goes_on_where_it_steps_back_or_leaps_to_any_time():
         assert played(parts, [*np.arange(0, 4, 0.5), *np.arange(start, start + 4, 0.5)]) == list(np.arange(0, 8, 0.5))
 
 
+@pytest.mark.parametrize("gap_seconds", [0.4, 0.024])
+def test_a_stream_that_does_not_step_back_follows_the_others_into_their_part(gap_seconds: float):
+    """The first piece has less sound than images, and the second overlaps it by 0.3 s."""
+    parts = Parts(format_name="mpegts")
+    parts.streams_to_read([], [])
+    first = [(0, n * 0.04) for n in range(500)] + [(1, n * 0.024) for n in range(round((19.7 - gap_seconds) / 0.024))]
+    second = [(0, 19.7 + n * 0.04) for n in range(500)] + [(1, 19.7 + n * 0.024) for n in range(800)]
+    ends = {}
+    for piece in (first, second):
+        for stream, seconds in sorted(piece, key=lambda packet: packet[1]):
+            ends[stream] = (seconds, seconds + parts.shift(stream, seconds, 0.024))
+    late = [after - before for before, after in ends.values()]
+    assert late == pytest.approx([0.27, 0.27], abs=0.05)
+
+
 def test_a_gap_of_one_stream_and_a_slide_show_are_no_parts_of_a_broadcast():
     parts = Parts(format_name="mpegts")
     parts.streams_to_read([], [])

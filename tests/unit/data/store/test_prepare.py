@@ -113,6 +113,14 @@ def test_a_decoder_that_dies_costs_only_its_clip_and_the_rest_has_the_same_bytes
     assert not (tmp_path / "died/given_up.jsonl").exists()
 
 
+def test_a_store_whose_texts_have_marks_that_nobody_sees_is_that_of_the_same_footage(tmp_path: Path) -> None:
+    """Versions up to 0.8 kept them."""
+    rows = made_rows(4)
+    marked = [replace(row, texts=(f"\u200b{row.texts[0]}\u200e", "\u200b")) for row in rows]
+    first = run(marked, tmp_path / "store")
+    assert run(rows, tmp_path / "store").num_clips == first.num_clips == 4
+
+
 def test_a_clip_whose_worker_is_killed_from_outside_has_a_second_chance(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)  # where marks are left of what was killed
     summary = run(made_rows(10), tmp_path / "killed", num_workers=1, decode=killed_decoder)
