@@ -9,7 +9,7 @@ In a transport stream, which may hold several programmes, the audio is that of t
 from collections.abc import Iterable
 from typing import Any
 
-from av import CodecContext
+from av import CodecContext, codecs_available
 from av.stream import Disposition
 
 from vlsa.data.media.suffixes import TEXT_SUBTITLES
@@ -58,7 +58,7 @@ def _num_pixels(stream: Any) -> int:
 def alpha_decoder(stream: Any | None) -> Any | None:
     """A decoder of WebM's transparency, where a video stream has it: FFmpeg's own show what lies under it."""
     name = "" if stream is None or stream.metadata.get("alpha_mode") != "1" else stream.codec_context.name
-    if name not in ALPHA_DECODERS:
+    if ALPHA_DECODERS.get(name) not in codecs_available:
         return None
     decoder = CodecContext.create(ALPHA_DECODERS[name], "r")
     decoder.thread_count = 1
