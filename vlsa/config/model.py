@@ -173,11 +173,6 @@ class ObjectiveConfig:
             f"model.objective.contrast={self.contrast} with heads=pair: three vectors are compared in one space, and "
             "each pair would have its own. Set model.objective.heads=modality, or contrast=softmax.",
         )
-        require(
-            not self.teacher_weight or self.heads != "pair",
-            f"model.objective.teacher_weight={self.teacher_weight} with heads=pair: the mean of a clip's globals is in "
-            "one space, and each pair would have its own. Set model.objective.heads=modality, or teacher_weight=0.",
-        )
 
     def _check_pair_weights(self) -> None:
         for pair, weight in self.pair_weights.items():

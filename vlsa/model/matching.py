@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from vlsa.base.processes import first_row, num_processes
-from vlsa.config import ModelConfig
+from vlsa.config import ModelConfig, num_shared
 from vlsa.model import losses
 from vlsa.model.losses import GatheredGlobals, Globals
 from vlsa.model.noise import PairNoise
@@ -82,14 +82,16 @@ class GlobalMatching(nn.Module):
         """Each modality against the mean of its clip's globals, which it does not change, among those of all clips.
 
         Fusion as teacher (OmniRetriever, arXiv 2605.26641); there the joint pass gives the fused vector, and a further
-        term trains it.
+        term trains it. With a space for each pair the mean is over all of them, and a modality is compared in its own:
+        it has a unit vector in each of n, so it is divided by sqrt(n).
         """
         (mine, is_fused), (theirs, are_fused) = losses.fused_globals(own), losses.fused_globals(everyone)
         terms = {}
         for name in dict.fromkeys("-".join(self.objective.pairs).split("-")):
-            present = everyone.present[name] & are_fused
-            gathered = GatheredGlobals(everyone.vectors[name], theirs, present, first_row(len(mine)))
-            both, one = own.present[name] & is_fused, own.vectors[name]
+            length = num_shared(name, name, self.objective.spaces) ** 0.5
+            one, all_ones = own.vectors[name] / length, everyone.vectors[name] / length
+            both, present = own.present[name] & is_fused, everyone.present[name] & are_fused
+            gathered = GatheredGlobals(all_ones, theirs, present, first_row(len(mine)))
             terms[f"global_teach_{name}"] = losses.contrastive_loss(one, mine, self.scale(), both, gathered)
         return terms
 

@@ -108,6 +108,10 @@ CHANGES = {
         *("objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"),
         *("objective.contrast", "objective.temperature"),
     },
+    "heads-teacher": {
+        *("objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"),
+        "objective.teacher_weight",
+    },
     "fused-teacher": {
         *("objective.pairs", "objective.learn_temperature", "objective.heads"),
         "objective.teacher_weight",

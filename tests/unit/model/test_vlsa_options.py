@@ -282,6 +282,25 @@ def test_each_modality_is_contrasted_with_the_mean_of_its_clip_and_the_term_has_
         assert teaching[f"global_teach_{name}"].item() == pytest.approx(both.item(), rel=1e-4)
 
 
-def test_a_teacher_with_a_space_for_each_pair_is_refused():
-    with pytest.raises(ConfigError, match=r"teacher_weight=1.0 with heads=pair: .*heads=modality, or teacher_weight=0"):
-        tiny_config(teacher_weight=1.0, heads="pair")
+def test_with_a_space_for_each_pair_the_teacher_is_the_mean_over_all_spaces_and_compared_in_those_of_a_modality(
+    tokenizer, batch
+):
+    pairs = ("audio-video", "audio-text", "video-text")
+    model = make_model(tiny_config(teacher_weight=1.0, heads="pair", head_width=8, pairs=pairs), tokenizer)
+    losses = model(batch, generator())
+    v, a, t = (losses.globals.vectors[name].reshape(-1, 3, 8) for name in ("video", "audio", "text"))
+    pooled = torch.stack([a[:, 0] + v[:, 0], a[:, 1] + t[:, 1], v[:, 2] + t[:, 2]], dim=1)  # B spaces D
+    teacher = pooled / pooled.square().sum(dim=(1, 2), keepdim=True).sqrt()
+    for name, own, spaces in (("video", v, (0, 2)), ("audio", a, (0, 1)), ("text", t, (1, 2))):
+        similarity = sum(own[:, space] @ teacher[:, space].T for space in spaces) / 2**0.5 / 0.07
+        expected = -sum(similarity.log_softmax(dim).diagonal().mean() for dim in (0, 1))
+        assert losses.terms[f"global_teach_{name}"].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_with_a_space_for_each_pair_a_clip_without_text_is_taught_by_the_other_two_and_text_is_not(tokenizer, batch):
+    model = make_model(tiny_config(teacher_weight=1.0, heads="pair"), tokenizer)
+    terms = {name: model(part, generator()).terms for name, part in (("all", batch), ("some", without(batch, "text", 0)))}
+    moved = {name for name in terms["all"] if name.startswith("global_teach") and terms["all"][name] != terms["some"][name]}
+    assert moved == {"global_teach_video", "global_teach_audio", "global_teach_text"}
+    alone = model(without(without(batch, "text", *range(len(batch))), "audio", *range(len(batch))), generator()).terms
+    assert [alone[f"global_teach_{name}"].item() for name in ("video", "audio", "text")] == [0, 0, 0]

@@ -36,6 +36,9 @@ CASES = {
         learn_temperature=True,
     ),
     "teacher": tiny_config(teacher_weight=0.5, heads="modality", audio_video_weight=3.0),
+    "heads and teacher": tiny_config(
+        pairs=("audio-video", "audio-text", "video-text"), heads="pair", pooling="attention", teacher_weight=0.5
+    ),
     "area": tiny_config(contrast="area"),
     "volume": tiny_config(contrast="volume", heads="modality"),
     "product": tiny_config(contrast="product", hard_negatives=True),
@@ -101,7 +104,7 @@ def test_blocks_that_are_computed_anew_give_the_same_gradient(tokenizer, chunk_s
 # --- several processes
 
 
-OF_FOUR = ("paper", "options", "joint", "heads", "teacher", "product")
+OF_FOUR = ("paper", "options", "joint", "heads", "teacher", "heads and teacher", "product")
 """Cases that are tried with four processes, which take long to start."""
 
 

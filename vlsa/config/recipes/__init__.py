@@ -45,6 +45,7 @@ VARIANTS: dict[str, Callable[[Config], Config]] = {
     "heads-tokens": variants.heads_tokens,
     "heads-temperatures": variants.heads_temperatures,
     "fused-teacher": variants.fused_teacher,
+    "heads-teacher": variants.heads_teacher,
     "volume": variants.volume,
     "area": variants.area,
     "product": variants.product,

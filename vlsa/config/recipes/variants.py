@@ -253,6 +253,14 @@ def fused_teacher(config: Config) -> Config:
     return with_heads(config, heads="modality", teacher_weight=1.0)
 
 
+def heads_teacher(config: Config) -> Config:
+    """As `best`, and each modality contrasted with the mean of all three in its spaces (beyond the paper).
+
+    Command: `vlsa pretrain --recipe tiny/heads-teacher --data STORE --out RUN`. Expected: docs/objectives.md.
+    """
+    return with_heads(config, heads="pair", pooling="attention", teacher_weight=1.0)
+
+
 def volume(config: Config) -> Config:
     """All three modalities at once by the volume of their vectors, with a head for each (beyond the paper; GRAM).
 
