@@ -159,7 +159,7 @@ TARGETS = {
                 VTM,
                 *_variants("video-text-pair", "heads-modality", "heads-linear", "heads-mlp", "best"),
                 *_variants("heads-sigmoid", "heads-hard", "heads-tokens", "heads-temperatures"),
-                *_variants("fused-teacher", "volume", "area", "product"),
+                *_variants("fused-teacher", "heads-teacher", "volume", "area", "product"),
             ),
             stages=(ZERO_SHOT,),
             directions=SIX,

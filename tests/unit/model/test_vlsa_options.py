@@ -297,10 +297,11 @@ def test_with_a_space_for_each_pair_the_teacher_is_the_mean_over_all_spaces_and_
         assert losses.terms[f"global_teach_{name}"].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
-def test_with_a_space_for_each_pair_a_clip_without_text_is_taught_by_the_other_two_and_text_is_not(tokenizer, batch):
+def test_with_a_space_for_each_pair_a_clip_without_text_is_taught_by_the_other_two(tokenizer, batch):
     model = make_model(tiny_config(teacher_weight=1.0, heads="pair"), tokenizer)
-    terms = {name: model(part, generator()).terms for name, part in (("all", batch), ("some", without(batch, "text", 0)))}
-    moved = {name for name in terms["all"] if name.startswith("global_teach") and terms["all"][name] != terms["some"][name]}
-    assert moved == {"global_teach_video", "global_teach_audio", "global_teach_text"}
-    alone = model(without(without(batch, "text", *range(len(batch))), "audio", *range(len(batch))), generator()).terms
-    assert [alone[f"global_teach_{name}"].item() for name in ("video", "audio", "text")] == [0, 0, 0]
+    whole, some = (model(part, generator()).terms for part in (batch, without(batch, "text", 0)))
+    names = [f"global_teach_{name}" for name in ("video", "audio", "text")]
+    assert all(whole[name] != some[name] and some[name] > 0 for name in names)
+    every_clip = range(len(batch))
+    alone = model(without(without(batch, "text", *every_clip), "audio", *every_clip), generator()).terms
+    assert [alone[name].item() for name in names] == [0, 0, 0]
