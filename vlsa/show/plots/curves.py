@@ -124,11 +124,14 @@ def contrasted_clips(config_path: Path) -> int | None:
 def panels(series: Series, batch_size: int | None = None) -> list[Panel]:
     """Losses, then retrieval and embeddings, then speed. A panel without curves was not measured."""
     recall = {direction_label(name): _percent(series[f"{name}/r10"]) for name in WATCHED if f"{name}/r10" in series}
+    taught = _with_prefix(series, "global_teach_")
+    matched = _with_prefix({name: points for name, points in series.items() if "_teach_" not in name}, "global_")
     shares = {"data_wait_share": "waiting for data, %", "mfu": "MFU, %"}
     return [
         Panel("loss", _named(series, "loss")),
         Panel("masked modelling (LPMM)", _with_prefix(series, "local_"), "squared error; text: nats"),
-        Panel("matching (GAM)", _with_prefix(series, "global_"), "nats", chance=_chance(series, batch_size)),
+        Panel("matching (GAM)", matched, "nats", chance=_chance(matched, batch_size)),
+        Panel("fused teacher (GAM)", taught, "nats", chance=_chance(taught, batch_size)),
         Panel("R@10 on held-out clips", recall, "%", "o", floor=0),
         Panel("alignment of positive pairs", _with_prefix(series, "alignment_"), "squared distance"),
         Panel("uniformity (0 collapsed, -4 uniform)", _with_prefix(series, "uniformity_"), "log of a mean"),
@@ -159,12 +162,12 @@ def _shares(series: Series, labels: dict[str, str]) -> Series:
     return {label: _percent(series[name]) for name, label in labels.items() if name in series}
 
 
-def _chance(series: Series, batch_size: int | None) -> dict[str, float]:
+def _chance(terms: Series, batch_size: int | None) -> dict[str, float]:
     """The loss of guessing, for the terms that were measured: both directions among the clips of a batch; yes or no."""
     chance = {}
-    if batch_size and any(name.startswith("global_contrast_") for name in series):
+    if batch_size and any(not name.startswith("match ") for name in terms):
         chance["contrast"] = 2 * math.log(batch_size)
-    if any(name.startswith("global_match_") for name in series):
+    if any(name.startswith("match ") for name in terms):
         chance["match"] = math.log(2)
     return chance
 

@@ -153,6 +153,14 @@ def test_chance_is_drawn_where_it_is_known():
     assert next(p for p in panels(series(loss=one), 20) if p.curves).chance == {}
 
 
+def test_the_terms_of_a_fused_teacher_have_a_panel_of_their_own():
+    one = [1.0, 2.0]
+    found = drawn(global_contrast_audio_text=one, global_teach_audio=one, global_teach_text=one)
+    assert found == {"matching (GAM)": ["contrast audio text"], "fused teacher (GAM)": ["audio", "text"]}
+    teacher = next(p for p in panels(series(global_teach_audio=one), 20) if p.curves)
+    assert teacher.chance == {"contrast": pytest.approx(2 * math.log(20))}
+
+
 def test_the_clips_that_are_contrasted_are_those_of_the_runs_settings(tmp_path):
     path = tmp_path / "config.json"
     assert contrasted_clips(path) is None
