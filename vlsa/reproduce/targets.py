@@ -34,7 +34,7 @@ class Arm:
     """Folder of its runs."""
     label: str
     variant: str | None
-    """Of recipes/variants.py; None = no pre-training."""
+    """A variant of its recipe (vlsa/config/recipes); None = no pre-training."""
     paper: Mapping[str, Recalls] = field(default_factory=dict)
     """Direction -> the paper's R@1, R@5, R@10."""
 

@@ -1,4 +1,4 @@
-"""Named full settings: sizes (sizes.py), and variants of each (variants.py), as `tiny` and `tiny/gam-only`."""
+"""Named full settings: sizes (sizes.py), and variants of each (variants.py, objectives.py), as `tiny` and `tiny/gam-only`."""
 
 import typing
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from functools import partial
 from vlsa.base.errors import ConfigError
 from vlsa.config import Config, Sharing
 from vlsa.config.overrides import nearest, override
-from vlsa.config.recipes import sizes, variants
+from vlsa.config.recipes import objectives, sizes, variants
 
 SHARINGS: tuple[Sharing, ...] = typing.get_args(Sharing)
 RECIPES: dict[str, Callable[[], Config]] = {
@@ -26,29 +26,29 @@ VARIANTS: dict[str, Callable[[Config], Config]] = {
     "vtm": variants.vtm,
     "joint-matching": variants.joint_matching,
     "shifted-sound": variants.shifted_sound,
-    "video-text-pair": variants.video_text_pair,
-    "hard-negatives": variants.hard_negatives,
-    "sigmoid": variants.sigmoid,
-    "global-tokens": variants.global_tokens,
-    "learned-temperature": variants.learned_temperature,
+    "video-text-pair": objectives.video_text_pair,
+    "hard-negatives": objectives.hard_negatives,
+    "sigmoid": objectives.sigmoid,
+    "global-tokens": objectives.global_tokens,
+    "learned-temperature": objectives.learned_temperature,
     "partial-decoding": variants.partial_decoding,
     "late-fusion": variants.late_fusion,
     "exact": variants.exact,
     "fast": variants.fast,
     "fastest": variants.fastest,
-    "best": variants.best,
-    "heads-modality": variants.heads_modality,
-    "heads-attention": variants.heads_attention,
-    "heads-linear": variants.heads_linear,
-    "heads-mlp": variants.heads_mlp,
-    "heads-sigmoid": variants.heads_sigmoid,
-    "heads-hard": variants.heads_hard,
-    "heads-tokens": variants.heads_tokens,
-    "heads-temperatures": variants.heads_temperatures,
-    "fused-teacher": variants.fused_teacher,
-    "volume": variants.volume,
-    "area": variants.area,
-    "product": variants.product,
+    "best": objectives.best,
+    "heads-modality": objectives.heads_modality,
+    "heads-attention": objectives.heads_attention,
+    "heads-linear": objectives.heads_linear,
+    "heads-mlp": objectives.heads_mlp,
+    "heads-sigmoid": objectives.heads_sigmoid,
+    "heads-hard": objectives.heads_hard,
+    "heads-tokens": objectives.heads_tokens,
+    "heads-temperatures": objectives.heads_temperatures,
+    "fused-teacher": objectives.fused_teacher,
+    "volume": objectives.volume,
+    "area": objectives.area,
+    "product": objectives.product,
     **{f"encoder-{shared}": partial(variants.shared_encoder, shared=shared) for shared in SHARINGS},
     **{f"decoder-{shared}": partial(variants.shared_decoder, shared=shared) for shared in SHARINGS},
 }
