@@ -144,7 +144,7 @@ TARGETS = {
         Target(
             "beyond",
             "Beyond the paper: the options that help, together, compared with the paper's objective",
-            "LPMM and three pairs, each in a space of its own, and a teacher, at equal steps; and no pre-training.",
+            "LPMM and three pairs, each matched in a space of its own, at equal steps; and no pre-training.",
             (NEITHER, FULL, *_variants("best")),
             ("best", "full"),
             directions=(*MAIN, "audio_to_video"),
@@ -157,9 +157,9 @@ TARGETS = {
             (
                 FULL,
                 VTM,
-                *_variants("video-text-pair", "heads-modality", "heads-linear", "heads-mlp", "heads-attention"),
+                *_variants("video-text-pair", "heads-modality", "heads-linear", "heads-mlp", "best"),
                 *_variants("heads-sigmoid", "heads-hard", "heads-tokens", "heads-temperatures"),
-                *_variants("fused-teacher", "best", "volume", "area", "product"),
+                *_variants("fused-teacher", "heads-teacher", "volume", "area", "product"),
             ),
             stages=(ZERO_SHOT,),
             directions=SIX,
@@ -171,8 +171,8 @@ TARGETS = {
             (
                 FULL,
                 VTM,
-                *_variants("best", "heads-attention", "heads-hard", "heads-temperatures", "heads-linear"),
-                *_variants("fused-teacher"),
+                *_variants("best", "heads-hard", "heads-temperatures", "heads-linear"),
+                *_variants("fused-teacher", "heads-teacher"),
             ),
             ("best", "full"),
             stages=(ZERO_SHOT,),

@@ -90,11 +90,7 @@ CHANGES = {
     "exact": set(),  # which the paper is
     "fast": {"decoder.decoded_share", "encoder.fusion_layers"},
     "fastest": {"decoder.decoded_share", "encoder.fusion_layers", "decoder.num_layers"},
-    "best": {
-        *("objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"),
-        "objective.teacher_weight",
-    },
-    "heads-attention": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"},
+    "best": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"},
     "paper-objective": set(),
     "heads-modality": {"objective.pairs", "objective.learn_temperature", "objective.heads"},
     "heads-linear": {"objective.pairs", "objective.learn_temperature", "objective.heads"},
@@ -111,6 +107,10 @@ CHANGES = {
     "heads-sigmoid": {
         *("objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"),
         *("objective.contrast", "objective.temperature"),
+    },
+    "heads-teacher": {
+        *("objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"),
+        "objective.teacher_weight",
     },
     "fused-teacher": {
         *("objective.pairs", "objective.learn_temperature", "objective.heads"),

@@ -1,4 +1,4 @@
-"""Named full settings: sizes (sizes.py), and variants of each (variants.py, objectives.py), as `tiny` and `tiny/gam-only`."""
+"""Named full settings: sizes (sizes.py) and variants of each (variants.py, objectives.py), as `tiny/gam-only`."""
 
 import typing
 from collections.abc import Callable, Sequence
@@ -38,7 +38,6 @@ VARIANTS: dict[str, Callable[[Config], Config]] = {
     "fastest": variants.fastest,
     "best": objectives.best,
     "heads-modality": objectives.heads_modality,
-    "heads-attention": objectives.heads_attention,
     "heads-linear": objectives.heads_linear,
     "heads-mlp": objectives.heads_mlp,
     "heads-sigmoid": objectives.heads_sigmoid,
@@ -46,6 +45,7 @@ VARIANTS: dict[str, Callable[[Config], Config]] = {
     "heads-tokens": objectives.heads_tokens,
     "heads-temperatures": objectives.heads_temperatures,
     "fused-teacher": objectives.fused_teacher,
+    "heads-teacher": objectives.heads_teacher,
     "volume": objectives.volume,
     "area": objectives.area,
     "product": objectives.product,

@@ -16,14 +16,9 @@ from vlsa.config import (
 )
 
 PAIR_HEADS = ObjectiveConfig(
-    pairs=("audio-video", "audio-text", "video-text"),
-    heads="pair",
-    pooling="attention",
-    learn_temperature=True,
-    teacher_weight=1.0,
+    pairs=("audio-video", "audio-text", "video-text"), heads="pair", pooling="attention", learn_temperature=True
 )
-"""LPMM, and GAM of all three pairs, each in a space of its own, with the mean of a clip's globals as teacher
-(docs/objectives.md): that of all sizes but `paper`."""
+"""LPMM, and GAM of all three pairs, each in a space of its own (docs/objectives.md): that of all sizes but `paper`."""
 
 
 def paper() -> Config:
