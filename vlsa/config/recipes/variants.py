@@ -2,8 +2,8 @@
 
 A variant changes settings and nothing else; one loop trains them all. `--recipe tiny/gam-only` is the variant
 `gam-only` of the recipe `tiny`. The paper's ablations have the paper's objective with the change that they are named
-for, whatever that of their recipe; objectives beyond the paper are in objectives.py. Each has the cost of its recipe unless stated
-otherwise. Results on the made world are in docs/results.md.
+for, whatever that of their recipe; objectives beyond the paper are in objectives.py. Each has the cost of its recipe
+unless stated otherwise. Results on the made world are in docs/results.md.
 """
 
 from dataclasses import replace
