@@ -35,6 +35,8 @@ from vlsa.retrieve.index.facts import (
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.lazy_model import Model
 from vlsa.retrieve.index.progress_file import PROGRESS_NAME, ProgressFile
+from vlsa.retrieve.index.publishing import Publisher
+from vlsa.retrieve.index.remote_state import address_of
 from vlsa.retrieve.index.report import REPORT_NAME, IndexSummary, all_rejections, summarize, write_report
 from vlsa.retrieve.index.source import Source, check_not_empty, list_source
 
@@ -58,8 +60,15 @@ def build_index(
 
     The same call again resumes where a killed one was, and follows the source: new, changed, moved and removed files.
     `options` are those of BuildOptions. Raises SearchIndexError when OUT was made by another model or of another
-    source, or when nothing could be indexed; ManifestError when there is no source.
+    source, or when nothing could be indexed; ManifestError when there is no source; StoreError when OUT is an address
+    that is not reached.
     """
+    if (address := address_of(out)) is not None:
+        with Publisher(address).held(restart=bool(options.get("restart"))) as publisher:
+            there = {**options, "progress": progress, "acknowledged": publisher.publish}
+            summary = build_index(model, source, publisher.folder, **there)
+            publisher.finish()
+        return replace(summary, index_path=publisher.address)
     chosen, root, path = BuildOptions(**options), Path(source).absolute(), Path(out)
     _check_place(path)
     exists = (path / FACTS_NAME).exists()
@@ -177,6 +186,7 @@ def _update(
     """Do what is to be done. Raises SearchIndexError when nothing is in the index then."""
     from vlsa.retrieve.index.update import update
 
+    index.acknowledged = options.acknowledged
     files = model.files or index.facts.get("model_files", "")
     recorded = {"source": str(source.root), "model_files": files, **options.recorded}
     if any(index.facts.get(name, "") != value for name, value in recorded.items()):

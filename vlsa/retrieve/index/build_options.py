@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,8 @@ class BuildOptions:
     prune: bool = False
     """Take out files that are gone even if they are more than half of all."""
     decode: "Decode | None" = None
+    acknowledged: Callable[[], None] | None = None
+    """Called whenever all that was written is acknowledged: then the folder holds an index as it would after a kill."""
     transcribe: "SpeechModel | None" = None
     """Hears files that have no text; an index goes on with the model that it was made with."""
 
