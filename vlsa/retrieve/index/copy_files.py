@@ -28,7 +28,7 @@ def link(source: Path, path: Path) -> None:
 
 
 def files_of(folder: Path) -> Files | None:
-    """The files of a state, by the list beside its folder; None where there is none, or it is damaged."""
+    """The files of a state, by the list next to its folder; None where there is none, or it is damaged."""
     path = folder.with_suffix(".json")
     try:
         return decode(path.read_bytes(), str(path))

@@ -4,7 +4,7 @@ Reads remote_state.py; feeds reader.py, which opens such a folder as any index, 
 common with the one before is a hard link. A state that is being read is kept; others go when a newer one is there.
 
     $VLSA_CACHE/indexes/<digest of the address>/
-        states/<number>-<version>/       a state; its list is beside it as .json; whoever reads it has locked the .lock
+        states/<number>-<version>/       a state; its list is next to it as .json; whoever reads it has locked the .lock
         fetching/                        what has arrived of the next one, so that a broken fetch goes on
         writing/                         of the process that writes (publishing.py)
 """
