@@ -8,6 +8,7 @@ import typer
 
 from vlsa.base.console import Bar, say
 from vlsa.cli.app import examples
+from vlsa.cli.engine import EngineName, RayAddress, engine_of
 from vlsa.cli.output import next_step, print_table, print_text
 from vlsa.cli.speech import Transcribe
 
@@ -54,6 +55,9 @@ Vectors = Annotated[
     ),
 ]
 Workers = Annotated[int | None, typer.Option(help="Decoding processes; one per core by default, 0 = none.")]
+EncodingEngine = Annotated[
+    EngineName, typer.Option(help="Who decodes and encodes: processes of this machine, or a Ray cluster.")
+]
 Restart = Annotated[
     bool, typer.Option("--restart", help="Make it anew; the old one answers until the new one is finished.")
 ]
@@ -94,6 +98,7 @@ def register(app: typer.Typer) -> None:
             "vlsa index run footage --out index --transcribe Systran/faster-whisper-small",
             "vlsa index run store --out store-index --restart",
             "vlsa index run footage --out s3://BUCKET/INDEX",
+            "vlsa index run footage --out index --engine ray --ray-address head:6379",
             "vlsa index clip:FOLDER+clap:FOLDER footage --out index",
             "vlsa index --check index",
             "vlsa index --self-test index --questions 20",
@@ -110,6 +115,8 @@ def index(
     vectors: Vectors = None,
     transcribe: Transcribe = None,
     workers: Workers = None,
+    engine: EncodingEngine = EngineName.local,
+    ray_address: RayAddress = None,
     restart: Restart = False,
     prune: Prune = False,
     watch: Watch = False,
@@ -138,7 +145,9 @@ def index(
 
         windows["transcribe"] = WhisperModel.find(transcribe)
     options = {"num_workers": workers, "restart": restart, "prune": prune, **windows}
-    (_watch if watch else _build)(run, source, out, options)
+    with engine_of(engine, ray_address, workers) as chosen:
+        options["engine"] = None if engine is EngineName.local else chosen
+        (_watch if watch else _build)(run, source, out, options)
 
 
 def _build(run: Path, source: Path, out: str, options: dict[str, Any]) -> None:

@@ -82,9 +82,13 @@ def build_index(
     listed = list_source(root, chosen.heard_by)
     if listed.store is not None and chosen.transcribe is not None:
         raise ConfigError(f"{root}: a store has the text it was prepared with. Use --transcribe with vlsa prepare.")
+    if listed.store is not None and chosen.engine is not None:
+        raise ConfigError(f"{root}: --engine with a store: its clips are decoded already. Leave it out.")
     if not exists or chosen.restart:
         check_not_empty(listed)
     model = model if isinstance(model, Model) else Model(model)
+    if chosen.engine is not None and not model.name:
+        raise ConfigError("engine: the model has to be named by its path, since each node loads it. Name the run.")
     make = _follow if exists and not chosen.restart else _make
     with only_writer(path), ProgressFile(path, progress) as recorded:
         return make(path, model, listed, chosen, recorded)
@@ -184,7 +188,7 @@ def _update(
     index: Index, model: Model, source: Source, options: BuildOptions, progress: Progress | None, *, moved: bool
 ) -> IndexSummary:
     """Do what is to be done. Raises SearchIndexError when nothing is in the index then."""
-    from vlsa.retrieve.index.update import update
+    from vlsa.retrieve.index.update import Elsewhere, update
 
     index.acknowledged = options.acknowledged
     files = model.files or index.facts.get("model_files", "")
@@ -199,6 +203,7 @@ def _update(
         prune=options.prune,
         progress=progress,
         decode=options.decode,
+        elsewhere=None if options.engine is None else Elsewhere(options.engine, model.name),
         speech=options.speech(index.path),
     )
     known = ledger.read(index.data)

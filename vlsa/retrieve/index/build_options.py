@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlsa.base.errors import ConfigError
+from vlsa.data.engine.engines import Engine
 from vlsa.data.ingest.segments import segment_seconds
 from vlsa.retrieve.index.facts import PRECISIONS, TRANSCRIBE
 
@@ -36,6 +37,8 @@ class BuildOptions:
     """Make it anew; the old index answers until the new one is finished."""
     prune: bool = False
     """Take out files that are gone even if they are more than half of all."""
+    engine: Engine | None = None
+    """Decodes and encodes media, as on a Ray cluster; None = this machine."""
     decode: "Decode | None" = None
     acknowledged: Callable[[], None] | None = None
     """Called whenever all that was written is acknowledged: then the folder holds an index as it would after a kill."""
