@@ -223,6 +223,17 @@ def test_a_writer_whose_lock_was_taken_away_cannot_undo_what_another_one_wrote(s
     assert nearest(Index.open(ADDRESS, encoder=FakeEncoder()), "number 6", k=1)[0].path == str(folder / "sound-6.wav")
 
 
+def test_a_state_that_was_sent_twice_because_the_answer_was_lost_is_that_of_this_run(server, folder, monkeypatch):
+    once = Objects.create
+
+    def twice(objects: Objects, name: str, data: bytes) -> bool:
+        return once(objects, name, data) and (not name.startswith("states/") or once(objects, name, data))
+
+    monkeypatch.setattr(Objects, "create", twice)
+    assert follow(folder, ADDRESS).num_files == 5
+    assert len(Index.open(ADDRESS)) == 11
+
+
 def test_a_restart_answers_with_the_old_index_until_it_is_finished(server, folder, tmp_path, monkeypatch):
     follow(folder, ADDRESS)
     before, seen = there(), []
