@@ -97,3 +97,24 @@ def every_object(prefix: str) -> dict[str, bytes]:
     """All objects below a prefix in the bucket, by their names there."""
     system, base = client(), f"{BUCKET}/{prefix}"
     return {path.removeprefix(f"{base}/"): system.cat_file(path) for path in system.find(base)}
+
+
+@pytest.fixture(scope="module")
+def started_server() -> Iterator[tuple[Server, str]]:
+    """A server for a module of tests."""
+    with serving() as started:
+        yield started
+
+
+@pytest.fixture
+def server(started_server: tuple[Server, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
+    """The server, whole and empty; this process talks to it, and caches in the folder of the test."""
+    server, address = started_server
+    use(monkeypatch, address, tmp_path / "cache")
+    server.heal()
+    system = client()
+    if system.exists(BUCKET):
+        system.rm(BUCKET, recursive=True)
+    system.mkdir(BUCKET)
+    server.heal()
+    return server

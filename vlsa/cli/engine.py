@@ -1,4 +1,4 @@
-"""The options --engine and --ray-address of prepare: who scans files and makes shards."""
+"""The options --engine and --ray-address of prepare and index: who scans, decodes and encodes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -8,6 +8,7 @@ import typer
 
 from vlsa.base.console import Bar, say
 from vlsa.cli.app import examples
+from vlsa.cli.engine import EngineName, RayAddress, engine_of
 from vlsa.cli.output import next_step, print_table, print_text
 from vlsa.cli.speech import Transcribe
 
@@ -27,7 +28,12 @@ Source = Annotated[
         help="What to search: a folder of media, or a store.", metavar="FOLDER_OR_STORE", show_default=False
     ),
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder of the index.", show_default=False)]
+Out = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder of the index, or an address such as s3://BUCKET/INDEX.", metavar="INDEX", show_default=False
+    ),
+]
 Window = Annotated[
     float | None, typer.Option(help="Seconds of a window; that of the model, rounded up to 0.5 s, by default.")
 ]
@@ -49,6 +55,9 @@ Vectors = Annotated[
     ),
 ]
 Workers = Annotated[int | None, typer.Option(help="Decoding processes; one per core by default, 0 = none.")]
+EncodingEngine = Annotated[
+    EngineName, typer.Option(help="Who decodes and encodes: processes of this machine, or a Ray cluster.")
+]
 Restart = Annotated[
     bool, typer.Option("--restart", help="Make it anew; the old one answers until the new one is finished.")
 ]
@@ -60,7 +69,7 @@ Watch = Annotated[
     ),
 ]
 Check = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         help="Compare the vectors of this index, its list of files, and the disk; change none of them.",
         metavar="INDEX",
@@ -68,7 +77,7 @@ Check = Annotated[
     ),
 ]
 SelfTest = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         help="Ask this index with its own vectors: how many of the best windows are found, and how fast.",
         metavar="INDEX",
@@ -88,6 +97,8 @@ def register(app: typer.Typer) -> None:
             "vlsa index run footage --out index --watch",
             "vlsa index run footage --out index --transcribe Systran/faster-whisper-small",
             "vlsa index run store --out store-index --restart",
+            "vlsa index run footage --out s3://BUCKET/INDEX",
+            "vlsa index run footage --out index --engine ray --ray-address head:6379",
             "vlsa index clip:FOLDER+clap:FOLDER footage --out index",
             "vlsa index --check index",
             "vlsa index --self-test index --questions 20",
@@ -104,6 +115,8 @@ def index(
     vectors: Vectors = None,
     transcribe: Transcribe = None,
     workers: Workers = None,
+    engine: EncodingEngine = EngineName.local,
+    ray_address: RayAddress = None,
     restart: Restart = False,
     prune: Prune = False,
     watch: Watch = False,
@@ -132,10 +145,12 @@ def index(
 
         windows["transcribe"] = WhisperModel.find(transcribe)
     options = {"num_workers": workers, "restart": restart, "prune": prune, **windows}
-    (_watch if watch else _build)(run, source, out, options)
+    with engine_of(engine, ray_address, workers) as chosen:
+        options["engine"] = None if engine is EngineName.local else chosen
+        (_watch if watch else _build)(run, source, out, options)
 
 
-def _build(run: Path, source: Path, out: Path, options: dict[str, Any]) -> None:
+def _build(run: Path, source: Path, out: str, options: dict[str, Any]) -> None:
     from vlsa.retrieve.index.build import build_index
 
     with Bar("indexing") as bar:
@@ -150,7 +165,7 @@ def _print(summary: "IndexSummary") -> None:
     print_text(summary)
 
 
-def _watch(run: Path, source: Path, out: Path, options: dict[str, Any]) -> None:
+def _watch(run: Path, source: Path, out: str, options: dict[str, Any]) -> None:
     from vlsa.retrieve.index.watch import watch_index
 
     for summary in watch_index(run, source, out, **options):
@@ -158,7 +173,7 @@ def _watch(run: Path, source: Path, out: Path, options: dict[str, Any]) -> None:
         say(f"watching {source}; Ctrl-C ends it")
 
 
-def _check(path: Path) -> None:
+def _check(path: str) -> None:
     """Print what differs. Raises typer.Exit with code 1 if anything does."""
     from vlsa.retrieve.index.check import check_index
 
@@ -170,7 +185,7 @@ def _check(path: Path) -> None:
     print_text(f"{path}: vectors, list of files and disk agree.")
 
 
-def _self_test(path: Path, num_questions: int) -> None:
+def _self_test(path: str, num_questions: int) -> None:
     """Print what is found of the best windows. Raises typer.Exit with code 1 where that is too little."""
     from vlsa.retrieve.search.self_test import HEADER, LEAST_RECALL, by_candidates, self_test
     from vlsa.retrieve.search.tables import SearchTables

@@ -35,6 +35,8 @@ from vlsa.retrieve.index.facts import (
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.lazy_model import Model
 from vlsa.retrieve.index.progress_file import PROGRESS_NAME, ProgressFile
+from vlsa.retrieve.index.publishing import Publisher
+from vlsa.retrieve.index.remote_state import address_of
 from vlsa.retrieve.index.report import REPORT_NAME, IndexSummary, all_rejections, summarize, write_report
 from vlsa.retrieve.index.source import Source, check_not_empty, list_source
 
@@ -58,8 +60,15 @@ def build_index(
 
     The same call again resumes where a killed one was, and follows the source: new, changed, moved and removed files.
     `options` are those of BuildOptions. Raises SearchIndexError when OUT was made by another model or of another
-    source, or when nothing could be indexed; ManifestError when there is no source.
+    source, or when nothing could be indexed; ManifestError when there is no source; StoreError when OUT is an address
+    that is not reached.
     """
+    if (address := address_of(out)) is not None:
+        with Publisher(address).held(restart=bool(options.get("restart"))) as publisher:
+            there = {**options, "progress": progress, "acknowledged": publisher.publish}
+            summary = build_index(model, source, publisher.folder, **there)
+            publisher.finish()
+        return replace(summary, index_path=publisher.address)
     chosen, root, path = BuildOptions(**options), Path(source).absolute(), Path(out)
     _check_place(path)
     exists = (path / FACTS_NAME).exists()
@@ -73,9 +82,13 @@ def build_index(
     listed = list_source(root, chosen.heard_by)
     if listed.store is not None and chosen.transcribe is not None:
         raise ConfigError(f"{root}: a store has the text it was prepared with. Use --transcribe with vlsa prepare.")
+    if listed.store is not None and chosen.engine is not None:
+        raise ConfigError(f"{root}: --engine with a store: its clips are decoded already. Leave it out.")
     if not exists or chosen.restart:
         check_not_empty(listed)
     model = model if isinstance(model, Model) else Model(model)
+    if chosen.engine is not None and not model.name:
+        raise ConfigError("engine: the model has to be named by its path, since each node loads it. Name the run.")
     make = _follow if exists and not chosen.restart else _make
     with only_writer(path), ProgressFile(path, progress) as recorded:
         return make(path, model, listed, chosen, recorded)
@@ -175,8 +188,9 @@ def _update(
     index: Index, model: Model, source: Source, options: BuildOptions, progress: Progress | None, *, moved: bool
 ) -> IndexSummary:
     """Do what is to be done. Raises SearchIndexError when nothing is in the index then."""
-    from vlsa.retrieve.index.update import update
+    from vlsa.retrieve.index.update import Elsewhere, update
 
+    index.acknowledged = options.acknowledged
     files = model.files or index.facts.get("model_files", "")
     recorded = {"source": str(source.root), "model_files": files, **options.recorded}
     if any(index.facts.get(name, "") != value for name, value in recorded.items()):
@@ -189,6 +203,7 @@ def _update(
         prune=options.prune,
         progress=progress,
         decode=options.decode,
+        elsewhere=None if options.engine is None else Elsewhere(options.engine, model.name),
         speech=options.speech(index.path),
     )
     known = ledger.read(index.data)

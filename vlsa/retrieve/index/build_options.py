@@ -2,12 +2,13 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlsa.base.errors import ConfigError
+from vlsa.data.engine.engines import Engine
 from vlsa.data.ingest.segments import segment_seconds
 from vlsa.retrieve.index.facts import PRECISIONS, TRANSCRIBE
 
@@ -36,7 +37,11 @@ class BuildOptions:
     """Make it anew; the old index answers until the new one is finished."""
     prune: bool = False
     """Take out files that are gone even if they are more than half of all."""
+    engine: Engine | None = None
+    """Decodes and encodes media, as on a Ray cluster; None = this machine."""
     decode: "Decode | None" = None
+    acknowledged: Callable[[], None] | None = None
+    """Called whenever all that was written is acknowledged: then the folder holds an index as it would after a kill."""
     transcribe: "SpeechModel | None" = None
     """Hears files that have no text; an index goes on with the model that it was made with."""
 

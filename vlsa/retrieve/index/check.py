@@ -15,6 +15,8 @@ from vlsa.retrieve.index.changes import compare
 from vlsa.retrieve.index.facts import TRANSCRIBE, read_facts
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.ledger import IndexedFile
+from vlsa.retrieve.index.publishing import Publisher
+from vlsa.retrieve.index.remote_state import address_of
 from vlsa.retrieve.index.source import Source, list_source
 from vlsa.retrieve.index.verify import content_by_path, difference
 
@@ -25,6 +27,11 @@ def check_index(path: str | os.PathLike[str], *, source: str | os.PathLike[str] 
     All vectors are read. `source` is where the footage is now, if it was moved. Raises SearchIndexError for an index
     that cannot be opened, or is being written.
     """
+    if (address := address_of(path)) is not None:
+        with Publisher(address).held() as publisher:
+            found = check_index(publisher.folder, source=source)
+            publisher.finish()
+        return found
     path = Path(path)
     read_facts(path)  # before anything is locked, which makes a file
     with only_writer(path):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from vlsa.base.errors import SearchIndexError
 from vlsa.base.files import read_json, write_atomically
 from vlsa.retrieve.encode.public.names import absolute
+from vlsa.retrieve.index.remote_copy import copy_of
 
 if TYPE_CHECKING:
     from vlsa.retrieve.encode.protocol import Encoder
@@ -46,7 +47,13 @@ EARLIER_DATA = ("lance", "files.jsonl")
 
 
 def read_facts(path: str | Path, name: str = FACTS_NAME) -> dict[str, Any]:
-    """The facts of an index. Raises SearchIndexError: missing, not an index, unreadable, or of another version."""
+    """The facts of an index. Raises SearchIndexError: missing, not an index, unreadable, or of another version.
+
+    Of one on an object store: as it was last fetched. Raises StoreError where it is not reached.
+    """
+    if (copy := copy_of(path)) is not None:
+        with copy.naming():
+            return read_facts(copy.latest().path, name)
     path = Path(path)
     if not path.is_dir():
         raise SearchIndexError(

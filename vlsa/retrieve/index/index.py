@@ -11,7 +11,7 @@ imported when a question is encoded.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 class Index(IndexReader):
     """Windows of media and pieces of text with their vectors; one process at a time writes them."""
+
+    acknowledged: Callable[[], None] | None = None
+    """Called whenever all that was written is acknowledged."""
 
     @classmethod
     def create(
@@ -137,6 +140,8 @@ class Index(IndexReader):
         }
         write_facts(self.path, self.facts, self._facts_name)
         self._seen = stamp(self.path / self._facts_name)
+        if self.acknowledged is not None:
+            self.acknowledged()
 
     def distrust(self) -> None:
         """Let the next process that writes compare every digest of the tables with the ledger."""

@@ -22,6 +22,11 @@ class Model:
     def __init__(self, model: "Encoder | str | os.PathLike[str]") -> None:
         self._model = model
 
+    @property
+    def name(self) -> str:
+        """The path, or the public name, from which any process can load it; empty for one that is in memory alone."""
+        return os.fspath(self._model) if isinstance(self._model, str | os.PathLike) else ""
+
     @cached_property
     def encoder(self) -> "Encoder":
         """The model, ready to encode."""

@@ -16,6 +16,7 @@ from vlsa.retrieve.index.facts import FACTS_NAME, PENDING_NAME, PRECISIONS, TABL
 from vlsa.retrieve.index.index_model import IndexModel
 from vlsa.retrieve.index.lance import VectorTable
 from vlsa.retrieve.index.ledger import IndexedFile
+from vlsa.retrieve.index.remote_copy import HeldState, IndexCopy, copy_of
 
 if TYPE_CHECKING:
     from vlsa.retrieve.encode.encoders import Encoder
@@ -33,6 +34,8 @@ class IndexReader:
         self._facts_name = FACTS_NAME
         self._source: str | None = None
         self._seen = (0, 0)
+        self._copy: IndexCopy | None = None
+        self._held: HeldState | None = None
 
     def __repr__(self) -> str:
         return f"Index({str(self.path)!r}, {len(self):,} rows, model {self.facts['model']})"
@@ -70,8 +73,15 @@ class IndexReader:
 
         The model is `encoder`, or that of `run_path`, or the one recorded in the index; `source` is where the footage
         is now, if it was moved. With `repair`, missing rows are allowed, since the caller will write them again.
-        Raises SearchIndexError: missing, not an index, of another version, rows lost, or made by another model.
+        Raises SearchIndexError: missing, not an index, of another version, rows lost, or made by another model;
+        StoreError for one on an object store that is not reached.
         """
+        if (copy := copy_of(path)) is not None:
+            held = copy.latest()
+            with copy.naming():
+                index = cls.open(held.path, run_path=run_path, encoder=encoder, source=source, repair=repair)
+            index._copy, index._held = copy, held
+            return index
         path, name = Path(path), PENDING_NAME if pending else FACTS_NAME
         seen = stamp(path / name)
         open_now = functools.partial(cls._open, path, name, run_path, encoder, source, repair)
@@ -116,9 +126,10 @@ class IndexReader:
 
         True if there was anything.
         """
-        changed = stamp(self.path / self._facts_name) != self._seen
+        held = self._copy.latest() if self._copy else None
+        changed = held is not self._held or stamp(self.path / self._facts_name) != self._seen
         if changed:
-            self._reopen()
+            self._reopen(held)
         return changed
 
     def latest(self, read: "Callable[[], Found]") -> "Found":
@@ -127,17 +138,22 @@ class IndexReader:
             self.refresh()
             return read()
         except SearchIndexError:
-            self._reopen()
+            self._reopen(self._copy.latest() if self._copy else None)
             return read()
 
-    def _reopen(self) -> None:
-        """Read what another process has written since. Raises SearchIndexError when that is of another model."""
-        seen = stamp(self.path / self._facts_name)
-        facts = read_facts(self.path, self._facts_name)
+    def _reopen(self, held: HeldState | None) -> None:
+        """Read what another process has written since, in the folder of this index or as another state of it.
+
+        Raises SearchIndexError when that is of another model.
+        """
+        path = held.path if held else self.path
+        seen = stamp(path / self._facts_name)
+        facts = read_facts(path, self._facts_name)
         if facts["model"]["fingerprint"] != self.facts["model"]["fingerprint"]:
-            raise SearchIndexError(f"{self.path}: made again by another model meanwhile. Open it again.")
-        table = VectorTable.open(self.path / facts["data"] / TABLES_NAME, facts)
-        self.facts, self._seen, self.table = facts, seen, table  # all, or after an error nothing
+            where = self._copy.address if self._copy else path
+            raise SearchIndexError(f"{where}: made again by another model meanwhile. Open it again.")
+        table = VectorTable.open(path / facts["data"] / TABLES_NAME, facts)
+        self.path, self._held, self.facts, self._seen, self.table = path, held, facts, seen, table  # all, or nothing
 
     def file_facts(self) -> "list[FileFacts]":
         """Facts of all files of which something can be found, in the order of their paths."""

@@ -68,7 +68,7 @@ class IndexSummary:
         if not self.num_rejected:
             return f"{kept} Nothing was left out."
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.reasons.items())
-        return f"{kept} Left out: {self.num_rejected} ({reasons}); see {Path(self.index_path) / REPORT_NAME}."
+        return f"{kept} Left out: {self.num_rejected} ({reasons}); see {os.path.join(self.index_path, REPORT_NAME)}."
 
 
 def summarize(

@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from vlsa.base.files import Progress
+from vlsa.data.engine.engines import Engine
 from vlsa.data.ingest.transcribe import Speech
 from vlsa.data.media.content_digest import content_digest
 from vlsa.retrieve.encode.protocol import Encoder
 from vlsa.retrieve.encode.sampling import decode_rows
 from vlsa.retrieve.index import ledger
 from vlsa.retrieve.index.changes import Donors, compare, too_many
+from vlsa.retrieve.index.encode_elsewhere import encode_elsewhere
 from vlsa.retrieve.index.encode_windows import Decode, encode_media, encode_stored
 from vlsa.retrieve.index.facts import TABLES_NAME, folder_state
 from vlsa.retrieve.index.index import Index
@@ -27,6 +29,15 @@ from vlsa.retrieve.index.verify import content_by_path, difference
 from vlsa.retrieve.index.writer import MediaFile, Writer
 
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Who decodes and encodes media, if it is not this machine."""
+
+    engine: Engine
+    model_name: str
+    """From which each node loads the model."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +60,9 @@ def update(
     progress: Progress | None,
     decode: Decode | None,
     speech: Speech | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Updated:
-    """Bring an index up to its source. `speech` hears files that have no text.
+    """Bring an index up to its source. `speech` hears files that have no text; `elsewhere` encodes media.
 
     Files that are gone stay when they are more than half, unless `prune`.
     """
@@ -68,7 +80,7 @@ def update(
     for file in [*(one.file for one in taken), *new]:
         file.replaces = tuple(followed.get(file.content, ()))
     plan.take_over(writer, taken)
-    _encode(writer, index.encoder, source, new, num_workers, decode)
+    _encode(writer, index.encoder, source, new, num_workers, decode, elsewhere)
     num_moved = sum(map(len, followed.values()))
     gone = sorted(set(changes.gone) - {path for paths in followed.values() for path in paths})
     kept = gone if too_many(len(gone), changes.num_seen) and not prune else []
@@ -100,15 +112,19 @@ def _encode(
     files: Sequence[MediaFile],
     num_workers: int | None,
     decode: Decode | None,
+    elsewhere: Elsewhere | None,
 ) -> None:
     """Encode the windows of files, and write all that is finished."""
     for file in files:
         if file.finished:  # it has none
             writer.finish(file)
+    decode_here = functools.partial(decode or decode_rows, encoder.window)
     if source.store is not None:
         encode_stored(writer, encoder, source.store)
+    elif elsewhere is not None:
+        encode_elsewhere(writer, encoder, elsewhere.model_name, decode_here, elsewhere.engine)
     else:
-        encode_media(writer, encoder, functools.partial(decode or decode_rows, encoder.window), num_workers)
+        encode_media(writer, encoder, decode_here, num_workers)
     writer.flush()
 
 

@@ -14,6 +14,7 @@ from vlsa.data.ingest.changes import changes
 from vlsa.retrieve.encode.protocol import Encoder
 from vlsa.retrieve.index.build import build_index
 from vlsa.retrieve.index.lazy_model import Model
+from vlsa.retrieve.index.remote_copy import copy_of
 from vlsa.retrieve.index.report import IndexSummary
 
 _LOG = logging.getLogger(__name__)
@@ -33,8 +34,8 @@ def watch_index(
     ends it, as Ctrl-C does (KeyboardInterrupt). What goes wrong after the first time, as when a caption table is
     malformed, is reported and tried again after the next change.
     """
-    loaded, is_first = Model(model), True
-    for changed in changes(Path(source), Path(out), stop):
+    loaded, is_first, copy = Model(model), True, copy_of(out)
+    for changed in changes(Path(source), Path(out) if copy is None else copy.folder, stop):
         if not changed and not is_first:
             continue
         try:

@@ -107,6 +107,11 @@ class OpenIndex:
         return self.path.absolute().name
 
     @property
+    def folder(self) -> Path:
+        """Where its files are on this disk; of one on an object store, the copy of its state."""
+        return self._tables.index.path
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """What the index says of itself (index.json)."""
         return self._tables.index.facts

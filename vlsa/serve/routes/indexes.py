@@ -86,13 +86,13 @@ def _compares(modality: str, target: str, spaces: tuple[str, ...]) -> bool:
 
 def updated_at(index: OpenIndex) -> str:
     """When an index was last written, ISO 8601 in UTC."""
-    seconds = (index.path / FACTS_NAME).stat().st_mtime
+    seconds = (index.folder / FACTS_NAME).stat().st_mtime
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def is_growing(index: OpenIndex) -> bool:
     """Whether files are being added, or an indexing was stopped before its end."""
-    return not index.facts.get("tidy") or (index.path / PENDING_NAME).exists()
+    return not index.facts.get("tidy") or (index.folder / PENDING_NAME).exists()
 
 
 @router.get("/files")

@@ -58,7 +58,7 @@ def _describe(index: OpenIndex) -> dict[str, Any]:
 def left_out(index: OpenIndex) -> list[dict[str, Any]]:
     """The rows of the report of an index, each with what its reason means and what helps."""
     try:
-        return [_row(line, index) for line in read_json_lines(index.path / REPORT_NAME) if isinstance(line, dict)]
+        return [_row(line, index) for line in read_json_lines(index.folder / REPORT_NAME) if isinstance(line, dict)]
     except (OSError, ValueError):  # there is none yet, or it is being damaged
         return []
 

@@ -11,6 +11,7 @@ from command_lines import call
 from fake_encoder import FakeEncoder, write_numbered_sound
 from nearest import nearest
 
+from vlsa.base.console import say
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest import changes
 from vlsa.retrieve.encode import encoders
@@ -63,13 +64,11 @@ def test_ctrl_c_ends_the_command_with_one_line(folder, tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
     monkeypatch.setattr(encoders, "load", lambda path: FakeEncoder())
 
-    def interrupt_when_indexed() -> None:
-        if (tmp_path / "index" / "index_report.jsonl").exists():
-            os.kill(os.getpid(), signal.SIGINT)
-        else:
-            threading.Timer(0.1, interrupt_when_indexed).start()
+    def say_and_interrupt(text: str) -> None:  # it says that it watches when it has printed what it did
+        say(text)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    interrupt_when_indexed()
+    monkeypatch.setattr("vlsa.cli.index.say", say_and_interrupt)
     result = call(f"vlsa index {tmp_path / 'run'} {folder} --out {tmp_path / 'index'} --watch --workers 0")
     assert result.exit_code == 130
     assert "3 files, 3 windows" in result.stdout
