@@ -108,6 +108,7 @@ def test_the_card_is_one_that_the_hub_reads_and_holds_the_results(run_path, resu
     card = huggingface_hub.ModelCard.load(tmp_path / "hub" / "README.md")
     assert card.data.library_name == "vlsa"
     assert "Retrieval on split `test`, 4 clips." in card.text
+    assert "It compares video, audio and text in one space: vectors of" in card.text
     scores = json.loads(results.read_text(encoding="utf-8"))["directions"]["text_to_audio"]
     assert f"| text → audio | {100 * scores['r1']:.1f} | {100 * scores['r5']:.1f} |" in card.text
     metrics = {metric.metric_name: metric for metric in card.data.eval_results}
