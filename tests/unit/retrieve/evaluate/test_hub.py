@@ -156,6 +156,25 @@ def test_results_that_are_none_leave_nothing_behind(run_path, tmp_path):
     assert not (tmp_path / "hub").exists()
 
 
+def test_results_of_another_model_are_not_put_on_a_card(run_path, results, config, tokenizer, tmp_path):
+    other = make_model(config, tokenizer)
+    with torch.no_grad():
+        next(other.parameters()).add_(1)
+    encoder = HubEncoder(other, tokenizer)
+    own = HubEncoder.from_pretrained(run_path)
+    told = rf"results\.json: of another model \(fingerprint {own.fingerprint}, not {encoder.fingerprint}\)"
+    with pytest.raises(ResultsError, match=told):
+        encoder.save_pretrained(tmp_path / "hub", model_card_kwargs={"results": results})
+    assert not (tmp_path / "hub").exists()
+    encoder.save_pretrained(tmp_path / "hub")
+    before = {path: path.read_bytes() for path in (tmp_path / "hub").iterdir()}
+    with pytest.raises(ResultsError, match=told):
+        encoder.save_pretrained(tmp_path / "hub", model_card_kwargs={"results": results})
+    with pytest.raises(ResultsError, match=told):
+        encoder.generate_model_card(results=results)
+    assert before == {path: path.read_bytes() for path in (tmp_path / "hub").iterdir()}
+
+
 def test_a_folder_of_other_things_is_not_written_to(run_path, tmp_path):
     for name in ("notes.txt", "config.json"):
         (tmp_path / name).write_text("mine", encoding="utf-8")
