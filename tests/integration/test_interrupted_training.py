@@ -51,7 +51,7 @@ def command(out: str, **settings: object) -> str:
 def lines_of(errors: str) -> list[str]:
     """What was said besides the progress and the facts of the data."""
     said = errors.splitlines()
-    return [line for line in said if "distinct captions" not in line and not line.startswith("vlsa: training: ")]
+    return [line for line in said if "distinct caption" not in line and not line.startswith("vlsa: training: ")]
 
 
 def test_a_damaged_clip_is_the_same_one_line_with_reading_processes_as_without(place):

@@ -106,7 +106,7 @@ def command(out, **train) -> list[str]:
 
 def errors_of_ours(done: subprocess.CompletedProcess) -> list[str]:
     """Our lines but the one about the data, which is written when training starts."""
-    return [line for line in lines_of_ours(done) if "distinct captions" not in line]
+    return [line for line in lines_of_ours(done) if "distinct caption" not in line]
 
 
 def test_a_batch_that_processes_cannot_share_is_told_once(tmp_path):

@@ -3,11 +3,13 @@
 import importlib
 import json
 import os
+import re
 import shutil
+import tomllib
 from types import SimpleNamespace
 
 import pytest
-from command_lines import call
+from command_lines import ROOT, call
 
 from vlsa import doctor
 from vlsa.doctor import Check
@@ -40,6 +42,18 @@ def test_a_missing_library_names_the_extra_that_brings_it(monkeypatch):
     check = doctor.check_media()
     assert (check.state, check.found, check.blocks) == ("missing", "not installed", True)
     assert check.advice == "reads media: pip install '.[media]'"
+
+
+def test_all_that_the_extra_of_media_brings_is_looked_at(monkeypatch):
+    """A missing one would end `prepare` at the first file that needs it."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    brought = [
+        re.match(r"[\w.-]+", name)[0] for name in tomllib.loads(text)["project"]["optional-dependencies"]["media"]
+    ]
+    without(monkeypatch, "charset_normalizer", ModuleNotFoundError("No module", name="charset_normalizer"))
+    checks = {check.name: check for check in doctor.examine()}
+    assert {name.replace("-", "_") for name in brought} <= checks.keys()
+    assert checks["charset_normalizer"].blocks and "'.[media]'" in checks["charset_normalizer"].advice
 
 
 def test_a_library_whose_native_part_does_not_load_is_missing_with_the_reason(monkeypatch):

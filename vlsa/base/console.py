@@ -40,13 +40,25 @@ def timestamp(seconds: float) -> str:
 
 
 def say(message: str) -> None:
-    """Print one line to stderr."""
-    print(f"vlsa: {printable(message)}", file=sys.stderr, flush=True)
+    """Print one line to stderr; above the bar where one is shown."""
+    line = f"vlsa: {printable(message)}"
+    if _BARS:
+        # Unwrapped, so that a path can be copied.
+        _BARS[-1].console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+    else:
+        print(line, file=sys.stderr, flush=True)
 
 
-class _Formatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+_BARS: list[Any] = []
+"""Those that the terminal shows now."""
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            say(self.format(record))
+        except Exception:  # as in the handlers of the library: a message that cannot be shown stops no work
+            self.handleError(record)
 
 
 def set_up() -> None:
@@ -56,10 +68,8 @@ def set_up() -> None:
     """
     if not started().main:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter("vlsa: %(message)s"))
     logger = logging.getLogger("vlsa")
-    logger.handlers, logger.propagate = [handler], False
+    logger.handlers, logger.propagate = [_Handler()], False
     logger.setLevel(logging.INFO if started().main else logging.ERROR)
     # It logs every attempt; we report the outcome. It sets its level from the environment when it is imported.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
@@ -90,6 +100,7 @@ class Bar:
         if self._terminal and not self._silent:
             self._bar = _rich_bar()
             self._bar.start()
+            _BARS.append(self._bar)
             self._task = self._bar.add_task(self.title, total=None, message="", time="")
         return self
 
@@ -97,6 +108,7 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar:
+            _BARS.remove(self._bar)
             self._bar.stop()
 
     def update(self, done: int, total: int, message: str = "") -> None:

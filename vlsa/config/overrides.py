@@ -57,6 +57,12 @@ def override(config: C, assignments: list[str]) -> C:
     return from_dict(type(config), values)
 
 
+def names_of(config: Any, assignments: Iterable[str]) -> set[str]:
+    """The whole names of the settings that `override` would change. Raises ConfigError."""
+    values = to_dict(config)
+    return {_full_name(text.partition("=")[0].strip(), values, text) for text in assignments}
+
+
 def _full_name(name: str, values: dict[str, Any], assignment: str) -> str:
     """The one setting with this name, or whose name ends with it. Raises ConfigError."""
     known = list(flat(values))

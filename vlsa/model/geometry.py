@@ -5,7 +5,7 @@ Wang and Isola, "Understanding Contrastive Representation Learning through Align
 near each other; a low uniformity says that clips are far apart. A model that has collapsed has both at 0, the best
 alignment and the worst uniformity, which no loss shows as plainly.
 
-Reads globals (matching.py); used by pretrain/. Nothing here waits for the device; all is float32, under autocast too.
+Reads globals (heads.py); used by pretrain/. Nothing here waits for the device; all is float32, under autocast too.
 Axes: B clips, D width.
 """
 

@@ -10,6 +10,7 @@ Written by loop.py; read by retrieve/encode/ and a resumed loop.py. A model.safe
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ from vlsa.pretrain.stored_sizes import require_stored_sizes
 FORMAT, VERSION = "vlsa-model", "2"
 MODEL_FILE, TRAINING_FILE = "model.safetensors", "training.safetensors"
 MOMENTS = ("exp_avg", "exp_avg_sq")
+FOLDER = re.compile(r"step-\d{8}")
+"""Name of a checkpoint; that of one half written has an ending."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ class _NothingDrawn(TorchFunctionMode):
 
 
 def checkpoints(run_path: str | Path) -> list[Path]:
-    """The checkpoint folders of a run, oldest first."""
-    return sorted(path for path in Path(run_path).glob("checkpoints/step-*") if path.suffix != ".partial")
+    """The checkpoint folders of a run, oldest first. A copy by another name is not the run's to load or to remove."""
+    return sorted(path for path in Path(run_path).glob("checkpoints/step-*") if FOLDER.fullmatch(path.name))
 
 
 def step_of(path: Path) -> int:

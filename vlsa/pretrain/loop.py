@@ -36,7 +36,7 @@ from vlsa.pretrain.prefetch import prefetch
 from vlsa.pretrain.preflight import DataSummary, require_pairs, without_unmatched_pairs
 from vlsa.pretrain.reporting import Evaluator, Report, Reporter
 from vlsa.pretrain.resume_rules import require_same, require_same_clips, require_steps_left, settings_to_go_on_with
-from vlsa.pretrain.schedule import learning_rate
+from vlsa.pretrain.schedule import learning_rate, log_endless_warm_up
 from vlsa.pretrain.step import Objective, backward
 from vlsa.pretrain.throughput import ThroughputMeter, ceiling
 from vlsa.pretrain.trainer import Trainer, build_optimizer
@@ -100,6 +100,7 @@ def pretrain(
     with joined(device) as (ranks, device):
         saved = checkpoint.agreed(run_path)
         facts.log(config)
+        log_endless_warm_up(config.train)
         trainer = _trainer(config, source, saved, tokenizer, initialise, device, allow_changes)
         resumed_from = trainer.step
         if ranks.num_restarts and ranks.main:

@@ -36,9 +36,13 @@ class DataSummary:
     """Whether a model that starts from these clips alone would learn them, and not footage like them."""
 
     def __str__(self) -> str:
-        size = f"{self.num_clips:,} clips, {self.num_captions:,} distinct captions, {duration(self.seconds)}"
+        clips, captions = (f"{num:,} {noun}{'s' * (num != 1)}" for num, noun in self._counts())
+        size = f"{clips}, {captions}, {duration(self.seconds)}"
         matched = ", ".join(f"{pair} {num / max(self.num_clips, 1):.0%}" for pair, num in self.num_matched.items())
         return f"{size}; clips that can be matched: {matched}" if matched else size
+
+    def _counts(self) -> tuple[tuple[int, str], ...]:
+        return (self.num_clips, "clip"), (self.num_captions, "distinct caption")
 
     def log(self, config: Config) -> None:
         """One line about the data; a warning for each pair that a batch seldom holds."""

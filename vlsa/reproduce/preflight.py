@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vlsa.base.errors import ConfigError
 from vlsa.config import Config
+from vlsa.config.overrides import names_of
 from vlsa.data.loading.tokenizer import public_tokenizer
 from vlsa.data.world.rendered import PREFIX, WorldSpec
 from vlsa.pretrain.finetune import finetune_config, pairs_of
@@ -42,7 +43,7 @@ def check(target: Target, plan: Plan, sources: Sources) -> None:
 
 def _check_apart(plan: Plan) -> None:
     """Raises ConfigError for settings and data that would make an arm, or a split, differ from its name."""
-    asked = {assignment.partition("=")[0].strip() for assignment in plan.assignments}
+    asked = names_of(Config(), plan.assignments)
     if "train.seed" in asked:
         raise ConfigError(
             "reproduce --set train.seed: each run has its own seed, from 0 on, and this one would be ignored. "

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from vlsa.data.media.suffixes import SOUND_SUFFIXES
 from vlsa.retrieve.evaluate.results import TABLE_RECALL_AT, Evaluation
 from vlsa.retrieve.search.moments import Moment
 from vlsa.show.pages import data_uri, write_page
-
-AUDIO_SUFFIXES = frozenset((".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".opus"))
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def write_report(
         searches=searches,
         files=files,
         link=partial(_link, folder=Path(path).parent.absolute()),
-        is_audio=lambda media: Path(media).suffix.lower() in AUDIO_SUFFIXES,
+        is_audio=lambda media: Path(media).suffix.lower() in SOUND_SUFFIXES,
         name_of=lambda media: Path(media).name,
     )
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -151,6 +153,38 @@ def test_brackets_in_a_files_name_are_shown_as_they_are(monkeypatch):
     assert "[bold]/[/x].mp4" in terminal.getvalue()
 
 
+@contextmanager
+def own_logging(monkeypatch) -> Iterator[None]:
+    """Messages as a command shows them, and those of libraries; what pytest had is put back afterwards."""
+    monkeypatch.setattr(sys, "warnoptions", [])
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    monkeypatch.setenv("HF_HUB_VERBOSITY", "error")
+    logger = logging.getLogger("vlsa")
+    before = logger.handlers, logger.propagate, logger.level
+    with warnings.catch_warnings():
+        console.set_up()
+        yield
+    logger.handlers, logger.propagate = before[:2]
+    logger.setLevel(before[2])
+
+
+PATH = "/footage/" + "a long name " * 10 + "[b] :smile: 5 s.mp4"
+
+
+def test_a_message_stands_on_a_line_of_its_own_above_the_bar_and_whole(monkeypatch):
+    terminal = terminal_of(monkeypatch)
+    with own_logging(monkeypatch), Bar("training") as bar:
+        bar.update(1, 10)
+        for put in (say, logging.getLogger("vlsa.test").warning):
+            start = len(terminal.getvalue())
+            put(f"{PATH}: cannot be read")
+            before, told, after = terminal.getvalue()[start:].partition(f"vlsa: {PATH}: cannot be read\n")
+            assert told and before.endswith("\r\x1b[2K")  # the bar is wiped first
+            assert "training" in after  # and drawn again
+    say("after it")
+    assert terminal.getvalue().endswith("vlsa: after it\n")
+
+
 NASTY = "a\x1b]0;owned\x07\x9b2J\u202e\nb.mp4"
 
 
@@ -175,17 +209,9 @@ def test_no_control_character_of_a_file_name_reaches_the_terminal_by_the_bar(mon
 
 
 def test_notes_of_ours_reach_stderr_and_warnings_of_libraries_do_not(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "warnoptions", [])
-    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
-    monkeypatch.setenv("HF_HUB_VERBOSITY", "error")
-    logger = logging.getLogger("vlsa")
-    before = logger.handlers, logger.propagate, logger.level
-    with warnings.catch_warnings():
-        console.set_up()
+    with own_logging(monkeypatch):
         logging.getLogger("vlsa.pretrain.metrics_log").info("curves go to %s", "a\x1b[2Jfile")
         warnings.warn("old", DeprecationWarning, stacklevel=1)
-    logger.handlers, logger.propagate = before[:2]
-    logger.setLevel(before[2])
     assert capsys.readouterr().err == "vlsa: curves go to a\\x1b[2Jfile\n"
 
 

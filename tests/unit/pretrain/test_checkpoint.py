@@ -199,6 +199,16 @@ def test_the_newest_two_are_kept_and_the_last_one_is_loaded(run):
     assert [path.name for path in checkpoints(run.path)] == ["step-00000101"]
 
 
+@pytest.mark.parametrize("name", ["step-00000001 (copy)", "step-00000001-good", "step-9"])
+def test_a_copy_of_a_checkpoint_by_another_name_is_neither_loaded_as_the_newest_nor_removed(run, name):
+    copy = shutil.copytree(run.save(1), run.path / "checkpoints" / name)
+    for step in (2, 3, 4):
+        run.save(step)
+    assert [path.name for path in checkpoints(run.path)] == ["step-00000003", "step-00000004"]
+    assert checkpoint.model_file(run.path).parent.name == "step-00000004"
+    assert load_model(copy)[2] == run.config
+
+
 def test_what_a_kill_left_half_written_is_ignored_and_replaced(run):
     run.save(1)
     half = run.path / "checkpoints" / "step-00000002.partial"

@@ -27,6 +27,12 @@ def test_a_pair_is_matched_by_the_clips_that_have_both():
     assert summarise(clips, (*BOTH, "video-text")).num_matched == {"audio-video": 1, "audio-text": 0, "video-text": 1}
 
 
+def test_one_clip_and_one_caption_are_not_called_several():
+    one = summarise(MemoryClips({"train": [plain_clip(id="a", texts=("a bell",))]}), BOTH)
+    assert str(one).startswith("1 clip, 1 distinct caption, ")
+    assert str(summarise(source(texts=("a bell", "a dog")), BOTH)).startswith("4 clips, 2 distinct captions, ")
+
+
 def some_silent(num_clips: int, num_silent: int) -> MemoryClips:
     return MemoryClips(
         {"train": [plain_clip(id=f"c{n}", rate_hz=None if n < num_silent else RATE_HZ) for n in range(num_clips)]}
@@ -82,9 +88,9 @@ def test_a_batch_of_one_clip_is_refused_where_clips_are_contrasted(tmp_path):
 def test_the_share_of_clips_that_can_be_matched_is_said_once(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="vlsa"):
         pretrain(tiny_run(num_steps=3, batch_size=8), some_silent(8, 4), tmp_path / "run")
-    sizes = [record.message for record in caplog.records if "distinct captions" in record.message]
+    sizes = [record.message for record in caplog.records if "distinct caption" in record.message]
     assert len(sizes) == 1
-    assert "8 clips, 1 distinct captions, 24 s" in sizes[0]
+    assert "8 clips, 1 distinct caption, 24 s" in sizes[0]
     assert "clips that can be matched: audio-video 50%, audio-text 50%" in sizes[0]
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 

@@ -1,11 +1,12 @@
 """Runs of a folder: results that cannot stand in one table are refused before anything is trained."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vlsa.base.errors import ResultsError
+from vlsa.base.errors import ConfigError, ResultsError
 from vlsa.reproduce.plan import Plan, place
 from vlsa.reproduce.runs import _all, _check_results, carry_out
 from vlsa.reproduce.sources import Sources
@@ -46,6 +47,15 @@ def test_a_table_that_an_older_version_began_is_not_completed_by_another_rule_of
     monkeypatch.setattr("vlsa.reproduce.runs.check", lambda *_: None)
     with pytest.raises(ResultsError, match="the middle window and the centre crop .* Delete the results .* without"):
         carry_out(TARGET, PLAN, 1, tmp_path, sources)
+
+
+@pytest.mark.parametrize("name", ["train.seed", "seed", " train.seed "])
+def test_a_seed_or_first_weights_of_one_s_own_are_refused_however_short_the_name_that_set_takes(tmp_path, name):
+    with pytest.raises(ConfigError, match="this one would be ignored"):
+        carry_out(TARGET, replace(PLAN, assignments=(f"{name}=5",)), 1, tmp_path)
+    with pytest.raises(ConfigError, match="without pre-training would be pre-trained"):
+        carry_out(TARGET, replace(PLAN, assignments=(f"{name.replace('seed', 'init')}=vit",)), 1, tmp_path)
+    assert not (tmp_path / "plan.json").exists()
 
 
 def test_results_that_are_all_of_one_rule_of_encoding_are_kept(tmp_path):

@@ -10,6 +10,7 @@ from fake_encoder import FakeEncoder, numbered_clip
 from pages import Page
 
 from vlsa.data.loading.loader import MemoryClips
+from vlsa.data.media.suffixes import SOUND_SUFFIXES
 from vlsa.retrieve.evaluate.evaluate import Evaluation, evaluate_store
 from vlsa.retrieve.search.moments import Moment
 from vlsa.show.report import SearchShown, write_report
@@ -84,6 +85,14 @@ def test_hits_play_their_own_stretch_and_audio_files_get_an_audio_player(page, t
     assert "controls" in cat
     assert players[1][0] == "audio"
     assert "<span>0:01:02.5–0:01:05.0</span>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", sorted(SOUND_SUFFIXES))
+def test_every_kind_of_audio_file_gets_an_audio_player(tmp_path, evaluation, suffix):
+    hits = [hit(tmp_path / f"ring{suffix.upper()}", 0.0, 1.0, 0.9)]
+    written = write_report(tmp_path / "r.html", [("a", evaluation)], searches=[SearchShown("text", "a bell", hits)])
+    found = Page(written.read_text(encoding="utf-8")).found
+    assert [tag for tag, attributes in found if "data-start" in attributes] == ["audio"]
 
 
 def test_the_clip_that_a_question_was_taken_from_is_marked_or_said_to_be_missing(tmp_path, evaluation):

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from vlsa.base.errors import CheckpointError, VlsaError
+from vlsa.base.errors import CheckpointError, ResultsError, VlsaError
 from vlsa.base.files import write_atomically
 from vlsa.base.hub import checkpoint_folder
 from vlsa.config.overrides import to_dict
@@ -98,11 +98,26 @@ class HubEncoder(
         """
         folder, given = Path(save_directory), model_card_kwargs or {}
         _require_own(folder)
+        self._require_results(given.get("results"))
         if not (folder / CARD_FILE).exists():
             self.generate_model_card(**given).save(folder / CARD_FILE)
         elif given.get("results") is not None:
             _replace_results(folder / CARD_FILE, given["results"])
         return super().save_pretrained(folder, model_card_kwargs=model_card_kwargs, **options)
+
+    def _require_results(self, results: str | Path | None) -> None:
+        """Raises ResultsError for results that another model gave."""
+        if results is None:
+            return
+        from vlsa.retrieve.evaluate.results_file import one_line, read_results
+
+        measured = read_results(results).facts["model"].get("fingerprint", self.fingerprint)
+        if measured != self.fingerprint:
+            raise ResultsError(
+                f"{results}: of another model (fingerprint {one_line(measured)}, not {self.fingerprint}); the card "
+                "would claim what this one does not reach. "
+                "Evaluate this one: vlsa evaluate RUN --data STORE --out FILE."
+            )
 
     def _save_pretrained(self, save_directory: Path) -> None:
         self.write_files(save_directory)
@@ -129,6 +144,7 @@ class HubEncoder(
 
     def generate_model_card(self, **options: Any) -> ModelCard:
         """The model card; `repo_id` and `results`, a file of `vlsa evaluate --out`. Raises ResultsError."""
+        self._require_results(options.get("results"))
         from vlsa.retrieve.evaluate.model_card import model_card
 
         return model_card(self._hub_mixin_info.model_card_data, self.settings, **options)

@@ -47,7 +47,10 @@ def _about(config: Config, repo_id: str) -> Iterator[str]:
     model = config.model
     yield from ("# VLSA", "")
     yield f"Video, audio and text in one model (arXiv 2405.07202). Recipe `{config.recipe}`, seed {config.train.seed}."
-    yield f"It compares {', '.join(model.objective.spaces)}: vectors of {model.vector_width} numbers, windows of "
+    spaces = model.objective.spaces
+    of_pairs = f"{', '.join(spaces)}, each in a space of its own"
+    compared = "video, audio and text in one space" if spaces == ("all",) else of_pairs
+    yield f"It compares {compared}: vectors of {model.vector_width} numbers, windows of "
     yield f"{model.audio.window_seconds:.2f} s with {model.video.num_frames} frames of {model.video.size_px} px."
     yield from ("", "```python", "import vlsa", "", f'encoder = vlsa.load("vlsa:{repo_id}")', "```", "")
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_lines import call
+from command_lines import ROOT, call
 from scipy.stats import norm, t
 
 from vlsa.base.errors import ResultsError
 from vlsa.retrieve.encode.embed import ClipEmbeddings
 from vlsa.retrieve.encode.unit_vectors import unit_length
-from vlsa.retrieve.evaluate.bootstrap import resamples
-from vlsa.retrieve.evaluate.compare import TABLE_HEADER, _Pair, compare
+from vlsa.retrieve.evaluate.bootstrap import p_value, resamples
+from vlsa.retrieve.evaluate.compare import CLEAR_AT, TABLE_HEADER, _Pair, compare
 from vlsa.retrieve.evaluate.directions import data_digest, evaluate_embeddings
 from vlsa.retrieve.evaluate.evaluate import Evaluation, PostProcessed
 from vlsa.retrieve.evaluate.ranks import Ranks
@@ -408,3 +408,13 @@ def test_directions_that_only_one_side_has_are_left_out_and_named(folder):
     found = compare([new], [old], num_resamples=10)
     assert {one.direction for one in found.differences} == set(fewer)
     assert "Left out, as not all files have them: media_to_text." in found.caption()
+
+
+def test_the_document_says_how_many_rows_a_table_has_and_how_many_resamples_a_star_needs(tmp_path):
+    path = write(tmp_path / "a.json", noisy(0.5, seed=1))
+    other = write(tmp_path / "b.json", noisy(0.5, seed=2))
+    num_rows = len(compare([read_results(path)], [read_results(other)], num_resamples=10).differences)
+    least = next(num for num in range(1, 10_000) if num_rows * p_value(np.ones(num)) < CLEAR_AT)
+    written = " ".join((ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8").split())
+    assert f"has {num_rows} comparisons" in written
+    assert f"It needs {least:,} resamples or more" in written

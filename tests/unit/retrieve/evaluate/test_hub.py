@@ -108,6 +108,7 @@ def test_the_card_is_one_that_the_hub_reads_and_holds_the_results(run_path, resu
     card = huggingface_hub.ModelCard.load(tmp_path / "hub" / "README.md")
     assert card.data.library_name == "vlsa"
     assert "Retrieval on split `test`, 4 clips." in card.text
+    assert "It compares video, audio and text in one space: vectors of" in card.text
     scores = json.loads(results.read_text(encoding="utf-8"))["directions"]["text_to_audio"]
     assert f"| text → audio | {100 * scores['r1']:.1f} | {100 * scores['r5']:.1f} |" in card.text
     metrics = {metric.metric_name: metric for metric in card.data.eval_results}
@@ -153,6 +154,25 @@ def test_results_that_are_none_leave_nothing_behind(run_path, tmp_path):
             tmp_path / "hub", model_card_kwargs={"results": tmp_path / "results.json"}
         )
     assert not (tmp_path / "hub").exists()
+
+
+def test_results_of_another_model_are_not_put_on_a_card(run_path, results, config, tokenizer, tmp_path):
+    other = make_model(config, tokenizer)
+    with torch.no_grad():
+        next(other.parameters()).add_(1)
+    encoder = HubEncoder(other, tokenizer)
+    own = HubEncoder.from_pretrained(run_path)
+    told = rf"results\.json: of another model \(fingerprint {own.fingerprint}, not {encoder.fingerprint}\)"
+    with pytest.raises(ResultsError, match=told):
+        encoder.save_pretrained(tmp_path / "hub", model_card_kwargs={"results": results})
+    assert not (tmp_path / "hub").exists()
+    encoder.save_pretrained(tmp_path / "hub")
+    before = {path: path.read_bytes() for path in (tmp_path / "hub").iterdir()}
+    with pytest.raises(ResultsError, match=told):
+        encoder.save_pretrained(tmp_path / "hub", model_card_kwargs={"results": results})
+    with pytest.raises(ResultsError, match=told):
+        encoder.generate_model_card(results=results)
+    assert before == {path: path.read_bytes() for path in (tmp_path / "hub").iterdir()}
 
 
 def test_a_folder_of_other_things_is_not_written_to(run_path, tmp_path):
