@@ -243,10 +243,10 @@ def _training_note(encoder: "Encoder", source: Source) -> str:
     trained_on, store = encoder.about.get("training_data"), source.store
     if not trained_on or (store and trained_on in (fingerprint(store), without_content(fingerprint(store)))):
         return ""
-    compared = "is not this store" if store else "cannot be compared with a folder"
+    known = "was not trained on this store" if store else "may have been trained on this footage or on other"
     return (
-        f"the training data of the model ({trained_on}) {compared}; on footage unlike it, answers are near chance. "
-        "Train on footage like yours (vlsa prepare, vlsa pretrain), or start from public weights (--init)."
+        f"the model {known}; on footage unlike that of its training, answers are near chance. Train on footage like "
+        "yours (vlsa prepare, vlsa pretrain), or start from public weights (--init)."
     )
 
 

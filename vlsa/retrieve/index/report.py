@@ -41,7 +41,7 @@ class IndexSummary:
     choices: dict[str, int] = field(default_factory=dict)
     """Files of each word on what was decided where a file leaves a choice, such as `audio-2-of-3`."""
     num_files_added: int = 0
-    """New or changed files, and files with another text."""
+    """New or changed files, and files with another text, of which something can be found."""
     num_files_skipped: int = 0
     """Files that were indexed before and have not changed."""
     num_files_moved: int = 0

@@ -87,12 +87,18 @@ def update(
     if gone and not kept:
         index.add([], [], removed=gone)
     return Updated(
-        num_added=max(len(changes.todo) - num_moved, 0),
+        num_added=max(_num_found(index, changes.todo) - num_moved, 0),
         num_skipped=len(source.files) - len(changes.todo),
         num_moved=num_moved,
         num_removed=len(gone) - len(kept),
         num_gone=len(kept),
     )
+
+
+def _num_found(index: Index, files: Sequence[SourceFile]) -> int:
+    """How many of these files something can be found of: not one that cannot be read."""
+    lines = ledger.read(index.data) if files else {}
+    return sum(file.path in lines and lines[file.path].num_rows > 0 for file in files)
 
 
 def _followed(gone: Sequence[str], known: Mapping[str, IndexedFile], contents: Iterable[str]) -> dict[str, list[str]]:
