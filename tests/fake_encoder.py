@@ -132,7 +132,12 @@ def number_in(text: str) -> int:
 
 def write_numbered_sound(path: Path, number: int, seconds: float = 2.0, rate_hz: int = 8000) -> None:
     """A WAV file whose every sample says its number (as `numbered_clip`)."""
-    samples = np.full(round(seconds * rate_hz), number / 256 * 32768, "<i2")
+    write_numbered_tape(path, [number], seconds, rate_hz)
+
+
+def write_numbered_tape(path: Path, numbers: Sequence[int], seconds: float = 2.0, rate_hz: int = 8000) -> None:
+    """A WAV file in which one number comes after the other, so many seconds each."""
+    samples = np.repeat(np.array(numbers) / 256 * 32768, round(seconds * rate_hz)).astype("<i2")
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

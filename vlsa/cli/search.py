@@ -37,13 +37,13 @@ Text = Annotated[
 Like = Annotated[
     list[str] | None,
     typer.Option(
-        help="Like the video and audio of FILE or FILE@START-STOP, or like an image. Of a long example the mean of up "
-        "to 8 windows is compared: choose a stretch where it holds several things.",
+        help="Like the video and audio of FILE or FILE@START-STOP, or like an image. An example that is longer than "
+        "the model's window finds what is like any of up to 32 windows, spread over it; START-STOP chooses a part.",
         metavar="FILE",
     ),
 ]
-LikeSound = Annotated[list[str] | None, typer.Option(help="Like the audio of a file.", metavar="FILE")]
-LikeVideo = Annotated[list[str] | None, typer.Option(help="Like the video of a file.", metavar="FILE")]
+LikeSound = Annotated[list[str] | None, typer.Option(help="Like the audio of FILE or FILE@START-STOP.", metavar="FILE")]
+LikeVideo = Annotated[list[str] | None, typer.Option(help="Like the video of FILE or FILE@START-STOP.", metavar="FILE")]
 LikeMoment = Annotated[
     list[str] | None,
     typer.Option(help="Like FILE@START-STOP as the index holds it; nothing is decoded.", metavar="MOMENT"),

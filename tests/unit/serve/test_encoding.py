@@ -52,7 +52,7 @@ def opened(index, encoder=None):
 
 def test_texts_that_wait_are_encoded_together_and_each_has_its_own_row(models):
     encoder = Held()
-    served = ServedEncoder(encoder, models, lambda *_: pytest.fail("nothing is decoded"))
+    served = ServedEncoder(encoder, models)
     with ThreadPoolExecutor(9) as clients:
         rows = [clients.submit(served.encode_text, ["number 0"])]
         wait_until(lambda: models.num_batches == 1)  # it is held
@@ -66,7 +66,7 @@ def test_texts_that_wait_are_encoded_together_and_each_has_its_own_row(models):
 
 def test_a_text_that_fails_fails_alone(models):
     encoder = Held()
-    served = ServedEncoder(encoder, models, lambda *_: None)
+    served = ServedEncoder(encoder, models)
     with ThreadPoolExecutor(3) as clients:
         clients.submit(served.encode_text, ["number 1"])
         wait_until(lambda: models.num_batches == 1)
@@ -101,5 +101,5 @@ def test_an_index_that_was_made_again_by_another_model_is_opened_again(models, t
 
 def test_an_encoder_with_a_wrong_number_of_rows_fails_its_question_and_not_the_next(models):
     with pytest.raises(ValueError, match="zip"):
-        models.encode(lambda items: [], ("index",), "one")
-    assert models.encode(lambda items: [len(item) for item in items], ("index",), "two") == 3
+        models.encode(lambda items: [], ("index",), ["one"])
+    assert models.encode(lambda items: [len(item) for item in items], ("index",), ["two", "of"]) == [3, 2]

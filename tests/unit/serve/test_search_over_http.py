@@ -6,7 +6,7 @@ import logging
 import shutil
 
 import pytest
-from fake_encoder import FakeEncoder, write_numbered_sound
+from fake_encoder import FakeEncoder, write_numbered_sound, write_numbered_tape
 from followed_folder import follow
 from heard import Beeps, write_beeps
 from PIL import Image
@@ -81,6 +81,16 @@ def test_one_can_ask_with_an_upload_and_with_a_stretch_of_it(client, tmp_path):
         answer = ask(client, {"audio": value}, k=1)
         assert answer["moments"][0]["name"] == "sound-4.wav"
         assert answer["question"]["parts"] == [{"audio": value}]
+
+
+def test_a_long_upload_finds_each_thing_in_it_and_a_part_of_it_that_alone(client, tmp_path):
+    write_numbered_tape(tmp_path / "tape.wav", [2, 9, 4, 9, 5])
+    sent = client.post("/api/uploads", files={"file": ("tape.wav", (tmp_path / "tape.wav").read_bytes())}).json()
+    found = {"": {"sound-2.wav", "sound-4.wav", "sound-5.wav"}, "@4-6": {"sound-4.wav"}, "@0:08-10s": {"sound-5.wav"}}
+    for stretch, names in found.items():
+        moments = ask(client, {"audio": sent["id"] + stretch}, k=5)["moments"]
+        alike = {moment["name"] for moment in moments if moment["why"][0]["score"] > 0.999}
+        assert alike == names, stretch
 
 
 def test_a_form_holds_the_question_and_its_files(client, tmp_path):

@@ -3,13 +3,14 @@
 Reads a question and an encoder; feeds answer.py. Words are compared with the target: with video and audio together
 (`media`), or with one of the three alone. An example is compared with its own kind: the sound of a file with sound, its
 frames with video; a clip has both, each with half of the weight. Where one target is named, by the question or by the
-part, an example is compared with that. An encoder without a space for it says so. Axes: D width of a vector in all its
-spaces.
+part, an example is compared with that. An encoder without a space for it says so. An example that is longer than the
+model's window is several questions, one for each of its windows, and the best of their cosines counts.
+Axes: D width of a vector in all its spaces, Q windows of an example.
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,38 +23,45 @@ from vlsa.retrieve.search.spans import Span, clock
 
 if TYPE_CHECKING:
     from vlsa.data.clip import Clip
-    from vlsa.retrieve.encode.protocol import Encoder, Media
+    from vlsa.retrieve.encode.protocol import Encoder
     from vlsa.retrieve.encode.sampling import WindowSpec
 
 _LOG = logging.getLogger(__name__)
-Stored = Callable[[Span], Mapping[str, Float32[np.ndarray, " D"]]]
+MOST_WINDOWS = 32
+"""Of an example, spread evenly over it: they cover 95 s of it with the recipe tiny, and 190 s with `paper`."""
+Stored = Callable[[Span], Mapping[str, Float32[np.ndarray, "Q D"]]]
 """The vectors, by modality, of a stretch that the index holds."""
-Decode = Callable[["WindowSpec", Span], "list[Clip]"]
-"""The windows of a stretch of a file."""
+Decode = Callable[["WindowSpec", Span, str], "Sequence[Clip]"]
+"""The windows of a file, or of a stretch of it, that have a modality."""
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A vector that windows are compared with: cosine = dot product / num_spaces."""
+    """What windows are compared with: cosine = dot product / num_spaces, the best one of several vectors."""
 
     weight: float
     modality: str
     """Of the question: text, audio or video."""
     column: str
     """What it is compared with: media, video, audio or text."""
-    vector: Float32[np.ndarray, " D"]
+    vectors: Float32[np.ndarray, "Q D"]
+    """One; of an example that is longer than a window several."""
     num_spaces: int
     space: int | None = None
     """Where the encoder's spaces share no scale: the one that this is compared in, and ranked alone."""
 
 
-def decode_span(spec: "WindowSpec", span: Span) -> "list[Clip]":
-    """The windows of a stretch of a file, as far as the file goes, decoded in this process. Raises MediaError."""
+def decode_example(spec: "WindowSpec", span: Span, modality: str) -> "Sequence[Clip]":
+    """The windows of a file, or of a stretch of it as far as the file goes, that have a modality.
+
+    Decoded in this process; none where it has nothing of that modality. Raises MediaError.
+    """
     from vlsa.data.ingest.manifest import ClipRow
     from vlsa.data.media.decode import probe
-    from vlsa.retrieve.encode.sampling import decode_windows
+    from vlsa.retrieve.encode.sampling import decode_file, decode_windows
 
-    assert span.start_seconds is not None and span.stop_seconds is not None
+    if span.start_seconds is None or span.stop_seconds is None:
+        return decode_file(spec, span.path, modality)
     facts = probe(span.path)
     if span.start_seconds >= facts.duration_seconds:
         raise MediaError(
@@ -63,7 +71,13 @@ def decode_span(spec: "WindowSpec", span: Span) -> "list[Clip]":
         )
     stop_seconds = min(span.stop_seconds, facts.duration_seconds)
     row = ClipRow("question", span.path, span.start_seconds, stop_seconds, (), "test")
-    return decode_windows(spec, row, facts=facts)
+    try:
+        windows = decode_windows(spec, row, video=modality == "video", audio=modality == "audio", facts=facts)
+    except MediaError as error:
+        if error.reason in ("nothing", "no_video", "no_sound"):
+            return []
+        raise
+    return [window for window in windows if (window.frames if modality == "video" else window.sound) is not None]
 
 
 def asked_vectors(
@@ -71,7 +85,7 @@ def asked_vectors(
     encoder: "Encoder",
     stored: Stored,
     occurs: Callable[[str], bool] = lambda words: False,
-    decode: Decode = decode_span,
+    decode: Decode = decode_example,
 ) -> list[Asked]:
     """All parts encoded. Raises VlsaError for a part that cannot be asked, MediaError for an unreadable file.
 
@@ -90,8 +104,8 @@ def asked_vectors(
             found_are = "texts in which they occur" if is_found else "moments with the quoted words"
             _LOG.warning("the model knows no word of %r; found are %s", part.value[:80], found_are)
             continue
-        for modality, vector in vectors.items():
-            found += _asked(part.weight / len(vectors), modality, *compared[modality], vector, encoder)
+        for modality, rows in vectors.items():
+            found += _asked(part.weight / len(vectors), modality, *compared[modality], rows, encoder)
     return found
 
 
@@ -100,17 +114,18 @@ def _asked(
     modality: str,
     column: str,
     num_spaces: int,
-    vector: Float32[np.ndarray, " D"],
+    vectors: Float32[np.ndarray, "Q D"],
     encoder: "Encoder",
 ) -> list[Asked]:
-    """One vector; of an encoder whose spaces share no scale one for each space, and zeros elsewhere."""
+    """One question; of an encoder whose spaces share no scale one for each space, with zeros elsewhere."""
     if encoder.fusion != "rank":
-        return [Asked(weight, modality, column, vector, num_spaces)]
+        return [Asked(weight, modality, column, vectors, num_spaces)]
     found = []
     for part, number in query.comparisons(modality, column, encoder.spaces):
-        alone = np.zeros((len(encoder.spaces), len(vector) // len(encoder.spaces)), np.float32)
-        alone[number] = vector.reshape(alone.shape)[number]
-        found.append(Asked(weight, modality, part, alone.reshape(-1), 1, number))
+        whole = vectors.reshape(len(vectors), len(encoder.spaces), -1)
+        alone = np.zeros_like(whole)
+        alone[:, number] = whole[:, number]
+        found.append(Asked(weight, modality, part, alone.reshape(vectors.shape), 1, number))
     return found
 
 
@@ -142,12 +157,10 @@ def _compared(part: Part, target: str, spaces: tuple[str, ...]) -> dict[str, tup
 
 def _vectors(
     part: Part, modalities: tuple[str, ...], encoder: "Encoder", stored: Stored, decode: Decode
-) -> Mapping[str, Float32[np.ndarray, " D"]]:
+) -> Mapping[str, Float32[np.ndarray, "Q D"]]:
     """The vectors of a part in those modalities that it has."""
     if part.kind == "text":
-        return {"text": query.text_vector(part.value, encoder)}
-    if part.kind == "image":
-        return {"video": _encoded(part.value, "video", encoder)}
+        return {"text": query.text_vector(part.value, encoder)[None]}
     if part.kind == "moment":
         vectors = stored(part.span)
         return {modality: vectors[modality] for modality in modalities if modality in vectors} or _nothing(part)
@@ -156,39 +169,25 @@ def _vectors(
 
 def _of_file(
     part: Part, modalities: tuple[str, ...], encoder: "Encoder", decode: Decode
-) -> dict[str, Float32[np.ndarray, " D"]]:
-    """A file, or a stretch of it; of several modalities those that it has. Raises MediaError when it has none."""
-    found: dict[str, Float32[np.ndarray, " D"]] = {}
-    missing = None
-    windows = None if part.span.start_seconds is None else decode(encoder.window, part.span)
+) -> dict[str, Float32[np.ndarray, "Q D"]]:
+    """A vector for each window of a file, or of a stretch of it; of several modalities those that it has.
+
+    Raises MediaError when it has none.
+    """
+    span = Span(part.value) if part.kind == "image" else part.span
+    spec = encoder.window
+    spec = replace(spec, sampling=replace(spec.sampling, num_windows=MOST_WINDOWS))
+    found: dict[str, Float32[np.ndarray, "Q D"]] = {}
     for modality in modalities:
-        try:
-            vector = _encoded(part.value, modality, encoder) if windows is None else _mean(windows, modality, encoder)
-        except MediaError as error:
-            if error.reason not in ("no_video", "no_sound"):
-                raise
-            missing = error
-        else:
-            found |= {modality: vector} if vector.any() else {}
-    if missing is not None and not found:
-        raise missing
+        if windows := decode(spec, span, modality):
+            encode = encoder.encode_video if modality == "video" else encoder.encode_audio
+            rows = encode(windows)
+            found |= {modality: rows[rows.any(axis=1)]} if rows.any() else {}
+    if not found and span.start_seconds is None:
+        from vlsa.retrieve.encode.media_encoder import absent
+
+        raise absent(span.path, modalities[-1])
     return found or _nothing(part)
-
-
-def _encoded(media: "Media", modality: str, encoder: "Encoder") -> Float32[np.ndarray, " D"]:
-    encode = encoder.encode_video if modality == "video" else encoder.encode_audio
-    return encode([media])[0]
-
-
-def _mean(windows: "list[Clip]", modality: str, encoder: "Encoder") -> Float32[np.ndarray, " D"]:
-    """Of the windows that have a modality, of unit length in each space; zeros where none has."""
-    from vlsa.retrieve.encode.unit_vectors import unit_length
-
-    has = [window for window in windows if (window.frames if modality == "video" else window.sound) is not None]
-    total = np.zeros((1, encoder.width), np.float32)
-    for window in has:
-        total[0] += _encoded(window, modality, encoder)
-    return unit_length(total, len(encoder.spaces))[0]
 
 
 def _nothing(part: Part) -> dict[str, Float32[np.ndarray, " D"]]:

@@ -1,23 +1,27 @@
 """What is near what inside an index: moments like a moment, and groups of near-duplicates.
 
 Reads vectors of windows; feeds `vlsa similar` and `vlsa duplicates`. Exact, in blocks, so that memory stays bounded.
-Axes: N windows, D width of a vector, n m rows of a block.
+Axes: N windows, D width of a vector, n m rows of a block, Q parts of a stretch that are asked with.
 """
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from vlsa.base.errors import VlsaError
+from vlsa.retrieve.search.asked import MOST_WINDOWS
 from vlsa.retrieve.search.combine import Term, combine
 from vlsa.retrieve.search.moments import TOUCHING_SECONDS
-from vlsa.retrieve.search.products import Vectors, dot, widened
+from vlsa.retrieve.search.products import Vectors, best_dot, widened
 from vlsa.retrieve.search.windows import Windows
 
 BLOCK_ROWS = 2048
 """A block of cosines is at most this many rows square: 16 MiB."""
+REST_SHARE, ROUNDING_SECONDS = 0.05, 0.002
+"""A rest of a window that is not asked with for itself; what two times may differ that are the same."""
 
 
 def shown_in(
@@ -32,19 +36,45 @@ def shown_in(
     return inside & (windows.file[numbers] == file)
 
 
+def asked_with(
+    windows: Windows, vectors: Vectors, stretch: Bool[np.ndarray, " N"], start_seconds: float, stop_seconds: float
+) -> Float32[np.ndarray, "Q D"]:
+    """The vectors that stand for a stretch: of the windows nearest to up to MOST_WINDOWS places, spread evenly over it.
+
+    None where no window of the stretch has a vector. Of windows that are equally near the sum.
+    """
+    numbers = np.flatnonzero(stretch)
+    numbers = numbers[vectors[numbers].any(axis=1)]
+    if not len(numbers):
+        return np.zeros((0, vectors.shape[1]), np.float32)
+    starts, stops = windows.start_seconds[numbers], windows.stop_seconds[numbers]
+    start, stop = max(start_seconds, float(starts.min())), min(stop_seconds, float(stops.max()))
+    length = float(np.median(stops - starts))
+    count = min(max(math.ceil((stop - start) / length - REST_SHARE), 1), MOST_WINDOWS)
+    half = length / 2
+    places = np.linspace(start + half, stop - half, count) if count > 1 else [(start + stop) / 2]
+    away = np.abs((starts + stops)[None] / 2 - np.array(places)[:, None])  # Q n
+    nearest = away <= away.min(axis=1, keepdims=True) + ROUNDING_SECONDS
+    return np.unique(nearest, axis=0).astype(np.float32) @ widened(vectors[numbers])
+
+
 def similar(
-    windows: Windows, vectors: Mapping[str, Vectors], stretch: Bool[np.ndarray, " N"]
+    windows: Windows,
+    vectors: Mapping[str, Vectors],
+    stretch: Bool[np.ndarray, " N"],
+    start_seconds: float,
+    stop_seconds: float,
 ) -> Float64[np.ndarray, " N"]:
     """How like a stretch each window is: the sum of video with video and audio with audio, in spreads (combine.py).
 
-    `vectors` are those of each modality, zeros where it is absent; the stretch is the mean of its windows. Its own
-    windows are no answers (nan). Raises VlsaError when it has no vector.
+    `vectors` are those of each modality, zeros where it is absent. A stretch that is longer than a window is several
+    questions, of which the best counts. Its own windows are no answers (nan). Raises VlsaError when it has no vector.
     """
     terms = []
     for rows in vectors.values():
-        asked = widened(rows[stretch]).sum(axis=0)
-        if asked.any():
-            cosines = dot(rows, asked / np.linalg.norm(asked))
+        asked = asked_with(windows, rows, stretch, start_seconds, stop_seconds)
+        if len(asked):
+            cosines = best_dot(rows, asked / np.linalg.norm(asked, axis=1, keepdims=True))
             terms.append(Term(1.0, np.where(rows.any(axis=1) & ~stretch, cosines, np.nan)))
     if not terms:
         raise VlsaError(

@@ -15,6 +15,10 @@ from vlsa.retrieve.search.question import Part, PartKind, Question
 from vlsa.retrieve.search.spans import parse_span
 
 _WEIGHT = re.compile(r"(?P<value>.+)\^(?P<weight>[-+]?(?:\d+\.?\d*|\.\d+))", re.DOTALL | re.ASCII)
+_NO_WEIGHT = re.compile(
+    r"(?P<value>.+)\^(?P<weight>[-+]?(?:[.,]?\d[\d.,]*(?:e[-+]?\d+)?|nan|inf|infinity))", re.DOTALL | re.IGNORECASE
+)
+"""What looks like a weight."""
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
 
 
@@ -33,14 +37,14 @@ def question_of(
     **settings: Any,
 ) -> Question:
     """The question that these pieces make; the settings are those of `Question`. Raises VlsaError."""
+    if text is not None:
+        Part("text", text)  # raises: an empty text is a slip, and in a long one marks take long to find
     words, phrases = split_phrases(text or "")
     parts = [Part("text", words)] if words else []
     examples: tuple[tuple[PartKind | None, Pieces], ...]
     examples = (None, like), ("audio", like_sound), ("video", like_video), ("moment", like_moment)
     parts += [_example(piece, kind) for kind, pieces in examples for piece in _listed(pieces)]
     parts += [_unlike(piece) for piece in _listed(unlike)]
-    if text is not None and not text.strip():
-        parts.insert(0, Part("text", text))  # raises: an empty text is a slip, not a part to leave out
     return Question(parts=tuple(parts), phrases=phrases, **settings)
 
 
@@ -65,9 +69,20 @@ def _inside(found: re.Match[str]) -> str:
 
 
 def split_weight(text: str) -> tuple[str, float]:
-    """`bark.wav^0.5` as its value and its weight; 1 where none is given. A file of just that name comes first."""
-    found = None if os.path.lexists(text) else _WEIGHT.fullmatch(text)
-    return (found["value"], float(found["weight"])) if found else (text, 1.0)
+    """`bark.wav^0.5` as its value and its weight; 1 where none is given. A file of just that name comes first.
+
+    Raises VlsaError for what looks like a weight and is none.
+    """
+    if os.path.lexists(text):
+        return text, 1.0
+    if found := _WEIGHT.fullmatch(text):
+        return found["value"], float(found["weight"])
+    if found := _NO_WEIGHT.fullmatch(text):
+        raise VlsaError(
+            f"search: {found['weight'][:40]!r} is no weight of {found['value'][:80]!r}; what it should count is not "
+            "clear. Write a number such as ^0.5, ^2 or ^-1."
+        )
+    return text, 1.0
 
 
 def _example(piece: str, kind: PartKind | None) -> Part:

@@ -1,8 +1,8 @@
-"""Products of one vector with many, which may be stored in half precision. NumPy alone.
+"""Products of one vector, or the best of several, with many, which may be stored in half precision. NumPy alone.
 
 Used by searched.py and near.py. NumPy widens float16 by one number at a time; here whole blocks are widened by a shift
 of their bits: a float16 shifted by 13 bits is a float32 that is too small by 2^112, subnormal numbers included.
-Axes: N rows, D width of a vector.
+Axes: N rows, D width of a vector, Q vectors that are asked with.
 """
 
 import numpy as np
@@ -27,6 +27,17 @@ def dot(rows: Vectors, vector: Float32[np.ndarray, " D"]) -> Float32[np.ndarray,
     for first in range(0, len(rows), BLOCK_ROWS):
         block = slice(first, first + BLOCK_ROWS)
         np.dot(_shifted(rows[block]), scaled, out=found[block])
+    return found
+
+
+def best_dot(rows: Vectors, vectors: Float32[np.ndarray, "Q D"]) -> Float32[np.ndarray, " N"]:
+    """The largest product of each row with any of the vectors."""
+    if len(vectors) == 1:
+        return dot(rows, vectors[0])
+    found = np.empty(len(rows), np.float32)
+    for first in range(0, len(rows), BLOCK_ROWS):
+        block = slice(first, first + BLOCK_ROWS)
+        np.max(widened(rows[block]) @ vectors.T, axis=1, out=found[block])
     return found
 
 

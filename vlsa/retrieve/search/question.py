@@ -57,8 +57,8 @@ class Part:
             )
         if not math.isfinite(self.weight) or self.weight == 0 or abs(self.weight) > 1000:
             raise VlsaError(
-                f"search: weight {self.weight:g} of {self.kind} {self.value[:40]!r}; it would count for nothing or for "
-                "all. Use a number such as 1, 0.5 or -1."
+                f"search: weight {self.weight or 0:g} of {self.kind} {self.value[:40]!r}; it would count for nothing "
+                "or for all. Use a number such as 1, 0.5 or -1."
             )
         if self.kind == "moment":
             require_span(self.value)
@@ -98,6 +98,8 @@ class Question:
         _check_choice("in", self.target, TARGETS)
         _check_choice("group_by", self.group_by, GROUPINGS)
         check_number("k", self.k)
+        if self.where is not None and not self.where.strip():
+            raise VlsaError("search: an empty filter; it says nothing of what to keep. Write one, or leave it out.")
         if self.max_per_file is not None:
             check_number("max_per_file", self.max_per_file)
         if self.fold_above is not None and not 0 < self.fold_above <= 1:

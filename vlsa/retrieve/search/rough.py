@@ -34,12 +34,12 @@ class RoughCosines(Cosines):
     def _product(self, column: str, asked: Asked) -> Float32[np.ndarray, " N"]:
         if column == "text":
             return super()._product(column, asked)
-        whole = asked.vector.reshape(1, len(self.searched.spaces), -1)
-        spaces = tuple(map(int, np.flatnonzero(whole[0].any(axis=1))))
+        whole = asked.vectors.reshape(len(asked.vectors), len(self.searched.spaces), -1)
+        spaces = tuple(map(int, np.flatnonzero(whole.any(axis=(0, 2)))))
         sketches = self.searched.sketches
         if (column, spaces) not in sketches:
             sketches[column, spaces] = sketch_of(self.searched, column, spaces)
-        return sketches[column, spaces].products(in_spaces(whole, spaces)[0])
+        return sketches[column, spaces].products(in_spaces(whole, spaces))
 
 
 def sketch_of(searched: Searched, column: str, spaces: Sequence[int]) -> Sketch:

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float16, Float32, Float64, Int64
 from vlsa.config import num_shared
 from vlsa.retrieve.index.words import normalised
 from vlsa.retrieve.search.asked import Asked
-from vlsa.retrieve.search.products import Vectors, dot, widened
+from vlsa.retrieve.search.products import Vectors, best_dot, widened
 from vlsa.retrieve.search.sketch import Sketch
 from vlsa.retrieve.search.texts import WindowTexts, of_windows
 from vlsa.retrieve.search.windows import Windows
@@ -85,7 +85,7 @@ class Searched:
 
     def at(self, rows: Int64[np.ndarray, " n"]) -> "Searched":
         """Some of the windows, and all texts."""
-        vectors = {name: column[rows] for name, column in self.vectors.items()}
+        vectors = {name: np.take(column, rows, axis=0) for name, column in self.vectors.items()}
         part = replace(self, windows=self.windows.at(rows), vectors=vectors, sketches={})
         of_windows = {name: there[rows] for name, there in self.present.items() if name != "text"}
         vars(part).update(  # what is known of all windows is not computed again
@@ -121,7 +121,7 @@ class Cosines:
     def of(self, asked: Asked, column: str | None = None) -> Float64[np.ndarray, " N"]:
         """Of one part with each window, in the column that it is compared with or another one; nan without a vector.
 
-        A window has the best of the texts during it.
+        Of several vectors of a part, and of the texts during a window, it is the best.
         """
         column = column or asked.column
         cosines = self._product(column, asked) / np.float64(asked.num_spaces)
@@ -131,14 +131,16 @@ class Cosines:
         return of_windows(self.searched.text_places, cosines, self.searched.windows)
 
     def _product(self, column: str, asked: Asked) -> Float32[np.ndarray, " N"]:
+        """The best of the products with the vectors of a part."""
         if column == "media":
+            assert len(asked.vectors) == 1, "an example is compared with its own modality, or with one that is named"
             sums = sum((self._product(name, asked) for name in self.searched.fused), np.float32(0))
             return self.searched.fused_scale * sums
         key = column, id(asked)
         if key not in self._products:
-            self._products[key] = self._dot(column, asked.vector)
+            self._products[key] = self._best(column, asked.vectors)
         return self._products[key]
 
-    def _dot(self, column: str, vector: Float32[np.ndarray, " D"]) -> Float32[np.ndarray, " N"]:
+    def _best(self, column: str, vectors: Float32[np.ndarray, "Q D"]) -> Float32[np.ndarray, " N"]:
         rows = self.searched.text_vectors if column == "text" else self.searched.vectors[column]
-        return dot(rows, vector) if self.searched.present[column].any() else np.zeros(len(rows), np.float32)
+        return best_dot(rows, vectors) if self.searched.present[column].any() else np.zeros(len(rows), np.float32)

@@ -78,17 +78,17 @@ def _questions(searched: Searched, kind: str, count: int) -> Iterator[Asked]:
     generator = np.random.default_rng(0)
     there = np.flatnonzero(searched.present[kind])
     for row in generator.choice(there, min(count, len(there)), replace=False):
-        yield Asked(1.0, kind, column, _moved(widened(vectors[row : row + 1])[0], searched, generator), num_spaces)
+        yield Asked(1.0, kind, column, _moved(widened(vectors[row : row + 1]), searched, generator), num_spaces)
 
 
 def _moved(
-    vector: Float32[np.ndarray, " D"], searched: Searched, generator: np.random.Generator
-) -> Float32[np.ndarray, " D"]:
-    """The vector and as much noise, of unit length in each space that it is in."""
+    vectors: Float32[np.ndarray, "Q D"], searched: Searched, generator: np.random.Generator
+) -> Float32[np.ndarray, "Q D"]:
+    """Vectors and as much noise, of unit length in each space that they are in."""
     num_spaces = len(searched.spaces)
-    noise = unit_length(generator.standard_normal((1, len(vector))).astype(np.float32), num_spaces)[0]
-    is_in = np.repeat(vector.reshape(num_spaces, -1).any(axis=1), len(vector) // num_spaces)
-    return unit_length((vector + noise * is_in)[None], num_spaces)[0]
+    noise = unit_length(generator.standard_normal(vectors.shape).astype(np.float32), num_spaces)
+    in_spaces = vectors.reshape(len(vectors), num_spaces, -1).any(axis=2)
+    return unit_length(vectors + noise * np.repeat(in_spaces, vectors.shape[1] // num_spaces, axis=1), num_spaces)
 
 
 def _tested(searched: Searched, kind: str, questions: list[Asked]) -> Tested:

@@ -4,7 +4,7 @@ The directions are the principal components of a sample, without taking off the 
 along them too, so a rough cosine is the product of two short vectors. Its error is the product of the two remainders,
 and that of a window is small. So the best windows are among the first few thousand by rough cosine, however far the
 question is from all windows, and whatever a filter leaves out.
-Used by rough.py. Axes: N vectors, S of a sample, D their width, d main directions.
+Used by rough.py. Axes: N vectors, S of a sample, D their width, d main directions, Q vectors that are asked with.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32
+
+from vlsa.retrieve.search.products import best_dot
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,6 @@ class Sketch:
         directions = np.ascontiguousarray(directions[:, -num_directions:])
         return cls(directions, np.concatenate([block @ directions for block in blocks]))
 
-    def products(self, vector: Float32[np.ndarray, " D"]) -> Float32[np.ndarray, " N"]:
-        """Rough products with a vector."""
-        return self.rows @ (vector @ self.directions)
+    def products(self, vectors: Float32[np.ndarray, "Q D"]) -> Float32[np.ndarray, " N"]:
+        """The best of the rough products with these vectors."""
+        return best_dot(self.rows, vectors @ self.directions)

@@ -1,6 +1,7 @@
 """A stretch of a file, as it is written on the command line (`clip.mp4@12-15`), and times as people write them.
 
-Feeds question.py and the commands. Times are seconds, m:ss or h:mm:ss, each with a fraction or without.
+Feeds question.py and the commands. Times are seconds, m:ss or h:mm:ss, each with a fraction after a point or, as in
+subtitles, a comma; or 1h2m3.5s.
 """
 
 import os
@@ -9,7 +10,10 @@ from dataclasses import dataclass
 
 from vlsa.base.errors import VlsaError
 
-_TIME = r"(?:(?:\d+:)?\d+:)?\d+(?:\.\d+)?"
+_CLOCK = r"(?:(?:\d+:)?\d+:)?\d+(?:[.,]\d+)?"
+_UNITS = r"(?=\d)(?:\d+h)?(?:\d+m)?(?:\d+(?:[.,]\d+)?s)?"
+_TIME = f"(?:{_CLOCK}|{_UNITS})"
+_FORMS = "seconds, m:ss, h:mm:ss or 1h2m3s, as in 75.5, 1:15.5 or 0:01:15.5"
 _SPAN = re.compile(rf"(?P<path>.+)@(?P<start>{_TIME})-(?P<stop>{_TIME})", re.DOTALL | re.ASCII)
 
 
@@ -28,9 +32,13 @@ class Span:
 
 
 def parse_span(text: str) -> Span:
-    """FILE, or FILE@START-STOP. A file of just that name comes first. Raises VlsaError for a stretch without length."""
+    """FILE, or FILE@START-STOP. A file of just that name comes first.
+
+    Raises VlsaError for a stretch without length, and for what follows the name of a file and is no stretch.
+    """
     found = None if os.path.lexists(text) else _SPAN.fullmatch(text)
     if found is None:
+        _check_no_stretch(text)
         return Span(text)
     start, stop = parse_time(found["start"]), parse_time(found["stop"])
     if not start < stop:
@@ -39,6 +47,15 @@ def parse_span(text: str) -> Span:
             "Write FILE@START-STOP, as in clip.mp4@12-15 or clip.mp4@1:02:03-1:02:05.5."
         )
     return Span(found["path"], start, stop)
+
+
+def _check_no_stretch(text: str) -> None:
+    path, sign, rest = text.rpartition("@")
+    if sign and "/" not in rest and os.path.isfile(path) and not os.path.lexists(text):
+        raise VlsaError(
+            f"{text}: {rest!r} is no stretch of {path}; what to ask with is not clear. Write FILE@START-STOP, each as "
+            f"{_FORMS}."
+        )
 
 
 def require_span(text: str) -> Span:
@@ -53,16 +70,23 @@ def require_span(text: str) -> Span:
 
 
 def parse_time(text: str) -> float:
-    """Seconds of 75.5, 1:15.5 or 0:01:15.5. Raises VlsaError, also for 60 and more after a colon."""
-    if not re.fullmatch(_TIME, text, re.ASCII):
-        raise VlsaError(f"{text!r}: not a time; write seconds, m:ss or h:mm:ss, as in 75.5, 1:15.5 or 0:01:15.5.")
-    parts = [float(part) for part in text.split(":")]
-    if any(part >= 60 for part in parts[1:]):
+    """Seconds of 75.5, 1:15.5, 0:01:15,5 or 1m15.5s. Raises VlsaError, also for 60 and more after a colon."""
+    if re.fullmatch(_UNITS, text, re.ASCII):
+        parts = re.findall(r"([\d.,]+)([hms])", text)
+        return round(sum(_number(part) * {"h": 3600, "m": 60, "s": 1}[unit] for part, unit in parts), 6)
+    if not re.fullmatch(_CLOCK, text, re.ASCII):
+        raise VlsaError(f"{text!r}: not a time; it could be misread. Write {_FORMS}.")
+    numbers = [_number(part) for part in text.split(":")]
+    if any(number >= 60 for number in numbers[1:]):
         raise VlsaError(f"{text!r}: more than 59 after a colon; the time could be misread. Write m:ss or h:mm:ss.")
     seconds = 0.0
-    for part in parts:
-        seconds = 60 * seconds + part
+    for number in numbers:
+        seconds = 60 * seconds + number
     return round(seconds, 6)
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
 
 
 def clock(seconds: float) -> str:

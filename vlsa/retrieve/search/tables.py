@@ -24,7 +24,7 @@ from vlsa.retrieve.search.asked import Asked
 from vlsa.retrieve.search.candidates import MOST_EXACT
 from vlsa.retrieve.search.file_filter import SearchedFile, kept_paths
 from vlsa.retrieve.search.moments import Moment
-from vlsa.retrieve.search.near import duplicate_groups, shown_in, similar, stretches
+from vlsa.retrieve.search.near import asked_with, duplicate_groups, shown_in, similar, stretches
 from vlsa.retrieve.search.products import Vectors, widened
 from vlsa.retrieve.search.question import Question, check_number
 from vlsa.retrieve.search.searched import Searched
@@ -117,15 +117,15 @@ class SearchTables:
             self._kept = dict([*self._kept.items()][1 - FILTERS_KEPT :]) | {where: kept}
         return kept
 
-    def stored(self, span: Span) -> Mapping[str, Float32[np.ndarray, " D"]]:
-        """The mean vectors, by modality, of the windows of a stretch; none for one that the index does not hold."""
+    def stored(self, span: Span) -> Mapping[str, Float32[np.ndarray, "Q D"]]:
+        """The vectors, by modality, that stand for a stretch (near.py); none for one that the index does not hold."""
         self.refresh()
-        rows = self._stretch(span)
-        return {
-            modality: unit_length(widened(vectors[rows]).sum(axis=0, keepdims=True), len(self.searched.spaces))[0]
-            for modality in ("video", "audio")
-            if (vectors := self.searched.vectors[modality])[rows].any()
-        }
+        stretch, (start, stop) = self._stretch(span), (span.start_seconds or 0.0, span.stop_seconds or 0.0)
+        found = {}
+        for modality, vectors in self._by("both").items():
+            rows = asked_with(self.searched.windows, vectors, stretch, start, stop)
+            found |= {modality: unit_length(rows, len(self.searched.spaces))} if len(rows) else {}
+        return found
 
     def _stretch(self, span: Span) -> Bool[np.ndarray, " N"]:
         """The windows of a stretch of a file, which is named as in the index or by where it is on the disk."""
@@ -149,7 +149,9 @@ class SearchTables:
         self.refresh()
         vectors = self._by(by)
         kept = self.kept(where) if where else None
-        return answer_of_scores(self.searched, similar(self.searched.windows, vectors, self._stretch(span)), k, kept)
+        times = span.start_seconds or 0.0, span.stop_seconds or 0.0
+        scores = similar(self.searched.windows, vectors, self._stretch(span), *times)
+        return answer_of_scores(self.searched, scores, k, kept)
 
     def duplicates(self, at_least: float, *, by: str = "both") -> list[tuple[Moment, ...]]:
         """Groups of stretches that are near-duplicates: the cosine of their windows is at least so high."""

@@ -54,7 +54,7 @@ class TablesProcess:
         """As SearchTables.answer."""
         return self._call("answer", question, asked, exact=exact)
 
-    def stored(self, span: Span) -> "Mapping[str, Float32[ndarray, ' D']]":
+    def stored(self, span: Span) -> "Mapping[str, Float32[ndarray, 'Q D']]":
         """As SearchTables.stored."""
         return self._call("stored", span)
 

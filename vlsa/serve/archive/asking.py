@@ -23,11 +23,11 @@ from vlsa.serve.archive.catalogue import Catalogue
 from vlsa.serve.archive.encoding import Models, ServedEncoder
 from vlsa.serve.archive.ids import MediaId, MomentId
 from vlsa.serve.archive.open_index import Files, OpenIndex
-from vlsa.serve.media.decoding import FileWindows, StretchWindows
+from vlsa.serve.media.decoding import ExampleWindows
 from vlsa.serve.media.task import Task
 from vlsa.serve.media.uploads import Uploads
 
-_STRETCH = re.compile(r"(?P<id>[^@]+)@(?P<start>[0-9:.]{1,16})-(?P<stop>[0-9:.]{1,16})", re.ASCII)
+_STRETCH = re.compile(r"(?P<id>[^@]+)@(?P<start>[0-9:.,hms]{1,16})-(?P<stop>[0-9:.,hms]{1,16})", re.ASCII)
 _MOMENT = re.compile(r"[^:@]+:[0-9a-f]{16}:[0-9]+-[0-9]+", re.ASCII)
 
 
@@ -99,18 +99,11 @@ class Asking:
         """The parts of a question, encoded. Raises VlsaError."""
         return asked_vectors(
             question,
-            ServedEncoder(self.models.load(index), self.models, self._file_windows),
+            ServedEncoder(self.models.load(index), self.models),
             lambda span: index.reading(lambda tables: tables.stored(span)),
             lambda words: index.reading(lambda tables: tables.occurs(words)),
-            self._stretch_windows,
+            lambda spec, span, modality: self.decode(ExampleWindows(spec, span, modality), span.path),
         )
-
-    def _file_windows(self, spec: Any, path: str, modality: str) -> Any:
-        return self.decode(FileWindows(spec, path, modality), path)
-
-    def _stretch_windows(self, spec: Any, span: Span) -> Any:
-        assert span.start_seconds is not None and span.stop_seconds is not None
-        return self.decode(StretchWindows(spec, span.path, span.start_seconds, span.stop_seconds), span.path)
 
 
 _NOTES: ContextVar[list[str] | None] = ContextVar("notes", default=None)

@@ -19,7 +19,6 @@ from vlsa.serve.archive.open_index import OpenIndex
 from vlsa.serve.http.problems import BusyError
 
 if TYPE_CHECKING:
-    from vlsa.data.clip import Clip
     from vlsa.data.loading.tokenizer import TextCoverage
     from vlsa.retrieve.encode.encoders import Encoder
     from vlsa.retrieve.encode.protocol import Media
@@ -29,8 +28,6 @@ _LOG = logging.getLogger(__name__)
 MOST_TOGETHER = 64
 """Texts of one batch."""
 WARM_UP_TEXT = "1"
-DecodeFile = Callable[["WindowSpec", str, str], "Clip"]
-"""The windows of a file with one modality, as one clip."""
 
 
 @dataclass(eq=False)
@@ -72,22 +69,22 @@ class Models:
             try:
                 encoder = self.load(index)
                 if num_shared("text", "text", encoder.spaces):
-                    self.encode(encoder.encode_text, (index.name,), WARM_UP_TEXT)
+                    self.encode(encoder.encode_text, (index.name,), [WARM_UP_TEXT])
             except VlsaError as error:
                 _LOG.warning("%s", error)
 
-    def encode(self, run: Callable[[Sequence[Any]], Any], group: tuple[object, ...], item: Any) -> Any:
-        """The row of an item, encoded by the thread together with others of its group. Raises what `run` raises."""
-        job = _Job(run, group, item)
+    def encode(self, run: Callable[[Sequence[Any]], Any], group: tuple[object, ...], items: Sequence[Any]) -> list[Any]:
+        """The row of each item, encoded by the thread together with others of the group. Raises what `run` raises."""
+        jobs = [_Job(run, group, item) for item in items]
         with self._changed:
             if self._closed:
                 raise BusyError("the server is stopping; nothing was searched. Start it again.")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="encoding", daemon=True)
                 self._thread.start()
-            self._jobs.append(job)
+            self._jobs += jobs
             self._changed.notify()
-        return job.done.result()
+        return [job.done.result() for job in jobs]
 
     def close(self) -> None:
         """End the thread when it has done what waits."""
@@ -125,10 +122,10 @@ def _run(jobs: Sequence[_Job]) -> None:
 
 
 class ServedEncoder:
-    """An encoder as asked.py uses it: encodes on the models' thread, and has files decoded elsewhere."""
+    """An encoder as asked.py uses it: encodes on the models' thread what was decoded elsewhere."""
 
-    def __init__(self, encoder: "Encoder", models: Models, decode: DecodeFile) -> None:
-        self._encoder, self._models, self._decode = encoder, models, decode
+    def __init__(self, encoder: "Encoder", models: Models) -> None:
+        self._encoder, self._models = encoder, models
         self.width, self.spaces, self.fusion = encoder.width, encoder.spaces, encoder.fusion
 
     @property
@@ -145,7 +142,7 @@ class ServedEncoder:
 
     def with_sampling(self, sampling: "Sampling") -> "ServedEncoder":
         """The same with another rule for long and wide media."""
-        return ServedEncoder(self._encoder.with_sampling(sampling), self._models, self._decode)
+        return ServedEncoder(self._encoder.with_sampling(sampling), self._models)
 
     def coverage(self, text: str) -> "TextCoverage":
         """Which words of a text the model knows."""
@@ -153,26 +150,15 @@ class ServedEncoder:
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of texts, each together with whatever else waits."""
-        return np.stack([self._on_thread(self._encoder.encode_text, "text", text) for text in texts])
+        return self._on_thread(self._encoder.encode_text, "text", texts)
 
     def encode_video(self, clips: "Sequence[Media]") -> np.ndarray:
-        """Vectors of the frames of files or clips. Raises MediaError."""
-        return np.stack([self._media(self._encoder.encode_video, "video", item) for item in clips])
+        """Vectors of the frames of clips."""
+        return self._on_thread(self._encoder.encode_video, "video", clips)
 
     def encode_audio(self, clips: "Sequence[Media]") -> np.ndarray:
-        """Vectors of the audio of files or clips. Raises MediaError."""
-        return np.stack([self._media(self._encoder.encode_audio, "audio", item) for item in clips])
+        """Vectors of the audio of clips."""
+        return self._on_thread(self._encoder.encode_audio, "audio", clips)
 
-    def _media(self, run: Callable[[Sequence[Any]], Any], modality: str, item: "Media") -> np.ndarray:
-        from vlsa.data.clip import Clip
-        from vlsa.retrieve.encode.media_encoder import absent
-
-        if isinstance(item, Clip):
-            return self._on_thread(run, modality, item)
-        row = self._on_thread(run, modality, self._decode(self.window, str(item), modality))
-        if not row.any():
-            raise absent(str(item), modality)
-        return row
-
-    def _on_thread(self, run: Callable[[Sequence[Any]], Any], modality: str, item: Any) -> np.ndarray:
-        return self._models.encode(run, (id(self._encoder), modality), item)
+    def _on_thread(self, run: Callable[[Sequence[Any]], Any], modality: str, items: Sequence[Any]) -> np.ndarray:
+        return np.stack(self._models.encode(run, (id(self._encoder), modality), items))

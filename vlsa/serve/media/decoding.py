@@ -3,6 +3,7 @@
 Tasks of task.py; reads media files; feeds uploads.py and asking.py.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from vlsa.base.errors import MediaError
 if TYPE_CHECKING:
     from vlsa.data.clip import Clip
     from vlsa.retrieve.encode.sampling import WindowSpec
+    from vlsa.retrieve.search.spans import Span
 
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 """Those that need no other program to be read."""
@@ -88,33 +90,15 @@ def _image_size(path: str) -> tuple[int, int] | None:
 
 
 @dataclass(frozen=True)
-class FileWindows:
-    """The windows of a whole file that have a modality."""
+class ExampleWindows:
+    """The windows of a file, or of a stretch of it, that have a modality."""
 
     spec: "WindowSpec"
-    path: str
+    span: "Span"
     modality: str
 
-    def run(self) -> "Clip":
-        """The windows as one clip. Raises MediaError."""
-        from vlsa.retrieve.encode.sampling import ClipInWindows, decode_file
-
-        windows = tuple(decode_file(self.spec, self.path, self.modality))
-        return ClipInWindows(id="question", source=self.path, start_seconds=0.0, stop_seconds=0.0, windows=windows)
-
-
-@dataclass(frozen=True)
-class StretchWindows:
-    """The windows of a stretch of a file."""
-
-    spec: "WindowSpec"
-    path: str
-    start_seconds: float
-    stop_seconds: float
-
-    def run(self) -> "list[Clip]":
+    def run(self) -> "Sequence[Clip]":
         """Raises MediaError."""
-        from vlsa.retrieve.search.asked import decode_span
-        from vlsa.retrieve.search.spans import Span
+        from vlsa.retrieve.search.asked import decode_example
 
-        return decode_span(self.spec, Span(self.path, self.start_seconds, self.stop_seconds))
+        return decode_example(self.spec, self.span, self.modality)

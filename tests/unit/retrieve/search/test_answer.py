@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_encoder import FakeEncoder, concept, number_in, write_numbered_sound
+from fake_encoder import FakeEncoder, concept, number_in, write_numbered_sound, write_numbered_tape
 from media_files import numbered, write_media
 
 from vlsa.base.errors import MediaError, VlsaError
 from vlsa.retrieve.search.answer import answer
-from vlsa.retrieve.search.asked import asked_vectors
+from vlsa.retrieve.search.asked import MOST_WINDOWS, asked_vectors
 from vlsa.retrieve.search.pieces import question_of
 from vlsa.retrieve.search.question import Part, Question
-from vlsa.retrieve.search.searched import Searched
+from vlsa.retrieve.search.searched import Cosines, Searched
 from vlsa.retrieve.search.windows import Windows
 
 NUM_FILES, PER_FILE = 40, 4
@@ -40,7 +40,7 @@ SEARCHED = made()
 def stored(span):
     (number,) = (n for n, path in enumerate(SEARCHED.paths) if path == span.path)
     row = number * PER_FILE + 1
-    return {"video": SEARCHED.vectors["video"][row], "audio": SEARCHED.vectors["audio"][row]}
+    return {"video": SEARCHED.vectors["video"][row : row + 1], "audio": SEARCHED.vectors["audio"][row : row + 1]}
 
 
 def ask(question, **options):
@@ -133,13 +133,63 @@ def test_a_stretch_of_the_index_finds_its_like():
 def test_a_clip_asks_with_what_it_has(tmp_path):
     write_numbered_sound(tmp_path / "107.wav", 107)
     (asked,) = asked_vectors(Question(parts=(Part("audio", str(tmp_path / "107.wav@0-1")),)), FakeEncoder(), stored)
-    np.testing.assert_allclose(asked.vector, concept(107), atol=1e-6)
+    np.testing.assert_allclose(asked.vectors[0], concept(107), atol=1e-6)
     assert (asked.modality, asked.column, asked.num_spaces, asked.weight) == ("audio", "audio", 1, 1)
     both = asked_vectors(Question(parts=(Part("moment", "7.mp4@2-4", 3.0),)), FakeEncoder(), stored)
     assert [(one.modality, one.column, one.weight) for one in both] == [
         ("video", "video", 1.5),
         ("audio", "audio", 1.5),
     ]
+
+
+@pytest.mark.parametrize("stretch", ["", "@0-12"])
+def test_a_long_example_is_a_question_for_each_of_its_windows_and_each_finds_its_moment(tmp_path, stretch):
+    numbers = [103, 110, 117, 124, 131, 138]
+    write_numbered_tape(tmp_path / "tape.wav", numbers)
+    for kind in ("audio", "clip"):
+        (asked,) = asked_vectors(Question(parts=(Part(kind, f"{tmp_path}/tape.wav{stretch}"),)), FakeEncoder(), stored)
+        np.testing.assert_allclose(asked.vectors, [concept(number) for number in numbers], atol=1e-6)
+        assert (asked.modality, asked.column, asked.weight) == ("audio", "audio", 1)
+    found = ask(question_of(like_sound=[f"{tmp_path}/tape.wav{stretch}"], k=6))
+    assert {moment.path for moment in found.moments} == {f"{number - 100}.mp4" for number in numbers}
+    assert found.stands_out and all(moment.why[0].score == pytest.approx(1, abs=1e-5) for moment in found.moments)
+
+
+def test_a_stretch_of_a_long_example_is_asked_alone(tmp_path):
+    write_numbered_tape(tmp_path / "tape.wav", [103, 110, 117, 124])
+    (asked,) = asked_vectors(question_of(like_sound=[f"{tmp_path}/tape.wav@0:02-0:06"]), FakeEncoder(), stored)
+    np.testing.assert_allclose(asked.vectors, [concept(110), concept(117)], atol=1e-6)
+
+
+def test_of_a_very_long_example_windows_are_spread_evenly_from_end_to_end(tmp_path):
+    numbers = [100 + place % 60 for place in range(63)]
+    write_numbered_tape(tmp_path / "tape.wav", numbers)
+    (asked,) = asked_vectors(question_of(like_sound=[str(tmp_path / "tape.wav")]), FakeEncoder(), stored)
+    np.testing.assert_allclose(asked.vectors, [concept(number) for number in numbers[::2]], atol=1e-6)
+    assert len(asked.vectors) == MOST_WINDOWS
+
+
+@pytest.mark.parametrize("number", [7, 8, 9])
+def test_what_is_unlike_a_long_example_is_unlike_each_part_of_it(tmp_path, number):
+    write_numbered_tape(tmp_path / "tape.wav", [107, 108, 109])
+    words, tape = Part("text", f"number {number}"), Part("audio", str(tmp_path / "tape.wav"), -2.0)
+    heard = {f"{one}.mp4" for one in (7, 8, 9)}
+    alone, without = (ask(Question(parts=parts, k=2)).moments for parts in ((words,), (words, tape)))
+    assert heard & {moment.path for moment in alone if moment.best_start_seconds}
+    assert not heard & {moment.path for moment in without if moment.best_start_seconds}  # the first is silent
+
+
+def test_a_long_example_weighs_as_much_as_its_part_says_however_many_windows_it_has(tmp_path):
+    write_numbered_tape(tmp_path / "tape.wav", [103, 110, 117])
+    write_numbered_sound(tmp_path / "alone.wav", 110)
+    texts, cosines = Part("text", "number 10", 3.0), Cosines(SEARCHED)
+    for name in ("tape.wav", "alone.wav"):
+        parts = asked_vectors(Question(parts=(texts, Part("audio", str(tmp_path / name), 0.5))), FakeEncoder(), stored)
+        assert [one.weight for one in parts] == [3.0, 0.5]
+        rows = np.stack([concept(number) for number in ((103, 110, 117) if name == "tape.wav" else (110,))])
+        right = (SEARCHED.vectors["audio"] @ rows.T).max(axis=1)
+        right[::PER_FILE] = np.nan
+        np.testing.assert_allclose(cosines.of(parts[1]), right, atol=1e-6)
 
 
 def test_a_stretch_ends_where_its_file_does_and_one_behind_the_end_is_refused(tmp_path):
@@ -150,7 +200,7 @@ def test_a_stretch_ends_where_its_file_does_and_one_behind_the_end_is_refused(tm
             asked_vectors(Question(parts=(Part(column, f"{path}@1-{stop}"),)), FakeEncoder(), stored)
             for stop in (to, 60)
         )
-        np.testing.assert_array_equal(beyond[0].vector, whole[0].vector)
+        np.testing.assert_array_equal(beyond[0].vectors, whole[0].vectors)
         with pytest.raises(MediaError, match=f"ends at 0:00:0{to:.0f}; there is nothing at 0:00:05 to ask with"):
             asked_vectors(Question(parts=(Part(column, f"{path}@5-60"),)), FakeEncoder(), stored)
 
@@ -177,7 +227,7 @@ def test_spaces_without_a_common_scale_are_ranked_alone_and_fused_by_rank():
     searched, question = apart(), question_of("number 7", k=3)
     asked = asked_vectors(question, RankEncoder(), stored)
     assert [(one.column, one.space, one.num_spaces) for one in asked] == [("video", 0, 1), ("audio", 1, 1)]
-    assert not asked[0].vector[16:].any() and not asked[1].vector[:16].any()
+    assert not asked[0].vectors[:, 16:].any() and not asked[1].vectors[:, :16].any()
     best = answer(searched, question, asked).moments[0]
     ranks = {reason.modality: reason.rank for reason in best.why}
     assert best.score == pytest.approx(np.mean([61 / (60 + rank) for rank in ranks.values()]), rel=0.05)

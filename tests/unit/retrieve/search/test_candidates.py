@@ -57,14 +57,14 @@ def asked(topic, weight=1.0, column="media", spaces=("all",)):
     modality = "text" if column == "media" else column
     vector = near([topic], 1.0)
     return Asked(
-        weight, modality, column, placed(vector[:, ::-1] if column == "audio" else vector, modality, spaces)[0], 1
+        weight, modality, column, placed(vector[:, ::-1] if column == "audio" else vector, modality, spaces), 1
     )
 
 
 def words_in(column, topic, weight=1.0):
     """A part of words that is compared with one column, whatever the others are compared with."""
-    vector = near([topic], 1.0)[0]
-    return Asked(weight, "text", column, vector[::-1].copy() if column == "audio" else vector, 1)
+    vector = near([topic], 1.0)
+    return Asked(weight, "text", column, vector[:, ::-1].copy() if column == "audio" else vector, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -178,7 +178,7 @@ def test_media_are_compared_as_the_fused_vector_is(spaces, dtype):
     index = made(spaces, dtype)
     parts = {name: rows.astype(np.float32) for name, rows in index.vectors.items()}
     part = asked(3, spaces=spaces)
-    np.testing.assert_allclose(Cosines(index).of(part), fuse(parts, spaces) @ part.vector, atol=2e-6)
+    np.testing.assert_allclose(Cosines(index).of(part), fuse(parts, spaces) @ part.vectors[0], atol=2e-6)
     alone = index.at(np.arange(0, 70, 7))
     np.testing.assert_allclose(Cosines(alone).of(part), Cosines(index).of(part)[:70:7], atol=1e-7)
 
@@ -186,6 +186,6 @@ def test_media_are_compared_as_the_fused_vector_is(spaces, dtype):
 def test_a_sketch_along_all_directions_is_the_product_itself():
     rows = near(np.arange(NUM_TOPICS))
     whole = Sketch.of(rows, [rows[:15], rows[15:]], WIDTH)
-    np.testing.assert_allclose(whole.products(rows[7]), rows @ rows[7], atol=1e-5)
+    np.testing.assert_allclose(whole.products(rows[7:8]), rows @ rows[7], atol=1e-5)
     flat = np.concatenate([rows[:, :4], np.zeros((NUM_TOPICS, 4), np.float32)], axis=1)
-    np.testing.assert_allclose(Sketch.of(flat, [flat], 4).products(flat[7]), flat @ flat[7], atol=1e-5)
+    np.testing.assert_allclose(Sketch.of(flat, [flat], 4).products(flat[7:8]), flat @ flat[7], atol=1e-5)

@@ -5,7 +5,7 @@ import pytest
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.search import near
-from vlsa.retrieve.search.near import duplicate_groups, shown_in, similar
+from vlsa.retrieve.search.near import asked_with, duplicate_groups, shown_in, similar
 from vlsa.retrieve.search.windows import Windows
 
 
@@ -74,7 +74,7 @@ def test_the_most_similar_window_is_the_made_copy_and_never_the_stretch_itself()
     video, audio = (unit(generator.normal(size=(100, 16))) for _ in range(2))
     video[70], audio[70] = video[3], audio[3]
     video[71] = video[3]
-    scores = similar(separate(100), {"video": video, "audio": audio}, shown_in(separate(100), 3, 0.5, 1.0))
+    scores = similar(separate(100), {"video": video, "audio": audio}, shown_in(separate(100), 3, 0.5, 1.0), 0.5, 1.0)
     assert np.isnan(scores[3]) and np.argsort(-scores)[:2].tolist() == [70, 71]
 
 
@@ -83,10 +83,37 @@ def test_a_stretch_is_the_windows_that_share_its_time():
     assert shown_in(windows, 0, 2.0, 4.5).tolist() == [False, True, True, False]
 
 
+def test_a_long_stretch_asks_with_windows_spread_over_it_and_a_short_one_with_the_nearest():
+    starts = 1.5 * np.arange(9)
+    windows, vectors = Windows(np.zeros(9, np.int64), starts, starts + 3), np.eye(9, dtype=np.float32)
+
+    def of(start, stop, rows=vectors):
+        return asked_with(windows, rows, shown_in(windows, 0, start, stop), start, stop)
+
+    def asked(start, stop):
+        return [np.flatnonzero(row).tolist() for row in of(start, stop)]
+
+    assert sorted(asked(0, 15)) == [[0], [2], [4], [6], [8]] and sorted(asked(-5, 500)) == sorted(asked(0, 15))
+    assert asked(3, 6) == [[2]] and asked(3.2, 3.4) == [[1]] and asked(3.75, 6.75) == [[2, 3]]
+    assert of(20, 30).shape == (0, 9) and of(0, 15, 0 * vectors).shape == (0, 9)
+    silent = vectors * (np.arange(9) < 3)[:, None]
+    assert {int(np.flatnonzero(row)[0]) for row in of(0, 15, silent)} == {0, 2}
+
+
+def test_what_is_like_one_part_of_a_long_stretch_is_similar_to_it():
+    generator = np.random.default_rng(0)
+    vectors = unit(generator.normal(size=(400, 16)))
+    starts = np.append(2.0 * np.arange(12), np.zeros(388))
+    windows = Windows(np.append(np.zeros(12, np.int64), np.arange(1, 389)), starts, starts + 2)
+    vectors[100] = vectors[7]
+    scores = similar(windows, {"video": vectors}, shown_in(windows, 0, 0, 24), 0, 24)
+    assert np.isnan(scores[:12]).all() and np.nanargmax(scores) == 100
+
+
 def test_windows_without_a_modality_are_compared_by_the_other():
     video = np.array([[1, 0], [1, 0], [0, 0], [0, 1]], np.float32)
     audio = np.array([[0, 0], [1, 0], [1, 0], [0, 0]], np.float32)
-    scores = similar(separate(4), {"video": video, "audio": audio}, np.array([True, False, False, False]))
+    scores = similar(separate(4), {"video": video, "audio": audio}, np.array([True, False, False, False]), 0, 2)
     assert np.isnan(scores).tolist() == [True, False, True, False] and scores[1] > scores[3]
     with pytest.raises(VlsaError, match="nothing of that stretch"):
-        similar(separate(4), {"audio": audio}, np.array([True, False, False, False]))
+        similar(separate(4), {"audio": audio}, np.array([True, False, False, False]), 0, 2)

@@ -44,6 +44,28 @@ def test_a_weight_follows_a_caret_unless_a_file_is_called_so(tmp_path):
     assert question_of("dog", unlike=["music^0.5"]).parts[1].weight == -0.5
 
 
+@pytest.mark.parametrize("weight", ["nan", "-inf", "1e3", "0,5", "1.000,5", "1.2.3", "٣"])
+def test_what_looks_like_a_weight_and_is_none_is_one_line(tmp_path, weight):
+    for pieces in ({"like_sound": f"bark.wav^{weight}"}, {"text": "dog", "unlike": f"music^{weight}"}):
+        with pytest.raises(VlsaError, match="is no weight of '(bark.wav|music)'; what it should count is not clear"):
+            question_of(**pieces)
+    (tmp_path / f"x^{weight}").touch()
+    assert split_weight(str(tmp_path / f"x^{weight}")) == (str(tmp_path / f"x^{weight}"), 1)
+
+
+def test_an_empty_filter_and_a_weight_of_nothing_are_slips():
+    for where in ("", " \t"):
+        with pytest.raises(VlsaError, match="an empty filter"):
+            question_of("dog", where=where)
+    with pytest.raises(VlsaError, match="weight 0 of text 'music'"):
+        question_of("dog", unlike="music^0")
+
+
+def test_marks_are_looked_for_in_texts_that_can_be_asked_alone():
+    with pytest.raises(VlsaError, match="write at most 10000 letters"):
+        question_of("“" * 3_000_000)  # each mark would be looked for to the end of the text
+
+
 FULL = Question(
     parts=(DOG, Part("audio", "bark.wav@1-2", 0.5), Part("moment", "a.mp4@0:01-0:02", -2)),
     phrases=("good boy",),

@@ -57,11 +57,11 @@ def test_it_asks_with_video_sound_and_texts_and_finds_nearly_all(index, large):
 def test_questions_are_vectors_moved_within_their_own_spaces(index):
     searched = SearchTables.open(index.path).searched
     asked = next(self_test._questions(searched, "audio", 1))
-    parts = asked.vector.reshape(len(searched.spaces), -1)
+    parts = asked.vectors[0].reshape(len(searched.spaces), -1)
     there = [space == "all" or "audio" in space for space in searched.spaces]
     np.testing.assert_allclose(np.linalg.norm(parts, axis=1), np.array(there, float), atol=1e-5)
     assert asked.num_spaces == (2 if searched.spaces == PAIRS else 1)
-    nearest = (searched.vectors["audio"] @ asked.vector / asked.num_spaces).max()
+    nearest = (searched.vectors["audio"] @ asked.vectors[0] / asked.num_spaces).max()
     assert 0.5 < nearest < 0.95
 
 

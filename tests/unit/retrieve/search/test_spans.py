@@ -17,6 +17,7 @@ from vlsa.retrieve.search.spans import Span, clock, parse_span, parse_time, requ
         ("odd@1-2@3-4", Span("odd@1-2", 3, 4)),
         ("@1-2", Span("@1-2")),
         ("clip.mp4@-3", Span("clip.mp4@-3")),
+        ("a\0b@5", Span("a\0b@5")),
     ],
 )
 def test_a_stretch_is_read_from_the_end_of_the_text(text, span):
@@ -29,6 +30,31 @@ def test_a_file_whose_whole_name_looks_like_a_stretch_is_that_file(tmp_path, mon
     (tmp_path / "take@1-2").touch()
     assert parse_span("take@1-2") == Span("take@1-2")
     assert parse_span("take@1-2@5-6") == Span("take@1-2", 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("62", 62), ("1:02.5", 62.5), ("1:02,5", 62.5), ("00:01:02,500", 62.5), ("90:00", 5400), ("1h2m", 3720),
+        ("1h2m3.5s", 3723.5), ("1h3s", 3603), ("2m", 120), ("90s", 90), ("0,25s", 0.25),
+    ],
+)  # fmt: skip
+def test_times_are_read_as_people_write_them(text, seconds):
+    assert parse_time(text) == seconds
+    assert parse_span(f"clip.mp4@{text}-2h") == Span("clip.mp4", seconds, 7200)
+
+
+@pytest.mark.parametrize(
+    "rest", ["5", "5-", "-5", "1..2", "1-end", "1–2", " 1 - 2", "1:2:3:4-5", "1m2h-3h", "-1-2", "٣-٤"]
+)
+def test_what_follows_the_name_of_a_file_and_is_no_stretch_is_one_line(tmp_path, rest):
+    (tmp_path / "clip.mp4").touch()
+    with pytest.raises(VlsaError, match="is no stretch of .*clip.mp4; what to ask with is not clear") as caught:
+        parse_span(f"{tmp_path}/clip.mp4@{rest}")
+    assert "\n" not in str(caught.value)
+    assert parse_span(f"clip.mp4@{rest}") == Span(f"clip.mp4@{rest}")  # no such file is there
+    gone = f"{tmp_path}@home/{rest}.mp4"  # the folder before the sign is there
+    assert parse_span(gone) == Span(gone)
 
 
 @pytest.mark.parametrize("text", ["clip.mp4@5-5", "clip.mp4@15-12", "clip.mp4@0:75-2:00"])

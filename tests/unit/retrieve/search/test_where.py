@@ -298,3 +298,29 @@ def test_a_day_has_an_end_and_so_have_a_month_and_a_year():
     assert spans["2024-02"] == Days(date(2024, 2, 1), date(2024, 3, 1))
     assert spans["2024"] == Days(date(2024, 1, 1), date(2025, 1, 1))
     assert parse("duration is null", COLUMNS) == Missing("duration")
+
+
+def alike(pattern, text):
+    """Whether a text is what a pattern says, by the beginnings of the text that the pattern so far can be."""
+    reached = [True] + [False] * len(text)
+    for sign in pattern:
+        if sign == "*":
+            reached = [any(reached[: place + 1]) for place in range(len(reached))]
+        else:
+            reached = [False] + [here and sign in ("?", one) for here, one in zip(reached, text, strict=False)]
+    return reached[-1]
+
+
+@given(st.text(alphabet="ab*?.", max_size=10), st.text(alphabet="ab.\n", max_size=10))
+def test_a_pattern_with_stars_is_what_it_says(pattern, text):
+    assert matches(pattern, text) == alike(pattern, text)
+
+
+def test_no_pattern_takes_long():
+    for pattern in ("*a" * 200 + "*b", "a*" * 200 + "b", "*" * 3000 + "b", "*?" * 300 + "b"):
+        assert not matches(pattern, "a" * 4000)  # with backtracking this would not end
+
+
+def test_a_column_in_other_capitals_is_named():
+    with pytest.raises(VlsaError, match="Did you mean duration"):
+        parse("DURATION > 5", COLUMNS)

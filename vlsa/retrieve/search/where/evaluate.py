@@ -88,5 +88,11 @@ def matches(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"([*?])", pattern.lower())
-    return re.compile("".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in parts), re.DOTALL)
+    """What stands between two stars is looked for once, where it comes first: no pattern takes long."""
+    first, *rest = ("".join("." if letter == "?" else re.escape(letter) for letter in part) for part in _parts(pattern))
+    between, last = rest[:-1], [f".*{part}" for part in rest[-1:]]
+    return re.compile("".join([first, *(f"(?>.*?{part})" for part in between), *last]), re.DOTALL)
+
+
+def _parts(pattern: str) -> list[str]:
+    return re.sub(r"\*+", "*", pattern.lower()).split("*")

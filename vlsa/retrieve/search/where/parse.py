@@ -137,10 +137,11 @@ class _Parser:
         both = [column for column in self._columns if column in (f"file.{name}", f"metadata.{name}")]
         if both:
             self._fail(f"{name!r} is both {' and '.join(map(_quoted, both))}", "Write one of these")
-        near = get_close_matches(name, self._columns, 1, 0.5)
+        folded = {known.casefold(): known for known in self._columns}
+        near = [folded[one] for one in get_close_matches(name.casefold(), folded, 1, 0.5)]
         known = f"Known are {', '.join(map(_quoted, sorted(self._columns)))}."
         advice = f"Did you mean {_quoted(near[0])}?" if near else known
-        raise VlsaError(f"where: there is no column {name!r}; nothing was searched. {advice}")
+        raise VlsaError(f"where: there is no column {name[:80]!r}; nothing was searched. {advice}")
 
     def _compared(self, column: str, kind: Kind) -> tuple[Operator, Value]:
         operator = cast(Operator, self._take().text)
