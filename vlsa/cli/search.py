@@ -234,8 +234,12 @@ def _nothing(question: "Question") -> str:
         return (
             f"nothing found: {window} has the quoted words {quoted}; take the quotation marks away to search by meaning"
         )
-    advice = "keep more, or try another --in" if question.where else "try another --in"
-    return f"nothing found: {window} has what --in {question.target} compares; {advice}"
+    if question.where:
+        return (
+            f"nothing found: the filter keeps no window, or none that has what --in {question.target} compares; keep "
+            "more, or try another --in"
+        )
+    return f"nothing found: no window has what --in {question.target} compares; try another --in"
 
 
 def _check_files(export: Path | None, force: bool, cut: Path | None, copy: bool, *, one: bool) -> None:
