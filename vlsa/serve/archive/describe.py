@@ -3,7 +3,6 @@
 Reads answers (search/moments.py) and facts of files; feeds the routes.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -99,8 +98,3 @@ def without_folders(text: str, index: OpenIndex) -> str:
     for folder in (index.source, str(index.path.absolute()), str(index.path)):
         text = text.replace(os.path.join(folder, ""), "").replace(folder, index.title)
     return shown_path(text)
-
-
-def as_json(value: Any) -> bytes:
-    """A JSON document; a number that is not finite is a fault of this program."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
