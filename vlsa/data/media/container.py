@@ -17,6 +17,7 @@ import av
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media import streams
+from vlsa.data.media.channels import is_sounding
 from vlsa.data.media.file_checks import check_file, encrypted, out_of_memory
 from vlsa.data.media.key_packets import KeyJumps, Needs, from_key_packet
 from vlsa.data.media.opening import check_streams, open_container
@@ -290,8 +291,7 @@ def _sounds(path: str, audio_index: int) -> bool:
     source = Source(path, open_container(path), audio_index)
     try:
         for timed in source.frames("audio"):
-            samples = timed.frame.to_ndarray()
-            if samples.max() > samples.min():
+            if is_sounding(timed.frame):
                 return True
             if timed.seconds > SOUNDING_SECONDS:
                 break
