@@ -258,6 +258,9 @@ def test_markup_goes_and_words_stay():
     assert clean_text('<font color="#ff0000">red</font> <b>bold</b>') == "red bold"
     assert clean_text("<00:01.500>la <00:00:02.000><c>la</c>") == "la la"
     assert clean_text("1 < 2 > 0, {no code}, &lt;i&gt;") == "1 < 2 > 0, {no code}, <i>"
+    assert clean_text("<ruby>\u6f22<rt>kan</rt>\u5b57<rt.small>ji</ruby> <ruby>a<rp>(</rp><rt>b</rt><rp>)</rp>") == (
+        "\u6f22\u5b57 a"
+    )
     assert clean_text(" \n ") == ""
 
 
