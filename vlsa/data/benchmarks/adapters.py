@@ -43,6 +43,7 @@ ADAPTERS = {
         about="YouCook2: validation_youcook.csv, the official JSON, or VAST's JSON",
         read=youcook2.read,
         has_subtitles=True,
+        published=Published(splits={"train": (10_337,), "test": (3350, 3492)}, captions=True),
     ),
     "howto100m": Adapter(
         about="HowTo100M: a folder of VIDEOID.csv, or one JSON or pickle",
@@ -60,6 +61,7 @@ ADAPTERS = {
         about="AudioSet: balanced_train_segments.csv ...; class_labels_indices.csv",
         read=audioset.read_audioset,
         needs_sound=True,
+        published=Published(splits={"train": (22_160, 2_041_789, 2_063_949), "test": (20_371,)}),
     ),
     "vggsound": Adapter(
         about="VGGSound: vggsound.csv, or test.csv of file names",

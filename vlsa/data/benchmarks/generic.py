@@ -112,11 +112,11 @@ def _rows(path: Path, columns: Columns, media_folder: Path, folder: str) -> Iter
 def _unpacked(
     row: dict[str, Any], columns: Columns, media_folder: Path, folder: str, number: int, path: str
 ) -> Record | MalformedRow:
-    """A row whose media are a file: media in the row itself are put into the media folder."""
+    """A row whose media are a file: media in the row itself, as bytes or with a path, are put into the media folder."""
     value = row[columns.path]
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | bytes):
         return row
-    name, data = value.get("path"), value.get("bytes")
+    name, data = (None, value) if isinstance(value, bytes) else (value.get("path"), value.get("bytes"))
     if data is None:
         return row | {columns.path: name}
     inside = re.sub(r"[^\w.@-]", "_", PurePosixPath(str(name or f"{number}.mp4")).name)

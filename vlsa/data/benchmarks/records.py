@@ -7,12 +7,14 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values
 from vlsa.data.benchmarks.columns import KEY, VALUE, Columns, check_columns
 from vlsa.data.benchmarks.files import AnnotationFile
+from vlsa.data.ingest.commas import is_decimal_comma, is_open
 
 DELIMITERS = (",", "\t", ";", "|")
 LONGEST_CELL = 50_000_000
@@ -63,12 +65,13 @@ def _read_table(
         raise ManifestError(
             f"{file.path}:1: two columns are named {twice!r}; which one counts is not known. Rename one of them."
         )
+    commas = _Commas(file, columns, fitting[0], names)
     for where, cells in rows:
         cells = _fitted(cells, names)
         if tuple(cells) == names:  # one file of a set has the header that the others lack
             continue
         if len(cells) == len(names):
-            yield where, dict(zip(names, cells, strict=True))
+            yield where, commas.settled(dict(zip(names, cells, strict=True)))
         else:
             yield (
                 where,
@@ -77,6 +80,27 @@ def _read_table(
                     'column. Put "quotes" around a text with commas.'
                 ),
             )
+
+
+class _Commas:
+    """What a comma is in the times of a table. All of them are looked at when the first says nothing by itself."""
+
+    def __init__(self, file: AnnotationFile, columns: Columns, delimiter: str, names: Sequence[str]) -> None:
+        self._file, self._delimiter = file, delimiter
+        self._times = [name for name in (columns.start, columns.stop) if name]
+        self._places = [list(names).index(name) for name in self._times]
+
+    @cached_property
+    def _is_decimal(self) -> bool | None:
+        rows = (cells for _, cells in _rows(self._file, self._delimiter))
+        return is_decimal_comma((cells[k] for cells in rows for k in self._places if k < len(cells)), self._delimiter)
+
+    def settled(self, record: dict[str, str]) -> dict[str, str]:
+        """A record whose 1,234 is 1234 or 1.234; as it was where nothing says which."""
+        for name in self._times:
+            if is_open(record[name]) and self._is_decimal is not None:
+                record[name] = record[name].replace(",", "." if self._is_decimal else "")
+        return record
 
 
 def _fitted(cells: list[str], names: Sequence[str]) -> list[str]:

@@ -144,7 +144,7 @@ SETS = {
     "didemo": Adapter(
         about="DiDeMo: train_data.json and so on; a video's sentences are one paragraph",
         read=partial(read_forms, forms=DIDEMO),
-        published=Published(splits={"train": (8395,), "val": (1065,), "test": (1003, 1004)}),
+        published=Published(splits={"train": (8395, 8392), "val": (1065,), "test": (1003, 1004)}),
     ),
     "activitynet": Adapter(
         about="ActivityNet Captions: train.json, val_1.json; sentences are one paragraph",

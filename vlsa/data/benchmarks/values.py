@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vlsa.base.errors import ManifestError
+from vlsa.data.ingest.commas import is_open, number_of
 from vlsa.data.media.text_files import one_line
 
 LONGEST_SECONDS = 7 * 86_400.0
@@ -75,23 +76,24 @@ def is_blank(value: Any) -> bool:
 
 
 def seconds(value: Any, where: str, name: str) -> float:
-    """A time, also as h:mm:ss.s, or 12,5. Raises ManifestError for NaN, below 0, beyond a week."""
-    value = value.strip().replace(",", ".", 1) if isinstance(value, str) else value
+    """A time, also as h:mm:ss.s, or 12,5. Raises ManifestError for NaN, below 0, beyond a week, 1,234 (commas.py)."""
+    number = number_of if isinstance(value, str) else float
     try:
-        time = math.nan if isinstance(value, bool) else _clock(value) if ":" in str(value)[:20] else float(value)
+        time = math.nan if isinstance(value, bool) else _clock(value) if ":" in str(value)[:20] else number(value)
     except (TypeError, ValueError, OverflowError):
         time = math.nan
     if not 0 <= time <= LONGEST_SECONDS:
+        is_which = isinstance(value, str) and is_open(value)
+        what = "may be thousands of seconds, or decimals" if is_which else "is not a time in seconds, such as 12.5"
         raise ManifestError(
-            f"{where}: {name}={shown(value)} is not a time in seconds, such as 12.5; the clip cannot be placed. "
-            "Correct the line, or delete it."
+            f"{where}: {name}={shown(value)} {what}; the clip cannot be placed. Correct the line, or delete it."
         )
     return time
 
 
 def _clock(value: Any) -> float:
     """0:01:02.5 or 1:02.5 in seconds; NaN for anything else."""
-    match = CLOCK.fullmatch(str(value).strip())
+    match = CLOCK.fullmatch(str(value).strip().replace(",", ".", 1))
     return math.nan if not match else int(match[1] or 0) * 3600 + int(match[2]) * 60 + float(match[3])
 
 

@@ -1,14 +1,18 @@
 """Shards of the webdataset library: tar files in which a clip is the members of one name, `01.mp4, 01.txt, 01.json`.
 
 The media are copied into the media folder, in a folder for each shard, since a list of clips names files. The words
-are those of the .txt (or .text, .caption) member or of keys of the .json member. Answers convert.py.
+are those of the .txt (or .text, .caption, .caption.txt) member or of keys of the .json member; both may be compressed,
+`01.json.gz`. Answers convert.py.
 """
 
+import gzip
+import io
 import itertools
 import json
 import os
 import re
 import tarfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -34,6 +38,7 @@ BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 MOST_SHARDS = 1_000_000
 LONGEST_TEXT = 50_000_000
 """Bytes of a member of words."""
+COMPRESSED = ".gz"
 
 
 def read(request: Request) -> Iterator[AnnotatedClip]:
@@ -125,10 +130,36 @@ def _members(
             if PurePosixPath(name).suffix.lower() in MEDIA_SUFFIXES:
                 unpack(content, info.size, media_folder, name, where)
                 yield key, (NAME, name)
-            elif ending.lower() in ("json", *PLAIN) and info.size <= LONGEST_TEXT:
-                yield key, (ending.lower(), _words(content.read(), ending.lower(), where))
+            elif (kind := _kind(ending)) and info.size <= LONGEST_TEXT:
+                yield key, (_column(ending), _words(_plain(content.read(), ending, where), kind, where))
         except MalformedRow as error:
             yield key, error
+
+
+def _kind(ending: str) -> str:
+    """`json`, or another ending of words; blank for that of anything else."""
+    kind = ending.lower().removesuffix(COMPRESSED).rpartition(".")[2]
+    return kind if kind in ("json", *PLAIN) else ""
+
+
+def _column(ending: str) -> str:
+    """What a member of words is called: `caption` of 01.caption.txt, `txt` of 01.txt; `json` whatever stands before."""
+    name = ending.lower().removesuffix(COMPRESSED)
+    return "json" if _kind(ending) == "json" else name.rpartition(".")[0].lstrip("@") or name
+
+
+def _plain(data: bytes, ending: str, where: str) -> bytes:
+    """The bytes of a member that may be compressed."""
+    if not ending.lower().endswith(COMPRESSED):
+        return data
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            plain = file.read(LONGEST_TEXT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise MalformedRow(f"{where}: cannot be decompressed ({str(error)[:80]}). It is left out.") from error
+    if len(plain) > LONGEST_TEXT:
+        raise MalformedRow(f"{where}: more than {LONGEST_TEXT:,} bytes of words. It is left out.")
+    return plain
 
 
 def _words(data: bytes, ending: str, where: str) -> Any:

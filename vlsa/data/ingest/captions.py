@@ -6,15 +6,17 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vlsa.base.errors import CaptionError
+from vlsa.data.ingest.commas import is_decimal_comma, is_open, number_of
 from vlsa.data.media.text_files import one_line, read_text, without_separator_line
 
 COLUMNS = ("path", "start_seconds", "stop_seconds", "text")
+TIMES = ("start_seconds", "stop_seconds")
 OPTIONAL_COLUMNS = ("split", "id")
 SPLITS = ("train", "val", "test")
 DELIMITERS = (",", ";", "\t", "|")
@@ -22,6 +24,10 @@ CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):([0-5]?\d(?:[.,]\d+)?)")
 """1:02:03.5, 0:02."""
 MOST_FAULTS_LISTED = 20
 """Lines that an error names; of more, their number."""
+_WITHOUT_TIMES = {"path", "text", *OPTIONAL_COLUMNS}
+"""With a column of any other name, that of the times may be misspelt."""
+_Record = tuple[int, dict[str, Any]]
+"""Line number, and values by column."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +50,30 @@ def read_caption_table(path: str | os.PathLike[str]) -> list[CaptionRow]:
     """The rows of a captions.csv (with a header) or captions.jsonl (an object a line).
 
     Columns: path, start_seconds, stop_seconds, text, and if wished split (train, val, test) and id; others are ignored.
-    Start and stop both blank (or null) stand for the whole file; times are seconds (12.5, or 12,5) or clock times
-    (0:02, 1:02:03.5). A .csv may be separated by commas, semicolons, tabs or bars, as its header is. Raises
+    Start and stop both blank (null, NaN) stand for the whole file, as do all rows of a .csv of path, text, split and id
+    alone; times are seconds (12.5, or 12,5; 1,234 as the other times of the table say) or clock times (0:02,
+    1:02:03.5). A .csv may be separated by commas, semicolons, tabs or bars, as its header is. Raises
     CaptionError naming the file and every line that cannot be read.
     """
     readers = {".csv": _csv_records, ".jsonl": _json_records}
     reader = readers.get(Path(path).suffix.lower())
     if reader is None:
         raise CaptionError(f"{path}: not a caption table by its name; only .csv and .jsonl are read. Convert it.")
-    rows = _rows(path, reader(path))
+    records, delimiter = reader(path)
+    rows = _rows(path, records, delimiter)
     if not rows:
         raise CaptionError(f"{path}: no rows, so no clip would have text. Add lines of {','.join(COLUMNS)}.")
     return rows
 
 
-def _rows(path: str | os.PathLike[str], records: Iterable[tuple[int, dict[str, Any]]]) -> list[CaptionRow]:
+def _rows(path: str | os.PathLike[str], records: Sequence[_Record], delimiter: str) -> list[CaptionRow]:
+    times = (record[name] for _, record in records for name in TIMES)
+    is_decimal = is_decimal_comma((time for time in times if isinstance(time, str)), delimiter)
     rows: list[CaptionRow] = []
     faults: list[tuple[int, CaptionError]] = []
     for number, record in records:
         try:
-            rows.append(_row(f"{path}:{number}", number, record))
+            rows.append(_row(f"{path}:{number}", number, record, is_decimal))
         except CaptionError as error:
             faults.append((number, error))
     if not faults:
@@ -79,10 +89,15 @@ def _brief(message: str, where: str) -> str:
     return message.removeprefix(where).split(";")[0].split(". ")[0]
 
 
-def _csv_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and values by column of each row."""
+def _csv_records(path: str | os.PathLike[str]) -> tuple[list[_Record], str]:
+    """The rows of a table, and what separates their columns."""
     text = without_separator_line(read_text(path))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter_of(text, COLUMNS))
+    delimiter = delimiter_of(text, COLUMNS)
+    return list(_csv_rows(path, text, delimiter)), delimiter
+
+
+def _csv_rows(path: str | os.PathLike[str], text: str, delimiter: str) -> Iterator[_Record]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     number = 1
     header: list[str] = []
     try:
@@ -92,11 +107,12 @@ def _csv_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, 
                 header = [name.strip().lower() for name in cells]
                 while header and not header[-1]:
                     header.pop()
-                _check_columns(f"{path}:{number}", header)
+                no_times = dict.fromkeys(TIMES, "") if set(header) <= _WITHOUT_TIMES else {}
+                _check_columns(f"{path}:{number}", [*header, *no_times])
             elif not is_blank:
                 cells = cells if any(cell.strip() for cell in cells[len(header) :]) else cells[: len(header)]
                 _check_width(f"{path}:{number}", cells, header)
-                yield number, dict(zip(header, cells, strict=True))
+                yield number, dict(zip(header, cells, strict=True)) | no_times
             number = reader.line_num + 1
     except csv.Error as error:
         raise CaptionError(f"{path}:{number}: not readable as CSV ({error}). Check the quotes of this line.") from error
@@ -111,8 +127,12 @@ def delimiter_of(text: str, columns: Sequence[str]) -> str:
     return max(DELIMITERS, key=lambda mark: found[mark])
 
 
-def _json_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and values by key of each line."""
+def _json_records(path: str | os.PathLike[str]) -> tuple[list[_Record], str]:
+    """The objects of all lines; nothing separates columns."""
+    return list(_json_lines(path)), ""
+
+
+def _json_lines(path: str | os.PathLike[str]) -> Iterator[_Record]:
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
@@ -151,8 +171,8 @@ def _check_width(where: str, cells: list[str], header: list[str]) -> None:
         )
 
 
-def _row(where: str, number: int, record: Mapping[str, Any]) -> CaptionRow:
-    start, stop = (_seconds(where, name, record[name]) for name in ("start_seconds", "stop_seconds"))
+def _row(where: str, number: int, record: Mapping[str, Any], is_decimal: bool | None) -> CaptionRow:
+    start, stop = (_seconds(where, name, record[name], is_decimal) for name in TIMES)
     _check_times(where, start, stop)
     split = _optional(where, "split", record)
     if split is not None and split not in SPLITS:
@@ -188,25 +208,25 @@ def _optional(where: str, name: str, record: Mapping[str, Any]) -> str | None:
     return None if value is None or value == "" else _words(where, name, value)
 
 
-def _seconds(where: str, name: str, value: Any) -> float | None:
+def _seconds(where: str, name: str, value: Any, is_decimal: bool | None) -> float | None:
     """A time, or None where it is blank."""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
+    if value is None or value != value or (isinstance(value, str) and value.strip().lower() in ("", "nan")):
+        return None  # NaN is how pandas writes none
     clock = CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
     try:
         if clock is not None:
             hours, minutes, rest = clock.groups()
             seconds = 3600 * int(hours or 0) + 60 * int(minutes) + float(rest.replace(",", "."))
         elif isinstance(value, str):
-            seconds = float(value.strip().replace(",", ".", 1))
+            seconds = number_of(value, is_decimal)
         else:
             seconds = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise CaptionError(
-            f"{where}: {name}={value!r} is not a time, such as 12.5 or 0:12.5. Correct it, or leave both times blank."
-        )
+        is_which = isinstance(value, str) and is_open(value)
+        what = "may be thousands of seconds, or decimals" if is_which else "is not a time, such as 12.5 or 0:12.5"
+        raise CaptionError(f"{where}: {name}={value!r} {what}. Correct it, or leave both times blank.")
     return seconds
 
 

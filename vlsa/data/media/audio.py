@@ -9,24 +9,19 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import av
 import numpy as np
 from jaxtyping import Float32
 
 from vlsa.base.errors import MediaError
+from vlsa.data.media.channels import channels_of, mono, weights_of
 from vlsa.data.media.container import HOLE_SECONDS, CannotShare, Source
 
 PRE_ROLL_SECONDS = 0.25
 """Decoded before the stretch, so that codecs with a memory (MP3, Opus) have settled."""
 GAP_SECONDS = 0.03
 """Time stamps that differ from the sample count by less are rounding; by more, something is missing."""
-CANCELLED_SHARE = 1e-3
-"""Of the energy of its channels; a mean with less is silence, as of a channel and its inverse. (Of C channels of which
-one sounds, the mean keeps 1/C.)"""
-CANCELLED_SECONDS = 0.25
-"""Of audio are looked at by themselves: channels may be inverted in a part of a recording alone."""
 LEAST_SOUND_SECONDS = 1.0
 """A stretch with less audio, and not half full of it, counts as without: its sound would be the edge of another's."""
 EDGE_SECONDS = 0.05
@@ -39,14 +34,11 @@ class _Piece:
 
     start_seconds: float
     rate_hz: int
+    weights: tuple[float, ...]
+    """Of the channels in the mix."""
     parts: list[Float32[np.ndarray, "C N"]] = field(default_factory=list)
     """C is the same in all."""
     num_samples: int = 0
-
-    @property
-    def num_channels(self) -> int:
-        """C."""
-        return self.parts[0].shape[0]
 
     @property
     def end_seconds(self) -> float:
@@ -72,7 +64,7 @@ class ReadSound:
     samples: Float32[np.ndarray, " S"]
     """S = round(duration x rate), in [-1, 1]."""
     choices: tuple[str, ...]
-    """Words on how it was made: the stream (`audio-2-of-3`), `one-channel` where the mean would be silence, and
+    """Words on how it was made: the stream (`audio-2-of-3`), `one-channel` where the mix would be silence, and
     `sound-in-part` where less than half is covered."""
 
 
@@ -84,6 +76,8 @@ class _Heard:
     """nan = the file does not say."""
     rate_hz: int
     channels: Float32[np.ndarray, "C N"]
+    weights: tuple[float, ...] = ()
+    """Of the channels in the mix."""
 
     @property
     def duration_seconds(self) -> float:
@@ -149,7 +143,8 @@ def _hear(source: Source, start_seconds: float, stop_seconds: float) -> tuple[li
             num_bad = source.num_bad - any(bad >= timed.seconds for bad in early)
         if timed.seconds >= stop_seconds + EDGE_SECONDS:
             break
-        heard.append(_Heard(timed.seconds, timed.frame.sample_rate, channels_of(timed.frame)))
+        frame = timed.frame
+        heard.append(_Heard(timed.seconds, frame.sample_rate, channels_of(frame), weights_of(frame)))
     return _timed(heard), num_bad is None or source.num_bad > num_bad
 
 
@@ -184,11 +179,11 @@ def _pieces(heard: Iterable[_Heard]) -> list[_Piece]:
     for one in heard:
         goes_on = (
             bool(pieces)
-            and (pieces[-1].rate_hz, pieces[-1].num_channels) == (one.rate_hz, len(one.channels))
+            and (pieces[-1].rate_hz, pieces[-1].weights) == (one.rate_hz, one.weights)
             and not (abs(one.seconds - pieces[-1].end_seconds) > GAP_SECONDS)
         )
         if not goes_on:
-            pieces.append(_Piece(one.seconds if one.seconds == one.seconds else 0.0, one.rate_hz))
+            pieces.append(_Piece(one.seconds if one.seconds == one.seconds else 0.0, one.rate_hz, one.weights))
         pieces[-1].add(one.channels)
     return pieces
 
@@ -207,7 +202,7 @@ def _sound(
     choices |= {"sound-in-part": None} if 2 * covered < stop_seconds - start_seconds else {}
     for piece in pieces:
         first_seconds, channels = piece.cut(start_seconds - lead_seconds, stop_seconds + EDGE_SECONDS)
-        samples, is_one_channel = mono(channels, piece.rate_hz)
+        samples, is_one_channel = mono(channels, piece.rate_hz, piece.weights)
         choices |= {"one-channel": None} if is_one_channel else {}
         _place(
             sound,
@@ -221,35 +216,6 @@ def _sound(
 def least_sound_seconds(duration_seconds: float) -> float:
     """How much audio a stretch has at least, if it counts as having any."""
     return min(duration_seconds / 2, LEAST_SOUND_SECONDS)
-
-
-def channels_of(frame: Any) -> Float32[np.ndarray, "C N"]:
-    """A frame's samples, in [-1, 1]."""
-    samples = frame.to_ndarray()
-    if samples.dtype == np.uint8:
-        samples = samples.astype(np.float32) / 128 - 1
-    elif samples.dtype.kind == "i":
-        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    return samples.astype(np.float32, copy=False)
-
-
-def mono(channels: Float32[np.ndarray, "C N"], rate_hz: int) -> tuple[Float32[np.ndarray, " N"], bool]:
-    """The mean of channels; or the loudest for as long as they cancel out, and whether they do.
-
-    (libswresample's own mono is 1.414 times as loud.)
-    """
-    mean = channels.mean(axis=0, dtype=np.float32)
-    starts = np.arange(0, len(mean), max(round(CANCELLED_SECONDS * rate_hz), 1))
-    if len(channels) == 1 or len(starts) == 0:
-        return mean, False
-    energies = np.add.reduceat(np.square(channels), starts, axis=1)  # C, stretches
-    is_cancelled = np.add.reduceat(np.square(mean), starts) < CANCELLED_SHARE * energies.mean(axis=0)
-    if is_cancelled.any():
-        loudest = channels[int(energies[:, is_cancelled].sum(axis=1).argmax())]
-        mean = np.where(np.repeat(is_cancelled, np.diff([*starts, len(mean)])), loudest, mean)
-    return mean, bool(is_cancelled.any())
 
 
 def resample(samples: np.ndarray, rate_hz: int, new_rate_hz: int) -> np.ndarray:

@@ -1,8 +1,7 @@
 """An open media file: the one boundary to FFmpeg (through PyAV).
 
 Whatever libav raises for a damaged packet is caught here and nowhere else: counted, or raised as a `MediaError`.
-Reads media files; feeds probe.py, frames.py, audio.py and decode.py.
-Time 0 is the container's own start, for video and audio alike.
+Feeds probe.py, frames.py, audio.py and decode.py. Time 0 is the container's own start, for video and audio alike.
 """
 
 import contextlib
@@ -17,6 +16,8 @@ import av
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media import streams
+from vlsa.data.media.channels import is_sounding
+from vlsa.data.media.display_order import NUMBERED_FORMATS
 from vlsa.data.media.file_checks import check_file, encrypted, out_of_memory
 from vlsa.data.media.key_packets import KeyJumps, Needs, from_key_packet
 from vlsa.data.media.opening import check_streams, open_container
@@ -75,6 +76,7 @@ class Source:
         self._streams = {"video": streams.choose_video(container)} | streams.of_audio(container, self._audio_index)
         self._alpha_decoder = streams.alpha_decoder(self._streams["video"])
         self.parts = Parts(self._shifts_seconds, self.container.format.name)
+        self.is_numbered = container.format.name in NUMBERED_FORMATS  # times of frames say when they are decoded
         self._tick_seconds = [float(stream.time_base or 0) for stream in container.streams]
         for stream in filter(None, self._streams.values()):
             stream.thread_type = "NONE"  # many processes, one thread each: frame threads would fight over the cores
@@ -289,12 +291,7 @@ def _sounds(path: str, audio_index: int) -> bool:
     """Whether an audio stream has a sample other than zero in its first minute."""
     source = Source(path, open_container(path), audio_index)
     try:
-        for timed in source.frames("audio"):
-            samples = timed.frame.to_ndarray()
-            if samples.max() > samples.min():
-                return True
-            if timed.seconds > SOUNDING_SECONDS:
-                break
+        heard = itertools.takewhile(lambda timed: not timed.seconds > SOUNDING_SECONDS, source.frames("audio"))
+        return any(is_sounding(timed.frame) for timed in heard)
     finally:
         source.close()
-    return False

@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media.container import HOLE_SECONDS, NEED_KEY_FRAMES, CannotShare, Source, TimedFrame
+from vlsa.data.media.display_order import shown_in_order
 from vlsa.data.media.key_packets import MissedKeyFrame
 from vlsa.data.media.probe import MediaFacts
 from vlsa.data.media.render import PickedFrames, Renderer
@@ -175,10 +176,10 @@ def _pick(source: Source, wanted: list[float], short_side_px: int | None, facts:
 
 def _picked(source: Source, picker: _Picker) -> _Picker:
     frames = source.frames_covering("video", picker.wanted[0], tolerance_seconds=ROUNDING_SECONDS, needs=picker)
-    first_seconds, num_bad = None, 0
-    for frame in _in_order(frames):
-        if first_seconds is None:
-            first_seconds, num_bad = frame.seconds, source.num_bad
+    timed = itertools.dropwhile(lambda frame: math.isnan(frame.seconds), frames)
+    first, num_bad = next(timed, None), source.num_bad
+    first_seconds = None if first is None else first.seconds
+    for frame in _in_order(shown_in_order(source, itertools.chain(filter(None, [first]), timed))):
         if not picker.take(frame):
             break
     else:
@@ -259,6 +260,6 @@ def _margin_seconds(source: Source, facts: MediaFacts | None) -> float:
     """How near to a wanted time every frame has to be decoded; inf where skipping is not exact or not known to be."""
     if facts is None or facts.longest_frame_seconds is None or not facts.frames_per_second:
         return math.inf
-    if source.stream("video").codec_context.name not in SKIPPABLE_CODECS:
+    if source.is_numbered or source.stream("video").codec_context.name not in SKIPPABLE_CODECS:
         return math.inf
     return max(4 / facts.frames_per_second, 1.5 * facts.longest_frame_seconds)

@@ -19,6 +19,8 @@ SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 """What is read; of several files of one text, the first of these."""
 DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?:\{[^}]*\\p0[^}]*\}|$)", re.DOTALL)
 """{\\p1}m 0 0 l 9 0{\\p0}: commands of a drawing, not text."""
+READING = re.compile(r"<(r[tp])(?:[\s.][^<>]*)?>.*?(?:</\1>|(?=</?ruby|<r[tp])|$)", re.DOTALL | re.IGNORECASE)
+"""How the characters before it are spoken, in small letters above them: they would be said twice."""
 MARKUP = re.compile(
     r"\{\*?\\[^}]*\}"  # {\i1}, {\an8}, {*\pos(1,2)}: SubStation codes
     r"|</?(?:i|b|u|s|c|v|font|ruby|rt|lang|span|em|strong|small|big|sub|sup|strike|del|ins|mark|center|tt|a|code)"
@@ -86,8 +88,8 @@ class _Block:
 
 
 def clean_text(text: str) -> str:
-    """Text without markup, drawings, character references, line breaks and marks that nobody sees."""
-    return one_line(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", DRAWING.sub("", text)))))
+    """Text without markup, drawings, readings of ruby, character references, line breaks and marks that nobody sees."""
+    return one_line(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", READING.sub("", DRAWING.sub("", text))))))
 
 
 def clean_substation(text: str) -> str:

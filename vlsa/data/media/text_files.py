@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vlsa.base.errors import CaptionError
 from vlsa.base.files import open_regular
+from vlsa.data.media.latin_text import WESTERN, latin_encoding
 
 BYTE_ORDER_MARKS = (  # the longer first: UTF-32's mark starts with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -16,8 +17,6 @@ BYTE_ORDER_MARKS = (  # the longer first: UTF-32's mark starts with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-WINDOWS = "cp1252"
-"""What programs for Windows of western countries write. Almost any bytes are text in it, so that it is a guess."""
 OTHER_SCRIPTS = ("cp1251", "koi8_r", "euc_jp", "gb18030", "big5", "cp949", "cp1253", "cp1255", "cp1256", "cp874")
 """What is written where letters are not Latin: Cyrillic, Japanese, Chinese, Korean, Greek, Hebrew, Arabic, Thai."""
 SHIFT_JIS, LEAST_CONTROL_SHARE = "cp932", 0.2
@@ -64,29 +63,26 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def read_text_guessing(path: str | os.PathLike[str]) -> TextFile:
-    """The file's text; where it is not Unicode, as its letters look: Latin as CP1252, else as charset-normalizer says.
+    """The file's text; where it is not Unicode, as its letters look: by latin_text.py, else charset-normalizer.
 
     Raises CaptionError if it is none of these.
     """
     data = _read(path)
-    found = _decoded(data)
-    if found is None and b"\0" not in data and not data.startswith(tuple(mark for mark, _ in BYTE_ORDER_MARKS)):
-        found = _guessed(data)
+    found = _decoded(data) or _guessed(data)
     if found is None:
         raise _unsure(path, data)
     return found
 
 
 def _guessed(data: bytes) -> TextFile | None:
+    if b"\0" in data or data.startswith(tuple(mark for mark, _ in BYTE_ORDER_MARKS)):
+        return None
     high = b"".join(word for word in WORD.findall(data) if not word.isascii())
     num_high = sum(byte > 127 for byte in high)
-    try:
-        text = data.decode(WINDOWS)
-        is_latin = num_high <= max(LATIN_SHARE * len(high), FEWEST_BYTES - 1)
-    except UnicodeDecodeError:
-        text, is_latin = "", False
-    if is_latin:
-        return TextFile(text, WINDOWS, is_guess=True)
+    is_latin = num_high <= max(LATIN_SHARE * len(high), FEWEST_BYTES - 1)
+    encoding = latin_encoding(data) if is_latin else None
+    if encoding is not None:
+        return TextFile(data.decode(encoding), encoding, is_guess=True)
     if num_high < FEWEST_BYTES:
         return None
     from charset_normalizer import from_bytes
@@ -140,8 +136,10 @@ def _unsure(path: str | os.PathLike[str], data: bytes) -> CaptionError:
         offset = data.decode(encoding).encode(encoding).find(b"\0")
         likely = "UTF-16LE"
     except UnicodeDecodeError as error:
-        offset, likely = error.start, WINDOWS.upper() if encoding == "utf-8" else encoding
-        likely = "UTF-16LE" if encoding == "utf-8" and b"\0" in data else likely
+        guess = _guessed(data)
+        offset, likely = error.start, WESTERN if encoding == "utf-8" else encoding
+        likely = "UTF-16LE" if encoding == "utf-8" and b"\0" in data else guess.encoding if guess else likely
+        likely = likely.replace("_", "-").upper() if encoding == "utf-8" else likely
     line = data.count(b"\n", 0, offset) + 1
     return CaptionError(
         f"{path}:{line}: byte {offset} is not {encoding.upper().removesuffix('-SIG')} text; text would be garbled. "

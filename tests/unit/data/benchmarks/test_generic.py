@@ -40,6 +40,31 @@ def test_a_table_is_read_as_spreadsheets_write_it(ready):
     assert list(ready.facts().values()) == expected()
 
 
+@pytest.mark.parametrize(
+    ("delimiter", "times", "spans"),
+    [
+        (",", [('"1,234"', '"1,240"'), ("0.5", "1.25")], [(1234, 1240), (0.5, 1.25)]),
+        (",", [('"1,234"', '"1,240"'), ('"0,5"', '"1,25"')], [(1.234, 1.24), (0.5, 1.25)]),
+        (";", [("1,234", "1,240"), ("9,5", "1.234,5")], [(1.234, 1.24), (9.5, 1234.5)]),
+        (",", [("0:00:01.5", '"0:00:02,25"'), ("1", "2")], [(1.5, 2.25), (1, 2)]),
+    ],
+)
+def test_a_comma_is_what_the_other_times_of_a_table_say(ready, delimiter, times, spans):
+    ready.video("c.mp4", "d.mp4", seconds=2000)
+    rows = [delimiter.join((file, *pair, "x")) for file, pair in zip(("c.mp4", "d.mp4"), times, strict=True)]
+    table = "\n".join([delimiter.join(("file", "from", "to", "what")), *rows])
+    ready.run("csv", ready.file("train.csv", table), columns=COLUMNS)
+    assert [facts[2:4] for facts in ready.facts().values()] == spans
+
+
+def test_a_comma_that_nothing_explains_costs_its_row(ready):
+    table = 'file,from,to,what\na.mp4,"1,234","1,240",x\nb.mp4,1,2,y\n'
+    ready.run("csv", ready.file("train.csv", table), columns=COLUMNS)
+    assert [facts[1] for facts in ready.facts().values()] == ["b.mp4"]
+    (line,) = ready.report
+    assert line.reason == "malformed" and "from='1,234' may be thousands of seconds, or decimals" in line.message
+
+
 def test_quotes_in_a_table_with_tabs_may_be_those_of_the_text(ready):
     table = 'file\twhat\na.mp4\t"Hi" he says\nb.mp4\ta "cat\n'
     ready.run("csv", ready.file("train.csv", table), columns="path=file,text=what")
@@ -250,6 +275,17 @@ def test_media_inside_of_parquet_are_put_into_the_media_folder_once(ready):
         assert (ready.media / unpacked).read_bytes() == b"sound"
         assert [facts[1:2] + facts[4] for facts in ready.facts().values()] == [(unpacked, "x", "y"), ("b.mp4", "z")]
     assert {path.name for path in ready.media.rglob("*.wav")} == {"000001-a_b.wav"}
+
+
+def test_media_may_be_plain_bytes_of_a_column(ready):
+    parquet(ready.root / "set/train.parquet", [{"mp4": b"one", "text": "x"}, {"mp4": b"two", "text": "y"}])
+    names = ["train/000001-1.mp4", "train/000002-2.mp4"]
+    ready.video(*names)
+    for name in names:
+        (ready.media / name).unlink()
+    ready.run("hf", ready.root / "set", columns="path=mp4,text=text")
+    assert [(ready.media / name).read_bytes() for name in names] == [b"one", b"two"]
+    assert [facts[1:2] + facts[4] for facts in ready.facts().values()] == [(names[0], "x"), (names[1], "y")]
 
 
 def test_a_folder_with_a_metadata_file_is_read_as_a_table(ready):

@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 from command_lines import ROOT
+from data_sets import CLASSES
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks.adapters import ADAPTERS
@@ -261,6 +262,24 @@ def test_rows_are_counted_where_several_belong_to_one_clip(importer):
     rows = "".join(f"Label {k}&{ID}&good&0&10\n" for k in range(402))
     importer.run("ave", importer.file("testSet.txt", rows), allow_count=False)
     assert importer.summary.annotated["test"].num_clips == 1
+
+
+SEGMENT = 'a, 0.000, 10.000, "/m/09x0r"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text", "number"),
+    [
+        ("audioset", "eval_segments.csv", SEGMENT, "20,371"),
+        ("audioset", "balanced_train_segments.csv", SEGMENT, "22,160 or 2,041,789 or 2,063,949"),
+        ("youcook2", "validation_youcook.csv", "end,start,task,text,video_id\n9,3,1,x,a\n", "3,350 or 3,492"),
+    ],
+)
+def test_part_of_a_set_is_refused_by_its_number(importer, name, file, text, number):
+    files = [importer.file(file, text)]
+    files += [importer.file("class_labels_indices.csv", CLASSES)] if name == "audioset" else []
+    with pytest.raises(ManifestError, match=rf"{name}: the annotations have 1 .* and {number} are published"):
+        importer.run(name, *files, allow_count=False)
 
 
 def test_a_list_alone_names_the_file_of_captions_that_is_missing(importer):

@@ -1,5 +1,6 @@
 """Shards that the webdataset library wrote: samples, words, splits, names that lead elsewhere, damaged tar files."""
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -97,6 +98,33 @@ def test_words_may_be_in_members_of_other_endings_and_begin_with_a_mark(ready):
                 tar.addfile(info, io.BytesIO(data))
     ready.run("webdataset", path)
     assert [facts[-1] for facts in ready.facts().values()] == [("a dog",), ("a cat",), ("rain",)]
+
+
+def test_words_may_be_in_members_of_longer_endings_and_compressed(ready):
+    words = {
+        "caption.txt": b"a dog",
+        "TXT.gz": gzip.compress(b"a cat"),
+        "en.txt": b"rain",
+        "meta.json.gz": gzip.compress(b'{"en": "snow"}'),
+        "@name.txt": b"elsewhere.mp4",
+        "text.gz": b"not compressed",
+    }
+    for number, (ending, data) in enumerate(words.items()):
+        named_in = ready.root / f"train-{number}.tar"
+        with tarfile.open(named_in, "w") as tar:
+            for name, content in (("1.mp4", b"x"), (f"1.{ending}", data)):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+        ready.video(f"train-{number}/1.mp4")
+        (ready.media / f"train-{number}/1.mp4").unlink()
+    ready.run("webdataset", *(ready.root / f"train-{number}.tar" for number in (0, 1)))
+    assert [facts[-1] for facts in ready.facts().values()] == [("a dog",), ("a cat",)]
+    ready.run("webdataset", *(ready.root / f"train-{number}.tar" for number in (2, 3)), columns="text=en")
+    assert [facts[-1] for facts in ready.facts().values()] == [("rain",), ("snow",)]
+    for number, reason in ((4, "no 'txt' in this sample"), (5, "cannot be decompressed")):
+        with pytest.raises(ManifestError, match=reason):
+            ready.run("webdataset", ready.root / f"train-{number}.tar")
 
 
 def test_a_key_of_the_json_member_cannot_name_the_file(ready):

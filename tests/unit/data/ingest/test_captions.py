@@ -258,6 +258,9 @@ def test_markup_goes_and_words_stay():
     assert clean_text('<font color="#ff0000">red</font> <b>bold</b>') == "red bold"
     assert clean_text("<00:01.500>la <00:00:02.000><c>la</c>") == "la la"
     assert clean_text("1 < 2 > 0, {no code}, &lt;i&gt;") == "1 < 2 > 0, {no code}, <i>"
+    assert clean_text("<ruby>\u6f22<rt>kan</rt>\u5b57<rt.small>ji</ruby> <ruby>a<rp>(</rp><rt>b</rt><rp>)</rp>") == (
+        "\u6f22\u5b57 a"
+    )
     assert clean_text(" \n ") == ""
 
 
@@ -305,7 +308,8 @@ def test_several_captions_of_one_clip_stay_several_rows(tmp_path: Path):
         (f"{HEADER}\na.mp4,0,soon,x\n", (":2:", "stop_seconds='soon'")),
         (f"{HEADER}\na.mp4,00:00:61,2,x\n", (":2:", "start_seconds='00:00:61'")),
         (f"{HEADER}\na.mp4,-1,2,x\n", (":2:", "start_seconds='-1'")),
-        (f"{HEADER}\na.mp4,nan,2,x\n", (":2:", "start_seconds='nan'")),
+        (f"{HEADER}\na.mp4,nan,2,x\n", (":2:", "only stop_seconds")),
+        ("path,start,text\na.mp4,0,x\n", (":1:", "no start_seconds, stop_seconds")),
         (f"{HEADER}\na.mp4,0,inf,x\n", (":2:", "stop_seconds='inf'")),
         (f"{HEADER},text\na.mp4,0,2,x,y\n", (":1:", "two columns are named text")),
         (f"{HEADER}\na.mp4,2,,x\n", (":2:", "only start_seconds")),
@@ -386,3 +390,39 @@ def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path, data: bytes)
 def test_the_line_that_announces_the_separator_is_no_header(tmp_path: Path):
     rows = read_caption_table(write(tmp_path / "captions.csv", f"sep=;\r\n{SPREADSHEET}"))
     assert [(row.path, row.line_number) for row in rows] == [("cat.mp4", 3), ("sub\\dog.mp4", 5)]
+
+
+def times_of(tmp_path: Path, table: str, name: str = "captions.csv") -> list[tuple[float | None, float | None]]:
+    return [(row.start_seconds, row.stop_seconds) for row in read_caption_table(write(tmp_path / name, table))]
+
+
+def test_a_comma_is_what_the_other_times_of_the_table_say(tmp_path: Path):
+    """Half of the world writes 1,234 for a thousand and more, the other half for one and a quarter."""
+    thousands = f'{HEADER}\na.mp4,998.5,999.25,x\na.mp4,"1,234","1,240",y\na.mp4,"1,234.5","1,240.25",z\n'
+    assert times_of(tmp_path, thousands) == [(998.5, 999.25), (1234, 1240), (1234.5, 1240.25)]
+    decimals = f'{HEADER}\na.mp4,"0,5","1,25",x\na.mp4,"1,234","1,240",y\n'
+    assert times_of(tmp_path, decimals) == [(0.5, 1.25), (1.234, 1.24)]
+    semicolons = f"{HEADER.replace(',', ';')}\na.mp4;1,234;1,240;x\na.mp4;998,5;1.234,5;y\n"
+    assert times_of(tmp_path, semicolons) == [(1.234, 1.24), (998.5, 1234.5)]
+    clock = f'{HEADER}\na.mp4,"0:02,5","1,250",x\n'.replace("0:02,5", "0:00,5")
+    assert times_of(tmp_path, clock) == [(0.5, 1.25)]
+
+
+def test_a_comma_that_nothing_explains_is_refused(tmp_path: Path):
+    table = f'{HEADER}\na.mp4,"1,234","2,345",x\n'
+    message = message_of(read_caption_table, write(tmp_path / "captions.csv", table))
+    assert "captions.csv:2: start_seconds='1,234' may be thousands of seconds, or decimals" in message
+    mixed = f'{HEADER}\na.mp4,"0,5",1.5,x\na.mp4,"1,234","2,345",y\n'
+    assert ":3: start_seconds='1,234' may be" in message_of(read_caption_table, write(tmp_path / "captions.csv", mixed))
+
+
+def test_a_table_of_files_and_texts_alone_is_about_whole_files(tmp_path: Path):
+    assert times_of(tmp_path, "path,text\na.mp4,a cat\nb.mp4,a dog\n") == [(None, None), (None, None)]
+    rows = read_caption_table(write(tmp_path / "captions.csv", "Text;Path;Split\na cat;a.mp4;test\n"))
+    assert rows == [CaptionRow("a.mp4", None, None, "a cat", "test", 2)]
+
+
+def test_times_that_pandas_has_for_none_are_the_whole_file(tmp_path: Path):
+    assert times_of(tmp_path, f"{HEADER}\na.mp4,NaN,nan,x\n") == [(None, None)]
+    line = '{"path": "a.mp4", "start_seconds": NaN, "stop_seconds": NaN, "text": "x"}\n'
+    assert times_of(tmp_path, line, "captions.jsonl") == [(None, None)]
