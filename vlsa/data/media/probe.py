@@ -154,8 +154,8 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
         height_px=height,
         frames_per_second=rate,
         sample_rate_hz=source.stream("audio").codec_context.sample_rate if sound is not None else None,
-        video_codec=source.stream("video").codec_context.name if video is not None else None,
-        audio_codec=source.stream("audio").codec_context.name if sound is not None else None,
+        video_codec=_codec(source.stream("video")) if video is not None else None,
+        audio_codec=_codec(source.stream("audio")) if sound is not None else None,
         rotation_degrees=round(first_frame.rotation) % 360 if video is not None else 0,
         has_subtitles=choose_subtitles(source.container) is not None,
         video_end_seconds=_end(video, rate) if video is not None else None,
@@ -200,6 +200,11 @@ def recording_time(written: str) -> str | None:
     except (ValueError, OverflowError):
         return None
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year > FIRST_YEAR else None
+
+
+def _codec(stream: Any) -> str:
+    """The codec, not the decoder that FFmpeg has for it: mp3 of `mp3float`, av1 of `libdav1d`."""
+    return stream.codec_context.codec.canonical_name
 
 
 def _subtitle_language(source: Source) -> str | None:

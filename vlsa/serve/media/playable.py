@@ -99,7 +99,7 @@ def _family(name: str) -> str | None:
 
 
 def codec_family(name: str) -> str:
-    """The codec of a decoder of FFmpeg: of `mp3float` mp3, of `libdav1d` av1, of `pcm_s16le` pcm."""
+    """The codec without its variant: of `pcm_s16le` pcm; of `mp3float`, as in indexes before 0.10, mp3."""
     if name.startswith("pcm_"):
         return "pcm"
     plain = name.removeprefix("lib").removesuffix("float")

@@ -533,3 +533,10 @@ def test_a_time_stamp_that_leaps_by_weeks_is_damage_and_not_a_million_windows(tm
     times = [*(k / 10 for k in range(19)), last_seconds]
     path = write_media(tmp_path / "a.mkv", pictures=numbered(20), picture_seconds=times)
     assert reason_of(probe, path) == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "codec"), [("a.mp3", "libmp3lame", "mp3"), ("a.wav", "pcm_s16le", "pcm_s16le")]
+)
+def test_a_codec_is_named_and_not_its_decoder(tmp_path, name, encoder, codec):
+    assert probe(write_media(tmp_path / name, sound=tone(2), audio_codec=encoder)).audio_codec == codec

@@ -1,6 +1,7 @@
 """Clips that are cut show the frames of the moment, and sound and video are in step."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -117,6 +118,26 @@ def test_sound_alone_and_video_alone_are_cut_too(tmp_path):
     assert rate == RATE_HZ and onsets(copied, rate) == pytest.approx([0.5], abs=0.05)
     film = write_media(tmp_path / "v.mp4", pictures=numbered(50))
     assert numbers(frames_of(cut_clip(film, 1.0, 1.2, tmp_path / "w.mp4").path)[1]) == [25, 26, 27, 28, 29]
+
+
+def test_sound_of_eight_channels_is_cut_as_5_1(tmp_path):
+    seconds = np.arange(96_000, dtype=np.float32) / 48_000
+    channels = np.stack([0.1 * np.sin(2 * np.pi * 200 * (k + 1) * seconds) for k in range(8)])
+    frame = av.AudioFrame.from_ndarray(channels.T.reshape(1, -1).copy(), format="flt", layout="7.1")
+    frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
+    with av.open(str(tmp_path / "eight.flac"), "w") as container:
+        stream = container.add_stream("flac", rate=48_000)
+        stream.codec_context.layout = "7.1"
+        for part in (frame, None):
+            container.mux(stream.encode(part))
+    cut_clip(tmp_path / "eight.flac", 0.5, 1.5, tmp_path / "cut.m4a")
+    with av.open(str(tmp_path / "cut.m4a")) as container:
+        assert container.streams.audio[0].layout.name == "5.1"
+    facts = probe(tmp_path / "cut.m4a")
+    assert facts.duration_seconds == pytest.approx(1.0, abs=0.05) and facts.audio_codec == "aac"
+    left = channels[0, 24_000:72_000]
+    sound, _ = sound_of(tmp_path / "cut.m4a")
+    assert np.corrcoef(sound[2_000:46_000], left[2_000:46_000])[0, 1] > 0.95
 
 
 def test_a_turned_and_odd_sized_video_is_upright_in_the_clip(tmp_path):

@@ -193,7 +193,12 @@ def _sound(source: Any, start_seconds: float, stop_seconds: float) -> Iterator[_
 
 
 def _layout(layout: Any) -> str:
-    """The channels of the clip: those of the source where they are named, else one or two."""
+    """The channels of the clip: those of the source where they are named, else one or two; of more than six 5.1.
+
+    PyAV's `to_ndarray` and `from_ndarray` crash on eight channels that are planar.
+    """
+    if layout.nb_channels > 6:
+        return "5.1"
     named = "channel" not in layout.name
     return str(layout.name) if named else "mono" if layout.nb_channels == 1 else "stereo"
 
