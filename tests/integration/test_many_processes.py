@@ -11,7 +11,7 @@ from processes import environment, lines_of_ours, script, torchrun, torchrun_com
 from tiny import tiny_run, tiny_source
 
 from vlsa.data.loading.dataset import open_dataset
-from vlsa.data.loading.loader import StepSampler
+from vlsa.data.loading.step_sampler import StepSampler
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.checkpoint import checkpoints, load_model
 from vlsa.pretrain.loop import build_optimizer, pretrain

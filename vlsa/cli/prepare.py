@@ -49,7 +49,10 @@ Drop = Annotated[
 Workers = Annotated[int | None, typer.Option(help="Worker processes; one per core by default, 0 = none.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Delete what STORE holds first.")]
 Add = Annotated[
-    bool, typer.Option("--add", help="Add new files to STORE; what it holds stays as it is. Not with --shard.")
+    bool,
+    typer.Option(
+        "--add", help="Add new files to STORE; what it holds stays, also of files that are gone. Not with --shard."
+    ),
 ]
 Watch = Annotated[bool, typer.Option("--watch", help="Add new files to STORE as they appear in FOLDER, until Ctrl-C.")]
 Shard = Annotated[

@@ -8,8 +8,10 @@ The store is relative to the folder of the file. A clip that no line names is le
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -17,9 +19,11 @@ import numpy as np
 
 from vlsa.base.errors import StoreError
 from vlsa.base.files import read_json_lines, write_json_lines
-from vlsa.data.clip import Clip
+from vlsa.data.clip import Clip, RowFacts
 from vlsa.data.ingest.manifest import SPLITS, Rejection
+from vlsa.data.store.clip_index import NO_CLIP
 from vlsa.data.store.clip_rows import ClipRows
+from vlsa.data.store.index_build import id_hash
 from vlsa.data.store.objects import is_address
 from vlsa.data.store.place import Place
 from vlsa.data.store.reader import ClipStore, StoredClip
@@ -50,6 +54,14 @@ class ResplitRows(Sequence[StoredClip]):
             return ResplitRows(self._rows, self._numbers[item], self._codes)
         number = int(self._numbers[item])
         return replace(self._rows[number], split=SPLITS[self._codes[number]])
+
+    def facts(self) -> RowFacts:
+        """Lengths and modalities of all of these clips, by columns."""
+        return self._rows.facts(self._numbers)
+
+    def sources(self) -> list[str]:
+        """The media file of each clip; each file is looked up once."""
+        return self._rows.sources(self._numbers)
 
 
 class ResplitStore:
@@ -87,7 +99,7 @@ class ResplitStore:
         if split not in (None, *SPLITS):
             raise StoreError(f"{self.splits_path}: no split named {split!r}. Known: {', '.join(SPLITS)}.")
         chosen = self._codes != LEFT_OUT if split is None else self._codes == SPLITS.index(split)
-        return ResplitRows(self.store.rows(), np.flatnonzero(chosen), self._codes)
+        return ResplitRows(self.store.rows(), np.flatnonzero(chosen).astype(np.uint32), self._codes)
 
     def texts(self, split: str | None = None) -> Iterable[str]:
         """Every text of a split, clip by clip."""
@@ -132,30 +144,67 @@ def read_splits(path: Path) -> ResplitStore:
         "Give a store, or a file made by `vlsa data split STORE --out FILE`."
     )
     try:
-        head, *lines = read_json_lines(path)
+        lines = read_json_lines(path)
+        head = next(lines)
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise not_splits
         if head.get("version") != VERSION:
             raise StoreError(f"{path}: splits of version {head.get('version')!r:.20}; this vlsa reads {VERSION}.")
-        splits = [(line["id"], line["split"]) for line in lines]
+        hashes, codes = _hashed(lines)
         store_path = head["store"] if is_address(head["store"]) else os.path.normpath(Path(path.parent, head["store"]))
-    except (OSError, ValueError, TypeError, LookupError) as error:
+    except (OSError, ValueError, TypeError, LookupError, StopIteration) as error:
         raise not_splits from error
     store = ClipStore.open(store_path)
-    return ResplitStore(store, _codes(path, splits, store), path)
+    return ResplitStore(store, _codes_of_clips(path, hashes, codes, store), path)
 
 
-def _codes(path: Path, splits: list[tuple[Any, Any]], store: ClipStore) -> np.ndarray:
-    """The place of each clip's split in SPLITS, int8, in the order of the store; LEFT_OUT where no line names it."""
-    numbers = {clip.id: number for number, clip in enumerate(store.rows())}
-    codes = np.full(len(numbers), LEFT_OUT, np.int8)
-    for line, (name, split) in enumerate(splits, 2):
-        if split not in SPLITS or not isinstance(name, str) or name not in numbers:
-            raise StoreError(
-                f"{path}:{line}: {name!r:.80} in {split!r:.20}: no clip of {store.path}, or no split; scores would "
-                f"be of other clips. Splits are {', '.join(SPLITS)}; make the file again if the store changed."
-            )
-        if codes[numbers[name]] != LEFT_OUT:
-            raise StoreError(f"{path}: names a clip twice; one of its splits would be hidden. Name each once.")
-        codes[numbers[name]] = SPLITS.index(split)
-    return codes
+def _hashed(lines: Iterator[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The hash of each line's id, and its split by its place in SPLITS; LEFT_OUT for a line with none of these.
+
+    Ten bytes a line are kept of it, since there may be millions.
+    """
+    hashes, codes = array("Q"), array("b")
+    for line in lines:
+        name, split = line["id"], line["split"]
+        is_known = split in SPLITS and isinstance(name, str) and not _has_half_character(name)
+        hashes.append(id_hash(name) if is_known else 0)
+        codes.append(SPLITS.index(split) if is_known else LEFT_OUT)
+    return np.array(hashes, np.uint64), np.array(codes, np.int8)
+
+
+def _has_half_character(name: str) -> bool:
+    return not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _codes_of_clips(path: Path, hashes: np.ndarray, codes: np.ndarray, store: ClipStore) -> np.ndarray:
+    """The place of each clip's split in SPLITS, int8, in the order of the store; LEFT_OUT where no line names it.
+
+    By the column of hashes of the store: no record of a clip is read, unless two clips of the store have one hash.
+    """
+    numbers = store.rows().places_of(hashes, lambda line: str(_line(path, line)["id"]))
+    numbers[codes == LEFT_OUT] = NO_CLIP
+    found = np.full(len(store), LEFT_OUT, np.int8)
+    firsts = np.full(len(store), len(numbers), np.int64)
+    named = np.flatnonzero(numbers != NO_CLIP)
+    np.minimum.at(firsts, numbers[named], named)
+    is_double = firsts[numbers[named]] != named
+    wrong = np.union1d(np.flatnonzero(numbers == NO_CLIP)[:1], named[is_double][:1])
+    if len(wrong):
+        raise _refused(path, int(wrong[0]), numbers, store)
+    found[numbers] = codes
+    return found
+
+
+def _refused(path: Path, line: int, numbers: np.ndarray, store: ClipStore) -> StoreError:
+    """What is wrong with a line of the list (0 = the first behind the head)."""
+    if numbers[line] != NO_CLIP:
+        return StoreError(f"{path}: names a clip twice; one of its splits would be hidden. Name each once.")
+    value = _line(path, line)
+    return StoreError(
+        f"{path}:{line + 2}: {value['id']!r:.80} in {value['split']!r:.20}: no clip of {store.path}, or no split; "
+        f"scores would be of other clips. Splits are {', '.join(SPLITS)}; make the file again if the store changed."
+    )
+
+
+def _line(path: Path, number: int) -> Any:
+    return next(islice(read_json_lines(path), number + 1, None))

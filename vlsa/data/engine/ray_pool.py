@@ -11,7 +11,7 @@ import textwrap
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vlsa import __version__
@@ -33,6 +33,9 @@ CORES_SECONDS = 2.0
 """Nodes come and go: the cores are counted so often."""
 SILENT_SECONDS = 30.0
 """After so long without any news the number of free cores is reported."""
+LOOKS, LOOK_SECONDS, FRESH_SECONDS = 5, 1.0, 60.0
+"""Where a node sees another size of a file that was written to so short ago, it is looked at again so often: network
+file systems say seconds later that a file has grown."""
 MOST_CHARACTERS = 200
 """Of Ray's messages, which can be pages."""
 
@@ -60,6 +63,10 @@ class _Bundle:
     num_repeated: int = 0
     num_losses: int = 0
     """Of calls, since the last task was finished."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Of the files that the last call was to see."""
+    written_to: set[str] = field(default_factory=set)
+    """Files that have been growing: tasks take them as they are when they come to them, as the local engine does."""
 
     def news(self, event: ray_node.Event) -> ray_node.Event | None:
         """The event with its task; None for one that was reported before."""
@@ -112,8 +119,9 @@ class RayPool:
         while (self._tasks or self._lost) and len(self._running) < self._limit:
             bundle = self._lost.popleft() if self._lost else self._next_bundle()
             bundle.num_repeated = 0
-            needs = ray_node.sizes(self._folder, (path for task in bundle.tasks for path in self._needs(task)))
-            call = run.remote(__version__, self._folder, needs, self._function, list(bundle.tasks))
+            paths = {os.fspath(path) for task in bundle.tasks for path in self._needs(task)} - bundle.written_to
+            bundle.sizes = ray_node.sizes(self._folder, sorted(paths))
+            call = run.remote(__version__, self._folder, bundle.sizes, self._function, list(bundle.tasks))
             self._running[call] = bundle
 
     def _next_bundle(self) -> _Bundle:
@@ -148,11 +156,28 @@ class RayPool:
         try:
             return ray.get(next(call))
         except RayTaskError as error:
-            raise _cause(error) from None
+            cause = _cause(error)
+            if not (isinstance(cause, ray_node.SeesAnother) and self._is_written_to(self._running[call], cause.path)):
+                raise cause from None
+            self._lost.append(self._running.pop(call))
+            return ()
         except (WorkerCrashedError, NodeDiedError, OutOfMemoryError, ObjectLostError) as error:
             self._again(self._running[call], error)
             del self._running[call]
             return ()
+
+    def _is_written_to(self, bundle: _Bundle, path: str) -> bool:
+        """Whether a file that a node sees with another size has grown since its size was sent, and not another one."""
+        for _ in range(LOOKS):
+            now = ray_node.sizes(self._folder, [path]).get(path)
+            if now != bundle.sizes[path]:
+                _LOG.info("%s is being written to; it is taken as it is", path)
+                bundle.written_to.add(path)
+                return True
+            if not _is_fresh(os.path.join(self._folder, path)):
+                return False
+            time.sleep(LOOK_SECONDS)
+        return False
 
     def _forget_if_ended(self, call: Any) -> None:
         if call in self._running and not self._running[call].tasks:
@@ -180,6 +205,14 @@ class RayPool:
         if ends:
             ray.wait(ends, num_returns=len(ends), timeout=LEAVE_SECONDS)
         self._running.clear()
+
+
+def _is_fresh(path: str) -> bool:
+    """Whether a file was written to a moment ago."""
+    try:
+        return abs(time.time() - os.stat(path).st_mtime) < FRESH_SECONDS
+    except OSError:
+        return False
 
 
 def _cause(error: Any) -> Exception:

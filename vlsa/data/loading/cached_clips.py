@@ -19,10 +19,13 @@ from typing import Any
 import numpy as np
 
 from vlsa.base.errors import ConfigError
+from vlsa.base.kept import Kept
 from vlsa.base.launch import started
 from vlsa.data.clip import Clip, Dataset, WrappedDataset, cut
 
 ALIGNMENT = 64
+KEPT_CLIPS = 8192
+"""Clips whose facts each process keeps, at most some 20 MB; the frames and the audio are in the shared memory."""
 
 
 class CachedClips(WrappedDataset):
@@ -52,6 +55,7 @@ class CachedClips(WrappedDataset):
         self._memory = mmap.mmap(self._file, self._num_bytes)
         self._table = np.frombuffer(self._memory, np.int64, 1 + len(self._numbers))
         self._found: dict[int, int] = {}
+        self._whole: Kept[int, Clip] = Kept(KEPT_CLIPS)
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {name: self.__dict__[name] for name in ("source", "_numbers", "_num_bytes")}
@@ -81,7 +85,7 @@ class CachedClips(WrappedDataset):
         if number is None:
             return None
         if offset := self._offset(number):
-            return self._load(offset)
+            return self._whole.get(offset, self._load)
         if self._table[0] >= self._num_bytes:
             return None
         clip = self.source.read(row)

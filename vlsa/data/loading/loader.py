@@ -6,35 +6,42 @@ training resumed at step s reads exactly what an unbroken run would have read, w
 Axes: B clips.
 """
 
-import multiprocessing
-import signal
-import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import forkserver, resource_tracker
-from multiprocessing.context import BaseContext
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler, get_worker_info
+from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
-from vlsa.base.errors import ConfigError, LostProcess, StoreError, VlsaError
+from vlsa.base.errors import LostProcess, StoreError, VlsaError
+from vlsa.base.kept import Kept
 from vlsa.base.processes import num_processes, rank
 from vlsa.config import ModelConfig, TrainConfig
 from vlsa.data.batch import Batch, ClipTensors
 from vlsa.data.clip import Clip, ClipFacts, Dataset, ListedDataset, cut, digests_of
-from vlsa.data.engine.workers import exit_with_parent
 from vlsa.data.loading.cached_clips import CachedClips
 from vlsa.data.loading.packed_batch import PackedBatch
+from vlsa.data.loading.readers import fresh_processes, leave_signals_to_the_loop
 from vlsa.data.loading.sound_controls import ShiftedSound
+from vlsa.data.loading.step_sampler import StepSampler
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.data.loading.transform import LARGEST_SQUARE, Crop, choose_window, clip_tensors
+from vlsa.data.loading.transform import (
+    LARGEST_SQUARE,
+    Crop,
+    Window,
+    choose_window,
+    clip_shapes,
+    clip_tensors,
+    write_clip,
+)
 
 CONTENT_MARK = "-"
+KEPT_ROWS = 8192
+"""Rows that each reading process keeps: at most some 20 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +109,16 @@ def read_tensors(
     crop: Crop = LARGEST_SQUARE,
 ) -> ClipTensors:
     """Read a window of a clip from a source (rng None = the middle) and turn it into tensors."""
+    clip, window = _read_window(source, row, config, rng)
+    return clip_tensors(clip, window, config, tokenizer, rng, crop)
+
+
+def _read_window(
+    source: Dataset, row: ClipFacts, config: ModelConfig, rng: np.random.Generator | None
+) -> tuple[Clip, Window]:
     window = choose_window(row.frame_seconds, row.duration_seconds, config, rng)
     first, last = (min(sample, row.num_samples) for sample in window.sample_range(row.sample_rate_hz))
-    clip = source.read(row, frame_indices=window.frame_indices, sound_range=(first, last))
-    return clip_tensors(clip, window, config, tokenizer, rng, crop)
+    return source.read(row, frame_indices=window.frame_indices, sound_range=(first, last)), window
 
 
 class TrainingClips(TorchDataset[ClipTensors]):
@@ -117,6 +130,7 @@ class TrainingClips(TorchDataset[ClipTensors]):
         self.model, self.train, self.tokenizer = model, train, tokenizer
         self.crop = Crop(least_area=train.crop_area, most_stretch=train.crop_stretch)
         self.rows = source.rows(split)
+        self._kept: Kept[int, ClipFacts] = Kept(KEPT_ROWS)
         self.source = CachedClips(source, self.rows, train.cache_gib * 2**30) if train.cache_gib else source
         if train.sound_shift_seconds:
             self.source = ShiftedSound(self.source, train.sound_shift_seconds)
@@ -132,43 +146,26 @@ class TrainingClips(TorchDataset[ClipTensors]):
 
     def __getitem__(self, key: tuple[int, int]) -> ClipTensors:
         epoch, number = key
-        rng = np.random.default_rng([self.train.seed, epoch, number]) if self.train.augment else None
-        return read_tensors(self.source, self.rows[number], self.model, self.tokenizer, rng, self.crop)
+        return read_tensors(
+            self.source, self._row(number), self.model, self.tokenizer, self._random(epoch, number), self.crop
+        )
 
+    def batch(self, keys: list[tuple[int, int]], *, is_shared: bool = False) -> PackedBatch:
+        """The clips of these keys side by side; `is_shared`: for another process."""
+        rows = [self._row(number) for _, number in keys]
+        packed = PackedBatch.empty(clip_shapes(self.model), [row.id for row in rows], is_shared=is_shared)
+        for (epoch, number), row, room in zip(keys, rows, packed.rows(), strict=True):
+            rng = self._random(epoch, number)
+            clip, window = _read_window(self.source, row, self.model, rng)
+            write_clip(room, clip, window, self.model, self.tokenizer, rng, self.crop)
+        return packed
 
-class StepSampler(Sampler[list[tuple[int, int]]]):
-    """The (epoch, row) keys of each step's batch, from `first_step` on; whole batches, no clip twice an epoch.
+    def _row(self, number: int) -> ClipFacts:
+        """A row of a small store is taken apart once."""
+        return self._kept.get(number, self.rows.__getitem__)
 
-    Of several ranks each takes its part of the same batch, in order: rank 0 the first rows. Raises ConfigError for a
-    batch that they cannot share evenly.
-    """
-
-    def __init__(
-        self, num_clips: int, train: TrainConfig, first_step: int, *, rank: int = 0, num_ranks: int = 1
-    ) -> None:
-        self.num_clips, self.train, self.first_step = num_clips, train, first_step
-        size, rest = divmod(train.batch_size, num_ranks)
-        if rest:
-            whole = f"{size * num_ranks} or " if size else ""
-            raise ConfigError(
-                f"train.batch_size={train.batch_size}: {num_ranks} processes cannot share it evenly; a step's loss is "
-                f"over as many clips of each. Try train.batch_size={whole}{(size + 1) * num_ranks}, or another "
-                "--nproc-per-node."
-            )
-        self.rows = slice(rank * size, (rank + 1) * size)
-
-    def __len__(self) -> int:
-        return self.train.num_steps - self.first_step
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        steps_per_epoch = self.num_clips // self.train.batch_size
-        order_epoch, order = -1, np.empty(0, dtype=np.int64)
-        for step in range(self.first_step, self.train.num_steps):
-            epoch, place = divmod(step, steps_per_epoch)
-            if epoch != order_epoch:
-                order_epoch, order = epoch, np.random.default_rng([self.train.seed, epoch]).permutation(self.num_clips)
-            chosen = order[place * self.train.batch_size : (place + 1) * self.train.batch_size]
-            yield [(epoch, int(number)) for number in chosen[self.rows]]
+    def _random(self, epoch: int, number: int) -> np.random.Generator | None:
+        return np.random.default_rng([self.train.seed, epoch, number]) if self.train.augment else None
 
 
 def fingerprint(source: Dataset) -> str:
@@ -188,8 +185,8 @@ def first_clips(clips: TrainingClips, num_clips: int) -> Batch:
     return Batch.stack([clips[key] for key in keys[:num_clips]])
 
 
-class BatchReader(TorchDataset["Batch | PackedBatch | ReadFailure"]):
-    """Whole batches of training clips; in a reading process, packed for the way to the training.
+class BatchReader(TorchDataset["PackedBatch | ReadFailure"]):
+    """Whole batches of training clips.
 
     What a user can fix comes back as a value: the DataLoader would raise it anew from its traceback, as another error.
     """
@@ -197,10 +194,9 @@ class BatchReader(TorchDataset["Batch | PackedBatch | ReadFailure"]):
     def __init__(self, clips: TrainingClips) -> None:
         self.clips = clips
 
-    def __getitem__(self, keys: list[tuple[int, int]]) -> "Batch | PackedBatch | ReadFailure":
+    def __getitem__(self, keys: list[tuple[int, int]]) -> "PackedBatch | ReadFailure":
         try:
-            clips = [self.clips[key] for key in keys]
-            return PackedBatch.stack(clips) if get_worker_info() else Batch.stack(clips)
+            return self.clips.batch(keys, is_shared=get_worker_info() is not None)
         except (VlsaError, OSError) as error:
             return ReadFailure(error)
 
@@ -226,8 +222,8 @@ def training_batches(
         sampler=StepSampler(len(clips), clips.train, first_step, rank=rank(), num_ranks=num_processes()),
         batch_size=None,
         num_workers=clips.train.num_workers,
-        multiprocessing_context=_fresh_processes() if clips.train.num_workers else None,
-        worker_init_fn=_leave_signals_to_the_loop,
+        multiprocessing_context=fresh_processes(__name__) if clips.train.num_workers else None,
+        worker_init_fn=leave_signals_to_the_loop,
         persistent_workers=False,
         pin_memory=device is not None and device.type == "cuda",
     )
@@ -247,14 +243,14 @@ def training_batches(
             reader.kill()
 
 
-def _whole(items: Iterator["Batch | PackedBatch | ReadFailure"]) -> Iterator[Batch]:
+def _whole(items: Iterator["PackedBatch | ReadFailure"]) -> Iterator[Batch]:
     while (item := _received(items)) is not None:
         if isinstance(item, ReadFailure):
             raise item.error
-        yield item.unpacked() if isinstance(item, PackedBatch) else item
+        yield item.unpacked()
 
 
-def _received(items: Iterator["Batch | PackedBatch | ReadFailure"]) -> "Batch | PackedBatch | ReadFailure | None":
+def _received(items: Iterator["PackedBatch | ReadFailure"]) -> "PackedBatch | ReadFailure | None":
     """The next item, None at the end. Raises LostProcess where a socket closed within it: its reader is dying."""
     try:
         return next(items, None)
@@ -269,31 +265,3 @@ def _lost_reader(error: Exception) -> LostProcess:
         "out; the current step cannot be finished. The last checkpoint is whole: run the same command again, with a "
         "smaller train.num_workers or train.cache_gib if this comes back."
     )
-
-
-def _fresh_processes() -> BaseContext:
-    """Readers start as forks of a server that has imported what they need, once for all trainings of this process.
-
-    Importing PyTorch takes each seconds otherwise, and many at the same time wait for one disk. Without such a server
-    (Windows) each is spawned. Never a fork of this process, whose threads and GPU a fork does not survive.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    resource_tracker.ensure_running()  # it starts with the server, and is to end by signals
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    forkserver.ensure_running()  # with SIGTERM blocked: its end would be that of all readers
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return context
-
-
-def _leave_signals_to_the_loop(_worker: int) -> None:
-    """Ctrl-C and a scheduler's SIGTERM reach readers too; the loop still needs them for the step in progress.
-
-    A second SIGTERM ends one: so does a DataLoader that waits for a reader in vain. One whose training was killed ends.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, _frame: signal.signal(number, signal.SIG_DFL))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    threading.Thread(target=exit_with_parent, daemon=True).start()

@@ -18,11 +18,14 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
 
 from vlsa.base.errors import CheckpointError, ConfigError
+from vlsa.base.kept import Kept
 from vlsa.config import Config
 
 BERT_NAME, BERT_SIZE = "bert-base-uncased", 30_522
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
+KEPT_TEXTS, KEPT_CHARACTERS = 16_384, 500
+"""Texts, and letters of each, whose tokens are kept: at most some 20 MB."""
 PARTS = {
     "model": ("WordPiece",),
     "normalizer": ("BertNormalizer",),
@@ -67,6 +70,7 @@ class Tokenizer:
                 "embedding. Remove tokens that occur twice, and empty lines."
             )
         self.backend = backend
+        self._kept: Kept[tuple[str, int], tuple[int, ...]] = Kept(KEPT_TEXTS)
         self.padding_id, _, self.start_id, self.stop_id, self.mask_id = map(backend.token_to_id, SPECIAL_TOKENS)
 
     @classmethod
@@ -128,11 +132,21 @@ class Tokenizer:
 
     def encode(self, text: str, num_tokens: int) -> tuple[Int[Tensor, " L"], Bool[Tensor, " L"]]:
         """Ids and padding of one text, cut to `num_tokens` with its [SEP] kept."""
-        ids = self.backend.encode(text).ids
-        ids = ids if len(ids) <= num_tokens else [*ids[: num_tokens - 1], self.stop_id]
+        ids = self.ids(text, num_tokens)
         words = torch.full((num_tokens,), self.padding_id, dtype=torch.int64)
         words[: len(ids)] = torch.tensor(ids)
         return words, torch.arange(num_tokens) >= len(ids)
+
+    def ids(self, text: str, num_tokens: int) -> tuple[int, ...]:
+        """Ids of one text, cut to `num_tokens` with its [SEP] kept; those of captions are at hand the next time."""
+        if len(text) > KEPT_CHARACTERS:
+            return self._ids((text, num_tokens))
+        return self._kept.get((text, num_tokens), self._ids)
+
+    def _ids(self, asked: tuple[str, int]) -> tuple[int, ...]:
+        text, num_tokens = asked
+        ids = self.backend.encode(text).ids
+        return tuple(ids) if len(ids) <= num_tokens else (*ids[: num_tokens - 1], self.stop_id)
 
     def coverage(self, text: str, num_tokens: int) -> TextCoverage:
         """Which words of a text, cut to `num_tokens`, are known; see `_is_known` for the rule."""

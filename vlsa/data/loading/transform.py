@@ -6,13 +6,13 @@ Axes: F frames of the clip, V frames of the model, H W pixels, S samples, L toke
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from vlsa.base.errors import StoreError
@@ -91,7 +91,7 @@ def choose_frames(
     """Indices (ascending, each once) of the frames on screen at the wanted times."""
     wanted = wanted_times(start_seconds, stop_seconds, num_frames, rng) + (0.0 if rng else ROUNDING_SECONDS)
     shown = np.searchsorted(frame_seconds, wanted, side="right") - 1
-    return tuple(int(index) for index in np.unique(shown.clip(min=0)))
+    return tuple(dict.fromkeys(max(index, 0) for index in shown.tolist()))
 
 
 def clip_tensors(
@@ -103,34 +103,60 @@ def clip_tensors(
     crop: Crop = LARGEST_SQUARE,
 ) -> ClipTensors:
     """Tensors of a clip that holds the window's frames and audio, no more. Raises StoreError for another rate."""
-    video, frame_seconds, frame_padding = video_tensors(clip, window, config, rng, crop)
-    waveform, num_samples = sound_tensor(clip, config)
-    token_ids, text_padding = text_tensors(clip.texts, config, tokenizer, rng)
-    return ClipTensors(
-        id=clip.id,
-        video=video,
-        frame_seconds=frame_seconds,
-        frame_padding=frame_padding,
-        waveform=waveform,
-        num_samples=num_samples,
-        token_ids=token_ids,
-        text_padding=text_padding,
-    )
+    room = {name: np.empty(shape, dtype) for name, (dtype, shape) in clip_shapes(config).items()}
+    write_clip(room, clip, window, config, tokenizer, rng, crop)
+    return ClipTensors(id=clip.id, **{name: torch.from_numpy(array) for name, array in room.items()})
 
 
-def video_tensors(
-    clip: Clip, window: Window, config: ModelConfig, rng: np.random.Generator | None, crop: Crop = LARGEST_SQUARE
-) -> tuple[UInt8[Tensor, "V 3 H W"], Float[Tensor, " V"], Bool[Tensor, " V"]]:
+def clip_shapes(config: ModelConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """NumPy's type and the shape of each tensor of a clip (`ClipTensors`), by its name."""
+    num_frames, size, num_tokens = config.video.num_frames, config.video.size_px, config.text.num_tokens
+    return {
+        "video": ("uint8", (num_frames, 3, size, size)),
+        "frame_seconds": ("float32", (num_frames,)),
+        "frame_padding": ("bool", (num_frames,)),
+        "waveform": ("float32", (config.audio.num_samples,)),
+        "num_samples": ("int64", ()),
+        "token_ids": ("int64", (num_tokens,)),
+        "text_padding": ("bool", (num_tokens,)),
+    }
+
+
+def write_clip(
+    room: Mapping[str, np.ndarray],
+    clip: Clip,
+    window: Window,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    rng: np.random.Generator | None = None,
+    crop: Crop = LARGEST_SQUARE,
+) -> None:
+    """Write the tensors of a clip to where they are to be: arrays of `clip_shapes`, whatever they hold before.
+
+    NumPy, since each of these steps is small and a call of it costs less. Raises StoreError for another rate.
+    """
+    _write_video(room, clip, window, config.video.size_px, rng, crop)
+    _write_sound(room, clip, config)
+    _write_text(room, clip.texts, tokenizer, rng)
+
+
+def _write_video(
+    room: Mapping[str, np.ndarray],
+    clip: Clip,
+    window: Window,
+    size_px: int,
+    rng: np.random.Generator | None,
+    crop: Crop,
+) -> None:
     """Frames cropped square and resized, their seconds from the window's start, and which are padding."""
-    num_frames, size = config.video.num_frames, config.video.size_px
-    video = torch.zeros(num_frames, 3, size, size, dtype=torch.uint8)
-    seconds = torch.zeros(num_frames)
-    if clip.frames is None or clip.frame_seconds is None:
-        return video, seconds, torch.ones(num_frames, dtype=torch.bool)
-    num_real = len(clip.frames)
-    video[:num_real] = square(torch.from_numpy(clip.frames).permute(0, 3, 1, 2), size, rng, crop)
-    seconds[:num_real] = torch.from_numpy(clip.frame_seconds - window.start_seconds).float()
-    return video, seconds, torch.arange(num_frames) >= num_real
+    video, seconds, padding = room["video"], room["frame_seconds"], room["frame_padding"]
+    num_real = 0
+    if clip.frames is not None and clip.frame_seconds is not None:
+        num_real = len(clip.frames)
+        video[:num_real] = square(torch.from_numpy(clip.frames).permute(0, 3, 1, 2), size_px, rng, crop).numpy()
+        seconds[:num_real] = clip.frame_seconds - window.start_seconds
+    video[num_real:], seconds[num_real:] = 0, 0
+    padding[:num_real], padding[num_real:] = False, True
 
 
 def square(
@@ -160,27 +186,27 @@ def _random_size(height: int, width: int, rng: np.random.Generator, crop: Crop) 
     return min(max(round(side / stretch), 1), height), min(max(round(side * stretch), 1), width)
 
 
-def sound_tensor(clip: Clip, config: ModelConfig) -> tuple[Float[Tensor, " S"], Int[Tensor, ""]]:
+def _write_sound(room: Mapping[str, np.ndarray], clip: Clip, config: ModelConfig) -> None:
     """Samples at the front of a row of the model's length, and how many are real (0 = no audio)."""
-    sound = torch.zeros(config.audio.num_samples)
-    if clip.sound is None:
-        return sound, torch.tensor(0)
-    if clip.sample_rate_hz != config.audio.sample_rate_hz:
-        raise StoreError(
-            f"{clip.id}: audio at {clip.sample_rate_hz} Hz, the model takes {config.audio.sample_rate_hz} Hz; "
-            "pitch would shift. Prepare again with that rate, or set "
-            f"model.audio.sample_rate_hz={clip.sample_rate_hz}."
-        )
-    num_samples = min(len(clip.sound), len(sound))
-    sound[:num_samples] = torch.tensor(clip.sound[:num_samples])  # a copy: cached samples are read-only
-    return sound, torch.tensor(num_samples)
+    waveform, num_samples = room["waveform"], 0
+    if clip.sound is not None:
+        if clip.sample_rate_hz != config.audio.sample_rate_hz:
+            raise StoreError(
+                f"{clip.id}: audio at {clip.sample_rate_hz} Hz, the model takes {config.audio.sample_rate_hz} Hz; "
+                "pitch would shift. Prepare again with that rate, or set "
+                f"model.audio.sample_rate_hz={clip.sample_rate_hz}."
+            )
+        num_samples = min(len(clip.sound), len(waveform))
+        waveform[:num_samples] = clip.sound[:num_samples]
+    waveform[num_samples:] = 0
+    room["num_samples"][...] = num_samples
 
 
-def text_tensors(
-    texts: Sequence[str], config: ModelConfig, tokenizer: Tokenizer, rng: np.random.Generator | None
-) -> tuple[Int[Tensor, " L"], Bool[Tensor, " L"]]:
+def _write_text(
+    room: Mapping[str, np.ndarray], texts: Sequence[str], tokenizer: Tokenizer, rng: np.random.Generator | None
+) -> None:
     """One of the clip's texts (a random one, or the first) as token ids; all padding when there is none."""
-    length = config.text.num_tokens
-    if not texts:
-        return torch.full((length,), tokenizer.padding_id), torch.ones(length, dtype=torch.bool)
-    return tokenizer.encode(texts[int(rng.integers(len(texts))) if rng else 0], length)
+    words, padding = room["token_ids"], room["text_padding"]
+    ids = tokenizer.ids(texts[int(rng.integers(len(texts))) if rng else 0], len(words)) if texts else ()
+    words[: len(ids)], words[len(ids) :] = ids, tokenizer.padding_id
+    padding[: len(ids)], padding[len(ids) :] = False, True

@@ -9,6 +9,7 @@ import bisect
 import json
 import os
 import zlib
+from collections.abc import Callable
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -26,6 +27,7 @@ from vlsa.data.store.index_layout import HEADER_BYTES, parse_header
 from vlsa.data.store.shard_index import StoredClip
 
 CHUNK_BYTES = 1 << 20
+NO_CLIP = -1
 BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, ManifestError)
 """What reading an index with changed bytes raises."""
 
@@ -110,6 +112,23 @@ class ClipIndex:
                 return number
             place += 1
         raise KeyError(clip_id)
+
+    def find_all(self, hashes: np.ndarray, name_of: Callable[[int], str]) -> np.ndarray:
+        """int64: the numbers of the clips with ids of these hashes (`id_hash`), NO_CLIP where there is none.
+
+        `name_of` gives the id of a hash by its place in `hashes`; it is asked where several clips have that hash.
+        """
+        known, clips = self.column("id_hash"), self.column("id_clip")
+        order = np.argsort(hashes, kind="stable")  # ascending, so that the search goes through the column once
+        first, last = (np.searchsorted(known, hashes[order], side) for side in ("left", "right"))
+        found = np.full(len(hashes), NO_CLIP, np.int64)
+        found[order[last > first]] = clips[first[last > first]]
+        for place in order[last > first + 1].tolist():
+            try:
+                found[place] = self.find(name_of(place))
+            except KeyError:
+                found[place] = NO_CLIP
+        return found
 
     def num_of(self, split: str | None) -> int:
         """How many clips a split has; None = all."""

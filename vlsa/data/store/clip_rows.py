@@ -4,7 +4,7 @@ Reads clip_index.py; what reads a store goes through it. A sequence holds no cli
 to cut and to send to another process.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import overload
 
 import numpy as np
@@ -44,13 +44,13 @@ class ClipRows(Sequence[StoredClip]):
             for number in self[first : first + CLIPS_AT_A_TIME]._numbers().tolist():
                 yield self._index.clip(number)
 
-    def facts(self) -> RowFacts:
-        """Lengths and modalities of all of these clips."""
-        return self._index.facts(self._numbers())
+    def facts(self, places: np.ndarray | None = None) -> RowFacts:
+        """Lengths and modalities of all of these clips, or of those at `places` among them."""
+        return self._index.facts(self._numbers(places))
 
-    def sources(self) -> list[str]:
-        """The media file of each clip; each file is looked up once."""
-        firsts, which = np.unique(self._index.column("first_of_source")[self._numbers()], return_inverse=True)
+    def sources(self, places: np.ndarray | None = None) -> list[str]:
+        """The media file of each clip, or of those at `places`; each file is looked up once."""
+        firsts, which = np.unique(self._index.column("first_of_source")[self._numbers(places)], return_inverse=True)
         names = [self._index.clip(number).source for number in firsts.tolist()]
         return [names[number] for number in which.tolist()]
 
@@ -65,11 +65,18 @@ class ClipRows(Sequence[StoredClip]):
             digest.add(clip)
         return digest.facts, digest.content
 
-    def _numbers(self) -> np.ndarray:
+    def places_of(self, hashes: np.ndarray, name_of: Callable[[int], str]) -> np.ndarray:
+        """Where the clips with ids of these hashes (`id_hash`) are among all clips of a store, NO_CLIP where nowhere.
+
+        `name_of` gives the id of a hash by its number; it is asked where several clips have that hash.
+        """
+        assert self._split is None and self._places == range(len(self._index)), self
+        return self._index.find_all(hashes, name_of)
+
+    def _numbers(self, chosen: np.ndarray | None = None) -> np.ndarray:
         places = self._places
         if not len(places):
             return np.empty(0, np.int64)
         first, last = min(places[0], places[-1]), max(places[0], places[-1])
-        return self._index.numbers(self._split, first, last + 1)[
-            np.arange(places.start, places.stop, places.step) - first
-        ]
+        wanted = np.arange(places.start, places.stop, places.step) - first
+        return self._index.numbers(self._split, first, last + 1)[wanted if chosen is None else wanted[chosen]]

@@ -133,6 +133,23 @@ class Objects:
                 return False
         return True
 
+    def replace(self, name: str, data: bytes, before: Stored) -> bool:
+        """Write an object that is as it was when it was listed; False, and nothing is changed, where it is not (S3).
+
+        Raises StoreError.
+        """
+        options = {"IfMatch": before.version} if self.protocol in S3 else {}
+        try:
+            with self._reaching(name):
+                self._system.pipe_file(self._key(name), data, **options)
+        except ObjectMissing:
+            return False
+        except StoreError as error:
+            if _is_precondition(error.__cause__):
+                return False
+            raise
+        return True
+
     def remove(self, names: Sequence[str]) -> None:
         """Delete objects. Raises StoreError."""
         if names:
@@ -194,6 +211,11 @@ def _client_errors() -> tuple[type[Exception], ...]:
     """Errors of the clients that are loaded which are no OSError."""
     found = [getattr(sys.modules.get("botocore.exceptions"), name, None) for name in ("BotoCoreError", "ClientError")]
     return tuple(filter(None, [*found, getattr(sys.modules.get("aiohttp"), "ClientError", None)]))
+
+
+def _is_precondition(error: BaseException | None) -> bool:
+    """Whether a server refused a write since the object is another one now."""
+    return isinstance(error, FileExistsError) or "PreconditionFailed" in repr(getattr(error, "__cause__", error))
 
 
 def _said(error: Exception) -> str:

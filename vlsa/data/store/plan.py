@@ -4,8 +4,7 @@
     STORE/manifest-0001.jsonl    those that `prepare --add` added first, and so on
     STORE/sources.jsonl          size and time of each media file when its clips were planned
 
-A store is given clips once: those of a file that is gone or has changed are not replaced in silence. Used by
-prepare.py.
+A store is given clips once: those of a file that has changed are not replaced in silence. Used by prepare.py.
 """
 
 import hashlib
@@ -26,7 +25,7 @@ from vlsa.data.ingest.manifest import TEXT_KINDS, ClipRow
 from vlsa.data.ingest.shots import FOLDER_NAME as SCENES
 from vlsa.data.media.text_files import one_line
 from vlsa.data.media.transcripts import FOLDER_NAME as TRANSCRIPTS
-from vlsa.data.store import sources
+from vlsa.data.store import gone_files, sources
 from vlsa.data.store.holding import PART_LOCKS
 from vlsa.data.store.reader import ClipStore
 from vlsa.data.store.shard_index import read_shard_index
@@ -101,14 +100,16 @@ def new_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings)
 def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSettings, add: bool) -> Plan:
     """The plan of a store that exists, with the paths of `rows`; `add`: and those of `rows` that are not in it.
 
-    Raises StoreError: made with other settings; clips or files that are gone, or have changed; others without `add`.
+    With `add` clips of files that are gone stay. Raises StoreError: made with other settings; clips that are gone, or
+    files or clips that have changed; others without `add`.
     """
     header = read_header(store_path)
     old, new = (settings_json.to_dict(one) for one in (header_settings(header), settings))
     if changed := [f"{name} {old[name]} -> {new[name]}" for name in new if old[name] != new[name]]:
         raise _refused(store_path, f"made with other settings: {', '.join(changed)}")
     recorded = _recorded(store_path, header, rows, add)
-    now = {row.id: row for row in rows}
+    gone = gone_files.rows_of_gone_files(recorded, rows, header.get("base", "")) if add else []
+    now = {row.id: row for row in (*rows, *gone)}
     known = {row.id for group in recorded for row in group}
     fresh = _settled([row for row in rows if row.id not in known], recorded, now)
     may_move = bool(add or fresh or len(recorded) > 1)
@@ -119,6 +120,8 @@ def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSetting
         raise _refused(store_path, f"made of other footage: {'; '.join(faults)} {newer}")
     groups = [tuple(replace(row, path=now[row.id].path) for row in group) for group in recorded]
     _check_counts(store_path, header, Plan(tuple(groups)), settings)
+    if gone:
+        gone_files.keep(store_path, gone, fresh, Plan(tuple(groups)).shards(settings.clips_per_shard))
     if not fresh:
         was_finished = len(groups) > 1 or (store_path / REPORT_NAME).exists()
         return Plan(tuple(groups), num_new=0 if was_finished else len(groups[0]))
@@ -258,7 +261,7 @@ def _differences(recorded: Sequence[Sequence[ClipRow]], now: dict[str, ClipRow],
     gone = [row for row in rows if row.id not in now]
     changed = [row for row in rows if row.id in now and not _is_same(row, now[row.id], may_move)]
     if gone:
-        yield f"{_named('clip', gone)} no longer there"
+        yield f"{_named('clip', gone)} no longer there (--add goes on without files that are gone)"
     if changed:
         yield f"{_named('clip', changed)} with other times, texts or splits"
 

@@ -19,7 +19,7 @@ from vlsa.data.clip import Clip
 from vlsa.data.ingest.manifest import SPLITS, Rejection
 from vlsa.data.store.clip_index import ClipIndex
 from vlsa.data.store.clip_rows import ClipRows
-from vlsa.data.store.codecs import WAV_HEADER_BYTES, decode_jpeg, decode_pcm
+from vlsa.data.store.codecs import WAV_HEADER_BYTES, decode_jpegs, decode_pcm
 from vlsa.data.store.place import Place
 from vlsa.data.store.remote_place import place_of
 from vlsa.data.store.shard_index import StoredClip, damaged
@@ -140,7 +140,7 @@ class ClipStore:
     def _read_frames(self, clip: StoredClip, indices: Sequence[int]) -> np.ndarray:
         try:
             members = self.place.members(clip, clip.frame_spans[list(indices)].tolist())
-            return np.stack([decode_jpeg(member, *clip.size_px) for member in members])
+            return decode_jpegs(members, *clip.size_px)
         except (ValueError, OSError) as error:
             raise damaged(self.place.shard_name(clip.shard), f"a frame of clip {clip.id} ({error})") from error
 

@@ -43,6 +43,25 @@ def changed_files(store_path: Path, rows: Sequence[ClipRow]) -> Iterator[str]:
         )
 
 
+def renamed(store_path: Path, gone: Sequence[ClipRow], fresh: Sequence[ClipRow]) -> list[tuple[str, str]]:
+    """Old and new path of files of `gone` that are among those of `fresh`: of the same size, and with the same ends.
+
+    Raises StoreError.
+    """
+    known = _read(store_path)
+    old = {
+        (one["num_bytes"], one.get("ends")): row.path for row in gone if (one := known.get(row.id)) and one["num_bytes"]
+    }
+    sizes = {num_bytes for num_bytes, _ in old}
+    found = []
+    for row in _first_rows(fresh):
+        if os.path.isfile(row.path) and os.path.getsize(row.path) in sizes:
+            state = state_of(row.path)
+            if before := old.get((state["num_bytes"], state["ends"])):
+                found.append((before, row.path))
+    return found
+
+
 def _first_rows(rows: Sequence[ClipRow]) -> Iterator[ClipRow]:
     """One row a file: its first."""
     seen: set[str] = set()

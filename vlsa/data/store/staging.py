@@ -38,7 +38,7 @@ from vlsa.data.store.local_copy import (
     shards_among,
     writing_cache,
 )
-from vlsa.data.store.objects import Objects, Stored, etag, short_digest
+from vlsa.data.store.objects import ObjectMissing, Objects, Stored, etag, short_digest
 from vlsa.data.store.plan import MADE
 from vlsa.data.store.shards import index_path, read_header, shard_path
 from vlsa.data.store.summary import REPORT_NAME
@@ -58,6 +58,8 @@ class Staging:
         self.folder = cache_folder() / "preparing" / short_digest(self.address)
         self._found: dict[str, Stored] = {}
         self._shards: dict[str, Stored] = {}
+        self._mine = b""
+        """What the object that says who writes has, while this run holds the store."""
 
     def fetch_kept(self) -> Path:
         """The folder, with the transcripts and cuts that the store has. Raises StoreError where it is not reached."""
@@ -109,6 +111,7 @@ class Staging:
 
     def send_result(self) -> None:
         """Send all that makes the shards a store, its header last. Raises StoreError."""
+        self._require_held()
         for kept in KEPT:
             there = self.objects.list(kept)
             for path in sorted(self.folder.glob(f"{kept}/*.json")):
@@ -181,25 +184,44 @@ class Staging:
             "owner": self._token(),
             "host": socket.gethostname(),
             "process": os.getpid(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "since": datetime.now(UTC).isoformat(timespec="microseconds"),
         }
-        data = json.dumps(mine).encode()
-        if not self.objects.create(OWNER_NAME, data):
+        self._mine = json.dumps(mine).encode()
+        if not self.objects.create(OWNER_NAME, self._mine):
+            left = self.objects.list().get(OWNER_NAME)
             self._check_owner(mine["owner"])
-            self.objects.remove([OWNER_NAME])
-            if not self.objects.create(OWNER_NAME, data):
+            if left is None or not self.objects.replace(OWNER_NAME, self._mine, left):
                 self._check_owner(None)
         try:
             yield
         except BaseException:
             with suppress(VlsaError):
-                self.objects.remove([OWNER_NAME])
+                self._let_go()
             raise
-        self.objects.remove([OWNER_NAME])
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Remove the object that says who writes, if it still says that it is this run."""
+        with suppress(ObjectMissing):
+            if self._owner() == self._mine:
+                self.objects.remove([OWNER_NAME])
+
+    def _require_held(self) -> None:
+        """Raises StoreError when another run has taken over, since a person deleted the object that names this one."""
+        if not self.objects.create(OWNER_NAME, self._mine) and self._owner() != self._mine:
+            other = _parsed(self._owner())
+            raise StoreError(
+                f"{self.address}: process {other.get('process')} on {other.get('host')} writes this store now, since "
+                f"{OWNER_NAME} of this run was deleted; two at once would mix their clips. Run the same command again "
+                "when the other one has ended."
+            )
+
+    def _owner(self) -> bytes:
+        return self.objects.read(OWNER_NAME, 0, 1 << 16)
 
     def _check_owner(self, mine: str | None) -> None:
         """Raises StoreError unless the object that says who writes is one of this folder."""
-        other = _parsed(self.objects.read(OWNER_NAME, 0, 1 << 16))
+        other = _parsed(self._owner())
         if mine is None or other.get("owner") != mine:
             raise StoreError(
                 f"{self.address}: process {other.get('process')} on {other.get('host')} is writing this store since "

@@ -7,15 +7,20 @@ import pytest
 from command_lines import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from preparing import made_rows, run
 from stores import renamed, scene, write_clips
 
 from vlsa.base.errors import ConfigError, StoreError
+from vlsa.data.clip import facts_of, sources_of
+from vlsa.data.curate import splits_file
 from vlsa.data.curate.groups import Groups
 from vlsa.data.curate.near_duplicates import Link
 from vlsa.data.curate.splits import one_name_a_file, parse_shares, split_by_date, split_by_share
 from vlsa.data.curate.splits_file import open_clips, read_splits, write_splits
 from vlsa.data.loading.dataset import open_dataset
-from vlsa.data.store.reader import StoredClip
+from vlsa.data.store import clip_index, index_build
+from vlsa.data.store.clip_index import ClipIndex
+from vlsa.data.store.reader import ClipStore, StoredClip
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -136,6 +141,18 @@ def test_a_file_of_splits_is_read_like_a_store(store, tmp_path):
         ('{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": "z", "split": "test"}', "no clip of"),
         ('{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": "a", "split": "dev"}', "no clip of"),
         (
+            '{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": "\\ud800", "split": "test"}',
+            ":2: .*no clip",
+        ),
+        ('{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": 5, "split": "test"}', ":2: 5 in 'test'"),
+        ('{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": "a", "split": ["test"]}', ":2: 'a' in"),
+        ('{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": "a"}', "not a splits file"),
+        (
+            '{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": "a", "split": "test"}\n'
+            '{"id": "z", "split": "val"}\n{"id": "a", "split": "val"}',
+            ":3: 'z' in 'val'",
+        ),
+        (
             '{"format": "vlsa-splits", "version": 1, "store": "store"}\n{"id": "a", "split": "test"}\n'
             '{"id": "a", "split": "val"}',
             "names a clip twice",
@@ -146,6 +163,48 @@ def test_a_broken_file_of_splits_is_refused_in_one_line(store, tmp_path, lines, 
     (tmp_path / "splits.jsonl").write_text(lines + "\n")
     with pytest.raises(StoreError, match=words):
         read_splits(tmp_path / "splits.jsonl")
+
+
+def test_facts_of_new_splits_are_those_of_their_clips(store, tmp_path):
+    rows = [{"id": name, "split": "val" if name in "ad" else "train", "group": 0} for name in "fadbc"]
+    write_splits(tmp_path / "s.jsonl", store, rows, {})
+    found, clips = read_splits(tmp_path / "s.jsonl"), list(store.rows())
+    for split, names in ((None, "abcdf"), ("train", "bcf"), ("val", "ad"), ("test", "")):
+        assert [clip.id for clip in found.rows(split)] == list(names)
+        chosen, facts = [clip for clip in clips if clip.id in names], facts_of(found.rows(split))
+        assert facts.duration_seconds.tolist() == [clip.duration_seconds for clip in chosen]
+        assert facts.modalities["video"].tolist() == [clip.has_video for clip in chosen]
+        assert sources_of(found.rows(split)) == [clip.source for clip in chosen]
+    assert [clip.id for clip in found.rows()[1:4]] == list("bcd")
+
+
+def test_splits_are_read_by_columns_and_not_clip_by_clip(tmp_path, monkeypatch):
+    """Ten million records take minutes."""
+    run(made_rows(60), tmp_path / "store")
+    store, read, clip_of = ClipStore.open(tmp_path / "store"), [], ClipIndex.clip
+
+    def counted(self: ClipIndex, number: int) -> StoredClip:
+        read.append(number)
+        return clip_of(self, number)
+
+    rows = [{"id": clip.id, "split": "val", "group": 0} for clip in store.rows()]
+    write_splits(tmp_path / "s.jsonl", store, rows[::-1], {})
+    monkeypatch.setattr(ClipIndex, "clip", counted)
+    found = read_splits(tmp_path / "s.jsonl")
+    assert len(found) == len(found.rows("val")) == facts_of(found.rows("val")).modalities["audio"].sum() == 60
+    assert len(read) < 20  # those that the checks of types in these tests look at
+
+
+def test_clips_whose_ids_have_one_hash_are_told_apart_by_their_ids(tmp_path, monkeypatch):
+    for module in (index_build, clip_index, splits_file):
+        monkeypatch.setattr(module, "id_hash", lambda name: ord(name) // 2)  # b and c, d and e
+    store = write_clips(tmp_path / "store", [scene(name, seed) for seed, name in enumerate("bcde")])
+    rows = [
+        {"id": name, "split": split, "group": 0} for name, split in zip("ecd", ("val", "test", "train"), strict=True)
+    ]
+    write_splits(tmp_path / "s.jsonl", store, rows, {})
+    split_of = {clip.id: clip.split for clip in read_splits(tmp_path / "s.jsonl").rows()}
+    assert split_of == {"e": "val", "c": "test", "d": "train"}
 
 
 def test_the_command_ties_near_duplicates_and_leaves_out_what_is_asked(store, tmp_path):

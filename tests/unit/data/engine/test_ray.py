@@ -30,8 +30,9 @@ from preparing import (
 from processes import environment, free_port
 
 from vlsa.base.errors import ConfigError, VlsaError
-from vlsa.data.engine import ray_cluster, ray_pool
+from vlsa.data.engine import ray_cluster, ray_node, ray_pool
 from vlsa.data.engine.ray_cluster import RayEngine, ray_engine
+from vlsa.data.engine.workers import Done
 from vlsa.data.ingest.scan import scan
 from vlsa.data.store.prepare import prepare
 from vlsa.data.store.shards import StoreSettings, index_path
@@ -253,6 +254,41 @@ def test_a_node_that_does_not_see_a_file_is_named_and_nothing_is_rejected(engine
             scan(f"/proc/self/fd/{private}", num_workers=2, engine=engine)
     finally:
         os.close(private)
+
+
+def seen_by(task: Any, beat: Any) -> int:
+    return os.stat(task).st_size
+
+
+@pytest.mark.parametrize("other", ["growing", "different"])
+def test_a_file_that_is_being_written_to_does_not_end_the_run_and_a_different_one_does(
+    engine, tmp_path, monkeypatch, other
+):
+    """It grows between the look at it here and its task on a node."""
+    paths = [tmp_path / f"{number}.mp4" for number in range(3)]
+    for path in paths:
+        path.write_bytes(bytes(1000))
+        os.utime(path, (1e9, 1e9))
+    looks, sizes = [], ray_node.sizes
+
+    def grow(folder: str, asked: Any) -> dict[str, int]:
+        found = sizes(folder, asked)
+        if not looks and other == "growing":
+            with open(paths[1], "ab") as file:
+                file.write(bytes(500))
+        looks.append(found)
+        return found | ({str(paths[1]): 1500} if other == "different" else {})
+
+    monkeypatch.setattr(ray_node, "sizes", grow)
+    events = engine.pool(seen_by, list(map(str, paths)), lambda task: [task]).events()
+    if other == "different":
+        with pytest.raises(
+            ConfigError, match=r"^node .* sees another file than the others at .*1\.mp4; .*Mount the same"
+        ):
+            list(events)
+        return
+    done = {event.task: event.value for event in events if isinstance(event, Done)}
+    assert done == {str(paths[0]): 1000, str(paths[1]): 1500, str(paths[2]): 1000}
 
 
 def test_a_node_with_another_version_is_named(engine, tmp_path, monkeypatch):

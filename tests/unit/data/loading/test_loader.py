@@ -15,12 +15,12 @@ from vlsa.data.batch import Batch
 from vlsa.data.loading.loader import (
     Dataset,
     MemoryClips,
-    StepSampler,
     TrainingClips,
     first_clips,
     read_tensors,
     training_batches,
 )
+from vlsa.data.loading.step_sampler import StepSampler
 
 DIED = r"^train\.num_workers: a reading process died \(.*the same command again"
 

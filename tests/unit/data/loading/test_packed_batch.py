@@ -1,26 +1,30 @@
-"""A batch that is packed for its way between processes is the batch that it would have been."""
+"""A batch in one piece of memory is the batch that its clips one by one would be."""
 
-import dataclasses
 import pickle
 
+import numpy as np
+import pytest
 import torch
-from tiny import tiny_run, tiny_source
+from tiny import plain_clip, tiny_config, tiny_run, tiny_source
 
-from vlsa.data.batch import TENSORS, Batch, ClipTensors
+from vlsa.data.batch import TENSORS, Batch
 from vlsa.data.loading.loader import TrainingClips
 from vlsa.data.loading.packed_batch import ALIGNMENT, PackedBatch
+from vlsa.data.loading.transform import choose_window, clip_shapes, write_clip
 
 
-def clips_of(tokenizer, num_clips: int) -> list[ClipTensors]:
-    run = tiny_run(batch_size=2)
-    clips = TrainingClips(tiny_source(num_clips), run.model, run.train, tokenizer)
-    return [clips[0, number] for number in range(num_clips)]
+def some_clips(tokenizer, num_clips: int = 5) -> TrainingClips:
+    return TrainingClips(tiny_source(num_clips), tiny_config(), tiny_run(batch_size=2).train, tokenizer)
 
 
-def test_what_is_unpacked_is_what_would_have_been_stacked(tokenizer):
+def keys_of(clips: TrainingClips) -> list[tuple[int, int]]:
+    return [(3, number) for number in range(len(clips))]
+
+
+def test_a_batch_is_its_clips_one_by_one(tokenizer):
     for num_clips in (2, 5):
-        clips = clips_of(tokenizer, num_clips)
-        packed, stacked = PackedBatch.stack(clips).unpacked(), Batch.stack(clips)
+        clips = some_clips(tokenizer, num_clips)
+        packed, stacked = clips.batch(keys_of(clips)).unpacked(), Batch.stack([clips[key] for key in keys_of(clips)])
         assert packed.ids == stacked.ids
         for name in TENSORS:
             one, other = getattr(packed, name), getattr(stacked, name)
@@ -28,18 +32,39 @@ def test_what_is_unpacked_is_what_would_have_been_stacked(tokenizer):
             assert one.data_ptr() % ALIGNMENT == 0 and one.is_contiguous(), name
 
 
-def test_all_of_it_is_one_piece_of_memory_that_processes_share(tokenizer):
-    packed = PackedBatch.stack(clips_of(tokenizer, 3))
-    assert packed.memory.is_shared()
+def test_for_another_process_it_is_one_piece_of_memory_that_both_share(tokenizer):
+    clips = some_clips(tokenizer)
+    packed = clips.batch(keys_of(clips), is_shared=True)
+    assert packed.memory.is_shared() and not clips.batch(keys_of(clips)).memory.is_shared()
     pointers = {getattr(packed.unpacked(), name).untyped_storage().data_ptr() for name in TENSORS}
     assert pointers == {packed.memory.data_ptr()}
 
 
-def test_a_clip_without_words_or_frames_takes_no_room(tokenizer):
-    empty = [
-        dataclasses.replace(clip, token_ids=clip.token_ids[:0], text_padding=clip.text_padding[:0])
-        for clip in clips_of(tokenizer, 2)
-    ]
-    batch = pickle.loads(pickle.dumps(PackedBatch.stack(empty))).unpacked()
+def test_the_shapes_of_all_tensors_are_known_before_a_clip_is_read(tokenizer):
+    clips = some_clips(tokenizer)
+    for name, (dtype, shape) in clip_shapes(clips.model).items():
+        tensor = getattr(clips[0, 0], name)
+        assert (str(tensor.dtype), tuple(tensor.shape)) == (f"torch.{dtype}", shape), name
+    assert tuple(clip_shapes(clips.model)) == TENSORS
+
+
+def test_a_field_of_no_length_takes_no_room():
+    shapes = clip_shapes(tiny_config()) | {"token_ids": ("int64", (0,)), "text_padding": ("bool", (0,))}
+    batch = pickle.loads(pickle.dumps(PackedBatch.empty(shapes, ["a", "b"], is_shared=True))).unpacked()
+    assert batch.ids == ("a", "b")
     assert batch.token_ids.shape == batch.text_padding.shape == (2, 0)
-    assert torch.equal(batch.video, Batch.stack(empty).video)
+
+
+@pytest.mark.parametrize("lacking", [{"frames": None, "frame_seconds": None}, {"sound": None}, {"texts": ()}])
+def test_what_the_memory_held_before_does_not_show(lacking, tokenizer):
+    """Clips without video, audio or text, and short ones, are written over the bytes of others."""
+    config, clip = tiny_config(), plain_clip(num_frames=2, seconds=1.0, **lacking)
+    window = choose_window(np.arange(3) / 3, 1.0, config, None)
+    found = []
+    for value in (0, 255):
+        packed = PackedBatch.empty(clip_shapes(config), ["x"], is_shared=False)
+        packed.memory.fill_(value)
+        write_clip(next(packed.rows()), clip, window, config, tokenizer)
+        found.append(packed.unpacked())
+    for name in TENSORS:
+        assert getattr(found[0], name).numpy().tobytes() == getattr(found[1], name).numpy().tobytes(), name

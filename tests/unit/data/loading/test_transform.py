@@ -14,7 +14,6 @@ from vlsa.data.loading.transform import (
     choose_window,
     clip_tensors,
     square,
-    text_tensors,
     wanted_times,
 )
 
@@ -233,10 +232,11 @@ def test_sound_of_another_rate_is_refused_with_both_rates(config, tokenizer):
 
 def test_the_regular_text_is_the_first_and_a_random_one_is_any(config, tokenizer):
     texts = ("a red ball", "a blue star", "a small cube")
-    ids = [tuple(tokenizer.encode(text, 12)[0].tolist()) for text in texts]
-    assert tuple(text_tensors(texts, config, tokenizer, None)[0].tolist()) == ids[0]
-    rng = np.random.default_rng(0)
-    assert {tuple(text_tensors(texts, config, tokenizer, rng)[0].tolist()) for _ in range(40)} == set(ids)
+    ids = [tuple(tokenizer.encode(text, config.text.num_tokens)[0].tolist()) for text in texts]
+    rngs = [None, *map(np.random.default_rng, range(40))]
+    found = [tensors_of(plain_clip(texts=texts), config, tokenizer, rng).token_ids for rng in rngs]
+    assert tuple(found[0].tolist()) == ids[0]
+    assert {tuple(words.tolist()) for words in found} == set(ids)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,25 @@
 """Frames and sound to bytes and back: within the error that their formats allow, and readable by anyone."""
 
 import io
+import sys
 import wave
+from functools import cache
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from vlsa.data.clip import Clip
-from vlsa.data.store.codecs import WAV_HEADER_BYTES, decode_jpeg, decode_pcm, encode, encode_jpeg, encode_wav
+from vlsa.data.store import codecs
+from vlsa.data.store.codecs import (
+    WAV_HEADER_BYTES,
+    decode_jpeg,
+    decode_jpegs,
+    decode_pcm,
+    encode,
+    encode_jpeg,
+    encode_wav,
+)
 
 RATE_HZ = 11_025
 
@@ -81,3 +92,37 @@ def test_members_are_named_in_order_and_absent_ones_are_absent() -> None:
         id="x", source="x", start_seconds=0.0, stop_seconds=1.0, frames=clip.frames, frame_seconds=np.zeros(2)
     )
     assert [name for name, _ in encode(silent, 90)] == ["f000.jpg", "f001.jpg"]
+
+
+class Decoder:
+    """Stands where simplejpeg is looked for."""
+
+    def __init__(self, change: int) -> None:
+        self.change, self.num_calls = change, 0
+
+    def decode_jpeg(self, data: bytes, _colours: str, buffer: np.ndarray) -> np.ndarray:
+        self.num_calls += 1
+        buffer[:] = np.asarray(Image.open(io.BytesIO(data)))
+        buffer[0, 0, 0] ^= self.change
+        return buffer
+
+
+@pytest.mark.parametrize("change", [0, 1])
+def test_another_decoder_is_used_only_if_it_gives_the_same_bits(change: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = Decoder(change)
+    monkeypatch.setitem(sys.modules, "simplejpeg", decoder)
+    monkeypatch.setattr(codecs, "_quick_decoder", cache(codecs._quick_decoder.__wrapped__))
+    data = encode_jpeg(waves(), 90)
+    np.testing.assert_array_equal(decode_jpegs([data] * 3, 48, 64), [np.asarray(Image.open(io.BytesIO(data)))] * 3)
+    assert decoder.num_calls == (1 if change else 4)
+
+
+@pytest.mark.parametrize("shape_px", [(64, 64), (17, 31), (256, 455)])
+@pytest.mark.parametrize("quality", [60, 90, 100])
+def test_simplejpeg_and_pillow_give_the_same_bits(shape_px: tuple[int, int], quality: int) -> None:
+    simplejpeg = pytest.importorskip("simplejpeg")
+    rng = np.random.default_rng(0)
+    for frame in (waves(*shape_px), rng.integers(0, 256, (*shape_px, 3), np.uint8)):
+        data = encode_jpeg(frame, quality)
+        np.testing.assert_array_equal(simplejpeg.decode_jpeg(data, "RGB"), np.asarray(Image.open(io.BytesIO(data))))
+    assert codecs._quick_decoder() is simplejpeg.decode_jpeg

@@ -18,7 +18,7 @@ from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.store.holding import Part
 from vlsa.data.store.objects import Objects
 from vlsa.data.store.reader import ClipStore
-from vlsa.data.store.staging import OWNER_NAME
+from vlsa.data.store.staging import OWNER_NAME, Staging
 
 PREFIX = "archive/store"
 ADDRESS = f"s3://{BUCKET}/{PREFIX}"
@@ -199,6 +199,52 @@ def test_a_store_that_another_machine_writes_is_refused_with_who_and_since_when(
     client().pipe_file(f"{BUCKET}/{PREFIX}/{OWNER_NAME}", b"nonsense")
     with pytest.raises(StoreError, match="process None"):
         run(ROWS, ADDRESS)
+
+
+def owned_by(host: str) -> bytes:
+    return json.dumps({"owner": host, "host": host, "process": 77, "since": "2026-11-27T10:00:00+00:00"}).encode()
+
+
+def test_a_run_whose_lock_was_given_to_another_ends_and_leaves_that_ones(server):
+    """A person took it for dead and deleted its lock; another machine has begun."""
+    key = f"{BUCKET}/{PREFIX}/{OWNER_NAME}"
+
+    def take_over(done: int, total: int, message: str) -> None:
+        client().pipe_file(key, owned_by("archive-2"))
+
+    with pytest.raises(
+        StoreError, match=r"process 77 on archive-2 writes this store now, since prepare.lock .*deleted"
+    ):
+        run(ROWS, ADDRESS, progress=take_over)
+    assert client().cat_file(key) == owned_by("archive-2")
+    assert "store.json" not in every_object(PREFIX)
+
+
+def test_a_lock_that_was_deleted_under_a_run_costs_nothing_if_nobody_else_began(server):
+    def delete(done: int, total: int, message: str) -> None:
+        if f"{OWNER_NAME}" in every_object(PREFIX):
+            client().rm_file(f"{BUCKET}/{PREFIX}/{OWNER_NAME}")
+
+    run(ROWS, ADDRESS, progress=delete)
+    assert {"store.json", OWNER_NAME} & every_object(PREFIX).keys() == {"store.json"}
+
+
+def test_of_two_that_race_for_a_stale_lock_one_writes(server, monkeypatch):
+    """Between the look at the lock and its replacement another machine has taken it."""
+    key, look = f"{BUCKET}/{PREFIX}/{OWNER_NAME}", Staging._check_owner
+    stale = Staging(ADDRESS)
+    stale.folder.mkdir(parents=True)
+    client().pipe_file(key, owned_by(stale._token()))
+
+    def look_and_lose(self, mine):
+        look(self, mine)
+        client().pipe_file(key, owned_by("archive-2"))
+
+    monkeypatch.setattr(Staging, "_check_owner", look_and_lose)
+    with pytest.raises(StoreError, match="process 77 on archive-2 is writing this store"):
+        run(ROWS, ADDRESS)
+    assert client().cat_file(key) == owned_by("archive-2")
+    assert every_object(PREFIX).keys() == {OWNER_NAME}
 
 
 def test_two_runs_of_one_machine_do_not_meet(server):

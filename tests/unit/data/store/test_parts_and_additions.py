@@ -258,13 +258,17 @@ def test_what_is_gone_or_has_changed_is_named_and_refused(tmp_path, add):
     run(rows, store_path)
     before = every_byte(store_path)
     other = replace(rows[2], texts=("another text",))
-    for given, message in (
-        (rows[1:5], r"2 clips \(of film-0.mp4, film-5.mp4\) no longer there"),
-        ([*rows[:2], other, *rows[3:]], r"1 clip \(of film-2.mp4\) with other times, texts or splits"),
+    with pytest.raises(
+        StoreError,
+        match=r"made of other footage: 1 clip \(of film-2.mp4\) with other times, texts or splits.*--restart",
     ):
-        with pytest.raises(StoreError, match=f"made of other footage: {message}.*--restart"):
-            run(given, store_path, add=add)
+        run([*rows[:2], other, *rows[3:]], store_path, add=add)
     if not add:
+        with pytest.raises(
+            StoreError,
+            match=r"made of other footage: 2 clips \(of film-0.mp4, film-5.mp4\) no longer there \(--add .*--restart",
+        ):
+            run(rows[1:5], store_path)
         with pytest.raises(
             StoreError, match=r"does not hold 6 clips \(of new-0.mp4, .*\.\.\.\).*Add new files with --add"
         ):
@@ -278,6 +282,52 @@ def films(tmp_path: Path) -> Iterator[list[ClipRow]]:
     for row in rows:
         Path(row.path).write_bytes(row.id.encode() * 100_000)
     return rows
+
+
+def test_clips_of_files_that_are_gone_stay_when_others_are_added(tmp_path, films, caplog):
+    """As when the drive that they are on is not connected; later it is again."""
+    store_path, new = tmp_path / "store", OTHERS[:3]
+    run(films, store_path)
+    tars = {name: data for name, data in every_byte(store_path).items() if name.startswith("shards/")}
+    away = tmp_path / "away"
+    shutil.move(films[1].path, away)
+    summary = run([films[0], films[2], *new], store_path, add=True)
+    assert (summary.num_clips, summary.num_added) == (6, 3)
+    told = [line for line in caplog.messages if line.endswith("gone; the 1 clips of it stay as they are")]
+    assert len(told) == 1 and f"1 file ({films[1].path}) is" in told[0]
+    assert [clip.id for clip in ClipStore.open(store_path).clips] == [row.id for row in (*films, *new)]
+    assert tars.items() <= every_byte(store_path).items()
+    shutil.move(away, films[1].path)
+    assert run([*films, *new], store_path, add=True).num_added == 0
+    assert run([*films, *new], store_path).num_clips == 6
+
+
+def test_a_clip_that_is_not_listed_while_its_file_is_there_is_still_refused(tmp_path, films):
+    run(films, tmp_path / "store")
+    with pytest.raises(StoreError, match=r"1 clip \(of .*film-1.mp4\) no longer there"):
+        run([films[0], films[2], OTHERS[0]], tmp_path / "store", add=True)
+
+
+def test_a_file_that_was_renamed_is_not_added_a_second_time(tmp_path, films):
+    run(films, tmp_path / "store")
+    before = every_byte(tmp_path / "store")
+    other = replace(films[1], id="other", path=str(tmp_path / "other.mp4"))
+    shutil.move(films[1].path, other.path)
+    with pytest.raises(StoreError, match=r"other.mp4 is .*film-1.mp4 of the store under another name; .*twice"):
+        run([films[0], films[2], other], tmp_path / "store", add=True)
+    assert every_byte(tmp_path / "store") == before
+
+
+def test_files_that_are_gone_before_their_clips_were_made_are_not_given_up(tmp_path, films):
+    def interrupted(row: ClipRow, settings: StoreSettings) -> Clip:
+        raise KeyboardInterrupt
+
+    store_path = tmp_path / "store"
+    with pytest.raises(KeyboardInterrupt):
+        run(films, store_path, decode=interrupted)
+    Path(films[1].path).unlink()
+    with pytest.raises(StoreError, match=r"film-1.mp4\) is gone before all its clips were made.*drive"):
+        run([films[0], films[2]], store_path, add=True)
 
 
 def test_a_file_that_was_replaced_by_another_of_its_name_is_told_and_a_copy_is_not(tmp_path, films):
