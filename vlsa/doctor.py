@@ -53,6 +53,7 @@ OPTIONAL = (
     ("tensorboard", "shows curves during training", "curves"),
     ("matplotlib", "draws training curves and figures", "curves"),
     ("fastapi", "serves the page", "serve"),
+    ("simplejpeg", "reads the frames of stores in less time", "jpeg"),
     ("watchfiles", "follows folders (`--watch`)", "watch"),
     ("s3fs", "keeps stores on S3 (`s3://`)", "s3"),
     ("faster_whisper", "hears speech (`--transcribe`)", "speech"),
