@@ -78,7 +78,7 @@ def heads_modality(config: Config) -> Config:
     """Three pairs, and a linear head for each modality: one space for all pairs (beyond the paper).
 
     Command: `vlsa pretrain --recipe tiny/heads-modality --data STORE --out RUN`. Expected: on the
-    made world text to video R@10 of 70 at 400 steps; 81 with a space for each pair (docs/objectives.md).
+    made world text to video R@10 of 53 at 400 steps; 84 with a space for each pair (docs/objectives.md).
     """
     return with_heads(config, heads="modality")
 

@@ -119,10 +119,18 @@ def _unpacked(
     name, data = (None, value) if isinstance(value, bytes) else (value.get("path"), value.get("bytes"))
     if data is None:
         return row | {columns.path: name}
-    inside = re.sub(r"[^\w.@-]", "_", PurePosixPath(str(name or f"{number}.mp4")).name)
+    inside = re.sub(r"[^\w.@-]", "_", PurePosixPath(str(name or f"{number}{_suffix(data)}")).name)
     name = f"{folder}/{number:06d}-{inside}"
     try:
         unpack(io.BytesIO(data), len(data), media_folder, name, f"{path}: row {number}")
     except MalformedRow as error:
         return error
     return row | {columns.path: name}
+
+
+def _suffix(data: bytes) -> str:
+    """Of media without a name, by their first bytes; what they are is read from the whole file in any case."""
+    kinds = {b"RIFF": ".avi" if data[8:11] == b"AVI" else ".wav", b"fLaC": ".flac", b"ID3": ".mp3", b"OggS": ".ogg"}
+    begins = next((suffix for mark, suffix in kinds.items() if data.startswith(mark)), ".mp4")
+    is_mpeg_audio = len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0
+    return ".mp3" if is_mpeg_audio else ".mkv" if data.startswith(b"\x1a\x45\xdf\xa3") else begins

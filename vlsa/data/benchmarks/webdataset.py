@@ -15,7 +15,7 @@ import tarfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -131,9 +131,26 @@ def _members(
                 unpack(content, info.size, media_folder, name, where)
                 yield key, (NAME, name)
             elif (kind := _kind(ending)) and info.size <= LONGEST_TEXT:
-                yield key, (_column(ending), _words(_plain(content.read(), ending, where), kind, where))
+                words = _words(_plain(content.read(), ending, where), kind, where)
+                yield key, (_column(ending), Aside(words) if _is_aside(ending) else words)
         except MalformedRow as error:
-            yield key, error
+            yield key, AsideMember(str(error)) if _is_aside(ending) else error
+
+
+@dataclass(frozen=True)
+class Aside:
+    """The words of a member with a longer ending: they count where the sample has none of that name."""
+
+    words: Any
+
+
+class AsideMember(MalformedRow):
+    """A member beside the sample's own words cannot be read; the sample can, if nothing of it is asked for."""
+
+
+def _is_aside(ending: str) -> bool:
+    """Whether a member of words has a longer ending than the sample's own, as 01.ocr.txt and 01.meta.json."""
+    return bool(_kind(ending)) and "." in ending.lower().removesuffix(COMPRESSED)
 
 
 def _kind(ending: str) -> str:
@@ -173,23 +190,33 @@ def _record(where: str, members: list[tuple[str, Any] | MalformedRow], columns: 
     """All members of a sample as one record; keys of the .json are columns."""
     record: dict[str, Any] = {}
     plain: dict[str, Any] = {}
-    for member in members:
-        if isinstance(member, MalformedRow):
-            return member
-        column, value = member
+    unread = [member for member in members if isinstance(member, MalformedRow)]
+    if own := next((error for error in unread if not isinstance(error, AsideMember)), None):
+        return own
+    given = [member for member in members if not isinstance(member, MalformedRow)]
+    for column, value in [one for one in given if not isinstance(one[1], Aside)]:
         if column == NAME and NAME in record:  # 0001.mp4 and 0001.wav: the first counts
             continue
-        if column == "json" and isinstance(value, dict):
-            record |= {key: each for key, each in value.items() if key != NAME}  # the file is a member, never its word
-        else:
-            record[column] = value
-            plain |= {column: value} if column in PLAIN else {}
+        record |= _columns_of(column, value)
+        plain |= {column: value} if column in PLAIN else {}
+    for column, aside in [one for one in given if isinstance(one[1], Aside)]:
+        record = _columns_of(column, aside.words) | record
+        plain = ({column: aside.words} if column in PLAIN else {}) | plain
     first = next((name for name in PLAIN if name in plain), None)
     if first is not None:
         record[TEXT] = plain[first]
     lacking = columns.missing(record)
+    if lacking and unread:
+        return unread[0]
     if lacking:
         what = "no media file" if NAME in lacking else f"no {lacking[0]!r}"
         found = ", ".join(map(str, list(record)[:8])) or "nothing"
         return MalformedRow(f"{where}: {what} in this sample (found: {found}). Name the words: --columns text=KEY.")
     return record
+
+
+def _columns_of(column: str, value: Any) -> dict[str, Any]:
+    """A member as columns: each key of a .json; the file of a sample is a member, never its word."""
+    if column == "json" and isinstance(value, dict):
+        return {key: each for key, each in value.items() if key != NAME}
+    return {column: value}

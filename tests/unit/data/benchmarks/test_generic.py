@@ -6,6 +6,7 @@ import pytest
 
 from vlsa.base.errors import ConfigError, ManifestError
 from vlsa.data.benchmarks.columns import Columns, parse_columns
+from vlsa.data.benchmarks.generic import _suffix
 
 COLUMNS = "path=file,start=from,stop=to,text=what"
 TABLE = 'file,from,to,what,note\na.mp4,1.5,0:00:04,"a dog, running",x\nb.mp4,,,a cat,y\n'
@@ -275,6 +276,24 @@ def test_media_inside_of_parquet_are_put_into_the_media_folder_once(ready):
         assert (ready.media / unpacked).read_bytes() == b"sound"
         assert [facts[1:2] + facts[4] for facts in ready.facts().values()] == [(unpacked, "x", "y"), ("b.mp4", "z")]
     assert {path.name for path in ready.media.rglob("*.wav")} == {"000001-a_b.wav"}
+
+
+@pytest.mark.parametrize(
+    ("begins", "suffix"),
+    [
+        (b"RIFF0000WAVE", ".wav"),
+        (b"RIFF0000AVI ", ".avi"),
+        (b"fLaC", ".flac"),
+        (b"ID3", ".mp3"),
+        (b"\xff\xfb\x90", ".mp3"),
+        (b"OggS", ".ogg"),
+        (b"\x1a\x45\xdf\xa3", ".mkv"),
+        (b"\0\0\0 ftypisom", ".mp4"),
+        (b"", ".mp4"),
+    ],
+)
+def test_media_without_a_name_are_named_by_what_they_begin_with(begins, suffix):
+    assert _suffix(begins) == suffix
 
 
 def test_media_may_be_plain_bytes_of_a_column(ready):

@@ -127,6 +127,30 @@ def test_words_may_be_in_members_of_longer_endings_and_compressed(ready):
             ready.run("webdataset", ready.root / f"train-{number}.tar")
 
 
+@pytest.mark.parametrize(
+    "aside",
+    [
+        {"meta.json": b'{"caption": "wrong"}'},
+        {"faces.json": b"not JSON"},
+        {"ocr.txt": b"\xff\xfe not UTF-8"},
+        {"caption.txt": b"wrong"},
+    ],
+    ids=lambda aside: next(iter(aside)),
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_members_of_longer_endings_replace_no_words_and_spoil_no_sample(ready, aside, first):
+    own = {"mp4": b"x", "json": b'{"caption": "right"}'}
+    with tarfile.open(ready.root / "train-0.tar", "w") as tar:
+        for ending, content in (aside | own if first else own | aside).items():
+            info = tarfile.TarInfo(f"1.{ending}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    ready.video("train-0/1.mp4")
+    (ready.media / "train-0/1.mp4").unlink()
+    ready.run("webdataset", ready.root / "train-0.tar", columns="text=caption")
+    assert [facts[-1] for facts in ready.facts().values()] == [("right",)]
+
+
 def test_a_key_of_the_json_member_cannot_name_the_file(ready):
     told = {"@name": "train-001/2.mp4", "caption": "a dog"}
     ready.run("webdataset", shard(ready.root / "train-000.tar", sample("1", json=told)), columns="text=caption")
