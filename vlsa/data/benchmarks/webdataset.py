@@ -145,7 +145,7 @@ class Aside:
 
 
 class AsideMember(MalformedRow):
-    """A member beside the sample's own words cannot be read; the sample can, if nothing of it is asked for."""
+    """A further member cannot be read; its sample can, unless no other member has the columns that are wanted."""
 
 
 def _is_aside(ending: str) -> bool:
