@@ -161,7 +161,7 @@ def read_splits(path: Path) -> ResplitStore:
 def _hashed(lines: Iterator[Any]) -> tuple[np.ndarray, np.ndarray]:
     """The hash of each line's id, and its split by its place in SPLITS; LEFT_OUT for a line with none of these.
 
-    Ten bytes a line are kept of it, since there may be millions.
+    Nine bytes a line are kept of it, since there may be millions.
     """
     hashes, codes = array("Q"), array("b")
     for line in lines:

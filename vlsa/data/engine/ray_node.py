@@ -62,23 +62,22 @@ def sizes(folder: str, paths: Iterable[str | os.PathLike[str]]) -> dict[str, int
 
 
 class SeesAnother(ConfigError):
-    """A file that has another size on a node than where the command was typed; or it grew meanwhile."""
+    """A file that is not on a node, or with another size than where the command was typed; or it changed meanwhile."""
 
     path: str = ""
 
 
 def _check_sees(folder: str, needs: Mapping[str, int]) -> None:
-    """Raises ConfigError unless this node has the files that the driver has: else all clips would be rejected."""
+    """Raises SeesAnother unless this node has the files that the driver has: else all clips would be rejected."""
     here = sizes(folder, needs)
     for path, num_bytes in needs.items():
         if here.get(path) != num_bytes:
             what = "does not see" if path not in here else "sees another file than the others at"
-            error = (SeesAnother if path in here else ConfigError)(
+            error = SeesAnother(
                 f"{_node()} {what} {os.path.join(folder, path)}; what it makes would be wrong. Mount the same file "
                 "system at the same place on every node, or leave this node out, and run the same command again."
             )
-            if isinstance(error, SeesAnother):
-                error.path = path
+            error.path = path
             raise error
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import textwrap
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,8 +34,8 @@ CORES_SECONDS = 2.0
 SILENT_SECONDS = 30.0
 """After so long without any news the number of free cores is reported."""
 LOOKS, LOOK_SECONDS, FRESH_SECONDS = 5, 1.0, 60.0
-"""Where a node sees another size of a file that was written to so short ago, it is looked at again so often: network
-file systems say seconds later that a file has grown."""
+"""Where a node sees another size of a file that was written to so short ago, or none, the file is handed out again so
+often, after so long: network file systems say seconds later, on a node or here, that a file has grown."""
 MOST_CHARACTERS = 200
 """Of Ray's messages, which can be pages."""
 
@@ -65,8 +65,12 @@ class _Bundle:
     """Of calls, since the last task was finished."""
     sizes: dict[str, int] = field(default_factory=dict)
     """Of the files that the last call was to see."""
-    written_to: set[str] = field(default_factory=set)
-    """Files that have been growing: tasks take them as they are when they come to them, as the local engine does."""
+    changing: set[str] = field(default_factory=set)
+    """Files that were written to, or deleted, meanwhile: tasks take them as they are, as the local engine does."""
+    handed_seconds: float = 0.0
+    """When it was given to Ray last."""
+    looks: Counter[str] = field(default_factory=Counter)
+    """So often a node saw a fresh file with another size than here."""
 
     def news(self, event: ray_node.Event) -> ray_node.Event | None:
         """The event with its task; None for one that was reported before."""
@@ -118,8 +122,8 @@ class RayPool:
         run = ray.remote(ray_node.run).options(name=f"vlsa {self._function.__name__}", **options)
         while (self._tasks or self._lost) and len(self._running) < self._limit:
             bundle = self._lost.popleft() if self._lost else self._next_bundle()
-            bundle.num_repeated = 0
-            paths = {os.fspath(path) for task in bundle.tasks for path in self._needs(task)} - bundle.written_to
+            bundle.num_repeated, bundle.handed_seconds = 0, time.monotonic()
+            paths = {os.fspath(path) for task in bundle.tasks for path in self._needs(task)} - bundle.changing
             bundle.sizes = ray_node.sizes(self._folder, sorted(paths))
             call = run.remote(__version__, self._folder, bundle.sizes, self._function, list(bundle.tasks))
             self._running[call] = bundle
@@ -157,7 +161,7 @@ class RayPool:
             return ray.get(next(call))
         except RayTaskError as error:
             cause = _cause(error)
-            if not (isinstance(cause, ray_node.SeesAnother) and self._is_written_to(self._running[call], cause.path)):
+            if not (isinstance(cause, ray_node.SeesAnother) and self._may_agree(self._running[call], cause.path)):
                 raise cause from None
             self._lost.append(self._running.pop(call))
             return ()
@@ -166,18 +170,22 @@ class RayPool:
             del self._running[call]
             return ()
 
-    def _is_written_to(self, bundle: _Bundle, path: str) -> bool:
-        """Whether a file that a node sees with another size has grown since its size was sent, and not another one."""
-        for _ in range(LOOKS):
-            now = ray_node.sizes(self._folder, [path]).get(path)
-            if now != bundle.sizes[path]:
-                _LOG.info("%s is being written to; it is taken as it is", path)
-                bundle.written_to.add(path)
-                return True
-            if not _is_fresh(os.path.join(self._folder, path)):
-                return False
-            time.sleep(LOOK_SECONDS)
-        return False
+    def _may_agree(self, bundle: _Bundle, path: str) -> bool:
+        """Whether another call may see a file, of which a node saw another size, as it is here.
+
+        It has changed since its size was sent, or did so a moment ago, and has not for that node yet.
+        """
+        now = ray_node.sizes(self._folder, [path]).get(path)
+        if now != bundle.sizes[path]:
+            gone, grown = "is not there any more; its task says so", "is being written to; it is taken as it is"
+            _LOG.info("%s %s", path, gone if now is None else grown)
+            bundle.changing.add(path)
+            return True
+        bundle.looks[path] += 1
+        if bundle.looks[path] > LOOKS or not _is_fresh(os.path.join(self._folder, path)):
+            return False
+        time.sleep(max(bundle.handed_seconds + LOOK_SECONDS - time.monotonic(), 0.0))
+        return True
 
     def _forget_if_ended(self, call: Any) -> None:
         if call in self._running and not self._running[call].tasks:

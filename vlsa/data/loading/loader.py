@@ -121,8 +121,8 @@ def _read_window(
     return source.read(row, frame_indices=window.frame_indices, sound_range=(first, last)), window
 
 
-class TrainingClips(TorchDataset[ClipTensors]):
-    """The training split as tensors; an item is asked for by (epoch, row)."""
+class TrainingClips:
+    """The training split as batches of tensors; clips are asked for by (epoch, row)."""
 
     def __init__(
         self, source: Dataset, model: ModelConfig, train: TrainConfig, tokenizer: Tokenizer, split: str = "train"
@@ -143,12 +143,6 @@ class TrainingClips(TorchDataset[ClipTensors]):
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def __getitem__(self, key: tuple[int, int]) -> ClipTensors:
-        epoch, number = key
-        return read_tensors(
-            self.source, self._row(number), self.model, self.tokenizer, self._random(epoch, number), self.crop
-        )
 
     def batch(self, keys: list[tuple[int, int]], *, is_shared: bool = False) -> PackedBatch:
         """The clips of these keys side by side; `is_shared`: for another process."""
@@ -182,7 +176,7 @@ def without_content(digest: str) -> str:
 def first_clips(clips: TrainingClips, num_clips: int) -> Batch:
     """The first of the clips of step 0, the same on every rank."""
     keys = next(iter(StepSampler(len(clips), clips.train, 0)))
-    return Batch.stack([clips[key] for key in keys[:num_clips]])
+    return clips.batch(keys[:num_clips]).unpacked()
 
 
 class BatchReader(TorchDataset["PackedBatch | ReadFailure"]):

@@ -6,7 +6,7 @@ clip (its shard is not made yet) or hold one twice (the file is there under anot
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vlsa.base.errors import StoreError
@@ -21,19 +21,44 @@ MOST_NAMED = 3
 def rows_of_gone_files(recorded: Sequence[Sequence[ClipRow]], now: Sequence[ClipRow], base: str) -> list[ClipRow]:
     """The clips of a store whose files are not there; `base` is the folder that paths in the store count from.
 
-    A clip that is not listed while its file is there is none of them: what is said of that file has changed.
+    A clip that is not listed while its file is there is none of them: what is said of that file has changed. Folders
+    may have moved since; a file is there if another clip of it is listed, wherever, or if it has moved with others.
     """
-    known = {row.id for row in now}
-    missing = [row for group in recorded for row in group if row.id not in known]
-    there = {path: os.path.lexists(os.path.join(base, path)) for path in {row.path for row in missing}}
-    return [row for row in missing if not there[row.path]]
+    rows = [row for group in recorded for row in group]
+    today = {row.id: row.path for row in now}
+    listed = {(row.path, today[row.id]) for row in rows if row.id in today}
+    missing = [row for row in rows if row.id not in today]
+    there: set[str] = set()
+    moves: dict[Path, set[Path]] = {}
+    for before, after in listed:
+        there.add(before)
+        old, new = _move(before, after)
+        moves.setdefault(old, set()).add(new)
+    for path in {row.path for row in missing} - there:
+        if any(map(os.path.lexists, (path, os.path.join(base, path), *_moved(path, moves)))):
+            there.add(path)
+    return [row for row in missing if row.path not in there]
+
+
+def _move(before: str, after: str) -> tuple[Path, Path]:
+    """The folders, old and new, in which a file has the same place: (/one, /two) for /one/a/b.mp4 and /two/a/b.mp4."""
+    old, new = Path(before), Path(after)
+    while old.name and old.name == new.name:
+        old, new = old.parent, new.parent
+    return old, new
+
+
+def _moved(path: str, moves: Mapping[Path, Iterable[Path]]) -> Iterator[Path]:
+    """Where a file is if it has moved with a folder that it is in."""
+    for old in Path(path).parents:
+        yield from (new / Path(path).relative_to(old) for new in moves.get(old, ()))
 
 
 def keep(
     store_path: Path, gone: Sequence[ClipRow], fresh: Sequence[ClipRow], shards: Sequence[Sequence[ClipRow]]
 ) -> None:
     """Say that these clips stay. Raises StoreError where one would be lost, or be held twice."""
-    named = _counted([row.path for row in gone])
+    named, their = _counted([row.path for row in gone])
     ids = {row.id for row in gone}
     unmade = [
         number
@@ -42,8 +67,8 @@ def keep(
     ]
     if unmade:
         raise StoreError(
-            f"{store_path}: {named} gone before all its clips were made; they would be lost. Bring the files back (is "
-            "their drive connected?) and run the same command again, or prepare again with --restart."
+            f"{store_path}: {named} gone before all {their} clips were made; they would be lost. Bring the files "
+            "back (is their drive connected?) and run the same command again, or prepare again with --restart."
         )
     if renamed := sources.renamed(store_path, gone, fresh):
         old, new = renamed[0]
@@ -52,12 +77,15 @@ def keep(
             f"{store_path}: {new} is {old} of the store under another name{more}; its clips would be in it twice. Name "
             "the file as before, choose another folder, or prepare again with --restart."
         )
-    _LOG.warning("%s: %s gone; the %d clips of it stay as they are", store_path, named, len(gone))
+    stay = "clip stays as it is" if len(gone) == 1 else "clips stay as they are"
+    _LOG.warning("%s: %s gone; %s %d %s", store_path, named, their, len(gone), stay)
 
 
-def _counted(paths: Sequence[str]) -> str:
-    """`2 files (a.mp4, b.mp4) are`."""
+def _counted(paths: Sequence[str]) -> tuple[str, str]:
+    """`2 files (a.mp4, b.mp4) are`, and `their`."""
     files = list(dict.fromkeys(paths))
     more = ", ..." if len(files) > MOST_NAMED else ""
     names = ", ".join(files[:MOST_NAMED])
-    return f"{len(files)} file{'s' * (len(files) != 1)} ({names}{more}) {'are' if len(files) != 1 else 'is'}"
+    if len(files) == 1:
+        return f"1 file ({names}) is", "its"
+    return f"{len(files)} files ({names}{more}) are", "their"

@@ -107,8 +107,8 @@ class Objects:
             for path in partials.values():
                 path.unlink(missing_ok=True)
 
-    def put(self, path: Path, name: str) -> None:
-        """Copy a local file to an object, and compare what arrived. Raises StoreError, OSError."""
+    def put(self, path: Path, name: str) -> Stored:
+        """Copy a local file to an object, and compare what arrived; as it is listed now. Raises StoreError, OSError."""
         options = {"chunksize": PART_BYTES} if self.protocol in S3 else {}
         with self._reaching(name):
             key = self._key(name)
@@ -123,6 +123,7 @@ class Objects:
                 f"{self.address}/{name}: arrived with other bytes than were sent; clips in it would be lost. "
                 "Run the same command again."
             )
+        return _stored(facts)
 
     def create(self, name: str, data: bytes) -> bool:
         """Make an object that is not there yet; False, and nothing is changed, where it is. Raises StoreError."""

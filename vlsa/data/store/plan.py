@@ -114,7 +114,7 @@ def known_plan(store_path: Path, rows: Sequence[ClipRow], settings: StoreSetting
     fresh = _settled([row for row in rows if row.id not in known], recorded, now)
     may_move = bool(add or fresh or len(recorded) > 1)
     kept = [row for row in rows if row.id in known]
-    faults = [*_differences(recorded, now, may_move), *sources.changed_files(store_path, kept)]
+    faults = [*_differences(recorded, now, may_move, add), *sources.changed_files(store_path, kept)]
     if faults:
         newer = "(or this version of vlsa reads them in another way: CHANGELOG.md)"
         raise _refused(store_path, f"made of other footage: {'; '.join(faults)} {newer}")
@@ -255,13 +255,16 @@ def _manifest_path(store_path: Path, number: int) -> Path:
     return store_path / (f"manifest-{number:04d}.jsonl" if number else "manifest.jsonl")
 
 
-def _differences(recorded: Sequence[Sequence[ClipRow]], now: dict[str, ClipRow], may_move: bool) -> Iterator[str]:
+def _differences(
+    recorded: Sequence[Sequence[ClipRow]], now: dict[str, ClipRow], may_move: bool, add: bool
+) -> Iterator[str]:
     """What is gone, and what has changed. Splits of old clips stay as they are where clips may be added."""
     rows = [row for group in recorded for row in group]
     gone = [row for row in rows if row.id not in now]
     changed = [row for row in rows if row.id in now and not _is_same(row, now[row.id], may_move)]
     if gone:
-        yield f"{_named('clip', gone)} no longer there (--add goes on without files that are gone)"
+        where = "listed while their files are there" if add else "there (--add goes on without files that are gone)"
+        yield f"{_named('clip', gone)} no longer {where}"
     if changed:
         yield f"{_named('clip', changed)} with other times, texts or splits"
 

@@ -89,6 +89,7 @@ class Staging:
 
     def send_plan(self) -> None:
         """Send what is written down of the clips; shards of other clips are deleted first. Raises StoreError."""
+        self._require_held()
         numbers = {number for number, suffix, _ in shards_among(self._shards) if suffix == ".jsonl"}
         planned = {number for number in numbers if index_path(self.folder, number).exists()}
         parts = [(number, suffix) for number, suffix, _ in shards_among(self._shards) if number not in planned]
@@ -103,6 +104,7 @@ class Staging:
         """Send a shard that was made in the folder: its tar, then its index that vouches for it. Raises StoreError."""
         tar, index = shard_path(self.folder, number), index_path(self.folder, number)
         with naming_address(self.folder, self.address):
+            self._require_held()
             if tar.exists():
                 self.objects.put(tar, f"shards/{tar.name}")
             self.objects.put(index, f"shards/{index.name}")
@@ -127,8 +129,7 @@ class Staging:
         path, new_name = self.folder / name, new_name or name
         now = Stored(path.stat().st_size, f'"{etag(path)}"')
         if self._found.get(new_name) != now:
-            self.objects.put(path, new_name)
-            self._found[new_name] = now
+            self._found[new_name] = self.objects.put(path, new_name)
 
     def _pull(self, restart: bool) -> None:
         self._found, self._shards = self.objects.list(), self.objects.list("shards")
@@ -207,14 +208,34 @@ class Staging:
                 self.objects.remove([OWNER_NAME])
 
     def _require_held(self) -> None:
-        """Raises StoreError when another run has taken over, since a person deleted the object that names this one."""
-        if not self.objects.create(OWNER_NAME, self._mine) and self._owner() != self._mine:
-            other = _parsed(self._owner())
+        """Raises StoreError when another run has written the store, or does, since a person deleted this one's object.
+
+        One request, unless that object is not there; then it is made anew.
+        """
+        try:
+            owner = self._owner()
+        except ObjectMissing:
+            if self.objects.create(OWNER_NAME, self._mine):
+                self._require_unchanged()
+                return
+            owner = self._owner()
+        if owner != self._mine:
+            other = _parsed(owner)
             raise StoreError(
                 f"{self.address}: process {other.get('process')} on {other.get('host')} writes this store now, since "
                 f"{OWNER_NAME} of this run was deleted; two at once would mix their clips. Run the same command again "
                 "when the other one has ended."
             )
+
+    def _require_unchanged(self) -> None:
+        """Raises StoreError when what is written down of the store is not what this run has found or sent."""
+        found, planned = self.objects.list(), (HEADER_NAME, UNFINISHED_NAME, *MADE)
+        for name in sorted(found.keys() | self._found.keys()):
+            if any(fnmatch(name, one) for one in planned) and found.get(name) != self._found.get(name):
+                raise StoreError(
+                    f"{self.address}: another run has written {name} since {OWNER_NAME} of this run was deleted; two "
+                    "at once would mix their clips. Run the same command again."
+                )
 
     def _owner(self) -> bytes:
         return self.objects.read(OWNER_NAME, 0, 1 << 16)

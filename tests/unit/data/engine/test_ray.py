@@ -291,6 +291,56 @@ def test_a_file_that_is_being_written_to_does_not_end_the_run_and_a_different_on
     assert done == {str(paths[0]): 1000, str(paths[1]): 1500, str(paths[2]): 1000}
 
 
+@pytest.mark.parametrize("bytes_before", [1000, None])
+def test_a_node_that_hears_late_of_a_fresh_file_is_asked_again(engine, tmp_path, monkeypatch, bytes_before):
+    """Here it has 1500 bytes from the beginning; on the nodes that is known from the fourth look on."""
+    path = tmp_path / "0.mp4"
+    if bytes_before:
+        path.write_bytes(bytes(bytes_before))
+    looks, sizes = [], ray_node.sizes
+
+    def ahead(folder: str, asked: Any) -> dict[str, int]:
+        looks.append(asked)
+        if len(looks) == 4:
+            path.write_bytes(bytes(1500))
+        return sizes(folder, asked) | {str(path): 1500}
+
+    monkeypatch.setattr(ray_node, "sizes", ahead)
+    monkeypatch.setattr(ray_pool, "_is_fresh", lambda asked: asked == str(path))  # the nodes' file may be missing
+    events = engine.pool(seen_by, [str(path)], lambda task: [task]).events()
+    assert [event.value for event in events if isinstance(event, Done)] == [1500]
+    assert len(looks) >= 4
+
+
+def test_a_fresh_file_that_a_node_never_sees_ends_the_run(engine, tmp_path, monkeypatch):
+    path, sizes = tmp_path / "0.mp4", ray_node.sizes
+    path.write_bytes(bytes(1000))
+    monkeypatch.setattr(ray_node, "sizes", lambda folder, asked: sizes(folder, asked) | {str(path): 1500})
+    monkeypatch.setattr(ray_pool, "LOOK_SECONDS", 0.01)
+    with pytest.raises(ConfigError, match=r"^node .* sees another file than the others at .*0\.mp4; .*Mount the same"):
+        list(engine.pool(seen_by, [str(path)], lambda task: [task]).events())
+
+
+def seen_or_not(task: Any, beat: Any) -> bool:
+    return os.path.exists(task)
+
+
+def test_a_file_that_is_deleted_meanwhile_is_left_to_its_task(engine, tmp_path, monkeypatch, caplog):
+    path, sizes = tmp_path / "0.mp4", ray_node.sizes
+    path.write_bytes(bytes(1000))
+
+    def delete(folder: str, asked: Any) -> dict[str, int]:
+        found = sizes(folder, asked)
+        path.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(ray_node, "sizes", delete)
+    caplog.set_level("INFO")
+    events = engine.pool(seen_or_not, [str(path)], lambda task: [task]).events()
+    assert [event.value for event in events if isinstance(event, Done)] == [False]
+    assert f"{path} is not there any more; its task says so" in caplog.messages
+
+
 def test_a_node_with_another_version_is_named(engine, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_pool, "__version__", "0.0.1")
     with pytest.raises(ConfigError, match=r"^node .* has vlsa .*typed with vlsa 0\.0\.1.*Install vlsa 0\.0\.1"):

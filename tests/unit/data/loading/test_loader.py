@@ -123,21 +123,23 @@ def test_a_clip_is_augmented_anew_in_each_epoch_and_not_without_augmentation(tok
     for augment in (True, False):
         train = tiny_run(batch_size=1, augment=augment).train
         clips = TrainingClips(source, tiny_config(), train, tokenizer)
-        first, second = clips[0, 0], clips[1, 0]
+        first, second = clips.batch([(0, 0)]).unpacked(), clips.batch([(1, 0)]).unpacked()
         assert torch.equal(first.waveform, second.waveform) != augment
-        assert torch.equal(first.waveform, clips[0, 0].waveform)
-    assert torch.equal(first.waveform, read_tensors(source, source.rows()[0], tiny_config(), tokenizer).waveform)
+        assert torch.equal(first.waveform, clips.batch([(0, 0)]).unpacked().waveform)
+    assert torch.equal(first.waveform[0], read_tensors(source, source.rows()[0], tiny_config(), tokenizer).waveform)
 
 
 def test_random_resized_crops_are_a_setting_and_off_by_default(tokenizer):
     source = MemoryClips({"train": tiny_clips(1)})  # square frames of the model's size: nothing else can change them
     plain, resized = (
-        TrainingClips(source, tiny_config(), tiny_run(batch_size=1, **settings).train, tokenizer)[0, 0]
+        TrainingClips(source, tiny_config(), tiny_run(batch_size=1, **settings).train, tokenizer)
+        .batch([(0, 0)])
+        .unpacked()
         for settings in ({}, {"crop_area": 0.3})
     )
     shown = source.rows()[0].clip.frames.transpose(0, 3, 1, 2)
-    assert all(any((frame.numpy() == one).all() for one in shown) for frame in plain.video)
-    assert not any(any((frame.numpy() == one).all() for one in shown) for frame in resized.video)
+    assert all(any((frame.numpy() == one).all() for one in shown) for frame in plain.video[0])
+    assert not any(any((frame.numpy() == one).all() for one in shown) for frame in resized.video[0])
     assert torch.equal(plain.waveform, resized.waveform)
 
 
@@ -230,7 +232,8 @@ def test_a_clip_without_picture_or_sound_says_so():
 
 def test_the_setting_shifts_the_sound_of_training(tokenizer):
     plain, shifted = (
-        training_clips(tokenizer, augment=False, sound_shift_seconds=seconds)[0, 0].waveform for seconds in (0.0, 1.0)
+        training_clips(tokenizer, augment=False, sound_shift_seconds=seconds).batch([(0, 0)]).unpacked().waveform[0]
+        for seconds in (0.0, 1.0)
     )
     assert not torch.equal(plain, shifted)
     assert torch.equal(plain[100:200], shifted[4100:4200])

@@ -8,7 +8,7 @@ import torch
 from tiny import plain_clip, tiny_config, tiny_run, tiny_source
 
 from vlsa.data.batch import TENSORS, Batch
-from vlsa.data.loading.loader import TrainingClips
+from vlsa.data.loading.loader import TrainingClips, read_tensors
 from vlsa.data.loading.packed_batch import ALIGNMENT, PackedBatch
 from vlsa.data.loading.transform import choose_window, clip_shapes, write_clip
 
@@ -24,7 +24,18 @@ def keys_of(clips: TrainingClips) -> list[tuple[int, int]]:
 def test_a_batch_is_its_clips_one_by_one(tokenizer):
     for num_clips in (2, 5):
         clips = some_clips(tokenizer, num_clips)
-        packed, stacked = clips.batch(keys_of(clips)).unpacked(), Batch.stack([clips[key] for key in keys_of(clips)])
+        alone = [
+            read_tensors(
+                clips.source,
+                clips.rows[number],
+                clips.model,
+                tokenizer,
+                np.random.default_rng([clips.train.seed, epoch, number]),
+                clips.crop,
+            )
+            for epoch, number in keys_of(clips)
+        ]
+        packed, stacked = clips.batch(keys_of(clips)).unpacked(), Batch.stack(alone)
         assert packed.ids == stacked.ids
         for name in TENSORS:
             one, other = getattr(packed, name), getattr(stacked, name)
@@ -42,8 +53,9 @@ def test_for_another_process_it_is_one_piece_of_memory_that_both_share(tokenizer
 
 def test_the_shapes_of_all_tensors_are_known_before_a_clip_is_read(tokenizer):
     clips = some_clips(tokenizer)
+    one = read_tensors(clips.source, clips.rows[0], clips.model, tokenizer)
     for name, (dtype, shape) in clip_shapes(clips.model).items():
-        tensor = getattr(clips[0, 0], name)
+        tensor = getattr(one, name)
         assert (str(tensor.dtype), tuple(tensor.shape)) == (f"torch.{dtype}", shape), name
     assert tuple(clip_shapes(clips.model)) == TENSORS
 

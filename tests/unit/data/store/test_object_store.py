@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +228,43 @@ def test_a_lock_that_was_deleted_under_a_run_costs_nothing_if_nobody_else_began(
 
     run(ROWS, ADDRESS, progress=delete)
     assert {"store.json", OWNER_NAME} & every_object(PREFIX).keys() == {"store.json"}
+
+
+@pytest.mark.parametrize("at", ["its first shard", "its end"])
+@pytest.mark.parametrize("is_addition", [False, True])
+def test_a_run_whose_lock_was_deleted_ends_if_another_has_written_the_store_meanwhile(
+    server, tmp_path, monkeypatch, at, is_addition
+):
+    """The other machine, which has a folder of its own, has ended by then, and its lock is gone too."""
+    others = [replace(row, id=f"other-{number}", path=f"new-{number}.mp4") for number, row in enumerate(ROWS)]
+    mine, theirs = ([*ROWS, *others[:3]], [*ROWS, *others[3:]]) if is_addition else (ROWS, others)
+    if is_addition:
+        run(ROWS, ADDRESS)
+    after: list[dict[str, bytes]] = []
+
+    def lose() -> None:
+        if not after:
+            client().rm_file(f"{BUCKET}/{PREFIX}/{OWNER_NAME}")
+            with monkeypatch.context() as elsewhere:
+                elsewhere.setenv("VLSA_CACHE", str(tmp_path / "elsewhere"))
+                run(theirs, ADDRESS, add=is_addition, restart=not is_addition)
+            after.append(every_object(PREFIX))
+
+    def decode(row, settings):
+        if at == "its first shard":
+            lose()
+        return made_clip(row, settings)
+
+    def progress(done: int, total: int, message: str) -> None:
+        if at == "its end" and done == total:
+            lose()
+
+    line = f"^{ADDRESS}: another run has written .* since {OWNER_NAME} of this run was deleted"
+    with pytest.raises(StoreError, match=line):
+        run(mine, ADDRESS, add=is_addition, decode=decode, progress=progress)
+    (before,) = after
+    assert every_object(PREFIX) == before
+    assert [clip.id for clip in ClipStore.open(ADDRESS).clips] == [row.id for row in theirs]
 
 
 def test_of_two_that_race_for_a_stale_lock_one_writes(server, monkeypatch):

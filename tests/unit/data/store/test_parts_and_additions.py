@@ -293,7 +293,7 @@ def test_clips_of_files_that_are_gone_stay_when_others_are_added(tmp_path, films
     shutil.move(films[1].path, away)
     summary = run([films[0], films[2], *new], store_path, add=True)
     assert (summary.num_clips, summary.num_added) == (6, 3)
-    told = [line for line in caplog.messages if line.endswith("gone; the 1 clips of it stay as they are")]
+    told = [line for line in caplog.messages if line.endswith("gone; its 1 clip stays as it is")]
     assert len(told) == 1 and f"1 file ({films[1].path}) is" in told[0]
     assert [clip.id for clip in ClipStore.open(store_path).clips] == [row.id for row in (*films, *new)]
     assert tars.items() <= every_byte(store_path).items()
@@ -304,8 +304,56 @@ def test_clips_of_files_that_are_gone_stay_when_others_are_added(tmp_path, films
 
 def test_a_clip_that_is_not_listed_while_its_file_is_there_is_still_refused(tmp_path, films):
     run(films, tmp_path / "store")
-    with pytest.raises(StoreError, match=r"1 clip \(of .*film-1.mp4\) no longer there"):
+    with pytest.raises(StoreError, match=r"1 clip \(of .*film-1.mp4\) no longer listed while their files are there"):
         run([films[0], films[2], OTHERS[0]], tmp_path / "store", add=True)
+
+
+@pytest.mark.parametrize("num_gone", [2, 3])
+def test_all_clips_of_all_files_that_are_gone_are_counted(tmp_path, films, caplog, num_gone):
+    second = replace(films[0], id="second-9", start_seconds=1.0, stop_seconds=2.0)
+    run([*films, second], tmp_path / "store")
+    for row in films[: num_gone - 1]:
+        Path(row.path).unlink()
+    run([*films[num_gone - 1 :], OTHERS[0]], tmp_path / "store", add=True)
+    told = {2: "film-0.mp4) is gone; its 2 clips stay as they are", 3: "are gone; their 3 clips stay as they are"}
+    assert [line for line in caplog.messages if line.endswith(told[num_gone])]
+
+
+@pytest.mark.parametrize("changed", ["other times", "taken out", "the only clip of its file"])
+@pytest.mark.parametrize("named", ["relative", "absolute"])
+def test_clips_of_files_whose_folder_has_moved_are_not_taken_for_gone(tmp_path, monkeypatch, changed, named):
+    """A folder has another name now, or is mounted at another place; one clip of it is not listed any more."""
+
+    def listed(folder: Path) -> list[ClipRow]:
+        (film, other), base = ("film.mp4", "more/other.mp4"), folder if named == "absolute" else Path()
+        one, two, three, four = made_rows(4)
+        rows = [replace(row, path=str(base / "footage" / film)) for row in (one, two, three)]
+        return [*rows, replace(four, path=str(base / "footage" / other))]
+
+    (tmp_path / "one/footage/more").mkdir(parents=True)
+    for name in ("film.mp4", "more/other.mp4"):
+        (tmp_path / "one/footage" / name).write_bytes(name.encode() * 1000)
+    monkeypatch.chdir(tmp_path / "one")
+    run(listed(tmp_path / "one"), tmp_path / "store")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one").rename(tmp_path / "two")
+    monkeypatch.chdir(tmp_path / "two")
+    rows, before = listed(tmp_path / "two"), every_byte(tmp_path / "store")
+    other = replace(rows[1], id="times-9", start_seconds=0.5, stop_seconds=1.0)
+    now = {
+        "other times": [rows[0], other, *rows[2:]],
+        "taken out": [rows[0], *rows[2:]],
+        "the only clip of its file": rows[:3],
+    }[changed]
+    with pytest.raises(StoreError, match=r"made of other footage: 1 clip \(of .*\.mp4\) no longer listed while"):
+        run(now, tmp_path / "store", add=True)
+    assert every_byte(tmp_path / "store") == before
+    if named == "absolute":
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(StoreError, match="no longer listed while"):
+            run(now, tmp_path / "store", add=True)
+    (tmp_path / "two/footage/more/other.mp4").unlink()
+    assert run([*rows[:3], OTHERS[0]], tmp_path / "store", add=True).num_clips == 5
 
 
 def test_a_file_that_was_renamed_is_not_added_a_second_time(tmp_path, films):
