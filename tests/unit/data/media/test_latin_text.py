@@ -25,6 +25,12 @@ SENTENCES = [
     ("cp1252", "Jeg ved ikke, hvad jeg skal gøre. Børn, kom så! Vi ses på fredag, kære ven. Få øl."),
     ("cp1252", "En tiedä, mitä tehdä. Tänään on kaunis päivä, mennään metsään. Hyvää yötä."),
     ("cp1252", "It’s a café – “naïve”, £5 and 20° … don’t you know? ½ © Zoë Müller, Señor."),
+    ("cp1252", "The cells are 10 µm wide, the walls 6 µm, and the grains 0.1 µm."),
+    ("cp1252", "It holds 5 m³, the others 7 m³ and 9 m³, on 12 m² and 14 m²."),
+    ("cp1252", "One note¹, two notes², and another¹ in other¹ words³."),
+    ("cp1252", "Add ¼cup of milk, ¼cup of oil and ¼cup of sugar; ¾cup of flour."),
+    ("cp1252", "¶La la la¶ ¶La la la la¶ ¶La la¶"),
+    ("cp1252", "Le nº 5, le nº 7 et le nº 9; la 1ª e la 2ª, Nº 12."),
 ]
 
 
