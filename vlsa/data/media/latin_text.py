@@ -52,9 +52,7 @@ def _bytes_between(data: bytes) -> Counter[tuple[int, int]]:
     is_letter = [chr(byte).isalpha() and byte < 128 for byte in range(256)]
     padded = b" " + data + b" "
     return Counter(
-        (byte, is_letter[padded[place]] + is_letter[padded[place + 2]])
-        for place, byte in enumerate(data)
-        if byte > 127
+        (byte, is_letter[padded[place]] + is_letter[padded[place + 2]]) for place, byte in enumerate(data) if byte > 127
     )
 
 
