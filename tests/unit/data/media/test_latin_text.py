@@ -1,5 +1,7 @@
 """Text in Latin letters of one byte is read in the encoding of its language, and told so."""
 
+import sys
+
 import pytest
 
 from vlsa.base.errors import CaptionError
@@ -69,4 +71,12 @@ def test_a_table_is_refused_with_the_command_that_makes_it_right(tmp_path, encod
     path = tmp_path / "captions.csv"
     path.write_bytes(f"path,text\na.mp4,{text}\n".encode(encoding))
     with pytest.raises(CaptionError, match=f"If it is {name}: iconv -f {name} -t UTF-8 "):
+        read_text(path)
+
+
+def test_a_table_is_refused_in_one_line_where_charset_normalizer_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)  # as if it were not installed
+    path = tmp_path / "captions.csv"
+    path.write_bytes("path,text\na.mp4,Привет, как твои дела?\n".encode("cp1251"))
+    with pytest.raises(CaptionError, match="captions.csv:2: byte 16 is not UTF-8 text"):
         read_text(path)
