@@ -16,7 +16,8 @@ from jaxtyping import Float32
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media.channels import channels_of, mono, weights_of
-from vlsa.data.media.container import HOLE_SECONDS, CannotShare, Source
+from vlsa.data.media.container import HOLE_SECONDS, Source
+from vlsa.data.media.key_packets import CannotShare
 
 PRE_ROLL_SECONDS = 0.25
 """Decoded before the stretch, so that codecs with a memory (MP3, Opus) have settled."""

@@ -13,6 +13,8 @@ CANCELLED_SHARE = 1e-3
 one sounds, the mean keeps 1/C.)"""
 CANCELLED_SECONDS = 0.25
 """Of audio are looked at by themselves: channels may be inverted in a part of a recording alone."""
+SILENT = 2**-16
+"""Of an amplitude: half a step of 16 bits."""
 FRONT, CENTRE, AROUND = 1.0, 2**0.5, 0.5**0.5
 SHARES = {
     **dict.fromkeys(("FL", "FR", "DL", "DR", "FLC", "FRC", "WL", "WR"), FRONT),
@@ -70,8 +72,13 @@ def mono(
 ) -> tuple[Float32[np.ndarray, " N"], bool]:
     """The mix of channels (without weights, their mean); or the loudest for as long as they cancel out, and if they do.
 
+    Channels without weight are heard where all others are silent from the first sample to the last.
     (libswresample's own mono is 1.414 times as loud.)
     """
+    if weights is not None and 0 < weights.count(0) < len(channels):
+        is_heard = np.array(weights) > 0
+        if np.abs(channels[is_heard]).max(initial=0) > SILENT:
+            channels, weights = channels[is_heard], tuple(weight for weight in weights if weight > 0)
     if weights is None or len(set(weights)) == 1:
         mix = channels.mean(axis=0, dtype=np.float32)
     else:

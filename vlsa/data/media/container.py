@@ -17,7 +17,7 @@ import av
 from vlsa.base.errors import MediaError
 from vlsa.data.media import streams
 from vlsa.data.media.channels import is_sounding
-from vlsa.data.media.display_order import NUMBERED_FORMATS
+from vlsa.data.media.display_order import uncertain_seconds, with_times_in_order
 from vlsa.data.media.file_checks import check_file, encrypted, out_of_memory
 from vlsa.data.media.key_packets import KeyJumps, Needs, from_key_packet
 from vlsa.data.media.opening import check_streams, open_container
@@ -36,10 +36,6 @@ NEED_KEY_FRAMES = frozenset({"flv", "h263", "mpeg4", "msmpeg4", "msmpeg4v1", "ms
 """Of which the decoder makes an image without the frame that another was to change. (H.264 and HEVC wait for one.)"""
 
 
-class CannotShare(Exception):
-    """What overlapping stretches need is not sure to be the same when it is decoded once; decode each by itself."""
-
-
 @dataclass(frozen=True)
 class TimedFrame:
     """A decoded frame (`av.VideoFrame` or `av.AudioFrame`) and when it is first shown or heard."""
@@ -47,6 +43,8 @@ class TimedFrame:
     seconds: float
     """From the source's start; nan when the file has none."""
     frame: Any
+    num_bad: int = 0
+    """Packets of the source that could not be read or decoded whole until it was decoded."""
 
 
 class Source:
@@ -76,7 +74,7 @@ class Source:
         self._streams = {"video": streams.choose_video(container)} | streams.of_audio(container, self._audio_index)
         self._alpha_decoder = streams.alpha_decoder(self._streams["video"])
         self.parts = Parts(self._shifts_seconds, self.container.format.name)
-        self.is_numbered = container.format.name in NUMBERED_FORMATS  # times of frames say when they are decoded
+        self.uncertain_seconds = uncertain_seconds(container, self._streams["video"])  # not 0: frames are numbered
         self._tick_seconds = [float(stream.time_base or 0) for stream in container.streams]
         for stream in filter(None, self._streams.values()):
             stream.thread_type = "NONE"  # many processes, one thread each: frame threads would fight over the cores
@@ -161,6 +159,10 @@ class Source:
         return self._decoded(kind, self.packets(self.stream(kind)), needs)
 
     def _decoded(self, kind: Kind, packets: Iterable[Any], needs: Needs | None = None) -> Iterator[TimedFrame]:
+        frames = self._as_decoded(kind, packets, needs)
+        return with_times_in_order(frames) if kind == "video" and self.uncertain_seconds else frames
+
+    def _as_decoded(self, kind: Kind, packets: Iterable[Any], needs: Needs | None) -> Iterator[TimedFrame]:
         stream = self.stream(kind)
         jumps = KeyJumps(self, packets, needs) if needs is not None else None
         for packet in packets if jumps is None else jumps:
@@ -169,7 +171,7 @@ class Source:
                 stream.codec_context.skip_frame = "NONREF" if may_skip else "DEFAULT"
             for frame in self.decode_packet(packet):
                 pts = frame.pts if frame.pts is not None else frame.dts
-                timed = TimedFrame(self.seconds(pts, stream) if pts is not None else math.nan, frame)
+                timed = TimedFrame(self.seconds(pts, stream) if pts is not None else math.nan, frame, self.num_bad)
                 if jumps is not None:
                     jumps.check(frame, timed.seconds)
                 yield timed
@@ -184,6 +186,7 @@ class Source:
         needs: Needs | None = None,
     ) -> Iterator[TimedFrame]:
         """Frames from one that starts at or before `seconds` on (else from the stream's first); mostly by one seek."""
+        seconds -= self.uncertain_seconds if kind == "video" else 0.0
         if not self.may_seek:
             return self._frames_from_key_packet(kind, seconds - pre_roll_seconds)
         needed = max(seconds, self.start_seconds(kind)) + tolerance_seconds
@@ -200,8 +203,7 @@ class Source:
     def _frames_from_key_packet(self, kind: Kind, seconds: float) -> Iterator[TimedFrame]:
         """Frames from one that starts at or before `seconds` on, without a seek."""
         self.reopen()
-        packets = self.packets(self.stream(kind))
-        frames = self._decoded(kind, from_key_packet(packets, seconds, self.packet_seconds))
+        frames = self._decoded(kind, from_key_packet(self.packets(self.stream(kind)), seconds, self.packet_seconds))
         first = next(frames, None)
         if first is None or self._may_be_first(kind, first):
             return itertools.chain(filter(None, [first]), frames)

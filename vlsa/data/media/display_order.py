@@ -2,7 +2,8 @@
 
 H.264 and packed MPEG-4 with frames that are made of later ones (B-frames) are decoded in another order than they are
 shown, and each frame comes with the number of its packet. Decoders give frames in the order in which they are shown.
-Used by frames.py and scenes.py.
+Decoding that begins at a key frame may lose frames that are shown before it and made of still earlier ones (open groups
+of pictures); then the key frame takes the time of the first of them. Used by container.py.
 """
 
 import heapq
@@ -13,13 +14,22 @@ from dataclasses import replace
 from typing import Any
 
 NUMBERED_FORMATS = ("avi",)
+REORDERED_CODECS = frozenset({"h264", "hevc", "mpeg4"})
+"""Which may have frames that are made of later ones though what was read of the file so far has none."""
 MOST_BETWEEN = 17
 """Frames by which the two orders differ at most: H.264 has up to 16 in a row that are made of a later one."""
 
 
-def shown_in_order(source: Any, frames: Iterator[Any]) -> Iterator[Any]:
-    """Video frames of a `Source`, each at the time at which it is shown."""
-    return with_times_in_order(frames) if source.is_numbered else frames
+def uncertain_seconds(container: Any, video: Any | None) -> float:
+    """How long after a key frame that decoding begins with, other frames may be shown than without that.
+
+    0 where the times of a container's video frames say when they are shown.
+    """
+    if video is None or container.format.name not in NUMBERED_FORMATS:
+        return 0.0
+    codec = video.codec_context
+    is_reordered = bool(codec.has_b_frames) or codec.name in REORDERED_CODECS
+    return (MOST_BETWEEN + 1) * float(video.time_base) if is_reordered else 0.0
 
 
 def with_times_in_order(frames: Iterator[Any]) -> Iterator[Any]:

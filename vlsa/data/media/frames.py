@@ -14,9 +14,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vlsa.base.errors import MediaError
-from vlsa.data.media.container import HOLE_SECONDS, NEED_KEY_FRAMES, CannotShare, Source, TimedFrame
-from vlsa.data.media.display_order import shown_in_order
-from vlsa.data.media.key_packets import MissedKeyFrame
+from vlsa.data.media.container import HOLE_SECONDS, NEED_KEY_FRAMES, Source, TimedFrame
+from vlsa.data.media.key_packets import CannotShare, MissedKeyFrame
 from vlsa.data.media.probe import MediaFacts
 from vlsa.data.media.render import PickedFrames, Renderer
 
@@ -50,6 +49,8 @@ class _Picker:
     renderer: Renderer
     margin_seconds: float
     """Frames this near to the next wanted time are all decoded; inf = all frames are, where there is no jump."""
+    uncertain_seconds: float
+    """How far before a wanted time a key frame has to be for decoding to begin there."""
     may_jump: bool
     """Whether decoding may go on from a later key frame."""
     broken_seconds: list[float] = field(default_factory=list)
@@ -74,7 +75,8 @@ class _Picker:
 
     def next_seconds(self) -> float:
         """The wanted time that is not settled yet: of key frames before it, the last one is enough."""
-        return self.wanted[self.num_done] if self.may_jump and self.num_done < len(self.wanted) else -math.inf
+        is_wanted = self.may_jump and self.num_done < len(self.wanted)
+        return self.wanted[self.num_done] - self.uncertain_seconds if is_wanted else -math.inf
 
     def take(self, frame: TimedFrame) -> bool:
         """See the next frame; False when no more are needed."""
@@ -164,22 +166,22 @@ def read_frames_of_windows(
 
 def _pick(source: Source, wanted: list[float], short_side_px: int | None, facts: MediaFacts | None) -> _Picker:
     """The frames shown at the wanted times."""
-    margin_seconds = _margin_seconds(source, facts)
+    how = _margin_seconds(source, facts), source.uncertain_seconds
     is_jumpable = source.stream("video").codec_context.name in JUMPABLE_CODECS
     if facts is not None and source.may_seek and is_jumpable:
         num_bad = source.num_bad
         with contextlib.suppress(MissedKeyFrame):
-            return _picked(source, _Picker(wanted, Renderer(source, short_side_px), margin_seconds, may_jump=True))
+            return _picked(source, _Picker(wanted, Renderer(source, short_side_px), *how, may_jump=True))
         del source.bad_seconds[num_bad:]  # all is decoded once more
-    return _picked(source, _Picker(wanted, Renderer(source, short_side_px), margin_seconds, may_jump=False))
+    return _picked(source, _Picker(wanted, Renderer(source, short_side_px), *how, may_jump=False))
 
 
 def _picked(source: Source, picker: _Picker) -> _Picker:
     frames = source.frames_covering("video", picker.wanted[0], tolerance_seconds=ROUNDING_SECONDS, needs=picker)
-    timed = itertools.dropwhile(lambda frame: math.isnan(frame.seconds), frames)
-    first, num_bad = next(timed, None), source.num_bad
-    first_seconds = None if first is None else first.seconds
-    for frame in _in_order(shown_in_order(source, itertools.chain(filter(None, [first]), timed))):
+    first_seconds, num_bad = None, 0
+    for frame in _in_order(frames):
+        if first_seconds is None:
+            first_seconds, num_bad = frame.seconds, frame.num_bad
         if not picker.take(frame):
             break
     else:
@@ -260,6 +262,6 @@ def _margin_seconds(source: Source, facts: MediaFacts | None) -> float:
     """How near to a wanted time every frame has to be decoded; inf where skipping is not exact or not known to be."""
     if facts is None or facts.longest_frame_seconds is None or not facts.frames_per_second:
         return math.inf
-    if source.is_numbered or source.stream("video").codec_context.name not in SKIPPABLE_CODECS:
+    if source.uncertain_seconds or source.stream("video").codec_context.name not in SKIPPABLE_CODECS:
         return math.inf
     return max(4 / facts.frames_per_second, 1.5 * facts.longest_frame_seconds)

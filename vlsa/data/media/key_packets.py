@@ -18,6 +18,10 @@ class MissedKeyFrame(Exception):
     """Decoding did not begin again with the key frame that was jumped to; decode from the start of the stretch."""
 
 
+class CannotShare(Exception):
+    """What overlapping stretches need is not sure to be the same when it is decoded once; decode each by itself."""
+
+
 @runtime_checkable
 class Needs(Protocol):
     """Which frames are needed."""

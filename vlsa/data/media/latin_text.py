@@ -21,7 +21,10 @@ LETTERS = {
 }  # fmt: skip
 """Beyond ASCII, by language, in small letters; capital ones belong to them."""
 SIGNS = "€‚„…†‡‰‹›‘’“”•–—™\xa0¢£¥¦§©«¬\xad®°±²³´µ¶·¹»¼½¾×÷♪"
-"""Of any language, where they stand between spaces, digits and marks. Next to a letter, most are another letter."""
+"""Of any language, where they stand between spaces, digits and marks. Next to a letter, most are another letter.
+In the west µm, m³, note¹, nº and ¼cup are written as well: there, only those within a word are."""
+ORDINALS = "ªº"
+"""Signs of western texts alone, and letters of some."""
 IN_WORDS = frozenset("€‚„…‹›‘’“”•–—™\xa0§©«\xad®°»·")
 """Of these, those that touch words."""
 CLEARLY = 4
@@ -44,34 +47,33 @@ def latin_encoding(data: bytes) -> str | None:
     return best if is_clear else WESTERN
 
 
-def _bytes_between(data: bytes) -> Counter[tuple[int, bool]]:
-    """How often each byte beyond ASCII occurs, and whether next to an ASCII letter."""
+def _bytes_between(data: bytes) -> Counter[tuple[int, int]]:
+    """How often each byte beyond ASCII occurs, and next to how many ASCII letters (0 to 2)."""
     is_letter = [chr(byte).isalpha() and byte < 128 for byte in range(256)]
     padded = b" " + data + b" "
     return Counter(
-        (byte, is_letter[padded[place]] or is_letter[padded[place + 2]])
-        for place, byte in enumerate(data)
-        if byte > 127
+        (byte, is_letter[padded[place]] + is_letter[padded[place + 2]]) for place, byte in enumerate(data) if byte > 127
     )
 
 
-def _num_foreign(between: Counter[tuple[int, bool]], encoding: str) -> int | None:
+def _num_foreign(between: Counter[tuple[int, int]], encoding: str) -> int | None:
     """Letters and signs that do not belong to the language that has most of them; None for bytes without any."""
     characters = _characters(encoding)
     if any(byte not in characters for byte, _ in between):
         return None
+    signs, least = (SIGNS + ORDINALS, 2) if encoding == WESTERN else (SIGNS, 1)
     return min(
         sum(
             number
-            for (byte, is_in_word), number in between.items()
-            if not _belongs(characters[byte], is_in_word, language)
+            for (byte, num_letters), number in between.items()
+            if not _belongs(characters[byte], num_letters >= least, language, signs)
         )
         for language in LETTERS[encoding]
     )
 
 
-def _belongs(character: str, is_in_word: bool, language: str) -> bool:
-    if character in SIGNS:
+def _belongs(character: str, is_in_word: bool, language: str, signs: str) -> bool:
+    if character in signs:
         return not is_in_word or character in IN_WORDS or character in language
     return character in language or character.lower() in language
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from vlsa.base.errors import MediaError
 from vlsa.data.clip import Clip
 from vlsa.data.media.audio import read_sound_of_windows
-from vlsa.data.media.container import CannotShare
 from vlsa.data.media.decode import decode, make_clip, nothing_in
 from vlsa.data.media.frames import read_frames_of_windows
+from vlsa.data.media.key_packets import CannotShare
 from vlsa.data.media.probe import MediaFacts, open_known
 from vlsa.data.media.suffixes import is_animation
 

@@ -17,7 +17,6 @@ from jaxtyping import Bool, Float, Float32
 
 from vlsa.data.media.container import Source
 from vlsa.data.media.decode import open_known
-from vlsa.data.media.display_order import shown_in_order
 from vlsa.data.media.probe import MediaFacts
 from vlsa.data.media.suffixes import is_animation
 
@@ -84,7 +83,7 @@ def _blocks(source: Source, margin: int) -> Iterator[tuple[list[float], Float32[
     seconds: list[float] = []
     thumbnails: list[np.ndarray] = []
     first = 0
-    for timed in shown_in_order(source, source.frames("video")):
+    for timed in source.frames("video"):
         if not timed.seconds >= (seconds[-1] if seconds else 0.0):  # nan, or time steps back
             continue
         seconds.append(timed.seconds)

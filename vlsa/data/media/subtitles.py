@@ -20,10 +20,11 @@ SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?:\{[^}]*\\p0[^}]*\}|$)", re.DOTALL)
 """{\\p1}m 0 0 l 9 0{\\p0}: commands of a drawing, not text."""
 READING = re.compile(r"<(r[tp])(?:[\s.][^<>]*)?>.*?(?:</\1>|(?=</?ruby|<r[tp])|$)", re.DOTALL | re.IGNORECASE)
-"""How the characters before it are spoken, in small letters above them: they would be said twice."""
+"""In ruby, how the characters before it are spoken, in small letters above them: they would be said twice."""
+RUBY = re.compile(r"<ruby[\s.>]", re.IGNORECASE)
 MARKUP = re.compile(
     r"\{\*?\\[^}]*\}"  # {\i1}, {\an8}, {*\pos(1,2)}: SubStation codes
-    r"|</?(?:i|b|u|s|c|v|font|ruby|rt|lang|span|em|strong|small|big|sub|sup|strike|del|ins|mark|center|tt|a|code)"
+    r"|</?(?:i|b|u|s|c|v|font|ruby|rt|rp|lang|span|em|strong|small|big|sub|sup|strike|del|ins|mark|center|tt|a|code)"
     r"(?:[\s.][^<>]*)?/?>"  # <i>, <font color=...>, <v Ann>, <c.yellow>
     r"|<\d[\d:.]*>",  # <00:01.500>: WebVTT karaoke times
     re.IGNORECASE,
@@ -89,7 +90,9 @@ class _Block:
 
 def clean_text(text: str) -> str:
     """Text without markup, drawings, readings of ruby, character references, line breaks and marks that nobody sees."""
-    return one_line(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", READING.sub("", DRAWING.sub("", text))))))
+    text = DRAWING.sub("", text)
+    text = READING.sub("", text) if RUBY.search(text) else text
+    return one_line(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", text))))
 
 
 def clean_substation(text: str) -> str:

@@ -85,7 +85,10 @@ def _guessed(data: bytes) -> TextFile | None:
         return TextFile(data.decode(encoding), encoding, is_guess=True)
     if num_high < FEWEST_BYTES:
         return None
-    from charset_normalizer import from_bytes
+    try:
+        from charset_normalizer import from_bytes
+    except ImportError:
+        return None
 
     has_controls = sum(0x80 <= byte < 0xA0 for byte in data) > LEAST_CONTROL_SHARE * num_high
     best = from_bytes(data, cp_isolation=[SHIFT_JIS] if has_controls else list(OTHER_SCRIPTS)).best()

@@ -261,6 +261,7 @@ def test_markup_goes_and_words_stay():
     assert clean_text("<ruby>\u6f22<rt>kan</rt>\u5b57<rt.small>ji</ruby> <ruby>a<rp>(</rp><rt>b</rt><rp>)</rp>") == (
         "\u6f22\u5b57 a"
     )
+    assert clean_text("a <rt>b") == "a b" and clean_text("a</rp> b</rt> c") == "a b c"
     assert clean_text(" \n ") == ""
 
 

@@ -108,6 +108,25 @@ def test_what_only_the_channel_of_effects_has_is_heard(tmp_path):
     assert shares(path, 4)[3] == pytest.approx(1, abs=1e-3)
 
 
+def test_loud_effects_do_not_take_the_place_of_soft_speech(tmp_path):
+    channels = np.zeros((6, RATE_HZ), np.float32)
+    channels[2], channels[3] = 0.1 * tones(3)[2], 5 * tones(4)[3]
+    path = written(tmp_path / "a.flac", "5.1", channels)
+    clip = decode.decode(path, 0, 1, frame_times_seconds=None, short_side_px=None, sample_rate_hz=RATE_HZ)
+    assert clip.choices == ()
+    assert shares(path, 4)[2:] == pytest.approx([0.1 * 0.293, 0], abs=1e-3)
+
+
+def test_effects_are_not_heard_where_the_others_pause_or_cancel_out():
+    weights = (0.4, 0.4, 0.0, 0.2)
+    channels = np.zeros((4, RATE_HZ), np.float32)
+    channels[0], channels[1] = tones(1)[0], -tones(1)[0]
+    channels[2] = 5 * tones(3)[2]
+    channels[:2, RATE_HZ // 2 :] = 0
+    mix, is_one = mono(channels, RATE_HZ, weights)
+    assert is_one and np.allclose(np.abs(mix), np.abs(channels[0]))
+
+
 def test_without_weights_it_is_the_mean():
     mix, is_one = mono(tones(3), RATE_HZ)
     assert np.allclose(mix, tones(3).mean(axis=0)) and not is_one

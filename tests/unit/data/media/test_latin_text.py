@@ -1,5 +1,7 @@
 """Text in Latin letters of one byte is read in the encoding of its language, and told so."""
 
+import sys
+
 import pytest
 
 from vlsa.base.errors import CaptionError
@@ -25,6 +27,12 @@ SENTENCES = [
     ("cp1252", "Jeg ved ikke, hvad jeg skal gøre. Børn, kom så! Vi ses på fredag, kære ven. Få øl."),
     ("cp1252", "En tiedä, mitä tehdä. Tänään on kaunis päivä, mennään metsään. Hyvää yötä."),
     ("cp1252", "It’s a café – “naïve”, £5 and 20° … don’t you know? ½ © Zoë Müller, Señor."),
+    ("cp1252", "The cells are 10 µm wide, the walls 6 µm, and the grains 0.1 µm."),
+    ("cp1252", "It holds 5 m³, the others 7 m³ and 9 m³, on 12 m² and 14 m²."),
+    ("cp1252", "One note¹, two notes², and another¹ in other¹ words³."),
+    ("cp1252", "Add ¼cup of milk, ¼cup of oil and ¼cup of sugar; ¾cup of flour."),
+    ("cp1252", "¶La la la¶ ¶La la la la¶ ¶La la¶"),
+    ("cp1252", "Le nº 5, le nº 7 et le nº 9; la 1ª e la 2ª, Nº 12."),
 ]
 
 
@@ -63,4 +71,12 @@ def test_a_table_is_refused_with_the_command_that_makes_it_right(tmp_path, encod
     path = tmp_path / "captions.csv"
     path.write_bytes(f"path,text\na.mp4,{text}\n".encode(encoding))
     with pytest.raises(CaptionError, match=f"If it is {name}: iconv -f {name} -t UTF-8 "):
+        read_text(path)
+
+
+def test_a_table_is_refused_in_one_line_where_charset_normalizer_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)  # as if it were not installed
+    path = tmp_path / "captions.csv"
+    path.write_bytes("path,text\na.mp4,Привет, как твои дела?\n".encode("cp1251"))
+    with pytest.raises(CaptionError, match="captions.csv:2: byte 16 is not UTF-8 text"):
         read_text(path)
