@@ -48,6 +48,10 @@ LOCK_NAME = "index.lock"
 """In the index: locked while it is written, by vlsa 0.3 too."""
 
 
+class NothingIndexed(SearchIndexError):
+    """There are files, and nothing of them could be indexed."""
+
+
 def build_index(
     model: "Model | Encoder | str | os.PathLike[str]",
     source: str | os.PathLike[str],
@@ -66,7 +70,11 @@ def build_index(
     if (address := address_of(out)) is not None:
         with Publisher(address).held(restart=bool(options.get("restart"))) as publisher:
             there = {**options, "progress": progress, "acknowledged": publisher.publish}
-            summary = build_index(model, source, publisher.folder, **there)
+            try:
+                summary = build_index(model, source, publisher.folder, **there)
+            except NothingIndexed:
+                publisher.finish()  # the report, which says why
+                raise
             publisher.finish()
         return replace(summary, index_path=publisher.address)
     chosen, root, path = BuildOptions(**options), Path(source).absolute(), Path(out)
@@ -187,7 +195,7 @@ def _other_setting(name: str, made: Any, asked: Any) -> str:
 def _update(
     index: Index, model: Model, source: Source, options: BuildOptions, progress: Progress | None, *, moved: bool
 ) -> IndexSummary:
-    """Do what is to be done. Raises SearchIndexError when nothing is in the index then."""
+    """Do what is to be done. Raises NothingIndexed when nothing is in the index then."""
     from vlsa.retrieve.index.update import Elsewhere, update
 
     index.acknowledged = options.acknowledged
@@ -216,13 +224,13 @@ def _update(
 
 
 def _sum_up(path: Path, known: Mapping[str, ledger.IndexedFile], source: Source, **counts: int) -> IndexSummary:
-    """Write the report and sum up. Raises SearchIndexError when there are files and nothing of them is indexed."""
+    """Write the report and sum up. Raises NothingIndexed when there are files and nothing of them is indexed."""
     rejections = all_rejections(known, source.rejections, str(source.root))
     write_report(path, rejections)
     summary = summarize(path, known, rejections, **counts)
     if not summary.num_rows and (source.files or rejections):
         first = f" (the first: {rejections[0].message})" if rejections else ""
-        raise SearchIndexError(
+        raise NothingIndexed(
             f"{path}: no clip could be indexed{first}; nothing can be searched. See {path / REPORT_NAME}."
         )
     if summary.num_files_gone:

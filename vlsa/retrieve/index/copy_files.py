@@ -15,6 +15,8 @@ from vlsa.retrieve.index.remote_state import Files, StoredFile, decode
 
 COPIED = (".json", ".jsonl")
 """Files of these suffixes are copied and not linked: a writer appends to some of them. Lance changes no file."""
+WRITER_LOCK = "writer.lock"
+"""In a copy: locked by the process that writes."""
 
 
 def link(source: Path, path: Path) -> None:
@@ -72,30 +74,48 @@ def make_room(folder: Path, num_bytes: int) -> None:
     others = [path for path in folder.parent.iterdir() if path.is_dir() and path != folder]
     sizes = {path: _num_bytes(path) for path in others}
     taken = num_bytes + sum(sizes.values())
-    for path in sorted(others, key=lambda path: path.stat().st_mtime_ns):
+    for path in sorted(others, key=_last_used):
         if taken <= most:
             return
         if _remove_copy(path):
             taken -= sizes[path]
 
 
+def _last_used(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:  # of a person who empties the cache
+        return 0
+
+
 def _remove_copy(folder: Path) -> bool:
-    """Remove a copy, unless a process reads, fetches or writes it; whether it is gone."""
-    with open(folder / "fetching.lock", "ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        if (folder / "writing").exists():
-            return False
-        for state in {path.with_suffix("") for path in (folder / "states").glob("*")}:
-            if not remove_state(state):
-                return False
-        shutil.rmtree(folder, ignore_errors=True)
+    """Remove a copy, unless a process reads, fetches or writes it; whether it is gone.
+
+    Its locks stay: a process that waits for one has it open, and another one made under its name would be free.
+    """
+    try:
+        with open(folder / "fetching.lock", "ab") as fetching, open(folder / WRITER_LOCK, "ab") as writing:
+            for lock in (fetching, writing):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for state in {path.with_suffix("") for path in (folder / "states").glob("*")}:
+                if not remove_state(state):
+                    return False
+            for path in folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        return not folder.exists()
     return True
 
 
 def _num_bytes(folder: Path) -> int:
-    """What it takes on the disk: each file once, by however many names."""
-    found = (os.lstat(os.path.join(at, name)) for at, _, names in os.walk(folder) for name in names)
-    return sum({(one.st_dev, one.st_ino): one.st_size for one in found}.values())
+    """What it takes on the disk: each file once, by however many names. A process may be at work in it."""
+    found: dict[tuple[int, int], int] = {}
+    for at, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                one = os.lstat(os.path.join(at, name))
+                found[one.st_dev, one.st_ino] = one.st_size
+    return sum(found.values())

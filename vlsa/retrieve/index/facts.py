@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from vlsa.base.errors import SearchIndexError
 from vlsa.base.files import read_json, write_atomically
+from vlsa.data.store.local_copy import naming_address
 from vlsa.retrieve.encode.public.names import absolute
 from vlsa.retrieve.index.remote_copy import copy_of
 
@@ -52,8 +53,9 @@ def read_facts(path: str | Path, name: str = FACTS_NAME) -> dict[str, Any]:
     Of one on an object store: as it was last fetched. Raises StoreError where it is not reached.
     """
     if (copy := copy_of(path)) is not None:
-        with copy.naming():
-            return read_facts(copy.latest().path, name)
+        held = copy.latest()
+        with naming_address(held.path, copy.address):
+            return read_facts(held.path, name)
     path = Path(path)
     if not path.is_dir():
         raise SearchIndexError(

@@ -6,27 +6,23 @@ that are new are sent, and then a state that names all of them (remote_state.py)
 number, so that whoever reads finds one whole state or the next, and of two writers one is refused.
 """
 
-import json
-import os
 import shutil
-import socket
-import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-from vlsa.base.errors import SearchIndexError, VlsaError
-from vlsa.base.files import locked_folder, write_atomically
+from vlsa.base.errors import SearchIndexError
+from vlsa.base.files import locked_folder
 from vlsa.data.store.local_copy import naming_address, writing_cache
-from vlsa.retrieve.index.copy_files import link
+from vlsa.data.store.owner import Owner
+from vlsa.retrieve.index.copy_files import WRITER_LOCK, link
 from vlsa.retrieve.index.progress_file import PROGRESS_NAME
 from vlsa.retrieve.index.remote_copy import IndexCopy, copy_of
 from vlsa.retrieve.index.remote_state import (
     FILES,
     LONGEST_BYTES,
     STATES,
+    DamagedState,
     Files,
     StateName,
     StoredFile,
@@ -53,6 +49,14 @@ class Publisher:
         self._copy: IndexCopy = copy
         self._objects = copy.objects
         self.address, self.folder = copy.address, copy.folder / "writing"
+        self._owner = Owner(
+            objects=self._objects,
+            name=OWNER_NAME,
+            token_path=copy.folder.with_suffix(".owner"),
+            error=SearchIndexError,
+            what="index",
+            harm="two would undo each other's work",
+        )
         self._number = self._first_number = 0
         self._first: Files = {}
         self._now: Files = {}
@@ -69,8 +73,8 @@ class Publisher:
         busy = SearchIndexError(f"{self.address}: another process of this machine is writing this index. Wait for it.")
         with naming_address(self.folder, self.address), ExitStack() as entered:
             with writing_cache(self._copy.folder):
-                entered.enter_context(locked_folder(self._copy.folder, busy, "writer.lock"))
-            entered.enter_context(self._owned())
+                entered.enter_context(locked_folder(self._copy.folder, busy, WRITER_LOCK))
+            entered.enter_context(self._owner.held())
             entered.callback(shutil.rmtree, self.folder, ignore_errors=True)
             with writing_cache(self.folder):
                 self._begin(restart)
@@ -88,28 +92,43 @@ class Publisher:
         name, data = StateName(self._number, "").name, encode(files)
         # a PUT whose answer was lost is repeated, and then finds what it made itself
         is_mine = self._objects.create(name, data) or self._objects.read(name, 0, LONGEST_BYTES) == data
-        if not is_mine or states(self._objects)[-1].number != self._number:
-            raise SearchIndexError(
-                f"{self.address}: another process has written this index meanwhile; what it wrote stays, and what was "
-                "made here since the last step is dropped. Run the same command again."
-            )
+        if not is_mine:
+            raise self._written_meanwhile()
+        self._listed()
         self._now, self._sent = files, self._sent | new.keys()
 
     def finish(self) -> None:
-        """Publish, and remove what no state needs but the last one and the one before this run, which may be read."""
+        """Publish, and remove what no state needs but the last one and the one before this run, which may be read.
+
+        Raises SearchIndexError, and removes nothing, when another run has taken over; StoreError.
+        """
         self.publish()
         if self._now == self._first:
             return
+        self._owner.require()  # first: from here on nobody else begins
+        listed = self._listed()
         report = self.folder / REPORT_NAME
         if self._now.get(REPORT_NAME) != self._first.get(REPORT_NAME) and report.exists():
             self._objects.put(report, REPORT_NAME)
-        listed = {state.number: state for state in states(self._objects)}
         self._copy.adopt(listed[self._number], self._now, self.folder)
         self._objects.remove(
             [state.name for number, state in listed.items() if number not in {self._first_number, self._number}]
         )
         kept = {file.digest for files in (self._first, self._now) for file in files.values()}
         self._objects.remove([f"{FILES}/{name}" for name in self._objects.list(FILES) if name not in kept])
+
+    def _listed(self) -> dict[int, StateName]:
+        """The states that are there. Raises SearchIndexError unless the last one is of this run."""
+        listed = {state.number: state for state in states(self._objects)}
+        if max(listed, default=0) != self._number:
+            raise self._written_meanwhile()
+        return listed
+
+    def _written_meanwhile(self) -> SearchIndexError:
+        return SearchIndexError(
+            f"{self.address}: another process has written this index meanwhile; what it wrote stays, and what was "
+            "made here since the last step is dropped. Run the same command again."
+        )
 
     def _begin(self, restart: bool) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -121,7 +140,7 @@ class Publisher:
         self._first_number = self._number = listed[-1].number
         try:
             held = self._copy.fetch()
-        except SearchIndexError:
+        except DamagedState:
             if not restart:
                 raise
             return
@@ -153,57 +172,7 @@ class Publisher:
             found[path.relative_to(self.folder).as_posix()] = file
         return found
 
-    @contextmanager
-    def _owned(self) -> Iterator[None]:
-        """Hold the object that says who writes. One left behind by a killed run of this machine is taken over: no
-        other process has its folder.
-        """
-        mine = {
-            "owner": self._token(),
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        data = json.dumps(mine).encode()
-        if not self._objects.create(OWNER_NAME, data):
-            self._check_owner(mine["owner"])
-            self._objects.remove([OWNER_NAME])
-            if not self._objects.create(OWNER_NAME, data):
-                self._check_owner(None)
-        try:
-            yield
-        except BaseException:
-            with suppress(VlsaError):
-                self._objects.remove([OWNER_NAME])
-            raise
-        self._objects.remove([OWNER_NAME])
-
-    def _check_owner(self, mine: object) -> None:
-        """Raises SearchIndexError unless the object that says who writes is one of this machine."""
-        other = _parsed(self._objects.read(OWNER_NAME, 0, 1 << 16))
-        if mine is None or other.get("owner") != mine:
-            raise SearchIndexError(
-                f"{self.address}: process {other.get('process')} on {other.get('host')} is writing this index since "
-                f"{other.get('since')}; two would undo each other's work. Wait for it; if it has been killed, delete "
-                f"the object {self.address}/{OWNER_NAME} and run the same command again."
-            )
-
-    def _token(self) -> str:
-        """What the runs of this machine have, and those of others do not."""
-        path = self._copy.folder / "owner"
-        if not path.exists():
-            write_atomically(path, uuid.uuid4().hex.encode())
-        return path.read_text()
-
 
 def _stamp(path: Path) -> Stamp:
     facts = path.stat()
     return facts.st_size, facts.st_mtime_ns, facts.st_ino
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {}

@@ -6,7 +6,9 @@ common with the one before is a hard link. A state that is being read is kept; o
     $VLSA_CACHE/indexes/<digest of the address>/
         states/<number>-<version>/       a state; its list is next to it as .json; whoever reads it has locked the .lock
         fetching/                        what has arrived of the next one, so that a broken fetch goes on
-        writing/                         of the process that writes (publishing.py)
+        writing/                         of the process that writes (publishing.py), which has locked writer.lock
+    $VLSA_CACHE/indexes/<digest of the address>.owner
+                                         what the writers of this machine have in common
 """
 
 import fcntl
@@ -22,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from vlsa.base.errors import SearchIndexError, StoreError
+from vlsa.base.errors import StoreError
 from vlsa.base.files import cache_folder, write_atomically
 from vlsa.data.store.local_copy import naming_address, writing_cache
 from vlsa.data.store.objects import ObjectMissing, Objects, short_digest
@@ -30,6 +32,7 @@ from vlsa.retrieve.index.copy_files import files_of, has_size, is_whole, link, m
 from vlsa.retrieve.index.remote_state import (
     FILES,
     LONGEST_BYTES,
+    DamagedState,
     Files,
     StateName,
     StoredFile,
@@ -93,7 +96,7 @@ class IndexCopy:
             return held
 
     def fetch(self) -> HeldState:
-        """The index as it is now. Raises SearchIndexError: none there, or damaged; StoreError: not reached."""
+        """The index as it is now. Raises SearchIndexError: none there, DamagedState; StoreError: not reached."""
         for _ in range(MOST_TRIES):
             state = newest(self.objects)
             try:
@@ -102,7 +105,7 @@ class IndexCopy:
                         return held
             except ObjectMissing as error:
                 missing = error
-        raise SearchIndexError(
+        raise DamagedState(
             f"{missing} The index names it: it was removed, or is replaced faster than it can be fetched. Try again; "
             "if it stays so, index again with --restart."
         )
@@ -192,8 +195,8 @@ class IndexCopy:
             path.unlink(missing_ok=True)
             raise self._damaged(file)
 
-    def _damaged(self, file: StoredFile) -> SearchIndexError:
-        return SearchIndexError(
+    def _damaged(self, file: StoredFile) -> DamagedState:
+        return DamagedState(
             f"{self.address}/{file.name}: has other bytes than were written; nothing can be searched. Try again; if it "
             "stays so, index again with --restart."
         )

@@ -32,6 +32,10 @@ LONGEST_BYTES = 1 << 28
 CHUNK_BYTES = 1 << 20
 
 
+class DamagedState(SearchIndexError):
+    """A state, or a file that it names, is gone or has other bytes than were written."""
+
+
 @dataclass(frozen=True)
 class StoredFile:
     """A file of a state."""
@@ -97,7 +101,9 @@ def encode(files: Files) -> bytes:
 
 
 def decode(data: bytes, where: str) -> Files:
-    """The files of a state. Raises SearchIndexError for one that was not written by this library."""
+    """The files of a state. Raises DamagedState for one that was not written by this library, SearchIndexError for
+    one of another version.
+    """
     try:
         values = json.loads(data)
         facts = values["format"], values["version"]
@@ -121,8 +127,8 @@ def _is_valid(path: str, file: StoredFile) -> bool:
     return bool(DIGEST.fullmatch(file.digest)) and all(map(PART.fullmatch, path.split("/")))
 
 
-def _damaged(where: str) -> SearchIndexError:
-    return SearchIndexError(f"{where}: damaged; which files the index has is not known. Index again with --restart.")
+def _damaged(where: str) -> DamagedState:
+    return DamagedState(f"{where}: damaged; which files the index has is not known. Index again with --restart.")
 
 
 def digest(path: Path) -> str:
