@@ -19,11 +19,13 @@ from vlsa.base.errors import SearchIndexError, StoreError
 from vlsa.data.ingest import changes
 from vlsa.data.store.objects import Objects
 from vlsa.retrieve.index import remote_copy, watch
+from vlsa.retrieve.index.build import build_index
 from vlsa.retrieve.index.check import check_index
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.publishing import OWNER_NAME, Publisher
 from vlsa.retrieve.search.library import Library
 from vlsa.serve.archive.catalogue import Catalogue
+from vlsa.serve.archive.encoding import Models
 from vlsa.serve.http.settings import ServeSettings
 from vlsa.serve.routes.indexes import is_growing, updated_at
 from vlsa.serve.routes.state import left_out
@@ -35,6 +37,7 @@ ADDRESS = f"s3://{BUCKET}/{PREFIX}"
 @pytest.fixture(autouse=True)
 def asking_each_time(monkeypatch):
     monkeypatch.setattr(remote_copy, "ASK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(remote_copy, "PATIENCE_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -125,6 +128,39 @@ def test_who_reads_goes_on_with_the_next_state_and_keeps_this_one_until_then(ser
     server.answer_first = lambda number, method, key: "403 AccessDenied"
     assert index.refresh() is False  # it answers with what it has
     assert nearest(index, "number 6", k=1)[0].path == str(folder / "sound-6.wav")
+
+
+def test_an_object_store_that_never_answers_keeps_nobody_waiting(server, folder, tmp_path, monkeypatch):
+    follow(folder, ADDRESS)
+    index, encoder = Index.open(ADDRESS, encoder=FakeEncoder()), FakeEncoder()
+    served = Catalogue.open(ServeSettings(indexes=(Path(ADDRESS),)), encoder).index("index")
+    write_numbered_sound(folder / "sound-6.wav", 6)
+    with Publisher(ADDRESS).held() as publisher:  # as another machine: sent, and not known here
+        build_index(FakeEncoder(), folder, publisher.folder, num_workers=0)
+        publisher.publish()
+    monkeypatch.setattr(remote_copy, "PATIENCE_SECONDS", 0.0)
+    answering, asked = threading.Event(), threading.Event()
+
+    def wait(number: int, method: str, key: str) -> str:
+        asked.set()
+        answering.wait()
+        return ""
+
+    def ask() -> None:
+        found.append(nearest(index, "number 4", k=1)[0].path)
+        found.append(Models().load(served).fingerprint)
+        found.append(served.reading(lambda tables: len(tables.searched.windows)))
+
+    server.answer_first, found = wait, []
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(timeout=60)
+    assert asked.wait(timeout=60)
+    answering.set()
+    assert found == [str(folder / "sound-4.wav"), encoder.fingerprint, 10]
+    monkeypatch.setattr(remote_copy, "PATIENCE_SECONDS", 60.0)
+    remote_copy.copy_of(ADDRESS)._answered.wait(timeout=60)
+    assert len(Index.open(ADDRESS).file_facts()) == 6
 
 
 class CutOff:
