@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from vlsa.base.errors import SearchIndexError, StoreError, VlsaError
+from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.base.files import cache_folder, write_atomically
 from vlsa.data.store.local_copy import naming_address, writing_cache
 from vlsa.data.store.objects import ObjectMissing, Objects, short_digest
