@@ -40,7 +40,7 @@ def serve(
     state: Annotated[
         Path | None,
         typer.Option(
-            help="Where the server keeps its files; INDEX/serve by default, and ~/.local/share/vlsa/serve for an address.",
+            help="Where the server keeps its files; INDEX/serve, of an address ~/.local/share/vlsa/serve.",
             show_default=False,
         ),
     ] = None,

@@ -167,7 +167,6 @@ def test_what_a_server_of_an_address_writes_lies_in_a_folder_of_people_of_this_m
     assert len({*folders}) == 2
     assert all(folder.parent == tmp_path / "data" / "vlsa" / "serve" for folder in folders)
     assert all(folder.name.startswith("index-") for folder in folders)
-    assert ServeSettings(indexes=("s3://films/index/",)).state_folder == folders[0]
     assert ServeSettings(indexes=(Path(places[0]),), state=tmp_path / "own").state_folder == tmp_path / "own"
     assert ServeSettings(indexes=(Path("index"),)).state_folder == Path("index/serve")
 

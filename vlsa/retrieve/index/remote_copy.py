@@ -14,6 +14,7 @@ import functools
 import logging
 import math
 import os
+import re
 import shutil
 import threading
 import time
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.base.files import cache_folder, write_atomically
-from vlsa.data.store.local_copy import naming_address, writing_cache
+from vlsa.data.store.local_copy import writing_cache
 from vlsa.data.store.objects import ObjectMissing, Objects, short_digest
 from vlsa.retrieve.index.copy_files import files_of, has_size, is_whole, link, make_room, remove_state
 from vlsa.retrieve.index.remote_state import (
@@ -135,8 +136,8 @@ class IndexCopy:
         )
 
     def naming(self) -> AbstractContextManager[None]:
-        """Errors on a state name the index itself."""
-        return naming_address(self._held.path if self._held else self.folder, self.address)
+        """Errors on a state name the index itself. A state is a folder that is called as `_place` does."""
+        return _naming(re.compile(rf"{re.escape(str(self.folder / 'states'))}/[0-9]+-[0-9a-f]+"), self.address)
 
     def adopt(self, state: StateName, files: Files, folder: Path) -> None:
         """Take the files of a state from a folder of this machine. Raises StoreError."""
@@ -249,6 +250,16 @@ class IndexCopy:
         with open(self.folder / "fetching.lock", "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+@contextmanager
+def _naming(state: re.Pattern[str], address: str) -> Iterator[None]:
+    try:
+        yield
+    except VlsaError as error:
+        if not state.search(str(error)):
+            raise
+        raise type(error)(state.sub(lambda _: address, str(error))) from error
 
 
 def copy_of(path: object) -> IndexCopy | None:

@@ -24,7 +24,9 @@ from vlsa.retrieve.index.check import check_index
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.publishing import OWNER_NAME, Publisher
 from vlsa.retrieve.search.library import Library
+from vlsa.retrieve.search.tables import SearchTables
 from vlsa.serve.archive.catalogue import Catalogue
+from vlsa.serve.archive.describe import without_folders
 from vlsa.serve.archive.encoding import Models
 from vlsa.serve.http.settings import ServeSettings
 from vlsa.serve.routes.indexes import is_growing, updated_at
@@ -161,6 +163,32 @@ def test_an_object_store_that_never_answers_keeps_nobody_waiting(server, folder,
     monkeypatch.setattr(remote_copy, "PATIENCE_SECONDS", 60.0)
     remote_copy.copy_of(ADDRESS)._answered.wait(timeout=60)
     assert len(Index.open(ADDRESS).file_facts()) == 6
+
+
+def test_messages_name_the_address_and_no_copy_of_it(server, folder):
+    follow(folder, ADDRESS)
+    with pytest.raises(SearchIndexError, match=f"^{ADDRESS}: "):
+        assert Library.open(Path(ADDRESS)).encoder
+    served = Catalogue.open(ServeSettings(indexes=(Path(ADDRESS),)), FakeEncoder()).index("index")
+    places = (served.folder, ADDRESS, Path(ADDRESS), Path(ADDRESS).absolute())
+    for place in places:
+        assert without_folders(f"{place}: x {place}/index.json", served) == "index: x index.json"
+    index = Index.open(ADDRESS)
+    assert repr(index).startswith(f"Index('{ADDRESS}'")
+    server.answer_first = lambda number, method, key: "403 AccessDenied"  # else it is fetched again
+    (index.path / "index.json").unlink()
+    with pytest.raises(SearchIndexError, match=f"^{ADDRESS}: not an index"):
+        index.refresh()
+
+
+def test_an_empty_index_is_named_by_its_address(server, folder):
+    follow(folder, ADDRESS)
+    with Publisher(ADDRESS).held() as publisher:
+        made = Index.open(publisher.folder)
+        made.discard([*made.files()])
+        publisher.finish()
+    with pytest.raises(SearchIndexError, match=f"^{ADDRESS}: the index is empty"):
+        SearchTables.open(ADDRESS).refresh()
 
 
 class CutOff:
