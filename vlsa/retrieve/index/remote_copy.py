@@ -51,6 +51,8 @@ MOST_TRIES = 5
 """A state may be replaced, and its files removed, while it is fetched."""
 FILES_PER_REQUEST = 32
 """Fetched together; what has arrived is not fetched again."""
+DATED = "index.json"
+"""Has the time at which its state was written. It is copied and not linked, so no other state has it."""
 NEXT = "fetching"
 """What has arrived of a state that is not whole yet."""
 
@@ -234,6 +236,8 @@ class IndexCopy:
         shutil.rmtree(partial, ignore_errors=True)
         for name, file in files.items():
             link(sources[file.digest], partial / name)
+        if state.modified_seconds is not None and DATED in files:
+            os.utime(partial / DATED, (state.modified_seconds,) * 2)
         path.with_suffix(".json").unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
         os.replace(partial, path)

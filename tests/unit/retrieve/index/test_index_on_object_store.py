@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,17 @@ def test_messages_name_the_address_and_no_copy_of_it(server, folder):
     (index.path / "index.json").unlink()
     with pytest.raises(SearchIndexError, match=f"^{ADDRESS}: not an index"):
         index.refresh()
+
+
+def test_it_was_last_written_when_its_state_was_and_not_when_it_was_fetched(server, folder, other_machine):
+    follow(folder, ADDRESS)
+    (state,) = (f"{BUCKET}/{PREFIX}/{name}" for name in states()[-1:])
+    written = client().info(state)["LastModified"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time.sleep(1.1)
+    for machine in ("cache", "other"):
+        other_machine(machine)
+        served = Catalogue.open(ServeSettings(indexes=(Path(ADDRESS),)), FakeEncoder()).index("index")
+        assert updated_at(served) == written
 
 
 def test_an_empty_index_is_named_by_its_address(server, folder):
