@@ -39,7 +39,10 @@ def serve(
     ] = None,
     state: Annotated[
         Path | None,
-        typer.Option(help="Where the server keeps its files; INDEX/serve by default.", show_default=False),
+        typer.Option(
+            help="Where the server keeps its files; INDEX/serve, of an address ~/.local/share/vlsa/serve.",
+            show_default=False,
+        ),
     ] = None,
     run: Annotated[
         str | None,

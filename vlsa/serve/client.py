@@ -58,7 +58,7 @@ class Client:
 
     def similar(self, moment: str, k: int = 10, *, by: str = "both", where: str | None = None) -> Answer:
         """The moments most like one, which is given by its id. Raises VlsaError."""
-        asked = {"moment": moment, "by": by, "k": str(k)} | ({"where": where} if where else {})
+        asked = {"moment": moment, "by": by, "k": str(k)} | ({} if where is None else {"where": where})
         found = self._json(f"/api/similar?{urllib.parse.urlencode(asked)}")
         return Answer(tuple(map(moment_of, found["moments"])), found["stands_out"], found["num_windows"])
 

@@ -126,6 +126,13 @@ def test_similar_moments_leave_out_the_moment_itself(client):
     assert moment["media_id"] not in {other["media_id"] for other in answer["moments"]}
 
 
+def test_an_empty_filter_is_refused_wherever_one_is_given(client):
+    moment = ask(client, {"text": "number 3"}, k=1)["moments"][0]
+    for address, given in (("/api/files", {"index": "index"}), ("/api/similar", {"moment": moment["id"]})):
+        response = client.get(address, params=given | {"where": ""})
+        assert response.status_code == 400 and "an empty filter" in response.json()["detail"]
+
+
 def test_facets_count_the_files_that_the_filter_keeps(client):
     everything = ask(client, {"text": "number 3"})["facets"]
     assert everything["num_files"] == 6 and everything["has_video"] == 1

@@ -159,6 +159,18 @@ def test_settings_that_are_not_safe_are_refused_with_advice(settings, advice):
         ServeSettings(**{"indexes": (Path("x"),), **settings})
 
 
+def test_what_a_server_of_an_address_writes_lies_in_a_folder_of_people_of_this_machine(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("VLSA_CACHE", str(tmp_path / "cache"))
+    places = ("s3://films/index", "s3://films/old/index")
+    folders = [ServeSettings(indexes=(Path(place),)).state_folder for place in places]
+    assert len({*folders}) == 2
+    assert all(folder.parent == tmp_path / "data" / "vlsa" / "serve" for folder in folders)
+    assert all(folder.name.startswith("index-") for folder in folders)
+    assert ServeSettings(indexes=(Path(places[0]),), state=tmp_path / "own").state_folder == tmp_path / "own"
+    assert ServeSettings(indexes=(Path("index"),)).state_folder == Path("index/serve")
+
+
 def test_a_server_may_listen_for_others_if_it_is_said():
     assert not ServeSettings(indexes=(Path("x"),), host="0.0.0.0", insecure=True).is_local
     assert (

@@ -21,8 +21,6 @@ from vlsa.data.batch import ClipTensors
 from vlsa.data.clip import Clip
 from vlsa.data.loading.tokenizer import Tokenizer
 
-REST_SHARE = 0.05
-"""A rest of so much of a window is left out at the ends: 6 s of media are one window of 5.94 s, not two."""
 ROUNDING_SECONDS = 1e-4
 """Times of frames are rounded: one that is shown this little after a regular time counts as shown at it."""
 
@@ -53,13 +51,6 @@ class Crop:
 
 
 LARGEST_SQUARE = Crop()
-
-
-def covering_starts(length: float, window: float, most: int) -> list[float]:
-    """Where up to `most` windows start that cover a length, evenly from end to end; one window lies in the middle."""
-    num_windows = min(max(math.ceil(length / window - REST_SHARE), 1), most)
-    spare = max(length - window, 0.0)
-    return np.linspace(0, spare, num_windows).tolist() if num_windows > 1 else [spare * 0.5]
 
 
 def choose_window(

@@ -12,7 +12,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class Stored:
     num_bytes: int
     version: str
     """Changes with the content: the ETag, or the time of the last change."""
+    modified_seconds: float | None = field(default=None, compare=False)
+    """Since 1970, when it was last written, where the object store says so."""
 
 
 def is_address(path: object) -> bool:
@@ -226,8 +229,11 @@ def _said(error: Exception) -> str:
 
 
 def _stored(facts: dict[str, Any]) -> Stored:
-    names = ("ETag", "etag", "LastModified", "mtime", "created")
-    return Stored(facts["size"], str(next((facts[name] for name in names if facts.get(name)), "")))
+    times = ("LastModified", "mtime", "created")
+    version = next((facts[name] for name in ("ETag", "etag", *times) if facts.get(name)), "")
+    modified = next((facts[name] for name in times if facts.get(name)), None)
+    seconds = modified.timestamp() if isinstance(modified, datetime) else modified
+    return Stored(facts["size"], str(version), seconds if isinstance(seconds, int | float) else None)
 
 
 def etag(path: Path) -> str:

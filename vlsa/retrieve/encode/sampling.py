@@ -1,6 +1,6 @@
 """One rule for what a model encodes of media: windows that cover a stretch of time, crops of wide frames.
 
-Evaluation, the index and search all read media by this rule, so a file has one vector wherever it is encoded. Reads
+Evaluation and the index read media by this rule, so a file has one vector wherever it is encoded. Reads
 media files (data/media/), stores and decoded clips; feeds embed.py and media_encoder.py. A worker process needs the
 decoder only, not the model.
 """
@@ -21,8 +21,9 @@ from vlsa.data.clip import Clip, ClipFacts, Dataset
 from vlsa.data.engine.workers import Heartbeat, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.ingest.segments import floor_ms
+from vlsa.data.loading.covering import REST_SHARE, covering_starts
 from vlsa.data.loading.loader import MemoryClips, MemoryRow
-from vlsa.data.loading.transform import REST_SHARE, Window, choose_frames, covering_starts, wanted_times
+from vlsa.data.loading.transform import Window, choose_frames, wanted_times
 
 if TYPE_CHECKING:
     from vlsa.data.media.overlapping import Stretch

@@ -91,7 +91,7 @@ def _check_own(data: Path) -> None:
             )
 
 
-def damaged(path: Path) -> SearchIndexError:
+def damaged(path: str | Path) -> SearchIndexError:
     """The one line for facts that were not written by this library."""
     return SearchIndexError(f"{path}: index.json is damaged; nothing can be searched. Index again with --restart.")
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class IndexModel:
     """What made the vectors of an index: the model of `run_path`, or that of the run recorded in the index."""
 
-    def __init__(self, path: Path, facts: dict[str, Any], run_path: str | None = None) -> None:
-        self._path, self._made, self._run_path = path, facts["model"], run_path
+    def __init__(self, where: str | Path, facts: dict[str, Any], run_path: str | None = None) -> None:
+        self.where, self._made, self._run_path = where, facts["model"], run_path
+        """Where: the folder or the address of the index, for messages."""
         self._encoder: Encoder | None = None
 
     @property
@@ -31,7 +32,7 @@ class IndexModel:
             recorded = self._made.get("run")
             if self._run_path is None and recorded is None:
                 raise SearchIndexError(
-                    f"{self._path}: names no run of a model; questions cannot be encoded. "
+                    f"{self.where}: names no run of a model; questions cannot be encoded. "
                     "Name the run with --run (run_path=)."
                 )
             from vlsa.retrieve.encode import encoders
@@ -40,7 +41,7 @@ class IndexModel:
                 loaded = encoders.load(self._run_path or _local(recorded))
             except VlsaError as error:
                 raise SearchIndexError(
-                    f"{self._path}: its model cannot be loaded ({error}) Name the run with --run (run_path=)."
+                    f"{self.where}: its model cannot be loaded ({error}) Name the run with --run (run_path=)."
                 ) from error
             self.accept(loaded)
         assert self._encoder is not None
@@ -50,7 +51,7 @@ class IndexModel:
         """Use this one, with the sampling of the index. Raises SearchIndexError for another model."""
         if encoder.fingerprint != self._made["fingerprint"]:
             raise SearchIndexError(
-                f"{self._path}: made by model {self._made['fingerprint']} (run {self._made.get('run')}), "
+                f"{self.where}: made by model {self._made['fingerprint']} (run {self._made.get('run')}), "
                 f"this is {encoder.fingerprint}; "
                 "vectors of two models cannot be compared. Use that run, or index again into another folder."
             )
@@ -59,7 +60,7 @@ class IndexModel:
         try:
             self._encoder = encoder.with_sampling(Sampling.of(self._made))
         except (TypeError, ConfigError) as error:
-            raise damaged(self._path) from error
+            raise damaged(self.where) from error
 
 
 def _local(name: str) -> str:

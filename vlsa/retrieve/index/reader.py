@@ -7,6 +7,7 @@ Reads facts.py, the tables (lance.py) and, when a question is encoded, the model
 import functools
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,10 +39,15 @@ class IndexReader:
         self._held: HeldState | None = None
 
     def __repr__(self) -> str:
-        return f"Index({str(self.path)!r}, {len(self):,} rows, model {self.facts['model']})"
+        return f"Index({self.where!r}, {len(self):,} rows, model {self.facts['model']})"
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @property
+    def where(self) -> str:
+        """What people call it: its folder, or its address."""
+        return self._copy.address if self._copy else str(self.path)
 
     @property
     def source(self) -> str:
@@ -80,7 +86,7 @@ class IndexReader:
             held = copy.latest()
             with copy.naming():
                 index = cls.open(held.path, run_path=run_path, encoder=encoder, source=source, repair=repair)
-            index._copy, index._held = copy, held
+            index._copy, index._held, index._model.where = copy, held, copy.address
             return index
         path, name = Path(path), PENDING_NAME if pending else FACTS_NAME
         seen = stamp(path / name)
@@ -139,7 +145,8 @@ class IndexReader:
             return read()
         except SearchIndexError:
             self._reopen(self._copy.latest() if self._copy else None)
-            return read()
+            with self._naming():
+                return read()
 
     def _reopen(self, held: HeldState | None) -> None:
         """Read what another process has written since, in the folder of this index or as another state of it.
@@ -148,12 +155,16 @@ class IndexReader:
         """
         path = held.path if held else self.path
         seen = stamp(path / self._facts_name)
-        facts = read_facts(path, self._facts_name)
-        if facts["model"]["fingerprint"] != self.facts["model"]["fingerprint"]:
-            where = self._copy.address if self._copy else path
-            raise SearchIndexError(f"{where}: made again by another model meanwhile. Open it again.")
-        table = VectorTable.open(path / facts["data"] / TABLES_NAME, facts)
+        with self._naming():
+            facts = read_facts(path, self._facts_name)
+            if facts["model"]["fingerprint"] != self.facts["model"]["fingerprint"]:
+                raise SearchIndexError(f"{self.where}: made again by another model meanwhile. Open it again.")
+            table = VectorTable.open(path / facts["data"] / TABLES_NAME, facts)
         self.path, self._held, self.facts, self._seen, self.table = path, held, facts, seen, table  # all, or nothing
+
+    def _naming(self) -> AbstractContextManager[None]:
+        """Errors name the index, and not a copy of it."""
+        return self._copy.naming() if self._copy else nullcontext()
 
     def file_facts(self) -> "list[FileFacts]":
         """Facts of all files of which something can be found, in the order of their paths."""

@@ -16,6 +16,7 @@ import functools
 import logging
 import math
 import os
+import re
 import shutil
 import threading
 import time
@@ -24,9 +25,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from vlsa.base.errors import StoreError
+from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.base.files import cache_folder, write_atomically
-from vlsa.data.store.local_copy import naming_address, writing_cache
+from vlsa.data.store.local_copy import writing_cache
 from vlsa.data.store.objects import ObjectMissing, Objects, short_digest
 from vlsa.retrieve.index.copy_files import files_of, has_size, is_whole, link, make_room, remove_state
 from vlsa.retrieve.index.remote_state import (
@@ -47,10 +48,14 @@ from vlsa.retrieve.index.remote_state import (
 _LOG = logging.getLogger(__name__)
 ASK_AGAIN_SECONDS = 5.0
 """So long a process goes on with the state that it has before it asks for a newer one."""
+PATIENCE_SECONDS = 1.0
+"""So long whoever has a state waits for a newer one; then it goes on with it, and the newer one arrives meanwhile."""
 MOST_TRIES = 5
 """A state may be replaced, and its files removed, while it is fetched."""
 FILES_PER_REQUEST = 32
 """Fetched together; what has arrived is not fetched again."""
+DATED = "index.json"
+"""Has the time at which its state was written. It is copied and not linked, so no other state has it."""
 NEXT = "fetching"
 """What has arrived of a state that is not whole yet."""
 
@@ -71,29 +76,54 @@ class IndexCopy:
         self.objects = Objects(address)
         self.address = self.objects.address
         self.folder = cache_folder() / "indexes" / short_digest(self.address)
-        self._lock = threading.Lock()
+        self._first, self._lock = threading.Lock(), threading.Lock()
         self._held: HeldState | None = None
         self._asked = -math.inf
+        self._answered, self._is_slow = threading.Event(), False
+        self._answered.set()
+        self._problem: SearchIndexError | None = None
 
     def latest(self) -> HeldState:
-        """The index as it was at most ASK_AGAIN_SECONDS ago. Raises SearchIndexError: none there; StoreError.
+        """The index as it was ASK_AGAIN_SECONDS ago; as it was before where the object store is slow or not reached.
 
-        A process that has a state goes on with it while the object store cannot be reached.
+        Only who has no state yet waits for one. Raises SearchIndexError: none there, or damaged; StoreError.
         """
+        with self._first:
+            if self._held is None or not self._held.path.is_dir():
+                self._held, self._asked, self._problem = self.fetch(), time.monotonic(), None
+                return self._held
+            self._ask(self._held)
+        if not self._answered.wait(0.0 if self._is_slow else PATIENCE_SECONDS):
+            self._is_slow = True  # nobody waits again until it has answered
         with self._lock:
-            now, held = time.monotonic(), self._held
-            if held and held.path.is_dir() and now < self._asked + ASK_AGAIN_SECONDS:
-                return held
-            try:
-                fetched = self.fetch()
-                if held is None or held.path != fetched.path:
-                    held = self._held = fetched
-            except StoreError as error:
-                if held is None or not held.path.is_dir():
-                    raise
-                _LOG.warning("%s Searches go on with what was fetched before.", error)
-            self._asked = time.monotonic()
-            return held
+            if self._problem:
+                raise SearchIndexError(str(self._problem)) from self._problem
+            assert self._held
+            return self._held
+
+    def _ask(self, held: HeldState) -> None:
+        """Ask for a newer state, in a thread of its own, unless that was done lately or is being done."""
+        with self._lock:
+            if not self._answered.is_set() or time.monotonic() < self._asked + ASK_AGAIN_SECONDS:
+                return
+            self._answered.clear()
+            threading.Thread(target=self._follow, args=[held], name="index", daemon=True).start()
+
+    def _follow(self, before: HeldState) -> None:
+        """Take the state that is there now in place of the one before; one that is not whole changes nothing."""
+        found, problem = before, None
+        try:
+            found, self._is_slow = self.fetch(), False
+        except SearchIndexError as error:
+            problem = error
+        except VlsaError as error:
+            _LOG.warning("%s Searches go on with what was fetched before.", error)
+        finally:
+            with self._lock:
+                if self._held is before:  # else a run of this process has written a newer one
+                    self._held = before if found.path == before.path else found
+                    self._asked, self._problem = time.monotonic(), problem
+                self._answered.set()
 
     def fetch(self) -> HeldState:
         """The index as it is now. Raises SearchIndexError: none there, DamagedState; StoreError: not reached."""
@@ -111,15 +141,16 @@ class IndexCopy:
         )
 
     def naming(self) -> AbstractContextManager[None]:
-        """Errors on a state name the index itself."""
-        return naming_address(self._held.path if self._held else self.folder, self.address)
+        """Errors on a state name the index itself. A state is a folder that is called as `_place` does."""
+        return _naming(re.compile(rf"{re.escape(str(self.folder / 'states'))}/[0-9]+-[0-9a-f]+"), self.address)
 
     def adopt(self, state: StateName, files: Files, folder: Path) -> None:
         """Take the files of a state from a folder of this machine. Raises StoreError."""
         with writing_cache(self.folder), self._one_process():
             make_room(self.folder, num_bytes(files.values()))
             self._make(state, files, {file.digest: folder / path for path, file in files.items()})
-        self._asked = -math.inf
+        with self._lock:
+            self._held, self._asked, self._problem = self._hold(state) or self._held, -math.inf, None
 
     def files(self, held: HeldState) -> Files:
         """Of a state that is held."""
@@ -208,6 +239,8 @@ class IndexCopy:
         shutil.rmtree(partial, ignore_errors=True)
         for name, file in files.items():
             link(sources[file.digest], partial / name)
+        if state.modified_seconds is not None and DATED in files:
+            os.utime(partial / DATED, (state.modified_seconds,) * 2)
         path.with_suffix(".json").unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
         os.replace(partial, path)
@@ -224,6 +257,16 @@ class IndexCopy:
         with open(self.folder / "fetching.lock", "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+@contextmanager
+def _naming(state: re.Pattern[str], address: str) -> Iterator[None]:
+    try:
+        yield
+    except VlsaError as error:
+        if not state.search(str(error)):
+            raise
+        raise type(error)(state.sub(lambda _: address, str(error))) from error
 
 
 def copy_of(path: object) -> IndexCopy | None:

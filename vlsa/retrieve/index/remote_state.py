@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ class StateName:
     number: int
     version: str
     """Another one when an index was made anew at the same address."""
+    modified_seconds: float | None = field(default=None, compare=False)
+    """Since 1970, when it was written."""
 
     @property
     def name(self) -> str:
@@ -79,7 +81,8 @@ def states(objects: Objects) -> list[StateName]:
     """All states that are there, the newest last. Raises StoreError."""
     found = ((STATE_NAME.fullmatch(name), stored) for name, stored in objects.list(STATES).items())
     return sorted(
-        (StateName(int(match[1]), stored.version) for match, stored in found if match), key=lambda one: one.number
+        (StateName(int(match[1]), stored.version, stored.modified_seconds) for match, stored in found if match),
+        key=lambda one: one.number,
     )
 
 

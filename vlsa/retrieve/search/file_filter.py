@@ -11,7 +11,7 @@ from vlsa.retrieve.search.languages import language_code
 from vlsa.retrieve.search.where.columns import FilterColumns, composed
 from vlsa.retrieve.search.where.evaluate import passes
 from vlsa.retrieve.search.where.expression import All, Any, Comparison, Expression, Kind, Not
-from vlsa.retrieve.search.where.parse import parse
+from vlsa.retrieve.search.where.parse import check_filter, parse
 
 DECIMALS = 3
 """To which numbers of files are compared, so that 30000/1001 frames a second are 29.97."""
@@ -52,7 +52,8 @@ class SearchedFile(FileFacts):
 
 
 def kept_paths(where: str, files: Sequence[SearchedFile]) -> set[str]:
-    """Of the files that a filter keeps. Raises VlsaError for one that cannot be read."""
+    """Of the files that a filter keeps. Raises VlsaError for one that cannot be read, or is empty."""
+    check_filter(where)
     columns = FilterColumns.of(COLUMNS, [file.columns for file in files])
     expression = _as_facts_are(parse(where, columns.kinds))
     return {file.path for file in files if passes(expression, columns.row(facts_of(file), file.columns))}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlsa.retrieve.index.facts import read_facts
 from vlsa.retrieve.index.index_model import IndexModel
+from vlsa.retrieve.index.remote_state import address_of
 from vlsa.retrieve.search.answer import Answer
 from vlsa.retrieve.search.asked import asked_vectors
 from vlsa.retrieve.search.moments import Moment
@@ -53,7 +54,7 @@ class Library:
         version, rows lost, or made by another model.
         """
         facts = read_facts(path)
-        model = IndexModel(Path(path), facts, None if run_path is None else str(run_path))
+        model = IndexModel(address_of(path) or Path(path), facts, None if run_path is None else str(run_path))
         if encoder is not None:
             model.accept(encoder)
         where = facts["source"] if source is None else os.path.abspath(source)

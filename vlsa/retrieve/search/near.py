@@ -5,13 +5,13 @@ Axes: N windows, D width of a vector, n m rows of a block, Q parts of a stretch 
 """
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from vlsa.base.errors import VlsaError
+from vlsa.data.loading.covering import covering_starts
 from vlsa.retrieve.search.asked import MOST_WINDOWS
 from vlsa.retrieve.search.combine import Term, combine
 from vlsa.retrieve.search.moments import TOUCHING_SECONDS
@@ -20,8 +20,8 @@ from vlsa.retrieve.search.windows import Windows
 
 BLOCK_ROWS = 2048
 """A block of cosines is at most this many rows square: 16 MiB."""
-REST_SHARE, ROUNDING_SECONDS = 0.05, 0.002
-"""A rest of a window that is not asked with for itself; what two times may differ that are the same."""
+ROUNDING_SECONDS = 0.002
+"""What two times may differ that are the same; and the shortest window."""
 
 
 def shown_in(
@@ -49,11 +49,9 @@ def asked_with(
         return np.zeros((0, vectors.shape[1]), np.float32)
     starts, stops = windows.start_seconds[numbers], windows.stop_seconds[numbers]
     start, stop = max(start_seconds, float(starts.min())), min(stop_seconds, float(stops.max()))
-    length = float(np.median(stops - starts))
-    count = min(max(math.ceil((stop - start) / length - REST_SHARE), 1), MOST_WINDOWS)
-    half = length / 2
-    places = np.linspace(start + half, stop - half, count) if count > 1 else [(start + stop) / 2]
-    away = np.abs((starts + stops)[None] / 2 - np.array(places)[:, None])  # Q n
+    length = max(min(float(np.median(stops - starts)), stop - start), ROUNDING_SECONDS)
+    places = start + length / 2 + np.array(covering_starts(stop - start, length, MOST_WINDOWS))
+    away = np.abs((starts + stops)[None] / 2 - places[:, None])  # Q n
     nearest = away <= away.min(axis=1, keepdims=True) + ROUNDING_SECONDS
     return np.unique(nearest, axis=0).astype(np.float32) @ widened(vectors[numbers])
 

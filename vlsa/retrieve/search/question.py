@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.index.query import TARGETS
 from vlsa.retrieve.search.spans import Span, parse_span, require_span
+from vlsa.retrieve.search.where.parse import check_filter
 
 PartKind = Literal["text", "audio", "video", "image", "clip", "moment"]
 """Words; the sound of a file; its frames; an image; both sound and frames; a stretch that the index already holds."""
@@ -98,8 +99,8 @@ class Question:
         _check_choice("in", self.target, TARGETS)
         _check_choice("group_by", self.group_by, GROUPINGS)
         check_number("k", self.k)
-        if self.where is not None and not self.where.strip():
-            raise VlsaError("search: an empty filter; it says nothing of what to keep. Write one, or leave it out.")
+        if self.where is not None:
+            check_filter(self.where)
         if self.max_per_file is not None:
             check_number("max_per_file", self.max_per_file)
         if self.fold_above is not None and not 0 < self.fold_above <= 1:

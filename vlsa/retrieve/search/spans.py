@@ -70,9 +70,11 @@ def require_span(text: str) -> Span:
 
 
 def parse_time(text: str) -> float:
-    """Seconds of 75.5, 1:15.5, 0:01:15,5 or 1m15.5s. Raises VlsaError, also for 60 and more after a colon."""
+    """Seconds of 75.5, 1:15.5, 0:01:15,5 or 1m15.5s. Raises VlsaError, also for 60 and more after a larger unit."""
     if re.fullmatch(_UNITS, text, re.ASCII):
         parts = re.findall(r"([\d.,]+)([hms])", text)
+        if any(_number(part) >= 60 for part, _ in parts[1:]):
+            raise VlsaError(f"{text!r}: more than 59 after a larger unit; the time could be misread. Write 1h2m3s.")
         return round(sum(_number(part) * {"h": 3600, "m": 60, "s": 1}[unit] for part, unit in parts), 6)
     if not re.fullmatch(_CLOCK, text, re.ASCII):
         raise VlsaError(f"{text!r}: not a time; it could be misread. Write {_FORMS}.")

@@ -69,20 +69,20 @@ class SearchTables:
             self._read()
         if not len(self.searched.windows):
             raise SearchIndexError(
-                f"{self.index.path}: the index is empty; nothing can be found. Add footage with `vlsa index`."
+                f"{self.index.where}: the index is empty; nothing can be found. Add footage with `vlsa index`."
             )
 
     def answer(self, question: Question, asked: Sequence[Asked], *, exact: bool = False) -> Answer:
         """The moments that answer. `asked`: its parts as vectors; `exact`: by all windows. Raises VlsaError."""
         self.refresh()
         words = self._words(question)
-        kept = self.kept(question.where) if question.where else None
+        kept = None if question.where is None else self.kept(question.where)
         return answer(self.searched, question, asked, words=words, kept=kept, exact=exact)
 
     def stand_outs(self, question: Question, asked: Sequence[Asked]) -> Float64[np.ndarray, " N"]:
         """How far each window stands out; nan where it cannot be compared, or a filter leaves it out."""
         self.refresh()
-        kept = self.kept(question.where) if question.where else None
+        kept = None if question.where is None else self.kept(question.where)
         return stand_outs(self.searched, question, asked, kept)
 
     def _words(self, question: Question) -> Float64[np.ndarray, " M"]:
@@ -148,7 +148,7 @@ class SearchTables:
         check_number("k", k)
         self.refresh()
         vectors = self._by(by)
-        kept = self.kept(where) if where else None
+        kept = None if where is None else self.kept(where)
         times = span.start_seconds or 0.0, span.stop_seconds or 0.0
         scores = similar(self.searched.windows, vectors, self._stretch(span), *times)
         return answer_of_scores(self.searched, scores, k, kept)

@@ -95,6 +95,6 @@ def shown_path(path: str) -> str:
 
 def without_folders(text: str, index: OpenIndex) -> str:
     """A message that names no folder of this disk above the footage and the index."""
-    for folder in (index.source, str(index.path.absolute()), str(index.path)):
+    for folder in (index.source, *index.places):
         text = text.replace(os.path.join(folder, ""), "").replace(folder, index.title)
     return shown_path(text)

@@ -53,8 +53,8 @@ class Models:
 
     def load(self, index: OpenIndex) -> "Encoder":
         """The model of an index, loaded when it is first needed. Raises SearchIndexError."""
+        index.follow_model()  # before: who waits for one index keeps no other waiting
         with self._loading:
-            index.follow_model()
             fingerprint, known = index.facts["model"]["fingerprint"], self._of_index.get(index.name)
             if known is None or known.fingerprint != fingerprint:
                 for other in self._of_index.values():

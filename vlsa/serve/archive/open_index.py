@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from vlsa.retrieve.index.facts import read_facts
 from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.retrieve.index.index_model import IndexModel
+from vlsa.retrieve.index.remote_state import address_of
 from vlsa.retrieve.search.file_filter import SearchedFile, kept_paths
 from vlsa.retrieve.search.tables import SearchTables
 from vlsa.serve.archive.facets import columns, facets
@@ -52,14 +53,14 @@ class Files:
 
     def kept(self, where: str | None) -> Sequence[SearchedFile]:
         """Those that a filter keeps. Raises VlsaError for one that cannot be read."""
-        if not where:
+        if where is None:
             return self.listed
         paths = kept_paths(where, self.listed)
         return [file for file in self.listed if file.path in paths]
 
     def facets(self, where: str | None) -> dict[str, Any]:
         """Counts of what a filter keeps; without one they are made once."""
-        return facets(self.kept(where)) if where else self._all_facets
+        return self._all_facets if where is None else facets(self.kept(where))
 
     @cached_property
     def _all_facets(self) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class OpenIndex:
         facts, settings = read_facts(self.path), self._settings
         self.source = facts["source"] if settings.source is None else os.path.abspath(settings.source)
         """The folder of the footage."""
-        self.model = IndexModel(self.path, facts, settings.run)
+        self.model = IndexModel(address_of(self.path) or self.path, facts, settings.run)
         self._tables = SearchTables.open(self.path, self.source)
         self._files = Files(self._tables.files)
 
@@ -110,6 +111,12 @@ class OpenIndex:
     def folder(self) -> Path:
         """Where its files are on this disk; of one on an object store, the copy of its state."""
         return self._tables.index.path
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """How messages may call it: by its address, its folder or the copy of it; what contains another goes first."""
+        named = (self.folder, self._tables.index.where, self.path.absolute(), self.path)
+        return tuple(sorted({*map(str, named)}, key=len, reverse=True))
 
     @property
     def facts(self) -> Mapping[str, Any]:

@@ -4,13 +4,16 @@ Made by cli/serve.py; read by all of serve/. Whatever the server writes lies bel
 """
 
 import ipaddress
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from vlsa.base.errors import ConfigError
+from vlsa.data.store.objects import short_digest
+from vlsa.retrieve.index.remote_state import address_of
 
 STATE_NAME = "serve"
-"""In the first index: what the server writes, by default."""
+"""In the first index, or below `data_folder`: what the server writes, by default."""
 SHORTEST_TOKEN = 16
 """Characters; a shorter one can be guessed."""
 
@@ -98,8 +101,22 @@ class ServeSettings:
 
     @property
     def state_folder(self) -> Path:
-        """Where the server writes."""
-        return self.state or self.indexes[0] / STATE_NAME
+        """Where the server writes: on this machine, also for an index on an object store."""
+        if self.state:
+            return self.state
+        address = address_of(self.indexes[0])
+        return self.indexes[0] / STATE_NAME if address is None else data_folder() / STATE_NAME / folder_name(address)
+
+
+def data_folder() -> Path:
+    """Where what people made is kept: $XDG_DATA_HOME/vlsa, by default ~/.local/share/vlsa."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "vlsa"
+
+
+def folder_name(address: str) -> str:
+    """Of an address: its last part, for people, and a digest of all of it."""
+    address = address.rstrip("/")
+    return f"{address.rpartition('/')[2]}-{short_digest(address)[:8]}"
 
 
 def is_loopback(host: str) -> bool:

@@ -85,7 +85,7 @@ def _compares(modality: str, target: str, spaces: tuple[str, ...]) -> bool:
 
 
 def updated_at(index: OpenIndex) -> str:
-    """When an index was last written, ISO 8601 in UTC."""
+    """When an index was last written, ISO 8601 in UTC. A copy of one has the time of its state (remote_copy.py)."""
     seconds = (index.folder / FACTS_NAME).stat().st_mtime
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

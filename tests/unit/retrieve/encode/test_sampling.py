@@ -15,8 +15,8 @@ from vlsa.data.batch import Batch
 from vlsa.data.clip import Clip, WrappedDataset
 from vlsa.data.engine.workers import Heartbeat
 from vlsa.data.ingest.manifest import ClipRow
+from vlsa.data.loading.covering import covering_starts
 from vlsa.data.loading.loader import MemoryClips, read_tensors
-from vlsa.data.loading.transform import covering_starts
 from vlsa.retrieve.encode.embed import embed_clips, embed_rows, embed_store
 from vlsa.retrieve.encode.encoders import VlsaEncoder
 from vlsa.retrieve.encode.protocol import Encoder

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,15 @@ from vlsa.base.errors import SearchIndexError, StoreError
 from vlsa.data.ingest import changes
 from vlsa.data.store.objects import Objects
 from vlsa.retrieve.index import remote_copy, watch
+from vlsa.retrieve.index.build import build_index
 from vlsa.retrieve.index.check import check_index
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.publishing import OWNER_NAME, Publisher
 from vlsa.retrieve.search.library import Library
+from vlsa.retrieve.search.tables import SearchTables
 from vlsa.serve.archive.catalogue import Catalogue
+from vlsa.serve.archive.describe import without_folders
+from vlsa.serve.archive.encoding import Models
 from vlsa.serve.http.settings import ServeSettings
 from vlsa.serve.routes.indexes import is_growing, updated_at
 from vlsa.serve.routes.state import left_out
@@ -35,6 +41,7 @@ ADDRESS = f"s3://{BUCKET}/{PREFIX}"
 @pytest.fixture(autouse=True)
 def asking_each_time(monkeypatch):
     monkeypatch.setattr(remote_copy, "ASK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(remote_copy, "PATIENCE_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -125,6 +132,76 @@ def test_who_reads_goes_on_with_the_next_state_and_keeps_this_one_until_then(ser
     server.answer_first = lambda number, method, key: "403 AccessDenied"
     assert index.refresh() is False  # it answers with what it has
     assert nearest(index, "number 6", k=1)[0].path == str(folder / "sound-6.wav")
+
+
+def test_an_object_store_that_never_answers_keeps_nobody_waiting(server, folder, tmp_path, monkeypatch):
+    follow(folder, ADDRESS)
+    index, encoder = Index.open(ADDRESS, encoder=FakeEncoder()), FakeEncoder()
+    served = Catalogue.open(ServeSettings(indexes=(Path(ADDRESS),)), encoder).index("index")
+    write_numbered_sound(folder / "sound-6.wav", 6)
+    with Publisher(ADDRESS).held() as publisher:  # as another machine: sent, and not known here
+        build_index(FakeEncoder(), folder, publisher.folder, num_workers=0)
+        publisher.publish()
+    monkeypatch.setattr(remote_copy, "PATIENCE_SECONDS", 0.0)
+    answering, asked = threading.Event(), threading.Event()
+
+    def wait(number: int, method: str, key: str) -> str:
+        asked.set()
+        answering.wait()
+        return ""
+
+    def ask() -> None:
+        found.append(nearest(index, "number 4", k=1)[0].path)
+        found.append(Models().load(served).fingerprint)
+        found.append(served.reading(lambda tables: len(tables.searched.windows)))
+
+    server.answer_first, found = wait, []
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(timeout=60)
+    assert asked.wait(timeout=60)
+    answering.set()
+    assert found == [str(folder / "sound-4.wav"), encoder.fingerprint, 10]
+    monkeypatch.setattr(remote_copy, "PATIENCE_SECONDS", 60.0)
+    remote_copy.copy_of(ADDRESS)._answered.wait(timeout=60)
+    assert len(Index.open(ADDRESS).file_facts()) == 6
+
+
+def test_messages_name_the_address_and_no_copy_of_it(server, folder):
+    follow(folder, ADDRESS)
+    with pytest.raises(SearchIndexError, match=f"^{ADDRESS}: "):
+        assert Library.open(Path(ADDRESS)).encoder
+    served = Catalogue.open(ServeSettings(indexes=(Path(ADDRESS),)), FakeEncoder()).index("index")
+    places = (served.folder, ADDRESS, Path(ADDRESS), Path(ADDRESS).absolute())
+    for place in places:
+        assert without_folders(f"{place}: x {place}/index.json", served) == "index: x index.json"
+    index = Index.open(ADDRESS)
+    assert repr(index).startswith(f"Index('{ADDRESS}'")
+    server.answer_first = lambda number, method, key: "403 AccessDenied"  # else it is fetched again
+    (index.path / "index.json").unlink()
+    with pytest.raises(SearchIndexError, match=f"^{ADDRESS}: not an index"):
+        index.refresh()
+
+
+def test_it_was_last_written_when_its_state_was_and_not_when_it_was_fetched(server, folder, other_machine):
+    follow(folder, ADDRESS)
+    (state,) = (f"{BUCKET}/{PREFIX}/{name}" for name in states()[-1:])
+    written = client().info(state)["LastModified"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time.sleep(1.1)
+    for machine in ("cache", "other"):
+        other_machine(machine)
+        served = Catalogue.open(ServeSettings(indexes=(Path(ADDRESS),)), FakeEncoder()).index("index")
+        assert updated_at(served) == written
+
+
+def test_an_empty_index_is_named_by_its_address(server, folder):
+    follow(folder, ADDRESS)
+    with Publisher(ADDRESS).held() as publisher:
+        made = Index.open(publisher.folder)
+        made.discard([*made.files()])
+        publisher.finish()
+    with pytest.raises(SearchIndexError, match=f"^{ADDRESS}: the index is empty"):
+        SearchTables.open(ADDRESS).refresh()
 
 
 class CutOff:

@@ -402,6 +402,9 @@ def test_a_moment_of_the_index_finds_its_like_without_a_model(library):
     for k in (0, -1):
         with pytest.raises(VlsaError, match=f"k={k}; 1 to 100,000 answers"):
             tables.similar(span, k)
+    for where in ("", "  "):
+        with pytest.raises(VlsaError, match="an empty filter"):
+            tables.similar(span, where=where)
 
 
 def test_a_copied_file_is_one_group_of_duplicates_and_a_still_one_is_none(tmp_path):

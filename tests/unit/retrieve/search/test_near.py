@@ -100,6 +100,13 @@ def test_a_long_stretch_asks_with_windows_spread_over_it_and_a_short_one_with_th
     assert {int(np.flatnonzero(row)[0]) for row in of(0, 15, silent)} == {0, 2}
 
 
+def test_windows_without_length_ask_like_any():
+    starts = np.arange(3.0)
+    windows, vectors = Windows(np.zeros(3, np.int64), starts, starts), np.eye(3, dtype=np.float32)
+    assert {int(np.flatnonzero(row)[0]) for row in asked_with(windows, vectors, starts >= 0, 0, 3)} >= {0, 2}
+    assert asked_with(windows, vectors, starts == 1, 0.5, 1.5).tolist() == [[0, 1, 0]]
+
+
 def test_what_is_like_one_part_of_a_long_stretch_is_similar_to_it():
     generator = np.random.default_rng(0)
     vectors = unit(generator.normal(size=(400, 16)))

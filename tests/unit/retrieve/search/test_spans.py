@@ -57,6 +57,12 @@ def test_what_follows_the_name_of_a_file_and_is_no_stretch_is_one_line(tmp_path,
     assert parse_span(gone) == Span(gone)
 
 
+@pytest.mark.parametrize("text", ["1h90m", "1m90s", "1h60s", "2h1m60,5s"])
+def test_60_and_more_after_a_larger_unit_is_refused(text):
+    with pytest.raises(VlsaError, match=f"{text}.*more than 59 after a larger unit"):
+        parse_time(text)
+
+
 @pytest.mark.parametrize("text", ["clip.mp4@5-5", "clip.mp4@15-12", "clip.mp4@0:75-2:00"])
 def test_a_stretch_that_cannot_be_is_refused(text):
     with pytest.raises(VlsaError, match=r"not after its start|more than 59"):

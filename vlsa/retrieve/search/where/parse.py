@@ -40,6 +40,12 @@ COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 EXAMPLES = {"number": "60", "text": "'field/2025'", "date": "2025-03-01", "boolean": "true"}
 
 
+def check_filter(text: str) -> None:
+    """Raises VlsaError for an empty filter, which is none: it would keep everything, or nothing."""
+    if not text.strip():
+        raise VlsaError("search: an empty filter; it says nothing of what to keep. Write one, or leave it out.")
+
+
 def parse(text: str, columns: Columns) -> Expression:
     """The filter in a text. Raises VlsaError for one that cannot be read, or that names what is not there."""
     text = composed(text)
