@@ -25,12 +25,19 @@ SLOW = {
     "test_object_store", "test_remote_reading",
     "test_truth", "test_prepare", "test_cached_clips", "test_hostile", "test_hostile_stores",
     "test_hostile_annotations", "test_tables", "test_public", "test_public_encoders", "test_hub",
-    "test_sentence_transformers", "test_ray",
+    "test_sentence_transformers", "test_ray", "test_index_on_ray", "test_index_on_object_store", "test_index_writers",
     "test_map_routes", "test_playback", "test_export_routes", "test_jobs", "test_safety", "test_slow_clients",
 }
 # fmt: on
 """Folders and modules that train, start processes or take seconds a test: left out by `make test-fast`."""
-TOGETHER = ("test_many_processes", "test_many_ranks", "test_train_scaling", "test_interrupted_training", "test_ray")
+TOGETHER = (
+    "test_many_processes",
+    "test_many_ranks",
+    "test_train_scaling",
+    "test_interrupted_training",
+    "test_ray",
+    "test_index_on_ray",
+)
 """Modules that start several processes at once: they run on one worker, one after the other."""
 LONGEST = (*TOGETHER, "test_onnx", "test_first_and_second", "test_command_line", "test_page")
 """Modules that take a minute or more: they start first, so that no worker ends alone with one of them."""

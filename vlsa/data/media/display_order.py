@@ -2,8 +2,8 @@
 
 H.264 and packed MPEG-4 with frames that are made of later ones (B-frames) are decoded in another order than they are
 shown, and each frame comes with the number of its packet. Decoders give frames in the order in which they are shown.
-Decoding that begins at a key frame may lose frames that are shown before it and made of still earlier ones (open groups
-of pictures); then the key frame takes the time of the first of them. Used by container.py.
+Decoding that begins at a key frame may lose frames that are shown before it and made of still earlier ones (open GOP);
+then the key frame takes the time of the first of them. Used by container.py.
 """
 
 import heapq

@@ -61,7 +61,7 @@ class Objects:
     def __init__(self, address: str) -> None:
         """Raises ConfigError for an address that holds a secret or is no address."""
         self.protocol, _, rest = address.partition("://")
-        if "@" in rest.split("/", 1)[0]:
+        if _holds_key(rest):
             raise ConfigError(
                 f"{self.protocol}://...@...: an address with a key in it; it would be written to logs and checkpoints. "
                 "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials, and name the bucket alone."
@@ -262,3 +262,9 @@ def _parts(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while part := file.read(PART_BYTES):
             yield part
+
+
+def _holds_key(rest: str) -> bool:
+    """Whether a key stands in front of the bucket, `ID:SECRET@BUCKET`; a secret may have slashes in it."""
+    first = rest.split("/", 1)[0]
+    return "@" in first or ("@" in rest and ":" in first and not first.startswith("arn:"))
