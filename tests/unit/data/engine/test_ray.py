@@ -4,7 +4,6 @@ import gc
 import importlib
 import importlib.util
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from preparing import (
     slow_decoder,
 )
 from processes import environment, free_port
+from ray_variables import VARIABLES
 
 from vlsa.base.errors import ConfigError, VlsaError
 from vlsa.data.engine import ray_cluster, ray_node, ray_pool
@@ -70,11 +70,7 @@ class TwoNodes:
 def _variables() -> Iterator[None]:
     """Of all nodes and drivers, set before Ray is imported: a token of their own, and this source code."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        for name, value in ray_cluster.LIKE_LOCAL.items():
+        for name, value in VARIABLES.items():
             patch.setenv(name, value)
         yield
 

@@ -14,10 +14,9 @@ import pytest
 from command_lines import call
 from fake_encoder import FakeEncoder, decode_or_die, write_numbered_sound
 from page_server import write_run
-from processes import environment
+from ray_variables import VARIABLES
 
 from vlsa.base.errors import ConfigError, SearchIndexError
-from vlsa.data.engine import ray_cluster
 from vlsa.data.engine.ray_cluster import RayEngine, ray_engine
 from vlsa.retrieve.index.build import build_index
 from vlsa.retrieve.index.encode_elsewhere import NamedModel
@@ -35,9 +34,8 @@ WINDOWS = {"window_seconds": 2.0, "step_seconds": 1.0}
 def engine() -> Iterator[RayEngine]:
     """Two workers of this machine, with vlsa and tests/ importable."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
         patch.delenv("RAY_ADDRESS", raising=False)
-        for name, value in ray_cluster.LIKE_LOCAL.items():
+        for name, value in VARIABLES.items():
             patch.setenv(name, value)
         with ray_engine(num_workers=2) as engine:
             yield engine
