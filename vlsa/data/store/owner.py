@@ -1,7 +1,8 @@
 """Who writes a folder on an object store: one object there, from the first moment of a run to its last.
 
-Used by retrieve/index/publishing.py. Made only if it is not there, and replaced only as it was seen. A person may
-delete it when its run seems to be dead; a run that still lives finds out before it removes anything (`require`).
+Used by staging.py and retrieve/index/publishing.py. Made only if it is not there, and replaced only as it was seen. A
+person may delete it when its run seems to be dead; a run that still lives finds out before it removes anything
+(`require`).
 """
 
 import json
@@ -58,18 +59,20 @@ class Owner:
             raise
         self._let_go()
 
-    def require(self) -> None:
+    def require(self) -> bool:
         """Raises `error` when another run has taken over, since a person deleted the object; StoreError.
 
-        If nobody has, it is made again.
+        If nobody has, it is made again: True then, when another run may have come and gone. One request otherwise.
         """
-        if self.objects.create(self.name, self._mine):
-            return
-        if (now := self._read()) != self._mine:
+        now = self._read()
+        if not now and self.objects.create(self.name, self._mine):
+            return True
+        if (now := now or self._read()) != self._mine:
             raise self.error(
                 f"{self.objects.address}: {_process(now)} writes this {self.what} now, since {self.name} of this run "
                 f"was deleted; {self.harm}. Run the same command again when the other one has ended."
             )
+        return False
 
     def _take(self, token: str) -> None:
         now = b""

@@ -10,19 +10,14 @@ anew by every run, so that any machine goes on where another one stopped. What i
     prepare_report.jsonl, clips.safetensors, and last store.json: now the store can be opened
 """
 
-import json
 import os
 import shutil
-import socket
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
-from vlsa.base.errors import StoreError, VlsaError
+from vlsa.base.errors import StoreError
 from vlsa.base.files import LOCK_NAME, cache_folder
 from vlsa.data.ingest.shots import FOLDER_NAME as SCENES
 from vlsa.data.media.transcripts import FOLDER_NAME as TRANSCRIPTS
@@ -38,7 +33,8 @@ from vlsa.data.store.local_copy import (
     shards_among,
     writing_cache,
 )
-from vlsa.data.store.objects import ObjectMissing, Objects, Stored, etag, short_digest
+from vlsa.data.store.objects import Objects, Stored, etag, short_digest
+from vlsa.data.store.owner import Owner
 from vlsa.data.store.plan import MADE
 from vlsa.data.store.shards import index_path, read_header, shard_path
 from vlsa.data.store.summary import REPORT_NAME
@@ -58,8 +54,14 @@ class Staging:
         self.folder = cache_folder() / "preparing" / short_digest(self.address)
         self._found: dict[str, Stored] = {}
         self._shards: dict[str, Stored] = {}
-        self._mine = b""
-        """What the object that says who writes has, while this run holds the store."""
+        self._owner = Owner(
+            objects=self.objects,
+            name=OWNER_NAME,
+            token_path=self.folder.with_suffix(".owner"),
+            error=StoreError,
+            what="store",
+            harm="two at once would mix their clips",
+        )
 
     def fetch_kept(self) -> Path:
         """The folder, with the transcripts and cuts that the store has. Raises StoreError where it is not reached."""
@@ -77,7 +79,7 @@ class Staging:
 
         Raises StoreError when another run is writing it, or when it is something else than a store.
         """
-        with naming_address(self.folder, self.address), whole_store(self.folder), self._owned():
+        with naming_address(self.folder, self.address), whole_store(self.folder), self._owner.held():
             is_done = False
             try:
                 with writing_cache(self.folder):
@@ -176,56 +178,13 @@ class Staging:
             else:
                 path.unlink()
 
-    @contextmanager
-    def _owned(self) -> Iterator[None]:
-        """Hold the object that says who writes. One left behind by a killed run of this folder is taken over: no
-        other process has the folder.
-        """
-        mine = {
-            "owner": self._token(),
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "since": datetime.now(UTC).isoformat(timespec="microseconds"),
-        }
-        self._mine = json.dumps(mine).encode()
-        if not self.objects.create(OWNER_NAME, self._mine):
-            left = self.objects.list().get(OWNER_NAME)
-            self._check_owner(mine["owner"])
-            if left is None or not self.objects.replace(OWNER_NAME, self._mine, left):
-                self._check_owner(None)
-        try:
-            yield
-        except BaseException:
-            with suppress(VlsaError):
-                self._let_go()
-            raise
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """Remove the object that says who writes, if it still says that it is this run."""
-        with suppress(ObjectMissing):
-            if self._owner() == self._mine:
-                self.objects.remove([OWNER_NAME])
-
     def _require_held(self) -> None:
         """Raises StoreError when another run has written the store, or does, since a person deleted this one's object.
 
         One request, unless that object is not there; then it is made anew.
         """
-        try:
-            owner = self._owner()
-        except ObjectMissing:
-            if self.objects.create(OWNER_NAME, self._mine):
-                self._require_unchanged()
-                return
-            owner = self._owner()
-        if owner != self._mine:
-            other = _parsed(owner)
-            raise StoreError(
-                f"{self.address}: process {other.get('process')} on {other.get('host')} writes this store now, since "
-                f"{OWNER_NAME} of this run was deleted; two at once would mix their clips. Run the same command again "
-                "when the other one has ended."
-            )
+        if self._owner.require():
+            self._require_unchanged()
 
     def _require_unchanged(self) -> None:
         """Raises StoreError when what is written down of the store is not what this run has found or sent."""
@@ -236,31 +195,3 @@ class Staging:
                     f"{self.address}: another run has written {name} since {OWNER_NAME} of this run was deleted; two "
                     "at once would mix their clips. Run the same command again."
                 )
-
-    def _owner(self) -> bytes:
-        return self.objects.read(OWNER_NAME, 0, 1 << 16)
-
-    def _check_owner(self, mine: str | None) -> None:
-        """Raises StoreError unless the object that says who writes is one of this folder."""
-        other = _parsed(self._owner())
-        if mine is None or other.get("owner") != mine:
-            raise StoreError(
-                f"{self.address}: process {other.get('process')} on {other.get('host')} is writing this store since "
-                f"{other.get('since')}; two at once would mix their clips. Wait for it; if it has been killed, delete "
-                f"the object {self.address}/{OWNER_NAME} and run the same command again."
-            )
-
-    def _token(self) -> str:
-        """What the runs of this folder have, and those of other machines do not."""
-        path = self.folder.with_suffix(".owner")
-        if not path.exists():
-            path.write_text(uuid.uuid4().hex)
-        return path.read_text()
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {}

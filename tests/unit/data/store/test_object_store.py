@@ -269,16 +269,16 @@ def test_a_run_whose_lock_was_deleted_ends_if_another_has_written_the_store_mean
 
 def test_of_two_that_race_for_a_stale_lock_one_writes(server, monkeypatch):
     """Between the look at the lock and its replacement another machine has taken it."""
-    key, look = f"{BUCKET}/{PREFIX}/{OWNER_NAME}", Staging._check_owner
+    key, replace = f"{BUCKET}/{PREFIX}/{OWNER_NAME}", Objects.replace
     stale = Staging(ADDRESS)
     stale.folder.mkdir(parents=True)
-    client().pipe_file(key, owned_by(stale._token()))
+    client().pipe_file(key, owned_by(stale._owner._token()))
 
-    def look_and_lose(self, mine):
-        look(self, mine)
+    def lose(objects, name, data, before):
         client().pipe_file(key, owned_by("archive-2"))
+        return replace(objects, name, data, before)
 
-    monkeypatch.setattr(Staging, "_check_owner", look_and_lose)
+    monkeypatch.setattr(Objects, "replace", lose)
     with pytest.raises(StoreError, match="process 77 on archive-2 is writing this store"):
         run(ROWS, ADDRESS)
     assert client().cat_file(key) == owned_by("archive-2")
