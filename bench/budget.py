@@ -22,7 +22,9 @@ RESERVE_SECONDS = 8.0
 """Kept for writing and printing the tables."""
 
 
-SIGTERM = "SIGTERM"
+AGAIN_SECONDS = 2.0
+"""Between a `Cut` and the next, as long as none has left the context."""
+SIGTERM, USED_UP = "SIGTERM", "the budget is used up"
 
 
 class Cut(BaseException):
@@ -35,7 +37,10 @@ class Cut(BaseException):
 
 
 class Budget:
-    """So many seconds from the start of the program; as a context it turns their end, and SIGTERM, into `Cut`."""
+    """So many seconds from the start of the program; as a context it turns their end, and SIGTERM, into `Cut`.
+
+    `Cut` is raised again and again until it leaves the context: Python drops what is raised inside a finalizer.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.stop = STARTED + seconds - RESERVE_SECONDS
@@ -59,9 +64,15 @@ class Budget:
 
 
 def _cut(number: int, _frame: FrameType | None) -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    reason = SIGTERM if number == signal.SIGTERM else USED_UP
+
+    def again(_number: int, _frame: FrameType | None) -> None:
+        raise Cut(reason)
+
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the tables are on their way
-    raise Cut(SIGTERM if number == signal.SIGTERM else "the budget is used up")
+    signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
+    raise Cut(reason)
 
 
 def kept_folder(asked: Path | None) -> Path:

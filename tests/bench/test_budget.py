@@ -36,6 +36,20 @@ def test_sigterm_cuts_once_and_its_handler_is_restored(now):
     assert signal.getsignal(signal.SIGTERM) == before and signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_cut_that_a_finalizer_swallows_comes_again(now, monkeypatch):
+    class Slow:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(budget, "AGAIN_SECONDS", 0.2)
+    with pytest.raises(budget.Cut, match="SIGTERM"), budget.Budget(60.0):
+        Slow()
+        time.sleep(30)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
 def test_a_part_that_ends_in_time_is_not_cut(now):
     with budget.Budget(60.0) as clock:
         assert clock.left > 50
