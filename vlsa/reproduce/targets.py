@@ -56,6 +56,8 @@ class Target:
     """The source of the order in `claim`."""
     must_fall: tuple[tuple[str, str, str], ...] = ()
     """Controls (arm, stage, label) that have to be worse than the first arm after the first stage."""
+    specialists: Mapping[str, str] = field(default_factory=dict)
+    """Direction -> the arm that is trained for it, beside which the first arm of `claim` is set."""
     maps_pairs: bool = False
     """Whether pair maps are drawn too (pair_maps.py)."""
 
@@ -178,6 +180,17 @@ TARGETS = {
             stages=(ZERO_SHOT,),
             directions=SIX,
             source="the expected",
+        ),
+        Target(
+            "specialists",
+            "One objective for all directions beside the specialist of each, at equal steps",
+            "The paper's objective, which matches audio with video and with text; VTM, which matches video with text; "
+            "and two objectives that match all three pairs.",
+            (FULL, VTM, *_variants("best", "heads-teacher")),
+            ("best",),
+            stages=(ZERO_SHOT,),
+            directions=SIX,
+            specialists={name: "vtm" if name in ("text_to_video", "video_to_text") else "full" for name in SIX},
         ),
     )
 }

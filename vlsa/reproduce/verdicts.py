@@ -6,7 +6,7 @@ Reads files of results by stage and arm; feeds tables.py. Steps are compared in 
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from vlsa.reproduce.targets import FINE_TUNED, MAIN, PAPER, WRONG_SOUND, Target
 from vlsa.retrieve.evaluate.bootstrap import holm
@@ -31,13 +31,16 @@ class Step:
     """In [-1, 1], above 0 as claimed."""
     p_value: dict[int, float]
     """Two-sided, of no difference."""
+    interval: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """95%, of the difference alone: not corrected for others."""
 
     @classmethod
     def of(cls, label: str, direction: str, differences: Sequence[Difference]) -> "Step":
         """From the comparison of two arms."""
         found = {one.metric: one for one in differences if one.direction == direction}
         at = {k: found[f"r{k}"] for k in RECALL_AT}
-        return cls(label, {k: at[k].difference for k in at}, {k: at[k].p_value for k in at})
+        intervals = {k: at[k].interval or (-1.0, 1.0) for k in at}
+        return cls(label, {k: at[k].difference for k in at}, {k: at[k].p_value for k in at}, intervals)
 
     def sign(self, k: int) -> int:
         """1 where it is clear and as claimed; -1 where it is clear and the other way; 0 where it is not clear."""
@@ -61,6 +64,8 @@ class Verdict:
 
     def sentence(self, target: Target) -> str:
         """At which recalls the claimed order holds, and how far neighbours are apart."""
+        if self.direction in target.specialists:
+            return _beside_specialist(self.direction, self.steps[0])
         if not self.order:
             falls = "; ".join(f"{step} {step.label}" for step in self.steps)
             start = f"{direction_label(self.direction)}: {target.arms[0].label} loses, in percentage points of"
@@ -72,9 +77,10 @@ class Verdict:
 
 def verdicts_of(target: Target, results: Mapping[str, Mapping[str, Sequence[Results]]]) -> dict[str, list[str]]:
     """Stage -> a sentence for each direction; `results` by stage and arm, one a seed."""
-    ordered = [stage for stage in results if stage != WRONG_SOUND] if target.claim else []
+    ordered = [stage for stage in results if stage != WRONG_SOUND] if len(target.claim) > 1 else []
     found = [verdict for stage in ordered for verdict in _of_order(target, stage, results[stage])]
     found += _of_controls(target, results) if target.must_fall else []
+    found += _of_specialists(target, results) if target.specialists else []
     sentences: dict[str, list[str]] = {verdict.stage: [] for verdict in found}
     for verdict in corrected(found):
         sentences[verdict.stage].append(verdict.sentence(target))
@@ -120,6 +126,27 @@ def _of_controls(target: Target, results: Mapping[str, Mapping[str, Sequence[Res
         for direction in target.directions
         if direction in base[0].directions()
     ]
+
+
+def _of_specialists(target: Target, results: Mapping[str, Mapping[str, Sequence[Results]]]) -> list[Verdict]:
+    """The first arm of the claim over the specialist of each direction, after each stage."""
+    name, labels, found = target.claim[0], {arm.name: arm.label for arm in target.arms}, []
+    for stage, arms in results.items():
+        over = {one: compare(arms[name], arms[one]).differences for one in set(target.specialists.values())}
+        for direction, one in target.specialists.items():
+            if direction in arms[name][0].directions():
+                step = Step.of(f"{labels[name]} over {labels[one]}, its specialist", direction, over[one])
+                found.append(Verdict(stage, direction, "", (step,)))
+    return found
+
+
+def _beside_specialist(direction: str, step: Step) -> str:
+    """How far an arm is from the specialist of a direction, with intervals."""
+    intervals = {k: "[{:+.1f}, {:+.1f}]".format(*(100 * end for end in step.interval[k])) for k in RECALL_AT}
+    points = (f"R@{k} {100 * step.difference[k]:+.1f} {intervals[k]}" for k in RECALL_AT)
+    below = [f"R@{k}" for k in RECALL_AT if step.sign(k) < 0]
+    said = f"clearly below it at {', '.join(below)}" if below else "not clearly below it"
+    return f"{direction_label(direction)}: {step.label}, in percentage points: {', '.join(points)}; {said}."
 
 
 def claimed_order(target: Target, stage: str, direction: str) -> str:

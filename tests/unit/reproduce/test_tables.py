@@ -100,6 +100,19 @@ def test_nothing_is_called_the_paper_s_that_the_paper_did_not_measure(name, stag
     assert claimed_order(TARGETS[name], stage, direction) == words
 
 
+def test_beside_a_specialist_it_is_said_how_far_below_and_whether_that_is_clear():
+    intervals = {1: (-0.2, -0.1), 5: (-0.05, 0.03), 10: (0.0, 0.02)}
+    far = dataclasses.replace(step(-0.15, -0.01, 0.01, p_values=(0.001, 0.5, 0.2)), interval=intervals)
+    said = Verdict("zero-shot", "text_to_video", "", (far,)).sentence(TARGETS["specialists"])
+    assert said == (
+        "text → video: a over b, in percentage points: R@1 -15.0 [-20.0, -10.0], R@5 -1.0 [-5.0, +3.0], "
+        "R@10 +1.0 [+0.0, +2.0]; clearly below it at R@1."
+    )
+    near = dataclasses.replace(step(-0.15, -0.01, 0.01, p_values=(0.1, 0.5, 0.2)), interval=intervals)
+    said = Verdict("zero-shot", "text_to_video", "", (near,)).sentence(TARGETS["specialists"])
+    assert said.endswith("; not clearly below it.")
+
+
 def test_a_difference_is_marked_where_it_is_clear():
     assert str(step(0.1, -0.01, -0.3, p_values=(0.01, 0.3, 0.01))) == r"+10.0\* / -1.0 / -30.0\*"
 
