@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from vlsa.base.console import Bar, duration, say
 from vlsa.base.errors import ConfigError
 from vlsa.config import Config
+from vlsa.config.overrides import names_of
 from vlsa.config.recipes import settings_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class DemoSettings:
 
     def config(self) -> Config:
         """The `tiny` recipe with these settings. Raises ConfigError."""
+        if self.num_steps is not None and "train.num_steps" in names_of(Config(), self.assignments):
+            raise ConfigError(
+                "demo --steps and --set train.num_steps: both say how long the training is, and one would be ignored. "
+                "Leave one out."
+            )
         steps = [] if self.num_steps is None else [f"train.num_steps={self.num_steps}"]
         config = settings_of("tiny", [f"train.seed={self.seed}", *steps, *self.assignments])
         _check_batch(self.num_train, config.train.batch_size)

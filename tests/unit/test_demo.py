@@ -16,6 +16,12 @@ def test_the_seed_and_the_steps_reach_the_recipe():
     assert config.train.evaluate_every_steps == 10
 
 
+def test_two_numbers_of_steps_are_refused():
+    with pytest.raises(ConfigError, match="both say how long"):
+        DemoSettings(num_steps=50, assignments=("num_steps=60",)).config()
+    assert DemoSettings(assignments=("train.num_steps=60",)).config().train.num_steps == 60
+
+
 def test_a_recipe_that_says_when_to_evaluate_is_left_alone():
     assert DemoSettings(assignments=("train.evaluate_every_steps=7",)).config().train.evaluate_every_steps == 7
 

@@ -24,6 +24,7 @@ from vlsa.data.batch import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.flops import StepFlops, encode_flops, step_flops
 from vlsa.model.vlsa import VLSA
+from vlsa.pretrain.acceleration import set_up_encoding
 from vlsa.pretrain.checkpoint import build_model
 from vlsa.pretrain.loop import train_step
 from vlsa.pretrain.trainer import Trainer, build_optimizer
@@ -140,10 +141,13 @@ def measure_cost(
     model = build_model(config, tokenizer).to(where)
     batch = made_batch(config, batch_size).to(where)
     step_seconds = _step_seconds(config, model, tokenizer, batch, num_steps)
-    model.eval()
+    set_up_encoding(model.eval(), config.compute, where)
     one = batch.rows(0, 1)
     gallery = torch.nn.functional.normalize(torch.randn(GALLERY, config.model.vector_width, device=where), dim=-1)
-    encode = _seconds(lambda: (model.encode_video(one), model.encode_audio(one)), num_steps)
+    with model.low_precision():
+        clip = _seconds(lambda: (model.encode_video(one), model.encode_audio(one)), num_steps)
+        text = _seconds(lambda: model.encode_text(one), 5 * num_steps)
+        query = _seconds(lambda: (model.encode_text(one).float() @ gallery.T).topk(10), 5 * num_steps)
     return Cost(
         recipe=name,
         device=device_name(where),
@@ -153,9 +157,9 @@ def measure_cost(
         batch_size=batch_size,
         step_seconds=step_seconds,
         clips_in_all=config.train.num_steps * config.train.batch_size,
-        encode_clip_seconds=encode,
-        encode_text_seconds=_seconds(lambda: model.encode_text(one), 5 * num_steps),
-        query_seconds=_seconds(lambda: (model.encode_text(one) @ gallery.T).topk(10), 5 * num_steps),
+        encode_clip_seconds=clip,
+        encode_text_seconds=text,
+        query_seconds=query,
         versions=library_versions(),
         commit=source_commit(),
     )

@@ -54,6 +54,11 @@ def _check_apart(plan: Plan) -> None:
             "reproduce --set train.init: each arm is initialised from its seed; the one without "
             "pre-training would be pre-trained. Leave it out."
         )
+    if plan.budget_steps and "train.num_steps" in asked:
+        raise ConfigError(
+            "reproduce --budget-steps and --set train.num_steps: both say how long a pre-training is, and one would be "
+            "ignored. Leave one out."
+        )
     worlds = [data for data in (plan.data, plan.finetune_data, plan.evaluate_data) if data.startswith(PREFIX)]
     if len({WorldSpec.parse(data).seed for data in worlds}) > 1:
         raise ConfigError(

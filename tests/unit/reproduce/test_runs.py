@@ -49,6 +49,13 @@ def test_a_table_that_an_older_version_began_is_not_completed_by_another_rule_of
         carry_out(TARGET, PLAN, 1, tmp_path, sources)
 
 
+@pytest.mark.parametrize("name", ["train.num_steps", "num_steps"])
+def test_two_numbers_of_steps_are_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match="both say how long"):
+        carry_out(TARGET, replace(PLAN, budget_steps=3, assignments=(f"{name}=5",)), 1, tmp_path)
+    assert not (tmp_path / "plan.json").exists()
+
+
 @pytest.mark.parametrize("name", ["train.seed", "seed", " train.seed "])
 def test_a_seed_or_first_weights_of_one_s_own_are_refused_however_short_the_name_that_set_takes(tmp_path, name):
     with pytest.raises(ConfigError, match="this one would be ignored"):

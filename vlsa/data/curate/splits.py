@@ -22,7 +22,6 @@ from vlsa.data.ingest.metadata import METADATA_NAME, by_listed_name, read_metada
 from vlsa.data.store.reader import ClipStore, StoredClip
 
 FOLDER = "folder"
-DEFAULT_SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
 @dataclass(frozen=True)
