@@ -57,7 +57,7 @@ class Target:
     must_fall: tuple[tuple[str, str, str], ...] = ()
     """Controls (arm, stage, label) that have to be worse than the first arm after the first stage."""
     specialists: Mapping[str, str] = field(default_factory=dict)
-    """Direction -> the arm that is trained for it, beside which the first arm of `claim` is set."""
+    """Direction -> the arm that is trained for it; the first arm of `claim` is compared with it."""
     maps_pairs: bool = False
     """Whether pair maps are drawn too (pair_maps.py)."""
 
@@ -183,7 +183,7 @@ TARGETS = {
         ),
         Target(
             "specialists",
-            "One objective for all directions beside the specialist of each, at equal steps",
+            "One objective for all directions and the specialist of each, at equal steps",
             "The paper's objective, which matches audio with video and with text; VTM, which matches video with text; "
             "and two objectives that match all three pairs.",
             (FULL, VTM, *_variants("best", "heads-teacher")),

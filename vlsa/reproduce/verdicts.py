@@ -65,7 +65,7 @@ class Verdict:
     def sentence(self, target: Target) -> str:
         """At which recalls the claimed order holds, and how far neighbours are apart."""
         if self.direction in target.specialists:
-            return _beside_specialist(self.direction, self.steps[0])
+            return _over_specialist(self.direction, self.steps[0])
         if not self.order:
             falls = "; ".join(f"{step} {step.label}" for step in self.steps)
             start = f"{direction_label(self.direction)}: {target.arms[0].label} loses, in percentage points of"
@@ -140,7 +140,7 @@ def _of_specialists(target: Target, results: Mapping[str, Mapping[str, Sequence[
     return found
 
 
-def _beside_specialist(direction: str, step: Step) -> str:
+def _over_specialist(direction: str, step: Step) -> str:
     """How far an arm is from the specialist of a direction, with intervals."""
     intervals = {k: "[{:+.1f}, {:+.1f}]".format(*(100 * end for end in step.interval[k])) for k in RECALL_AT}
     points = (f"R@{k} {100 * step.difference[k]:+.1f} {intervals[k]}" for k in RECALL_AT)
