@@ -50,10 +50,8 @@ class AudioConfig:
     """Share of the spectrogram patches that is masked (section 3.2)."""
 
     def __post_init__(self) -> None:
-        check_least(
-            "model.audio", self, 1, "sample_rate_hz", "hop_samples", "num_times", "num_frequencies", "patch_size"
-        )
-        check_least("model.audio", self, 2, "window_samples")
+        check_least("model.audio", self, 1, "sample_rate_hz", "hop_samples", "num_times", "num_frequencies")
+        check_least("model.audio", self, 2, "window_samples", "patch_size")  # one value has no deviation
         for name in ("num_times", "num_frequencies"):
             value = getattr(self, name)
             whole = max(value // self.patch_size, 1) * self.patch_size

@@ -175,7 +175,8 @@ class ObjectiveConfig:
         )
 
     def _check_pair_weights(self) -> None:
-        for pair, weight in self.pair_weights.items():
+        for pair in self.pairs:
+            weight = self.pair_weights[pair]
             require(
                 weight > 0,
                 f"model.objective.{pair.replace('-', '_')}_weight={weight} must be above 0: the pair would be matched "

@@ -91,7 +91,7 @@ def encode_flops(config: ModelConfig) -> dict[str, int]:
     }
     encoder = config.encoder
     return {
-        name: _embedding_flops(config, {name: number})
+        name: _embedding_flops(config, {name: number + extra})
         + encoder.num_layers * layer_flops(number + extra, [number + extra], encoder.width, encoder.mlp_ratio)
         + _global_flops(config, name, number)
         for name, number in tokens.items()

@@ -9,8 +9,6 @@ Axes: B clips, N tokens, D width of the encoder, H heads of a modality, S spaces
 width of a space).
 """
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 
 from vlsa.config import MODALITIES, ModelConfig, is_in
 from vlsa.model.losses import Globals, attention_pool, mean_pool
+from vlsa.model.precision import in_float32
 from vlsa.model.types import Tokens
 
 
@@ -77,7 +76,7 @@ class Heads(nn.Module):
 
     def vectors(self, name: str, part: Tokens) -> Float[Tensor, "B W"]:
         """Unit vectors of one modality in each of its spaces, one after the other."""
-        with _float32(part.tokens):
+        with in_float32(part.tokens):  # heads are small, and what they give is compared
             pooled = self.pool(name, part)
             present = (~part.padding.all(dim=-1, keepdim=True)).float()
             own = {
@@ -98,13 +97,6 @@ class Heads(nn.Module):
     def project(self, name: str, space: str, pooled: Float[Tensor, "*S D"]) -> Float[Tensor, "*S _"]:
         """Through the head of a modality in a space; as it is without heads."""
         return self.projections[name][space](pooled) if name in self.projections else pooled
-
-
-def _float32(tokens: Tensor) -> AbstractContextManager[object]:
-    """Heads are small, and what they give is compared: bfloat16 would round it to three digits."""
-    kind = tokens.device.type
-    is_on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-    return torch.autocast(kind, enabled=False) if is_on else nullcontext()
 
 
 def _head(kind: str, width: int, space_width: int) -> nn.Module:

@@ -9,6 +9,7 @@ Axes: B clips of this part, G clips of the whole batch, M decoded patches or tok
 width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -120,9 +121,10 @@ def contrastive_loss(
     return mean_where(error, present, everyone.present.sum())
 
 
-def fused_globals(globals_: Globals) -> tuple[Float[Tensor, "B D"], Bool[Tensor, " B"]]:
-    """The unit mean of the globals that a clip has, without a gradient, and which clips have two or more of them."""
-    parts, present = (torch.stack([*values.values()]) for values in (globals_.vectors, globals_.present))
+def fused_globals(globals_: Globals, names: Sequence[str]) -> tuple[Float[Tensor, "B D"], Bool[Tensor, " B"]]:
+    """The unit mean of those of these globals that a clip has, without a gradient, and which clips have two or more."""
+    vectors, has = globals_.vectors, globals_.present
+    parts, present = (torch.stack([values[name] for name in names]) for values in (vectors, has))
     mean = (parts.detach() * present[..., None]).sum(dim=0)
     return F.normalize(mean, dim=-1), present.sum(dim=0) > 1
 

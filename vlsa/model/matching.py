@@ -85,9 +85,10 @@ class GlobalMatching(nn.Module):
         term trains it. With a space for each pair the mean is over all of them, and a modality is compared in its own:
         it has a unit vector in each of n, so it is divided by sqrt(n).
         """
-        (mine, is_fused), (theirs, are_fused) = losses.fused_globals(own), losses.fused_globals(everyone)
+        names = tuple(dict.fromkeys("-".join(self.objective.pairs).split("-")))
+        (mine, is_fused), (theirs, are_fused) = (losses.fused_globals(part, names) for part in (own, everyone))
         terms = {}
-        for name in dict.fromkeys("-".join(self.objective.pairs).split("-")):
+        for name in names:
             length = num_shared(name, name, self.objective.spaces) ** 0.5
             one, all_ones = own.vectors[name] / length, everyone.vectors[name] / length
             both, present = own.present[name] & is_fused, everyone.present[name] & are_fused

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vlsa.config import ModelConfig
 from vlsa.model.masking import gather_tokens
+from vlsa.model.precision import in_float32
 
 TICKS_PER_SECOND = 16.0
 """Unit of the time positions: the fastest sinusoid then has a period of 0.39 s, about one spectrogram patch."""
@@ -120,7 +121,9 @@ class LearnedPositions(nn.Module):
         moment = (frame_seconds / self.window_seconds * num_frames - 0.5).clamp(0, num_frames - 1)
         moments = torch.arange(num_frames, device=moment.device)
         share = (1 - (moment[..., None] - moments).abs()).clamp(min=0)  # B V V: each row sums to 1
-        return rearrange(share @ self.frames.flatten(1), "b v (i d) -> b (v i) d", d=self.frames.shape[-1])
+        with in_float32(frame_seconds):
+            positions = share @ self.frames.flatten(1)
+        return rearrange(positions, "b v (i d) -> b (v i) d", d=self.frames.shape[-1])
 
 
 class Embedding(nn.Module):

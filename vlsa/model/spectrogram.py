@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from vlsa.config import AudioConfig
+from vlsa.model.precision import in_float32
 
 WARP_BASE = 21.0
 """Row u in [0, 1] reads the linear frequency (21^u - 1) / 20 of the range, as The Sound of Pixels does."""
@@ -42,7 +43,8 @@ class LogSpectrogram(nn.Module):
 
     def forward(self, waveform: Float[Tensor, "B S"]) -> Float[Tensor, "B T F"]:
         """(ln(magnitude + 0.1) + 2) / 3: silence is -0.1, full scale about 2."""
-        warped = self.magnitude(waveform) @ self.warp.T
+        with in_float32(waveform):
+            warped = self.magnitude(waveform) @ self.warp.T
         return ((warped + MAGNITUDE_FLOOR).log() + 2) / 3
 
     def padding(self, num_samples: Int[Tensor, " B"]) -> Bool[Tensor, "B N"]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vlsa.base.errors import CheckpointError, ConfigError
 from vlsa.config import Config, ModelConfig, Pair
-from vlsa.config.overrides import nearest, override
+from vlsa.config.overrides import names_of, nearest, override
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.checkpoint import load_model, load_weights, model_file
@@ -69,9 +69,17 @@ def finetune_config(
     return replace(pretrained, recipe=f"{pretrained.recipe}, fine-tuned", model=model, train=train)
 
 
+def batch_size_of(pretrained: Config, assignments: list[str], batch_size: int) -> int:
+    """The batch size that --set asks for, else `batch_size`: the steps of an epoch follow from it."""
+    is_asked = "train.batch_size" in names_of(pretrained, assignments)
+    return override(pretrained, assignments).train.batch_size if is_asked else batch_size
+
+
 def changed(config: Config, assignments: list[str]) -> Config:
     """The settings of a fine-tuning with --set. Raises ConfigError for what would leave nothing to learn, or lie."""
-    asked = override(config, assignments)
+    asked, names = override(config, assignments), names_of(config, assignments)
+    if "train.num_steps" in names and "train.warmup_steps" not in names:
+        asked = replace(asked, train=replace(asked.train, warmup_steps=round(WARMUP_SHARE * asked.train.num_steps)))
     if not asked.model.objective.global_weight:
         raise ConfigError(
             "finetune --set model.objective.global_weight=0: contrast is all that it learns. Leave that out."

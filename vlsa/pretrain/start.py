@@ -17,7 +17,7 @@ from vlsa.data.loading.tokenizer import public_tokenizer
 from vlsa.model.warm_start import Report, initialiser, read
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import checkpoints
-from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
+from vlsa.pretrain.finetune import batch_size_of, changed, finetune_config, pairs_of, start_from
 from vlsa.pretrain.interrupt import Stopped
 from vlsa.pretrain.loop import RunSummary
 from vlsa.pretrain.preflight import require_pairs
@@ -83,6 +83,7 @@ def finetune(
     clips = open_dataset(data)
     name, tokenizer, before, initialise = start_from(pretrained)
     num_clips = len(clips.rows("train"))
+    batch_size = batch_size_of(before, list(assignments), batch_size)
     config = finetune_config(before, num_clips, pairs_of(list(pairs)), num_epochs=num_epochs, batch_size=batch_size)
     config = changed(replace(config, train=replace(config.train, init=(name,))), list(assignments))
     require_pairs(clips, config, all_of_them=True)

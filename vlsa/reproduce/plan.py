@@ -8,6 +8,7 @@ from typing import Any
 from vlsa.base.errors import ConfigError
 from vlsa.base.files import write_atomically
 from vlsa.config import Config
+from vlsa.config.overrides import names_of
 from vlsa.config.recipes import settings_of
 from vlsa.reproduce.targets import FINE_TUNED, FULL, Arm, Target
 
@@ -51,9 +52,9 @@ class Plan:
             )
         name = arm.variant or FULL.variant  # nothing is pre-trained, then: fine-tuning is that of the paper's arms
         config = settings_of(f"{self.recipe}/{name}", [*self.assignments, f"train.seed={seed}"])
-        steps = self.budget_steps or config.train.num_steps
-        warmup = min(config.train.warmup_steps, round(WARMUP_SHARE * steps)) if self.budget_steps else None
-        warmup = config.train.warmup_steps if warmup is None else warmup
+        steps, warmup = self.budget_steps or config.train.num_steps, config.train.warmup_steps
+        if self.budget_steps and "train.warmup_steps" not in names_of(config, self.assignments):
+            warmup = min(warmup, round(WARMUP_SHARE * steps))
         return replace(config, train=replace(config.train, num_steps=steps, warmup_steps=warmup))
 
 

@@ -58,7 +58,7 @@ def test_a_backward_pass_costs_twice_the_forward_pass_less_what_needs_no_gradien
 
 
 @pytest.mark.parametrize("name", ["video", "audio", "text"])
-@pytest.mark.parametrize("case", ["paper's objective", "heads"])
+@pytest.mark.parametrize("case", ["paper's objective", "heads", "global tokens"])
 def test_encoding_costs_what_torch_counts(tokenizer, batch, name, case):
     config = CASES[case]
     model = make_model(config, tokenizer)

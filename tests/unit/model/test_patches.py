@@ -95,6 +95,13 @@ def test_learned_positions_begin_at_the_fixed_ones(config):
     assert {name for name, _ in learned.named_parameters()} == {"frames", "audio", "text"}
 
 
+def test_half_precision_round_about_does_not_blur_learned_positions(config):
+    learned, seconds = LearnedPositions(config, 32), torch.tensor([[0.1, 0.7, 1.3]])
+    plain = learned.video(seconds)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(learned.video(seconds), plain)
+
+
 def test_learned_positions_of_a_frame_lie_between_those_of_the_nearest_moments(config):
     learned, seconds = LearnedPositions(config, 32), config.audio.window_seconds
     with torch.no_grad():

@@ -100,3 +100,10 @@ def test_the_front_end_has_nothing_to_train_or_save():
     transform = LogSpectrogram(SMALL)
     assert not list(transform.parameters())
     assert not transform.state_dict()
+
+
+def test_half_precision_round_about_does_not_blur_it():
+    spectrogram = LogSpectrogram(SMALL)
+    plain = spectrogram(tone(440.0, SMALL))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(spectrogram(tone(440.0, SMALL)), plain)

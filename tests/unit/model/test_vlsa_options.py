@@ -8,6 +8,7 @@ import torch
 from tiny import change, generator, make_model, masks_of, tiny_config, without
 
 from vlsa.base.errors import ConfigError
+from vlsa.config import MODALITIES
 from vlsa.data.batch import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.losses import Globals, fused_globals
@@ -260,12 +261,12 @@ def test_the_teacher_is_the_unit_mean_of_what_a_clip_has_and_gets_no_gradient():
     one, other, third = (torch.eye(3)[[n, n]].requires_grad_() for n in range(3))
     present = {"video": [True, True], "audio": [True, True], "text": [True, False]}
     given = Globals({"video": one, "audio": other, "text": third}, {n: torch.tensor(p) for n, p in present.items()})
-    fused, is_fused = fused_globals(given)
+    fused, is_fused = fused_globals(given, MODALITIES)
     expected = torch.tensor([[1, 1, 1], [1, 1, 0]]) / torch.tensor([[3**0.5], [2**0.5]])
     torch.testing.assert_close(fused, expected)
     assert is_fused.all() and not fused.requires_grad
     alone = {"video": torch.tensor([True]), "audio": torch.tensor([False]), "text": torch.tensor([False])}
-    assert not fused_globals(Globals(dict.fromkeys(alone, torch.ones(1, 3)), alone))[1].any()
+    assert not fused_globals(Globals(dict.fromkeys(alone, torch.ones(1, 3)), alone), MODALITIES)[1].any()
 
 
 def test_each_modality_is_contrasted_with_the_mean_of_its_clip_and_the_term_has_its_weight(model, tokenizer, batch):
@@ -275,7 +276,7 @@ def test_each_modality_is_contrasted_with_the_mean_of_its_clip_and_the_term_has_
     assert set(teaching) == {"global_teach_video", "global_teach_audio", "global_teach_text"}
     assert (losses.total - plain.total).item() == pytest.approx(5 * 0.5 * sum(teaching.values()).item(), rel=1e-4)
     globals_ = losses.globals
-    fused, _ = fused_globals(globals_)
+    fused, _ = fused_globals(globals_, MODALITIES)
     for name in ("video", "audio", "text"):
         similarity = taught.matching.scale() * globals_.vectors[name] @ fused.T
         both = -sum(similarity.log_softmax(dim).diagonal().mean() for dim in (0, 1))
@@ -295,6 +296,17 @@ def test_with_a_space_for_each_pair_the_teacher_is_the_mean_over_all_spaces_and_
         similarity = sum(own[:, space] @ teacher[:, space].T for space in spaces) / 2**0.5 / 0.07
         expected = -sum(similarity.log_softmax(dim).diagonal().mean() for dim in (0, 1))
         assert losses.terms[f"global_teach_{name}"].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("heads", ["modality", "pair"])
+def test_a_modality_of_no_pair_is_no_part_of_the_teacher(tokenizer, batch, heads):
+    model = make_model(tiny_config(teacher_weight=1.0, heads=heads, pairs=("video-text",)), tokenizer)
+    names = ["global_teach_video", "global_teach_text"]
+    whole = model(batch, generator()).terms
+    silent = model(without(batch, "audio", *range(len(batch))), generator()).terms
+    assert [silent[name].item() for name in names] == [whole[name].item() for name in names]
+    untaught = model(without(batch, "text", *range(len(batch))), generator()).terms
+    assert [untaught[name].item() for name in names] == [0, 0]
 
 
 def test_with_a_space_for_each_pair_a_clip_without_text_is_taught_by_the_other_two(tokenizer, batch):

@@ -11,7 +11,7 @@ from vlsa.base.errors import ConfigError
 from vlsa.config.recipes import recipe
 from vlsa.pretrain import sharded_files, start
 from vlsa.pretrain.checkpoint import MODEL_FILE, checkpoints, load_model
-from vlsa.pretrain.finetune import changed, finetune_config, pairs_of, start_from
+from vlsa.pretrain.finetune import batch_size_of, changed, finetune_config, pairs_of, start_from
 from vlsa.pretrain.loop import pretrain
 
 PAIRS = ("video-text", "audio-text")
@@ -144,6 +144,21 @@ def test_a_setting_that_would_lie_about_the_run_or_empty_it_is_refused(pretraine
     with pytest.raises(ConfigError, match=says):
         changed(config, [assignment])
     assert changed(config, ["train.learning_rate=0.5"]).train.learning_rate == 0.5
+
+
+def test_a_batch_size_of_set_keeps_the_epochs(pretrained):
+    config = start_from(pretrained)[2]
+    asked = ["batch_size=64"]
+    size = batch_size_of(config, asked, 256)
+    tuned = changed(finetune_config(config, 1000, PAIRS, num_epochs=20, batch_size=size), asked)
+    assert (tuned.train.batch_size, tuned.train.num_steps, tuned.train.warmup_steps) == (64, 20 * 15, 30)
+    assert batch_size_of(config, ["train.learning_rate=0.5"], 256) == 256
+
+
+def test_a_number_of_steps_of_set_has_its_own_warm_up(pretrained):
+    config, *_ = config_from(pretrained)
+    assert changed(config, ["num_steps=50"]).train.warmup_steps == 5
+    assert changed(config, ["num_steps=50", "warmup_steps=1"]).train.warmup_steps == 1
 
 
 def test_an_unknown_pair_is_answered_with_the_nearest():

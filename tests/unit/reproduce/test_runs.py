@@ -65,6 +65,12 @@ def test_a_seed_or_first_weights_of_one_s_own_are_refused_however_short_the_name
     assert not (tmp_path / "plan.json").exists()
 
 
+def test_a_budget_shortens_the_warm_up_but_for_one_that_was_asked_for():
+    asked = replace(PLAN, budget_steps=400, assignments=("warmup_steps=100",))
+    assert asked.config(TARGET.arms[-1], 0).train.warmup_steps == 100
+    assert replace(asked, assignments=()).config(TARGET.arms[-1], 0).train.warmup_steps == 40
+
+
 def test_results_that_are_all_of_one_rule_of_encoding_are_kept(tmp_path):
     write_all(tmp_path, [None, MIDDLE] * len(RUNS))
     _check_results(TARGET, 1, tmp_path)
