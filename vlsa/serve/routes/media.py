@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from vlsa.base.errors import MediaError, VlsaError
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation, seems_media
 from vlsa.retrieve.index.file_facts import FileFacts
-from vlsa.serve.archive.describe import TYPES, media_type
+from vlsa.serve.archive.describe import media_type
 from vlsa.serve.archive.ids import MediaId, ThumbnailId
 from vlsa.serve.media.images import Thumbnail, nearest_width
 from vlsa.serve.media.sounds import LONGEST_SECONDS, Peaks, Spectrogram
@@ -105,8 +106,10 @@ def found_file(served: Services, media_id: MediaId) -> FoundFile:
     """Where a file of an index is. Raises UnknownIdError, and MediaError when it is not there or no media file."""
     index, file = served.catalogue.file(media_id)
     path = index.disk_path(file)
-    if os.path.splitext(path)[1].lower() not in TYPES:  # an index may come from anywhere, and name any file
-        raise MediaError(f"{file.path}: not named as a media file; it is not shown. Index again.", reason="missing")
+    if not _is_media(path):  # an index may come from anywhere, and name any file
+        raise MediaError(
+            f"{file.path}: neither named as media nor media; it is not shown. Index again.", reason="missing"
+        )
     try:
         state = os.stat(path)
     except (OSError, ValueError) as error:
@@ -117,6 +120,11 @@ def found_file(served: Services, media_id: MediaId) -> FoundFile:
     if not stat.S_ISREG(state.st_mode):
         raise MediaError(f"{file.path}: not a file any more; it cannot be played. Index again.", reason="missing")
     return FoundFile(path, state, file)
+
+
+def _is_media(path: str) -> bool:
+    """Whether an index takes a file of this name, or else with this beginning, for media."""
+    return os.path.splitext(path)[1].lower() in MEDIA_SUFFIXES or is_animation(path) or seems_media(path)
 
 
 def stretch(file: FileFacts, start: float | None, stop: float | None) -> tuple[float, float]:
