@@ -14,6 +14,8 @@ from page_server import FILM_SECONDS, MARKUP, make_archive, serving
 from playwright.sync_api import expect
 from serving import application, listening_server, write_archive
 
+from vlsa.retrieve.search.pieces import split_phrases
+
 SHOWN = """video => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 96 });
   canvas.getContext("2d", { willReadFrequently: true }).drawImage(video, 0, 0, 160, 96);
@@ -61,6 +63,20 @@ def test_words_find_the_film_in_which_they_are_said_and_the_page_says_why(page):
     expect(first.locator(".why")).to_contain_text("By words that occur alone this is first")
     expect(first.locator("img")).to_have_js_property("complete", True)
     assert first.locator("img").evaluate("image => image.naturalWidth") > 0
+
+
+def test_the_page_reads_quotation_marks_as_the_command_does(page):
+    page.goto("/")
+    asked = [
+        'say "open the door" twice',
+        "„Guten Tag“ “so” «la» “ja”",
+        "”hej”då »hej« »då»",
+        "彼は「おはよう」と『本』 ＂x＂",
+    ]
+    read = "async text => Object.values((await import('/static/question.js')).splitPhrases(text))"
+    for text in asked:
+        words, phrases = page.evaluate(read, text)
+        assert (words, tuple(phrases)) == split_phrases(text)
 
 
 def test_a_dropped_sound_finds_the_film_that_sounds_so(page, index):

@@ -1,6 +1,6 @@
 // The question as the page holds it, and as the server asks it (docs/search.md).
 
-const QUOTED = /"([^"]+)"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»/g;
+const QUOTED = /"([^"]+)"|[“”„]([^“”„]+)[“”]|«([^«»]+)»|»([^«»]+)[«»]|「([^「」]+)」|『([^『』]+)』|＂([^＂]+)＂/g;
 
 export const newQuestion = () => ({
   words: "", wordsWeight: 1, parts: [], filters: [], group: "moment", k: 24, mix: { video: 1, audio: 1, text: 1 },
@@ -9,9 +9,9 @@ export const newQuestion = () => ({
 export const isAsked = question => Boolean(question.words.trim() || question.parts.length);
 
 /** Words without their quotation marks, and the phrases in them. */
-function splitPhrases(text) {
+export function splitPhrases(text) {
   const phrases = [...text.matchAll(QUOTED)].map(found => found.slice(1).find(Boolean).trim()).filter(Boolean);
-  return { words: text.replace(QUOTED, " $1$2$3$4 ").replace(/\s+/g, " ").trim(), phrases };
+  return { words: text.replace(QUOTED, (_, ...found) => ` ${found.find(Boolean)} `).replace(/\s+/g, " ").trim(), phrases };
 }
 
 /** The question object of the API; `info` is the index that is asked. */

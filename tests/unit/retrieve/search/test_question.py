@@ -29,10 +29,28 @@ def test_a_quoted_phrase_has_to_occur_and_asks_by_its_meaning_too():
     question = question_of('she says "open the  door" twice')
     assert question.phrases == ("open the  door",) and question.parts == (Part("text", "she says open the door twice"),)
     assert split_phrases("„Guten Tag“ “so” «la» “ja”") == ("Guten Tag so la ja", ("Guten Tag", "so", "la", "ja"))
-    with pytest.raises(VlsaError, match="without its other half"):
-        question_of('she says "open')
+    for lone in ('she says "open', "a 12” record", "«la", "la»", "「東京", "＂no"):
+        with pytest.raises(VlsaError, match="without its other half"):
+            question_of(lone)
     with pytest.raises(VlsaError, match="without a letter"):
         question_of('she says "..."')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "”hej då” sagt",
+        "„hej då” sagt",
+        "“hej då“ sagt",
+        "»hej då« sagt",
+        "»hej då» sagt",
+        "＂hej då＂ sagt",
+        '"hej då"sagt',
+    ],
+)
+def test_quotation_marks_are_those_of_any_language(text):
+    assert split_phrases(text) == ("hej då sagt", ("hej då",))
+    assert split_phrases("彼は「おはよう」と言った『本』") == ("彼は おはよう と言った 本", ("おはよう", "本"))
 
 
 def test_a_weight_follows_a_caret_unless_a_file_is_called_so(tmp_path):
