@@ -47,11 +47,11 @@ function panel(view, one, open) {
     leftOut(one, open));
 }
 
-function progress({ done, total, seconds_left }) {
+function progress({ done, total, message, seconds_left }) {
   const left = seconds_left === null || seconds_left === undefined ? "" : `, ${duration(seconds_left)} left`;
   return el("div", { class: "progress", role: "status" },
     el("progress", { max: String(total || 1), value: done, "aria-label": "Indexing" }),
-    el("small", {}, `Indexing: ${number(done)} of ${number(total)}${left}`));
+    el("small", {}, `Indexing: ${number(done)} of ${number(total)} ${message.split(": ")[0]}${left}`));
 }
 
 function leftOut(one, open) {
