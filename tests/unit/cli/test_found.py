@@ -1,5 +1,10 @@
 """What `vlsa search` and `vlsa similar` print, and what they read of a person's files and terminal."""
 
+import io
+import re
+import sys
+from dataclasses import replace
+
 import pytest
 from command_lines import call
 from followed_folder import follow, write_footage
@@ -8,6 +13,8 @@ from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from vlsa.cli import app, found
+from vlsa.cli.encoders import encoders
+from vlsa.retrieve.encode.public import known
 from vlsa.retrieve.search.answer import Answer
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.question import Question
@@ -64,3 +71,20 @@ def test_what_is_like_a_moment_is_said_to_be_nothing_where_it_is(tmp_path):
     assert silent.exit_code == 2 and "similar: that stretch has no audio; nothing can be compared" in silent.stderr
     away = call(f"vlsa similar {tmp_path}/index silent.mp4@70-72 --by audio")
     assert away.exit_code == 2 and "the index holds nothing of that stretch" in away.stderr
+
+
+def test_public_encoders_fit_a_terminal_of_80_columns(monkeypatch, tmp_path):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(known, "listed", lambda: [replace(one, bytes_on_disk=605_000_000) for one in known.KNOWN])
+    encoders()
+    lines = re.sub(r"\x1b\[[\d;]*m", "", sys.stdout.getvalue()).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(any(line.split()[:1] == [one.name] for line in lines) for one in known.KNOWN)
+    assert [line.strip() for line in lines if line.startswith("Compare")] == [
+        "Compare video-text", "Compare audio-text", "Compare audio-video, audio-text, video-text",
+    ]  # fmt: skip
