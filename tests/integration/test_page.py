@@ -19,6 +19,8 @@ from serving import application, listening_server, write_archive
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.search.pieces import split_phrases
 from vlsa.retrieve.search.spans import parse_time
+from vlsa.retrieve.search.where.evaluate import passes
+from vlsa.retrieve.search.where.parse import parse
 
 SHOWN = """video => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 96 });
@@ -123,6 +125,34 @@ def test_a_stretch_of_a_dropped_sound_is_asked_with_alone_and_is_in_the_address(
     ask("", "")
     expect(stretch).to_have_text("all of it")
     assert "@" not in page.evaluate("decodeURIComponent(location.search)")
+
+
+WHERE = """async filters => {
+  const { newQuestion, toApi } = await import("/static/question.js");
+  const columns = filters.map(({ column }) => ({ name: column, kind: "text" }));
+  return toApi({ ...newQuestion(), words: "fog", filters }, { columns }).where;
+}"""
+
+
+def test_filters_of_the_page_name_any_column(page):
+    page.goto("/")
+    names = ["like", "In", 'a"b', "Größe", "metadata.language", "camera model", "null"]
+    where = page.evaluate(WHERE, [{"column": name, "values": ["it's", "b"]} for name in names])
+    assert passes(parse(where, dict.fromkeys(names, "text")), dict.fromkeys(names, "it's"))
+
+
+def test_a_moment_of_sound_alone_is_asked_with_whatever_counts_how_much(page):
+    page.goto("/")
+    expect(page.locator(".front")).to_be_visible()
+    page.locator(".shelf a", has_text="bell.wav").click()
+    page.get_by_role("button", name="Search with it").click()
+    expect(cards(page).first).to_be_visible()
+    page.locator("summary", has_text="Balance").click()
+    with page.expect_request("**/api/search") as asked:
+        page.get_by_role("slider", name="Picture").press("Home")
+    (part,) = asked.value.post_data_json["question"]["parts"]
+    assert part.pop("audio").startswith("index:") and part == {"weight": 1}
+    assert names(page)[0] == "bell.wav"
 
 
 def test_the_page_reads_times_as_the_command_does(page):

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from media_files import numbered, tone, write_media
+from media_files import grey, numbered, tone, write_media
 from PIL import Image
 from serving import ask, browser, index_by_names, write_archive
 
@@ -61,6 +61,24 @@ def test_a_browser_that_has_an_image_is_not_sent_it_again(client, film):
     first = client.get(f"/api/thumbnails/{film['media_id']}:1000")
     again = client.get(f"/api/thumbnails/{film['media_id']}:1000", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_browser_asks_again_whether_a_file_was_replaced(tmp_path):
+    footage = tmp_path / "footage"
+    footage.mkdir()
+    write_media(footage / "1.mp4", pictures=[grey(20)] * 25)
+    index = index_by_names(footage, tmp_path / "index")
+    with browser(index) as client:
+        media = client.get("/api/files", params={"index": "index"}).json()["files"][0]["media_id"]
+        image, address = f"/api/thumbnails/{media}:500", client.get(f"/api/playback/{media}").json()["url"]
+        first = client.get(image)
+        assert first.headers["cache-control"] == "private, no-cache" and brightness(first)[0] < 60
+        assert "max-age" in client.get(address).headers["cache-control"]
+        write_media(footage / "1.mp4", pictures=[grey(230)] * 30)
+        again = client.get(image, headers={"If-None-Match": first.headers["etag"]})
+        assert brightness(again)[0] > 200
+        assert client.get(f"/api/playback/{media}").json()["url"] != address
+        assert client.get(address).headers["cache-control"] == "private, no-cache"
 
 
 def test_peaks_are_loud_where_the_beep_is(client, film):

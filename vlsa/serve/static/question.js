@@ -37,7 +37,7 @@ function weighed(part, mix, info) {
     video: () => [share("video", "video", 1)],
     image: () => [share("image", "video", 1)],
     clip: () => [share("video", "video", 0.5), share("audio", "audio", 0.5)],
-    moment: () => [share("video", "video", 0.5), share("audio", "audio", 0.5)],
+    moment: () => (part.only ? [share(part.only, part.only, 1)] : [share("video", "video", 0.5), share("audio", "audio", 0.5)]),
   };
   return each[part.kind]().filter(one => one.weight !== 0);
 }
@@ -49,7 +49,7 @@ export function targetsOf(info) {
 }
 
 const quoted = text => `'${text.replaceAll("'", "''")}'`;
-const named = column => (/^[a-z_][a-z0-9_]*$/i.test(column) ? column : `"${column.replaceAll('"', '""')}"`);
+const named = column => `"${column.replaceAll('"', '""')}"`; // also a column that is called as a word of the language
 
 /** The filters as one line of the language of filters. */
 function whereOf(filters, columns) {
