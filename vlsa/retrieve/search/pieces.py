@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vlsa.base.errors import VlsaError
-from vlsa.data.media.suffixes import IMAGE_SUFFIXES
+from vlsa.data.media.suffixes import IMAGE_SUFFIXES, is_animation
 from vlsa.retrieve.search.question import Part, PartKind, Question
 from vlsa.retrieve.search.spans import parse_span
 
@@ -96,8 +96,10 @@ def _example(piece: str, kind: PartKind | None) -> Part:
 
 
 def _kind_of(value: str) -> PartKind:
-    """An image by its name; all else is a clip, with what it has of frames and sound."""
-    return "image" if os.path.splitext(parse_span(value).path)[1].lower() in IMAGE_SUFFIXES else "clip"
+    """An image by its name, unless it moves; all else is a clip, with what it has of frames and sound."""
+    path = parse_span(value).path
+    is_image = os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES and not is_animation(path)
+    return "image" if is_image else "clip"
 
 
 def _unlike(piece: str) -> Part:

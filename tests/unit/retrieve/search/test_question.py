@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.search.pieces import question_of, split_phrases, split_weight
@@ -23,6 +24,18 @@ def test_the_command_line_of_the_documents_is_the_sum_that_it_says():
 def test_what_an_example_is_goes_by_its_name():
     question = question_of(like=["a.PNG", "b.wav", "c.mp4"], like_video=["d.mp4"], like_moment=["e.mp4@1-2"])
     assert [part.kind for part in question.parts] == ["image", "clip", "clip", "video", "moment"]
+
+
+def test_an_image_has_no_stretch_and_one_that_moves_is_a_clip(tmp_path):
+    frames = [Image.new("RGB", (32, 32), (level, 0, 0)) for level in (0, 90, 180)]
+    frames[0].save(tmp_path / "still.webp")
+    frames[0].save(tmp_path / "moves.webp", save_all=True, append_images=frames[1:], duration=200)
+    asked = question_of(like=[tmp_path / "still.webp", tmp_path / "moves.webp", f"{tmp_path}/moves.webp@0-0.4"])
+    assert [part.kind for part in asked.parts] == ["image", "clip", "clip"]
+    with pytest.raises(VlsaError, match="a.png@1-2: a stretch of an image; it has no times"):
+        question_of(like="a.png@1-2")
+    with pytest.raises(VlsaError, match="a stretch of an image"):
+        Question.from_dict({"parts": [{"image": f"{tmp_path}/still.webp@1-2"}]})
 
 
 def test_a_quoted_phrase_has_to_occur_and_asks_by_its_meaning_too():
