@@ -160,7 +160,9 @@ def run_demo(out: Path, settings: DemoSettings, num_workers: int) -> DemoResult:
         evaluation = evaluate_run(out / "run", out / "store")
         evaluation.write(out / "results.json")
     with record.stage("index"), Bar("indexing") as bar:
-        build_index(out / "run", out / "world" / "test", out / "index", num_workers=num_workers, progress=bar.update)
+        build_index(
+            out / "run", out / "world" / "test", out / "index", num_workers=num_workers, progress=bar.update_part
+        )
     with record.stage("search"):
         searches = search_each_kind(out)
     files = _files(out)

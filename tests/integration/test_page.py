@@ -7,12 +7,20 @@ import zipfile
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import av
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import PHONE, cards, chromium, clean_page, drop, names, search, settle, until
-from page_server import FILM_SECONDS, MARKUP, make_archive, serving
+from media_files import tone, write_media
+from page_server import FILM_SECONDS, MARKUP, film_hz, make_archive, serving
 from playwright.sync_api import expect
 from serving import application, listening_server, write_archive
+
+from vlsa.base.errors import VlsaError
+from vlsa.retrieve.search.pieces import split_phrases
+from vlsa.retrieve.search.spans import parse_time
+from vlsa.retrieve.search.where.evaluate import passes
+from vlsa.retrieve.search.where.parse import parse
 
 SHOWN = """video => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 96 });
@@ -27,6 +35,14 @@ COLOURS = """canvas => {
   const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   return [...new Set(new Uint32Array(pixels.buffer))];
 }"""
+
+
+def time_or_none(text: str) -> float | None:
+    """As the command reads it."""
+    try:
+        return parse_time(text)
+    except VlsaError:
+        return None
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +79,89 @@ def test_words_find_the_film_in_which_they_are_said_and_the_page_says_why(page):
     assert first.locator("img").evaluate("image => image.naturalWidth") > 0
 
 
+def test_the_page_reads_quotation_marks_as_the_command_does(page):
+    page.goto("/")
+    asked = [
+        'say "open the door" twice',
+        "„Guten Tag“ “so” «la» “ja”",
+        "”hej”då »hej« »då»",
+        "彼は「おはよう」と『本』 ＂x＂",
+    ]
+    read = "async text => Object.values((await import('/static/question.js')).splitPhrases(text))"
+    for text in asked:
+        words, phrases = page.evaluate(read, text)
+        assert (words, tuple(phrases)) == split_phrases(text)
+
+
 def test_a_dropped_sound_finds_the_film_that_sounds_so(page, index):
     drop(page, index.parent / "asked.wav", "audio/wav")
     assert names(page)[0] == "film-2.mp4"
+
+
+def test_a_stretch_of_a_dropped_sound_is_asked_with_alone_and_is_in_the_address(page, tmp_path):
+    halves = np.concatenate([tone(3, hz=film_hz(number)) for number in (2, 5)])
+    drop(page, write_media(tmp_path / "halves.wav", sound=halves, audio_codec="pcm_s16le"), "audio/wav")
+
+    def ask(start: str, stop: str) -> None:
+        page.get_by_role("button", name="Stretch of sound halves.wav").click()
+        page.get_by_role("textbox", name="Start of sound halves.wav").fill(start)
+        page.get_by_role("textbox", name="End of sound halves.wav").fill(stop)
+        page.keyboard.press("Enter")
+
+    stretch = page.locator(".chip .stretch")
+    expect(stretch).to_have_text("all of it")
+    ask("3.25", "0:05,5")
+    expect(stretch).to_have_text("0:03.25–0:05.5")
+    until(lambda: names(page)[0] == "film-5.mp4")
+    assert "@3.25-5.5~halves.wav" in page.evaluate("decodeURIComponent(location.search)")
+    page.reload()
+    expect(stretch).to_have_text("0:03.25–0:05.5")
+    ask("", "2.5")
+    until(lambda: names(page)[0] == "film-2.mp4")
+    ask("5", "4")
+    assert page.locator(".popup input:invalid").count() == 1  # told at the field, and not asked
+    page.keyboard.press("Escape")
+    expect(stretch).to_have_text("0:00–0:02.5")
+    ask("", "")
+    expect(stretch).to_have_text("all of it")
+    assert "@" not in page.evaluate("decodeURIComponent(location.search)")
+
+
+WHERE = """async filters => {
+  const { newQuestion, toApi } = await import("/static/question.js");
+  const columns = filters.map(({ column }) => ({ name: column, kind: "text" }));
+  return toApi({ ...newQuestion(), words: "fog", filters }, { columns }).where;
+}"""
+
+
+def test_filters_of_the_page_name_any_column(page):
+    page.goto("/")
+    names = ["like", "In", 'a"b', "Größe", "metadata.language", "camera model", "null"]
+    where = page.evaluate(WHERE, [{"column": name, "values": ["it's", "b"]} for name in names])
+    assert passes(parse(where, dict.fromkeys(names, "text")), dict.fromkeys(names, "it's"))
+
+
+def test_a_moment_of_sound_alone_is_asked_with_whatever_counts_how_much(page):
+    page.goto("/")
+    expect(page.locator(".front")).to_be_visible()
+    page.locator(".shelf a", has_text="bell.wav").click()
+    page.get_by_role("button", name="Search with it").click()
+    expect(cards(page).first).to_be_visible()
+    page.locator("summary", has_text="Balance").click()
+    with page.expect_request("**/api/search") as asked:
+        page.get_by_role("slider", name="Picture").press("Home")
+    (part,) = asked.value.post_data_json["question"]["parts"]
+    assert part.pop("audio").startswith("index:") and part == {"weight": 1}
+    assert names(page)[0] == "bell.wav"
+
+
+def test_the_page_reads_times_as_the_command_does(page):
+    page.goto("/")
+    read = "async text => (await import('/static/stretch.js')).readTime(text)"
+    for text in ("75.5", "1:15.5", "0:01:15,5", "1m15.5s", "90s", "1h", "1h2m3s", "99:59", ".5", "1.", "007"):
+        assert page.evaluate(read, text) == time_or_none(text)
+    for text in ("1:75", "2:99:01", "x", "12:", "1h75m", "-5", "1.2.3", "٣", "1e3", "5-6"):
+        assert page.evaluate(read, text) is time_or_none(text) is None
 
 
 def test_what_the_microphone_hears_is_a_question(browser, server):

@@ -125,6 +125,15 @@ class Bar:
         else:
             self._print(done, total, message)
 
+    def update_part(self, done: int, total: int, message: str = "") -> None:
+        """As `update`, of a stage whose parts count different things, each by its name (`counted`)."""
+        name, message = counted(message)
+        if name and printable(name) != self.title:
+            self.title, self._total = printable(name), -1
+            if self._bar:
+                self._bar.update(self._task, description=self.title)
+        self.update(done, total, message)
+
     def _time(self, done: int, total: int) -> str:
         now = time.monotonic()
         return self._time_left(now, done, total) if done < total else duration(now - self._started)
@@ -144,6 +153,12 @@ class Bar:
         if done >= total or done_here <= 0:
             return ""
         return f"{duration((now - self._started) * (total - done) / done_here)} left"
+
+
+def counted(message: str) -> tuple[str, str]:
+    """What a part of a stage counts, and the last of it: of "files read: a.mp4" the two; "" where it is not said."""
+    name, colon, last = message.partition(": ")
+    return (name, last) if colon else ("", message)
 
 
 def training_message(metrics: dict[str, float]) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vlsa.base.console import say
 from vlsa.base.errors import ConfigError
 from vlsa.cli.app import examples
 from vlsa.cli.output import print_json, print_table, print_text
@@ -58,6 +59,8 @@ def compare(
         about = {"post_processing": found.post, "num_resamples": found.num_resamples, "seed": found.seed}
         about["files_without_clips"] = list(found.without_clips)
         print_json({**difference.as_dict(), **about} for difference in found.differences)
+        if note := found.too_few_note():
+            say(note)
     else:
         print_table(TABLE_HEADER, found.rows(), right="|".join(TABLE_HEADER[2:]))
         print_text(found.caption())

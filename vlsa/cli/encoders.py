@@ -31,5 +31,9 @@ def encoders(
     if json:
         print_json(encoder.as_dict() for encoder in found)
         return
-    print_table(TABLE_HEADER, [encoder.row() for encoder in found], right="parameters", whole="name")
-    print_text("Licences as published; read them before use. None of these has been measured by vlsa.")
+    for spaces in dict.fromkeys(encoder.spaces for encoder in found):  # a table of all does not fit 80 columns
+        rows = [encoder.row() for encoder in found if encoder.spaces == spaces]
+        print_table(TABLE_HEADER, rows, title=f"Compare {', '.join(spaces)}", right="size", whole="name")
+    print_text(
+        "Sizes are in parameters. Licences as published; read them before use. None of these has been measured by vlsa."
+    )

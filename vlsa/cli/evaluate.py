@@ -85,9 +85,7 @@ def evaluate(
 
 def print_evaluation(evaluation: "Evaluation") -> None:
     """The table of all directions, one more for each re-ranking and within groups, and the caption."""
-    from vlsa.retrieve.evaluate.results import TABLE_HEADER
-
-    header = [name.replace("chance ", "chance\n") for name in TABLE_HEADER]  # fits a terminal of 80 columns
+    header = [name.replace("chance ", "chance\n") for name in evaluation.header]  # fits a terminal of 80 columns
     for title, rows in evaluation.tables():
         print_table(header, rows, title=title, right="|".join(header[1:]))
     for line in (evaluation.caption(), *evaluation.notes()):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vlsa.base.console import printable
 from vlsa.cli.output import NARROWEST, PIPE_WIDTH, print_json, print_table, print_text, short_path
 
 if TYPE_CHECKING:
@@ -41,12 +42,28 @@ def print_lines(answer: "Answer", source: str, **about: Any) -> None:
 
 
 def fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
-    """Rows whose last column, the text, is cut to what the others leave of a width; without it where that is little."""
-    others = [max(len(name), *(len(row[column]) for row in rows)) + 1 for column, name in enumerate(HEADER[:-1])]
+    """Rows whose last column, the text, is cut to what the others leave of a width; without it where that is little.
+
+    Widths are columns of a terminal, of which a Chinese or Japanese letter takes two.
+    """
+    from rich.cells import cell_len
+
+    others = [
+        max(len(name), *(cell_len(printable(row[column])) for row in rows)) + 1
+        for column, name in enumerate(HEADER[:-1])
+    ]
     room = width - sum(others)
     if room < NARROWEST:
         return [row[:-1] for row in rows]
-    return [(*row[:-1], row[-1] if len(row[-1]) <= room else f"{row[-1][: room - 1]}…") for row in rows]
+    return [(*row[:-1], _cut(row[-1], room)) for row in rows]
+
+
+def _cut(text: str, room: int) -> str:
+    """A text, or as much of its start as fits, with … behind it."""
+    from rich.cells import cell_len, set_cell_size
+
+    text = printable(text)
+    return text if cell_len(text) <= room else f"{set_cell_size(text, room - 1).rstrip()}…"
 
 
 def short_clock(seconds: float) -> str:

@@ -154,7 +154,7 @@ def _build(run: Path, source: Path, out: str, options: dict[str, Any]) -> None:
     from vlsa.retrieve.index.build import build_index
 
     with Bar("indexing") as bar:
-        summary = build_index(run, source, out, progress=bar.update, **options)
+        summary = build_index(run, source, out, progress=bar.update_part, **options)
     _print(summary)
     next_step("search", out, "what you look for")
 

@@ -184,12 +184,13 @@ def _questions(
     Raises VlsaError for words next to --question.
     """
     given = {name: value or () for name, value in pieces.items()}
-    if question and (text or any(given.values())):
+    is_json = question is not None
+    if is_json and (text or any(given.values())):
         raise VlsaError("search: words or examples next to --question; what is asked is not clear. Put all into one.")
-    make = partial(_from_json, settings=settings) if question else partial(_from_words, pieces=given | settings)
+    make = partial(_from_json, settings=settings) if is_json else partial(_from_words, pieces=given | settings)
     if question == "-" or text == FROM_STDIN:
         return _of_lines(make, failed)
-    return iter([("", make(Path(question).read_bytes() if question else " ".join(text) if text else None))])
+    return iter([("", make(Path(question).read_bytes() if is_json else " ".join(text) if text else None))])
 
 
 def _from_words(text: str | None, pieces: dict[str, Any]) -> "Question":
@@ -213,8 +214,8 @@ def _of_lines(make: "Callable[[str], Question]", failed: list[str]) -> "Iterator
 
 
 def _lines(lines: Iterable[str]) -> Iterator[str]:
-    """Without blank lines."""
-    return (line.strip() for line in lines if line.strip())
+    """Without blank lines, and the mark that some editors put before the first."""
+    return (line.strip() for line in (line.removeprefix("\ufeff") for line in lines) if line.strip())
 
 
 def _print(answer: "Answer", source: str, question: "Question", title: str, json: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vlsa.base.console import say
 from vlsa.cli.app import examples
 from vlsa.cli.found import print_answer, print_lines, short_clock
 from vlsa.cli.output import print_json, print_table, print_text, short_path
@@ -52,6 +53,9 @@ def similar(
         print_lines(answer, tables.index.source)
     elif answer.moments:
         print_answer(answer, tables.index.source)
+    else:
+        kept = " that the filter keeps" if where is not None else ""
+        say(f"nothing found: no other window{kept} can be compared with it by {by}; keep more, or try another --by")
 
 
 def duplicates(

@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from vlsa.data.media.suffixes import SOUND_SUFFIXES
-from vlsa.retrieve.evaluate.results import TABLE_RECALL_AT, Evaluation
+from vlsa.retrieve.evaluate.results import Evaluation
 from vlsa.retrieve.search.moments import Moment
 from vlsa.show.pages import data_uri, write_page
 
@@ -64,7 +64,6 @@ def write_report(
         title=title,
         summary=summary,
         evaluations=evaluations,
-        recall_at=TABLE_RECALL_AT,
         curves=data_uri("image/png", Path(curves_png).read_bytes()) if curves_png is not None else "",
         searches=searches,
         files=files,

@@ -88,6 +88,25 @@ def test_a_part_that_counts_other_things_has_its_own_time_left(capsys, clock):
     assert "indexing: 8 of 10, 20 s left" in capsys.readouterr().err
 
 
+def test_each_part_of_a_stage_says_what_it_counts(monkeypatch, capsys, clock):
+    def made(bar: Bar) -> None:
+        bar.update_part(19, 19, "files read: a: b.mp4")
+        clock[0] += 100
+        bar.update_part(1, 19, "windows encoded: a: b.mp4")
+        clock[0] += 30
+        bar.update_part(4, 19, "windows encoded: a: b.mp4")
+
+    with Bar("indexing") as bar:
+        made(bar)
+    plain = ["vlsa: files read: 19 of 19", "vlsa: windows encoded: 1 of 19, a: b.mp4"]
+    assert capsys.readouterr().err.splitlines()[:2] == plain
+    terminal = terminal_of(monkeypatch)
+    with Bar("indexing") as bar:
+        made(bar)
+    last = terminal.getvalue().rpartition("windows encoded")[2]
+    assert all(text in last for text in ("4/19", "2 min 30 s left", "a: b.mp4")) and "files read" not in last
+
+
 def test_a_resumed_run_estimates_by_its_own_speed(capsys, clock):
     with Bar("training") as bar:
         bar.update(900, 1000)

@@ -40,6 +40,7 @@ def test_a_table_names_files_by_the_paths_of_their_index(client):
     ids = [found(client, "number 7")["id"], found(client, "number 1")["id"]]
     answer = export(client, "csv", ids)
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''moments.csv"
+    assert answer.content.count(b"\r\n") == answer.content.count(b"\n") == len(ids) + 1  # RFC 4180
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [(row["rank"], row["path"]) for row in rows] == [("1", "field/7-flash.mp4"), ("2", "sound-1.wav")]
     assert rows[1]["text"] == "the number 1"

@@ -5,8 +5,9 @@ import os
 
 import numpy as np
 import pytest
+from media_files import grey, numbered, tone, write_media
 from PIL import Image
-from serving import ask, browser, write_archive
+from serving import ask, browser, index_by_names, write_archive
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,24 @@ def test_a_browser_that_has_an_image_is_not_sent_it_again(client, film):
     first = client.get(f"/api/thumbnails/{film['media_id']}:1000")
     again = client.get(f"/api/thumbnails/{film['media_id']}:1000", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_browser_asks_again_whether_a_file_was_replaced(tmp_path):
+    footage = tmp_path / "footage"
+    footage.mkdir()
+    write_media(footage / "1.mp4", pictures=[grey(20)] * 25)
+    index = index_by_names(footage, tmp_path / "index")
+    with browser(index) as client:
+        media = client.get("/api/files", params={"index": "index"}).json()["files"][0]["media_id"]
+        image, address = f"/api/thumbnails/{media}:500", client.get(f"/api/playback/{media}").json()["url"]
+        first = client.get(image)
+        assert first.headers["cache-control"] == "private, no-cache" and brightness(first)[0] < 60
+        assert "max-age" in client.get(address).headers["cache-control"]
+        write_media(footage / "1.mp4", pictures=[grey(230)] * 30)
+        again = client.get(image, headers={"If-None-Match": first.headers["etag"]})
+        assert brightness(again)[0] > 200
+        assert client.get(f"/api/playback/{media}").json()["url"] != address
+        assert client.get(address).headers["cache-control"] == "private, no-cache"
 
 
 def test_peaks_are_loud_where_the_beep_is(client, film):
@@ -127,3 +146,24 @@ def test_a_file_that_is_gone_is_said_to_be_by_its_name_in_the_index(tmp_path):
         os.mkfifo(index.parent / "footage" / "field" / "film.mp4")  # would never end
         response = client.get(f"/media/{file['media_id']}")
     assert response.status_code == 404 and response.json()["detail"].startswith("field/film.mp4: not a file any more")
+
+
+def test_whatever_an_index_holds_is_shown_and_played(tmp_path):
+    footage = tmp_path / "footage"
+    footage.mkdir()
+    write_media(footage / "1.aif", sound=tone(2), audio_codec="pcm_s16be")
+    write_media(footage / "2.m4b", sound=tone(2), audio_codec="aac")
+    write_media(footage / "3.mxf", pictures=numbered(50), video_codec="mpeg2video")
+    frames = [Image.fromarray(picture) for picture in numbered(20)]
+    frames[0].save(footage / "4.gif", save_all=True, append_images=frames[1:], duration=100)
+    (footage / "notes.txt").write_text("no media")
+    index = index_by_names(footage, tmp_path / "index")
+    with browser(index) as client:
+        files = client.get("/api/files", params={"index": "index"}).json()["files"]
+        assert [file["path"] for file in files] == ["1.aif", "2.m4b", "3.mxf", "4.gif"]
+        assert [client.get(f"/media/{file['media_id']}").status_code for file in files] == [200] * 4
+        pictures = [client.get(f"/api/thumbnails/{file['media_id']}:500").status_code for file in files]
+        assert pictures == [422, 422, 200, 200]
+        assert client.get(f"/api/waveforms/{files[0]['media_id']}").json()["peaks"]
+        plays = [client.get(f"/api/playback/{file['media_id']}").json()["how"] for file in files]
+        assert plays == ["transcoded", "direct", "transcoded", "transcoded"]

@@ -119,6 +119,16 @@ def test_an_image_is_an_upload_too(client):
     assert ask(client, {"image": sent["id"]}, k=1)["moments"][0]["has_video"]
 
 
+def test_a_stretch_behind_the_end_of_an_upload_is_told_by_the_name_that_it_was_sent_with(client, tmp_path):
+    write_numbered_sound(tmp_path / "a.wav", 2)
+    sent = client.post("/api/uploads", files={"file": ("bark.wav", (tmp_path / "a.wav").read_bytes())}).json()
+    question = {"parts": [{"audio": f"{sent['id']}@60-36000"}]}
+    refused = client.post("/api/search", json={"index": "index", "question": question})
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("bark.wav: ends at 0:00:02; there is nothing at 0:01:00 to ask with.")
+    assert ask(client, {"audio": f"{sent['id']}@1-36000"}, k=1)["moments"][0]["name"] == "sound-2.wav"
+
+
 def test_similar_moments_leave_out_the_moment_itself(client):
     moment = ask(client, {"text": "number 3"}, k=1)["moments"][0]
     answer = client.get("/api/similar", params={"moment": moment["id"], "by": "audio", "k": 3}).json()

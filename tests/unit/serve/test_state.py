@@ -18,6 +18,11 @@ def test_the_state_names_what_was_left_out_with_its_remedy_and_no_folder_of_this
 
 def test_a_running_index_is_seen_with_its_progress(mixed_client, mixed_archive):
     with ProgressFile(mixed_archive / "index") as report:
-        report(3, 12, "indexing field/7-flash.mp4")
+        report(3, 12, "windows encoded: field/7-flash.mp4")
         progress = mixed_client.get("/api/state").json()["indexes"][0]["progress"]
-        assert progress == {"done": 3, "total": 12, "message": "indexing field/7-flash.mp4", "seconds_left": None}
+        assert progress == {
+            "done": 3,
+            "total": 12,
+            "message": "windows encoded: field/7-flash.mp4",
+            "seconds_left": None,
+        }

@@ -133,10 +133,25 @@ class Comparison:
             f"Intervals and two-sided p by paired bootstrap over clips ({self.num_resamples:,} resamples, "
             f"seed {self.seed}) {seeds}. p (Holm) is corrected for all {len(self.differences)} rows; "
             f"* marks those below {CLEAR_AT:g}.".replace(" ;", ";"),
+            self.too_few_note(),
             self.notes,
             without_clips_note(self.without_clips),
         ]
         return " ".join(filter(None, parts))
+
+    def too_few_note(self) -> str:
+        """A sentence where no row could be marked, however far apart A and B are; else empty.
+
+        The least p is that of resamples which all fall on one side: 2 / (resamples + 1).
+        """
+        rows = len(self.differences)
+        least = min(2 * rows / (self.num_resamples + 1), 1.0)
+        if least < CLEAR_AT:
+            return ""
+        return (
+            f"No row can be marked with so few resamples: of {rows} rows p (Holm) is at least {least:.2g}. "
+            f"Give --resamples {round(2 * rows / CLEAR_AT)} or more."
+        )
 
 
 def compare(

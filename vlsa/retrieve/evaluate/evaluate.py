@@ -26,7 +26,6 @@ from vlsa.retrieve.evaluate.overlap import check_within, groups_of, overlap_of
 from vlsa.retrieve.evaluate.rerank import Post, parse_posts
 from vlsa.retrieve.evaluate.results import (
     DIRECTIONS,
-    TABLE_HEADER,
     WATCHED,
     DirectionResult,
     Evaluation,
@@ -38,7 +37,6 @@ from vlsa.retrieve.evaluate.results_file import require_place
 
 __all__ = [
     "DIRECTIONS",
-    "TABLE_HEADER",
     "DirectionResult",
     "Evaluation",
     "Evaluator",

@@ -4,7 +4,7 @@ Reads scores (metrics.py) by direction (directions.py); used by the command line
 results_file.py, compare.py.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,13 @@ WATCHED = {name: DIRECTIONS[name] for name in list(DIRECTIONS)[:7]}
 WIDE_RECALL = 50
 """k of one more recall, between text and audio only, as is common in audio retrieval."""
 TABLE_RECALL_AT = (*RECALL_AT, WIDE_RECALL)
-TABLE_HEADER = (
-    "direction", *(f"R@{k} %" for k in TABLE_RECALL_AT), "MedR", "chance R@1/5/10 %", "N", "Q",
-)  # fmt: skip
+
+
+def table_header(ks: Sequence[int]) -> tuple[str, ...]:
+    """The columns of a table with R@k for these k."""
+    return "direction", *(f"R@{k} %" for k in ks), "MedR", "chance R@1/5/10 %", "N", "Q"
+
+
 # Results are comparable only if they state the same protocol: changing a letter here makes older files incomparable.
 PROTOCOL = (
     "Each caption is a query; a clip as query takes the best rank among its captions. The gallery holds every item "
@@ -79,10 +83,10 @@ class DirectionResult:
         others = {"chance": self.chance.as_dict(), "missing_counts_as_wrong": all_queries}
         return {**self.scores.as_dict(), **others, **digests}
 
-    def row(self) -> tuple[str, ...]:
-        """Cells under TABLE_HEADER; recalls in percent, "–" for one that is not measured."""
+    def row(self, ks: Sequence[int] = TABLE_RECALL_AT) -> tuple[str, ...]:
+        """Cells under `table_header(ks)`; recalls in percent, "–" for one that is not measured."""
         recall = self.scores.recall
-        recalls = [_percent(recall[k]) if k in recall else "–" for k in TABLE_RECALL_AT]
+        recalls = [_percent(recall[k]) if k in recall else "–" for k in ks]
         chance = "/".join(_percent(self.chance.recall[k]) for k in RECALL_AT)
         size = (f"{self.scores.num_items:,}", f"{self.scores.num_queries:,}")
         return (direction_label(self.direction), *recalls, f"{self.scores.median_rank:g}", chance, *size)
@@ -196,13 +200,24 @@ class Evaluation:
         for one in (*self.post, *([self.within] if self.within else [])):
             yield one.name, one.directions
 
+    @property
+    def recall_at(self) -> tuple[int, ...]:
+        """The k of the R@k that any direction has; those of the tables."""
+        measured = {k for _, directions in self._groups() for one in directions.values() for k in one.scores.recall}
+        return tuple(k for k in TABLE_RECALL_AT if k in measured)
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns of the tables."""
+        return table_header(self.recall_at)
+
     def tables(self) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-        """Rows under TABLE_HEADER of the plain ranking, named "", of each re-ranking by name, and within groups."""
+        """Rows under `header` of the plain ranking, named "", of each re-ranking by name, and within groups."""
         for name, directions in self._groups():
-            yield name, [result.row() for result in directions.values()]
+            yield name, [result.row(self.recall_at) for result in directions.values()]
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Table rows under TABLE_HEADER, as text; recalls in percent; re-rankings and groups as rows of their own."""
+        """Table rows under `header`, as text; recalls in percent; re-rankings and groups as rows of their own."""
         return [
             (f"{label}, {name}" if name else label, *cells) for name, rows in self.tables() for label, *cells in rows
         ]
@@ -210,11 +225,12 @@ class Evaluation:
     def markdown(self) -> str:
         """The table in Markdown, with its caption and notes."""
         notes = (f"\n{note}" for note in self.notes())
-        return "\n".join([*markdown_table(TABLE_HEADER, self.rows()), "", self.caption(), *notes])
+        return "\n".join([*markdown_table(self.header, self.rows()), "", self.caption(), *notes])
 
     def notes(self) -> list[str]:
         """Sentences: dashes, groups, recalls that count missing modalities as wrong, and warnings."""
-        dash = any(WIDE_RECALL not in result.scores.recall for result in self.directions.values())
+        lacking = any(WIDE_RECALL not in result.scores.recall for result in self.directions.values())
+        dash = lacking and WIDE_RECALL in self.recall_at
         notes = [f"R@{WIDE_RECALL} is measured between text and audio only (– elsewhere)."] if dash else []
         notes += [self.within.note()] if self.within else []
         notes += [result.note() for result in self.directions.values() if result.num_missing]

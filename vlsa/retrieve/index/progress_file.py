@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from vlsa.base.console import counted
 from vlsa.base.files import Progress, read_json, write_atomically
 
 PROGRESS_NAME = "progress.json"
@@ -29,9 +30,9 @@ class IndexProgress:
 
     done: int
     total: int
-    """Files that are read, then windows that are encoded: each stage counts its own."""
+    """Each stage counts its own: files that are read, files that are scanned, windows that are encoded."""
     message: str
-    """What is being done, in a few words: "indexing 2025/owl.mp4"."""
+    """What is counted, and the last of it: "windows encoded: 2025/owl.mp4"."""
     seconds_left: float | None
     """Of this stage, at its speed so far; None as long as that is not known."""
 
@@ -44,6 +45,7 @@ class ProgressFile:
     ) -> None:
         self._path, self._also, self._clock = index_path / PROGRESS_NAME, also, clock
         self._written: float | None = None
+        self._stage: tuple[int, str] | None = None
         self._total, self._first, self._began = -1, 0, 0.0
 
     def __enter__(self) -> "ProgressFile":
@@ -58,8 +60,8 @@ class ProgressFile:
     def __call__(self, done: int, total: int, message: str = "") -> None:
         """Report that `done` of `total` units are complete."""
         now = self._clock()
-        if total != self._total:  # the next stage counts other units
-            self._total, self._first, self._began = total, done, now
+        if (stage := (total, counted(message)[0])) != self._stage:
+            self._stage, self._total, self._first, self._began = stage, total, done, now
         if self._written is None or now - self._written >= WRITE_EVERY_SECONDS:
             self._written = now
             facts = {"done": done, "total": total, "message": message, "seconds_left": self._seconds_left(now, done)}

@@ -52,7 +52,7 @@ def survey(tasks: Sequence[SurveyTask], num_workers: int, progress: Progress | N
         else:
             continue
         if progress:
-            progress(len(found), len(tasks), f"scanning {event.task.path}")
+            progress(len(found), len(tasks), f"files scanned: {event.task.path}")
     return found
 
 

@@ -179,5 +179,5 @@ def _contents(
         for file, digest in zip(files, pool.map(content, files), strict=True):
             found[file.path] = digest
             if progress:
-                progress(len(found), len(files), f"reading {file.path}")
+                progress(len(found), len(files), f"files read: {file.path}")
     return found

@@ -79,7 +79,7 @@ class Writer:
             assert file.num_done <= len(file.windows), file.source.path
             self._num_done += 1
             if self._progress:
-                self._progress(self._num_done, len(self.windows), f"indexing {file.source.path}")
+                self._progress(self._num_done, len(self.windows), f"windows encoded: {file.source.path}")
             if file.finished:
                 self.finish(file)
 

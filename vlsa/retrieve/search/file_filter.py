@@ -3,14 +3,15 @@
 Reads facts of files; feeds tables.py.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from vlsa.base.errors import VlsaError
 from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.retrieve.search.languages import language_code
 from vlsa.retrieve.search.where.columns import FilterColumns, composed
 from vlsa.retrieve.search.where.evaluate import passes
-from vlsa.retrieve.search.where.expression import All, Any, Comparison, Expression, Kind, Not
+from vlsa.retrieve.search.where.expression import All, Any, Comparison, Expression, Kind, Like, Not
 from vlsa.retrieve.search.where.parse import check_filter, parse
 
 DECIMALS = 3
@@ -56,7 +57,32 @@ def kept_paths(where: str, files: Sequence[SearchedFile]) -> set[str]:
     check_filter(where)
     columns = FilterColumns.of(COLUMNS, [file.columns for file in files])
     expression = _as_facts_are(parse(where, columns.kinds))
-    return {file.path for file in files if passes(expression, columns.row(facts_of(file), file.columns))}
+    rows = {file.path: columns.row(facts_of(file), file.columns) for file in files}
+    for pattern in _patterns(expression):
+        _check_pattern(pattern, rows.values())
+    return {path for path, row in rows.items() if passes(expression, row)}
+
+
+def _patterns(expression: Expression) -> Iterator[Like]:
+    """Those of a filter."""
+    match expression:
+        case Not(part):
+            yield from _patterns(part)
+        case All(parts) | Any(parts):
+            for part in parts:
+                yield from _patterns(part)
+        case Like():
+            yield expression
+
+
+def _check_pattern(like: Like, rows: Iterable[Mapping[str, object]]) -> None:
+    """Raises VlsaError for a pattern with the wildcard of SQL, and without our own, that is true of no file."""
+    if "%" in like.pattern and not {"*", "?"} & {*like.pattern} and not any(passes(like, row) for row in rows):
+        raise VlsaError(
+            f"where: {like.column} like '{like.pattern[:80]}' is true of no file, since % stands for itself; nothing "
+            f"was searched. * is any text, and ? any one character: write {like.column} like "
+            f"'{like.pattern[:80].replace('%', '*')}'."
+        )
 
 
 def _as_facts_are(expression: Expression) -> Expression:
@@ -68,6 +94,8 @@ def _as_facts_are(expression: Expression) -> Expression:
             return type(expression)(tuple(map(_as_facts_are, parts)))
         case Comparison("language" | "file.language", _, _, str(value)):
             return replace(expression, value=language_code(value))
+        case Comparison("folder" | "file.folder", _, _, str(value)):
+            return replace(expression, value=value.removeprefix("./").rstrip("/"))
         case Comparison("fps" | "file.fps" | "duration" | "file.duration", _, _, float(value)):
             return replace(expression, value=round(value, DECIMALS))
     return expression

@@ -74,6 +74,11 @@ def similar(
         if len(asked):
             cosines = best_dot(rows, asked / np.linalg.norm(asked, axis=1, keepdims=True))
             terms.append(Term(1.0, np.where(rows.any(axis=1) & ~stretch, cosines, np.nan)))
+    if not terms and stretch.any():
+        raise VlsaError(
+            f"similar: that stretch has no {' and no '.join(vectors)}; nothing can be compared with it. Compare by "
+            "what it has, or choose another stretch."
+        )
     if not terms:
         raise VlsaError(
             "similar: the index holds nothing of that stretch; nothing can be compared with it. "

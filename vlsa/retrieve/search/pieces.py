@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vlsa.base.errors import VlsaError
-from vlsa.data.media.suffixes import IMAGE_SUFFIXES
+from vlsa.data.media.suffixes import IMAGE_SUFFIXES, is_animation
 from vlsa.retrieve.search.question import Part, PartKind, Question
 from vlsa.retrieve.search.spans import parse_span
 
@@ -19,7 +19,11 @@ _NO_WEIGHT = re.compile(
     r"(?P<value>.+)\^(?P<weight>[-+]?(?:[.,]?\d[\d.,]*(?:e[-+]?\d+)?|nan|inf|infinity))", re.DOTALL | re.IGNORECASE
 )
 """What looks like a weight."""
-_QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
+_QUOTED = re.compile(
+    r'"([^"]*)"|[“”„]([^“”„]*)[“”]|«([^«»]*)»|»([^«»]*)[«»]|「([^「」]*)」|『([^『』]*)』|＂([^＂]*)＂'
+)
+"""English, Swedish, German, French, Danish, Japanese and full-width; as in static/question.js."""
+_LONE = re.compile('["“”„«»「」『』＂]')
 
 
 Pieces = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -55,11 +59,11 @@ def _listed(pieces: Pieces) -> list[str]:
 def split_phrases(text: str) -> tuple[str, tuple[str, ...]]:
     """A text without its quotation marks, and the phrases that stood in them. Raises VlsaError for a lone mark."""
     phrases = tuple(_inside(found).strip() for found in _QUOTED.finditer(text))
-    plain = _QUOTED.sub(_inside, text)
-    if '"' in plain:
+    plain = _QUOTED.sub(lambda found: f" {_inside(found)} ", text)
+    if lone := _LONE.search(plain):
         raise VlsaError(
-            f"search: a quotation mark without its other half in {text[:80]!r}; what has to occur is not clear. "
-            'Write "..." around the phrase, or leave the mark out.'
+            f"search: a quotation mark ({lone[0]}) without its other half in {text[:80]!r}; what has to occur is not "
+            'clear. Write "..." around the phrase, or leave the mark out.'
         )
     return " ".join(plain.split()), phrases
 
@@ -92,8 +96,10 @@ def _example(piece: str, kind: PartKind | None) -> Part:
 
 
 def _kind_of(value: str) -> PartKind:
-    """An image by its name; all else is a clip, with what it has of frames and sound."""
-    return "image" if os.path.splitext(parse_span(value).path)[1].lower() in IMAGE_SUFFIXES else "clip"
+    """An image by its name, unless it moves; all else is a clip, with what it has of frames and sound."""
+    path = parse_span(value).path
+    is_image = os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES and not is_animation(path)
+    return "image" if is_image else "clip"
 
 
 def _unlike(piece: str) -> Part:

@@ -63,6 +63,10 @@ class Part:
             )
         if self.kind == "moment":
             require_span(self.value)
+        if self.kind == "image" and self.span.start_seconds is not None:
+            raise VlsaError(
+                f"{self.value[:300]}: a stretch of an image; it has no times to choose. Name the file alone, or a film."
+            )
 
     @property
     def span(self) -> Span:

@@ -16,7 +16,9 @@ from vlsa.serve.archive.open_index import OpenIndex
 TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
+    ".f4v": "video/mp4",
     ".mov": "video/quicktime",
+    ".qt": "video/quicktime",
     ".mkv": "video/x-matroska",
     ".webm": "video/webm",
     ".avi": "video/x-msvideo",
@@ -33,11 +35,14 @@ TYPES = {
     ".mp3": "audio/mpeg",
     ".flac": "audio/flac",
     ".m4a": "audio/mp4",
+    ".m4b": "audio/mp4",
     ".aac": "audio/aac",
     ".ogg": "audio/ogg",
+    ".oga": "audio/ogg",
     ".opus": "audio/ogg",
+    ".weba": "audio/webm",
 }
-"""Media types by the ending of a name; nothing else is sent as what a browser would run."""
+"""Media types by the ending of a name; all else is sent as bytes that a browser neither shows nor runs."""
 
 
 def media_type(path: str) -> str:

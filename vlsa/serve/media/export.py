@@ -60,7 +60,7 @@ class WrittenMoments:
             paths = write_moments(
                 moments, out, start, self.title, lambda moment, error: missing.append((_label(moment), error))
             )
-            texts = {path.name.replace("moments", "", 1): path.read_text(encoding="utf-8") for path in paths}
+            texts = {path.name.replace("moments", "", 1): path.read_bytes().decode() for path in paths}
         files = {self.title + name: self._placed(text, root, sources).encode() for name, text in texts.items()}
         return files | ({LEFT_OUT_NAME: _left_out(missing).encode()} if missing else {})
 

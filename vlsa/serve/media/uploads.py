@@ -88,6 +88,16 @@ class Uploads:
             raise unknown from error
         return Upload(hex, known["name"], path, facts)
 
+    def named(self, message: str) -> str:
+        """A message in which uploads are called as their senders call them, not by where they are kept."""
+        kept = re.compile(re.escape(os.path.join(self._folder, "")) + r"([0-9a-f]{32})\.\w+", re.ASCII)
+        return kept.sub(lambda found: self._name(found[1]) or found[0], message)
+
+    def _name(self, hex: str) -> str:
+        with suppress(UnknownIdError):
+            return self.get(hex).name
+        return ""
+
     def _copy(self, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> str:
         """Copy up to the most bytes; the digest of all."""
         digest, num_bytes = hashlib.blake2b(digest_size=16), 0

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from vlsa.base.errors import MediaError, VlsaError
+from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation, seems_media
 from vlsa.retrieve.index.file_facts import FileFacts
-from vlsa.serve.archive.describe import TYPES, media_type
+from vlsa.serve.archive.describe import media_type
 from vlsa.serve.archive.ids import MediaId, ThumbnailId
 from vlsa.serve.media.images import Thumbnail, nearest_width
 from vlsa.serve.media.sounds import LONGEST_SECONDS, Peaks, Spectrogram
@@ -20,7 +21,9 @@ from vlsa.serve.routes.services import Served, Services
 
 router = APIRouter(tags=["media"])
 KEEP_SECONDS = 86_400
-"""How long a browser may keep an image without asking again."""
+"""How long a browser may keep a file without asking again; its address says which state of the file it is."""
+ASKED_AGAIN = "private, no-cache"
+"""Of what has one address whatever becomes of its file: a browser keeps it, and asks whether it is still so."""
 MOST_POINTS, MOST_PX = 4000, 2000
 Time = Annotated[float | None, Query(ge=0, le=1e7, allow_inf_nan=False)]
 
@@ -38,13 +41,20 @@ class FoundFile:
         """Another one after the file was written."""
         return self.path, self.state.st_size, self.state.st_mtime_ns
 
+    @property
+    def version(self) -> str:
+        """The same in a few letters, which tell no path."""
+        return digest(self.identity, 6)
+
 
 @router.get("/media/{media_id}", response_class=FileResponse)
 @router.head("/media/{media_id}", include_in_schema=False)
-def media(media_id: str, served: Served) -> FileResponse:
+def media(
+    media_id: str, served: Served, v: Annotated[str, Query(description="Its state, from /api/playback.")] = ""
+) -> FileResponse:
     """A file of an index, or the range of it that is asked for."""
     found = found_file(served, MediaId.parse(media_id))
-    headers = {"Cache-Control": f"private, max-age={KEEP_SECONDS}"}
+    headers = {"Cache-Control": f"private, max-age={KEEP_SECONDS}" if v == found.version else ASKED_AGAIN}
     return FileResponse(found.path, media_type=media_type(found.path), stat_result=found.state, headers=headers)
 
 
@@ -105,8 +115,10 @@ def found_file(served: Services, media_id: MediaId) -> FoundFile:
     """Where a file of an index is. Raises UnknownIdError, and MediaError when it is not there or no media file."""
     index, file = served.catalogue.file(media_id)
     path = index.disk_path(file)
-    if os.path.splitext(path)[1].lower() not in TYPES:  # an index may come from anywhere, and name any file
-        raise MediaError(f"{file.path}: not named as a media file; it is not shown. Index again.", reason="missing")
+    if not _is_media(path):  # an index may come from anywhere, and name any file
+        raise MediaError(
+            f"{file.path}: neither named as media nor media; it is not shown. Index again.", reason="missing"
+        )
     try:
         state = os.stat(path)
     except (OSError, ValueError) as error:
@@ -117,6 +129,11 @@ def found_file(served: Services, media_id: MediaId) -> FoundFile:
     if not stat.S_ISREG(state.st_mode):
         raise MediaError(f"{file.path}: not a file any more; it cannot be played. Index again.", reason="missing")
     return FoundFile(path, state, file)
+
+
+def _is_media(path: str) -> bool:
+    """Whether an index takes a file of this name, or else with this beginning, for media."""
+    return os.path.splitext(path)[1].lower() in MEDIA_SUFFIXES or is_animation(path) or seems_media(path)
 
 
 def stretch(file: FileFacts, start: float | None, stop: float | None) -> tuple[float, float]:
@@ -132,11 +149,16 @@ def stretch(file: FileFacts, start: float | None, stop: float | None) -> tuple[f
     return first, last
 
 
+def digest(key: tuple[object, ...], num_bytes: int) -> str:
+    """Hex digits that stand for a state of a file."""
+    return hashlib.blake2b(repr(key).encode(errors="surrogateescape"), digest_size=num_bytes).hexdigest()
+
+
 def made(served: Services, request: Request, found: FoundFile, task: Task, kind: str) -> Response:
     """What a task makes of a file, from the cache if it is there; 304 if the browser has it."""
     key: tuple[Any, ...] = (*found.identity, task)
-    etag = f'"{hashlib.blake2b(repr(key).encode(errors="surrogateescape"), digest_size=12).hexdigest()}"'
-    headers = {"ETag": etag, "Cache-Control": f"private, max-age={KEEP_SECONDS}"}
+    etag = f'"{digest(key, 12)}"'
+    headers = {"ETag": etag, "Cache-Control": ASKED_AGAIN}
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     data = served.cache.get(key, lambda: served.decode(task, os.path.basename(found.path)))

@@ -42,7 +42,7 @@ def playback(
     asked = MediaId.parse(media_id)
     _, file = served.catalogue.file(asked)
     try:
-        found_file(served, asked)
+        version = found_file(served, asked).version
     except MediaError as error:
         return {"url": None, "how": "none", "reason": str(error), "mime": None}
     if not (file.has_video or file.has_audio):
@@ -53,7 +53,7 @@ def playback(
         given = Verdict(False, "this browser could not play the file as it is")
     url = f"/media/{quote(str(asked), safe='')}"
     if given.is_direct:
-        return {"url": url, "how": "direct", "reason": "", "mime": media_type(file.path)}
+        return {"url": f"{url}?v={version}", "how": "direct", "reason": "", "mime": media_type(file.path)}
     reason = f"{os.path.basename(file.path)}: {given.reason}; it is converted while it plays."
     return {"url": f"{url}/stream", "how": "transcoded", "reason": reason, "mime": CONVERTED}
 

@@ -120,7 +120,7 @@ class Services:
         """A message that names no folder of this disk."""
         for index in self.catalogue:
             message = without_folders(message, index)
-        return message.replace(os.path.join(self.settings.state_folder, ""), "")
+        return self.uploads.named(message).replace(os.path.join(self.settings.state_folder, ""), "")
 
     def check_size(self, k: int) -> None:
         """Raises VlsaError for more answers than one may ask for at once."""

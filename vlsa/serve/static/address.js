@@ -1,6 +1,7 @@
 // What the page shows <-> its address. The whole question is in it: back, forward, bookmarks and links work.
 //
-//   ?index=NAME&q=words&p=KIND~WEIGHT~VALUE~LABEL&mix=1,0.5,1&f=folder~yard&group=file      a search
+//   ?index=NAME&q=words&p=KIND~WEIGHT~VALUE~LABEL~ONLY&mix=1,0.5,1&f=folder~yard&group=file      a search
+//   ONLY, of a moment without picture or without sound, is what it has: audio or video
 //   ?view=moment&id=...    ?view=collections&id=...    ?view=map&index=...    ?view=state
 
 import { newQuestion } from "./question.js";
@@ -33,7 +34,7 @@ export function href({ view = "search", index = "", id = "", question = null }) 
 function writeQuestion(params, question) {
   if (question.words) params.set("q", question.words);
   if (question.wordsWeight !== 1) params.set("qw", question.wordsWeight);
-  for (const part of question.parts) params.append("p", packed([part.kind, part.weight, part.value, part.label ?? ""]));
+  for (const part of question.parts) params.append("p", packed([part.kind, part.weight, part.value, part.label ?? "", part.only].filter(one => one !== undefined)));
   for (const filter of question.filters) params.append("f", packed([filter.column, ...filter.values]));
   if (question.group === "file") params.set("group", "file");
   if (question.k !== 24) params.set("k", question.k);
@@ -45,9 +46,10 @@ const packed = texts => texts.map(one => String(one).replaceAll("%", "%25").repl
 const unpacked = text => text.split("~").map(one => one.replaceAll("%7E", "~").replaceAll("%25", "%"));
 
 function readPart(text) {
-  const [kind, weight, value, label] = unpacked(text);
+  const [kind, weight, value, label, only] = unpacked(text);
   if (!value || !["text", "audio", "video", "image", "clip", "moment"].includes(kind)) return null;
-  return { kind, weight: finite(weight, 1) || 1, value, label: label ?? "" };
+  const part = { kind, weight: finite(weight, 1) || 1, value, label: label ?? "" };
+  return ["audio", "video"].includes(only) ? { ...part, only } : part;
 }
 
 function readFilter(text) {

@@ -3,15 +3,18 @@
 import { urls } from "./api.js";
 import { el, icon, iconButton } from "./dom.js";
 import { previewOf } from "./examples.js";
+import { stretchButton } from "./stretch.js";
 
 const WHAT = { text: "words", audio: "sound", video: "picture", image: "picture", clip: "clip", moment: "moment" };
 const ICONS = { text: "text", audio: "audio", video: "video", image: "video", clip: "play", moment: "play" };
 
 /** All parts, the words of the box among them when there are others; `change` is given the new question. */
 export function chipsOf(question, change) {
-  const chips = question.parts.map((part, at) => chip(part,
-    weight => change({ ...question, parts: question.parts.map((one, k) => (k === at ? { ...one, weight } : one)) }),
-    () => change({ ...question, parts: question.parts.filter((_, k) => k !== at) })));
+  const chips = question.parts.map((part, at) => {
+    const set = changed => change({ ...question, parts: question.parts.map((one, k) => (k === at ? { ...one, ...changed } : one)) });
+    const drop = () => change({ ...question, parts: question.parts.filter((_, k) => k !== at) });
+    return chip(part, weight => set({ weight }), drop, value => set({ value }));
+  });
   const alone = !question.parts.length && question.wordsWeight === 1;
   if (question.words && !alone) {
     chips.unshift(chip({ kind: "text", value: question.words, weight: question.wordsWeight },
@@ -20,7 +23,7 @@ export function chipsOf(question, change) {
   return chips;
 }
 
-function chip(part, reweigh, drop) {
+function chip(part, reweigh, drop, restretch = null) {
   const label = part.label || part.value;
   const about = `${WHAT[part.kind]} ${label}`;
   const unlike = part.weight < 0;
@@ -32,6 +35,7 @@ function chip(part, reweigh, drop) {
     }, icon(unlike ? "minus" : "plus")),
     picture(part),
     el("span", { class: "what", title: label }, label),
+    restretch && stretchButton(part, about, restretch),
     weightOf(part, about, reweigh),
     iconButton("close", `Remove ${about}`, drop));
 }

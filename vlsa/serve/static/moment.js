@@ -153,6 +153,7 @@ function similar(view, moment, index) {
   load(first);
   const ask = () => {
     const part = { kind: "moment", weight: 1, value: moment.id, label: `${moment.name} ${span(moment)}` };
+    if (!moment.has_audio || !moment.has_video) part.only = moment.has_video ? "video" : "audio";
     view.app.go({ view: "search", index, question: { ...newQuestion(), parts: [part] } });
   };
   return el("section", { class: "similar" },

@@ -1,6 +1,6 @@
 // The question as the page holds it, and as the server asks it (docs/search.md).
 
-const QUOTED = /"([^"]+)"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»/g;
+const QUOTED = /"([^"]+)"|[“”„]([^“”„]+)[“”]|«([^«»]+)»|»([^«»]+)[«»]|「([^「」]+)」|『([^『』]+)』|＂([^＂]+)＂/g;
 
 export const newQuestion = () => ({
   words: "", wordsWeight: 1, parts: [], filters: [], group: "moment", k: 24, mix: { video: 1, audio: 1, text: 1 },
@@ -9,9 +9,9 @@ export const newQuestion = () => ({
 export const isAsked = question => Boolean(question.words.trim() || question.parts.length);
 
 /** Words without their quotation marks, and the phrases in them. */
-function splitPhrases(text) {
+export function splitPhrases(text) {
   const phrases = [...text.matchAll(QUOTED)].map(found => found.slice(1).find(Boolean).trim()).filter(Boolean);
-  return { words: text.replace(QUOTED, " $1$2$3$4 ").replace(/\s+/g, " ").trim(), phrases };
+  return { words: text.replace(QUOTED, (_, ...found) => ` ${found.find(Boolean)} `).replace(/\s+/g, " ").trim(), phrases };
 }
 
 /** The question object of the API; `info` is the index that is asked. */
@@ -37,7 +37,7 @@ function weighed(part, mix, info) {
     video: () => [share("video", "video", 1)],
     image: () => [share("image", "video", 1)],
     clip: () => [share("video", "video", 0.5), share("audio", "audio", 0.5)],
-    moment: () => [share("video", "video", 0.5), share("audio", "audio", 0.5)],
+    moment: () => (part.only ? [share(part.only, part.only, 1)] : [share("video", "video", 0.5), share("audio", "audio", 0.5)]),
   };
   return each[part.kind]().filter(one => one.weight !== 0);
 }
@@ -49,7 +49,7 @@ export function targetsOf(info) {
 }
 
 const quoted = text => `'${text.replaceAll("'", "''")}'`;
-const named = column => (/^[a-z_][a-z0-9_]*$/i.test(column) ? column : `"${column.replaceAll('"', '""')}"`);
+const named = column => `"${column.replaceAll('"', '""')}"`; // also a column that is called as a word of the language
 
 /** The filters as one line of the language of filters. */
 function whereOf(filters, columns) {

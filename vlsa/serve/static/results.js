@@ -60,7 +60,7 @@ function head(answer, { question, change }) {
 }
 
 const timeTaken = milliseconds =>
-  (milliseconds < 1000 ? `${Math.max(Math.round(milliseconds), 1)} ms` : `${(milliseconds / 1000).toFixed(1)} s`);
+  (milliseconds < 1000 ? `${Math.max(Math.round(milliseconds), 1)}\u00a0ms` : `${(milliseconds / 1000).toFixed(1)}\u00a0s`);
 
 function notes(answer) {
   return answer.notes?.length ? el("ul", { class: "notes" }, answer.notes.map(note => el("li", {}, note))) : null;

@@ -2,6 +2,7 @@
 
 import { get, post, remove, urls } from "./api.js";
 import { el, iconButton, icon, toast } from "./dom.js";
+import { popup } from "./popup.js";
 
 export function saveMenu(moment) {
   const button = iconButton("keep", `Keep ${moment.name} in a collection`, () => open(button, moment), { class: "quiet round keep", "aria-haspopup": "true" });
@@ -11,14 +12,9 @@ export function saveMenu(moment) {
 async function open(button, moment) {
   const list = el("div", { class: "choices" }, el("small", {}, "Loading …"));
   const name = el("input", { type: "text", maxlength: "200", placeholder: "New collection", "aria-label": "Name of a new collection" });
-  const menu = el("div", { class: "popup", popover: "auto", role: "dialog", "aria-label": "Keep in a collection" },
-    el("strong", {}, "Keep in"), list,
+  const menu = popup(button, "Keep in a collection", el("strong", {}, "Keep in"), list,
     el("form", { class: "row", onsubmit: event => { event.preventDefault(); create(name.value.trim(), moment, button, menu); } },
       name, el("button", { type: "submit" }, "Create")));
-  document.body.append(menu);
-  menu.addEventListener("toggle", event => { if (event.newState === "closed") { menu.remove(); button.focus(); } });
-  menu.showPopover();
-  place(menu, button);
   try {
     const { collections } = await get("/api/collections");
     list.replaceChildren(...collections.map(one => el("button", {
@@ -29,16 +25,7 @@ async function open(button, moment) {
   } catch (problem) {
     list.replaceChildren(el("small", { class: "bad" }, problem.message));
   }
-  place(menu, button);
-}
-
-function place(menu, button) {
-  const at = button.getBoundingClientRect();
-  const width = Math.min(280, innerWidth - 24);
-  menu.style.width = `${width}px`;
-  menu.style.left = `${Math.min(Math.max(at.right - width, 12), innerWidth - width - 12)}px`;
-  const below = at.bottom + 6;
-  menu.style.top = `${below + menu.offsetHeight > innerHeight - 12 ? Math.max(at.top - menu.offsetHeight - 6, 12) : below}px`;
+  menu.place();
 }
 
 async function create(name, moment, button, menu) {

@@ -47,11 +47,11 @@ function panel(view, one, open) {
     leftOut(one, open));
 }
 
-function progress({ done, total, seconds_left }) {
+function progress({ done, total, message, seconds_left }) {
   const left = seconds_left === null || seconds_left === undefined ? "" : `, ${duration(seconds_left)} left`;
   return el("div", { class: "progress", role: "status" },
     el("progress", { max: String(total || 1), value: done, "aria-label": "Indexing" }),
-    el("small", {}, `Indexing: ${number(done)} of ${number(total)}${left}`));
+    el("small", {}, `Indexing: ${number(done)} of ${number(total)} ${message.split(": ")[0]}${left}`));
 }
 
 function leftOut(one, open) {
@@ -73,12 +73,13 @@ function happened(row) {
 
 function reasonOf(key, rows, open) {
   const [first] = rows;
+  const timed = rows.some(row => row.start_seconds);
   return el("details", { "data-key": key, open: open.has(key) || rows.length <= 3 },
     el("summary", {}, el("strong", {}, sentence(first.meaning || first.reason)), el("small", {}, number(rows.length))),
     first.remedy ? el("p", { class: "remedy" }, sentence(first.remedy)) : null,
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Left out: ${first.reason}` }, el("table", {},
-      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "File"), el("th", { scope: "col" }, "At"), el("th", { scope: "col" }, "What happened"))),
+      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "File"), timed && el("th", { scope: "col" }, "At"), el("th", { scope: "col" }, "What happened"))),
       el("tbody", {}, rows.slice(0, SHOWN).map(row => el("tr", {}, el("td", { class: "path" }, row.path),
-        el("td", {}, row.start_seconds ? clock(row.start_seconds) : ""), el("td", {}, happened(row))))))),
+        timed && el("td", {}, row.start_seconds ? clock(row.start_seconds) : ""), el("td", {}, happened(row))))))),
     rows.length > SHOWN ? el("small", {}, `and ${number(rows.length - SHOWN)} more, in index_report.jsonl`) : null);
 }

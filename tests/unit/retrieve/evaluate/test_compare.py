@@ -237,6 +237,16 @@ def test_p_is_corrected_for_all_rows_and_clear_rows_are_marked(folder):
     assert found.as_dict()["differences"][0]["p_holm"] == found.differences[0].p_holm
 
 
+def test_too_few_resamples_for_any_row_to_be_marked_are_said_to_be(folder):
+    sides = results(folder, "a0"), results(folder, "b0")
+    rows = len(compare(*sides, num_resamples=10).differences)
+    enough = 40 * rows
+    few, many = (compare(*sides, num_resamples=number) for number in (enough - 1, enough))
+    assert f"of {rows} rows p (Holm) is at least 0.05. Give --resamples {enough} or more." in few.caption()
+    assert not any(one.is_clear for one in few.differences)
+    assert "No row can be marked" not in many.caption() and any(one.is_clear for one in many.differences)
+
+
 def test_two_perfect_models_may_still_differ_by_what_200_clips_cannot_show():
     perfect = np.zeros(200, np.int64)
     found = compare([made_results("a", perfect, None)], [made_results("b", perfect, None)], num_resamples=20)

@@ -234,7 +234,7 @@ def test_results_name_data_sizes_rules_code_and_versions(tmp_path):
 
 
 def test_the_table_has_chance_beside_each_score():
-    header, first = evaluate.TABLE_HEADER, evaluation(200).rows()[0]
+    header, first = evaluation(200).header, evaluation(200).rows()[0]
     cells = dict(zip(header, first, strict=True))
     assert cells["direction"] == "text → video"
     assert cells["R@10 %"] == "100.0"
@@ -345,6 +345,14 @@ def test_a_group_that_cannot_be_is_refused_in_one_line_before_anything_is_encode
 
 def test_the_dash_of_a_recall_that_is_not_measured_is_explained():
     assert evaluation().notes() == ["R@50 is measured between text and audio only (– elsewhere)."]
+
+
+def test_a_recall_that_no_direction_has_is_no_column():
+    found = evaluate_store(FakeEncoder(), store_of([numbered_clip(n) for n in range(9)]), num_resamples=0)
+    assert "R@50 %" not in found.header and found.notes() == []
+    assert {len(row) for row in found.rows()} == {len(found.header)}
+    assert "–" not in found.markdown() and "| R@10 % | MedR |" in found.markdown()
+    assert "R@50 %" in evaluation().header and "| R@50 % |" in evaluation().markdown()
 
 
 def test_results_name_the_commit_of_the_code_that_began_to_run(monkeypatch):

@@ -18,7 +18,7 @@ def test_other_processes_see_how_far_an_index_is_while_it_is_written(tmp_path):
     folder, out, seen = write_footage(tmp_path / "footage"), tmp_path / "index", []
     follow(folder, out, progress=lambda done, total, message: seen.append(read_progress(out)))
     first = seen[0]
-    assert (first.done, first.total, first.message) == (1, 5, "reading sound-1.wav")
+    assert (first.done, first.total, first.message) == (1, 5, "files read: sound-1.wav")
     assert None not in seen
     assert read_progress(out) is None
     assert not (out / PROGRESS_NAME).exists()
@@ -40,6 +40,19 @@ def test_the_time_left_follows_from_the_speed_of_the_stage(tmp_path):
         now[0] += 29
         report(30, 30, "indexing b")
         assert read_progress(tmp_path) == IndexProgress(30, 30, "indexing b", 0.0)
+
+
+def test_stages_that_count_as_much_of_other_things_have_their_own_time_left(tmp_path):
+    now = [100.0]
+    with ProgressFile(tmp_path, clock=lambda: now[0]) as report:
+        report(0, 40, "files read: a")
+        now[0] += 20
+        report(40, 40, "files read: b")
+        now[0] += 1
+        report(0, 40, "windows encoded: a")
+        now[0] += 30
+        report(10, 40, "windows encoded: b")
+        assert read_progress(tmp_path) == IndexProgress(10, 40, "windows encoded: b", 90.0)
 
 
 def test_what_a_killed_process_left_is_not_believed(tmp_path):

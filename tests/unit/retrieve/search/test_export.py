@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+import unicodedata
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from media_files import numbered, tone, write_media
 from vlsa.base.errors import MediaError, VlsaError
 from vlsa.retrieve.search.export.clips import EditedFile, Event, events, read_edited_file
 from vlsa.retrieve.search.export.edl import edit_lists, reel_names
+from vlsa.retrieve.search.export.names import plain_end, plain_start
 from vlsa.retrieve.search.export.tables import csv_text, json_lines, subtitles
 from vlsa.retrieve.search.export.timecode import (
     DROPPING,
@@ -292,6 +294,18 @@ def test_files_of_one_name_in_two_folders_have_subtitles_each(tmp_path):
     found = [moment(1, "a/b.mp4", 0.0, 1.0), moment(2, "a_b.mp4", 0.0, 1.0)]
     paths = write_moments(found, tmp_path / "out.srt", tmp_path)
     assert [path.name for path in paths] == ["out.1_a_b.mp4.srt", "out.2_a_b.mp4.srt"]
+
+
+def test_names_of_any_script_keep_their_letters_whole():
+    assert plain_start("नदी किनारे") == "नदी_किनारे" and plain_start("ภาษาไทย(1)") == "ภาษาไทย_1_"
+    assert plain_start(unicodedata.normalize("NFD", "café/é")) == "café_é"
+    assert plain_end("a/\udcffb.mp4") == "a__b.mp4"
+
+
+def test_files_that_differ_in_capitals_alone_have_subtitles_each_on_any_disk(tmp_path):
+    found = [moment(1, path, 0.0, 1.0) for path in ("Ferry.mp4", "ferry.mp4")]
+    paths = write_moments(found, tmp_path / "found.srt", "nowhere")
+    assert [path.name for path in paths] == ["found.1_Ferry.mp4.srt", "found.2_ferry.mp4.srt"]
 
 
 def test_long_names_of_letters_of_several_bytes_fit_into_a_file_name(tmp_path):

@@ -221,6 +221,22 @@ def test_rates_and_durations_are_compared_to_three_decimals_and_columns_of_the_o
         assert kept_paths(where, files) == set()
 
 
+def test_a_folder_is_the_same_with_a_slash_behind_it():
+    files = [SearchedFile(path=path, file_id=path) for path in ("field/2025/a.mp4", "field/b.mp4", "c.mp4")]
+    for where in ("folder = 'field/2025/'", "folder = './field/2025'", "folder in ('x/', 'field/2025//')"):
+        assert kept_paths(where, files) == {"field/2025/a.mp4"}
+    assert kept_paths("folder = ''", files) == kept_paths("folder = './'", files) == {"c.mp4"}
+
+
+def test_the_wildcard_of_sql_is_told_what_is_the_one_here_where_it_matches_nothing():
+    files = [SearchedFile(path=path, file_id=path) for path in ("a.mp4", "100%.mp4")]
+    for where in ("name like 'a%'", "not name like '%a%'", "duration > 1 or (name like 'a%' and size > 2)"):
+        with pytest.raises(VlsaError, match=r"% stands for itself; .* write name like '\*?a\*'"):
+            kept_paths(where, files)
+    assert kept_paths("name like '100%.MP4'", files) == {"100%.mp4"}
+    assert kept_paths("name like 'b%*'", files) == set()  # no slip
+
+
 def test_a_language_is_that_of_the_texts_by_two_letters_or_three(tmp_path):
     footage = tmp_path / "footage"
     footage.mkdir()

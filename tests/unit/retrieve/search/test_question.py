@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.search.pieces import question_of, split_phrases, split_weight
@@ -25,14 +26,44 @@ def test_what_an_example_is_goes_by_its_name():
     assert [part.kind for part in question.parts] == ["image", "clip", "clip", "video", "moment"]
 
 
+def test_an_image_has_no_stretch_and_one_that_moves_is_a_clip(tmp_path):
+    frames = [Image.new("RGB", (32, 32), (level, 0, 0)) for level in (0, 90, 180)]
+    frames[0].save(tmp_path / "still.webp")
+    frames[0].save(tmp_path / "moves.webp", save_all=True, append_images=frames[1:], duration=200)
+    asked = question_of(like=[tmp_path / "still.webp", tmp_path / "moves.webp", f"{tmp_path}/moves.webp@0-0.4"])
+    assert [part.kind for part in asked.parts] == ["image", "clip", "clip"]
+    with pytest.raises(VlsaError, match="a.png@1-2: a stretch of an image; it has no times"):
+        question_of(like="a.png@1-2")
+    with pytest.raises(VlsaError, match="a stretch of an image"):
+        Question.from_dict({"parts": [{"image": f"{tmp_path}/still.webp@1-2"}]})
+
+
 def test_a_quoted_phrase_has_to_occur_and_asks_by_its_meaning_too():
     question = question_of('she says "open the  door" twice')
     assert question.phrases == ("open the  door",) and question.parts == (Part("text", "she says open the door twice"),)
     assert split_phrases("„Guten Tag“ “so” «la» “ja”") == ("Guten Tag so la ja", ("Guten Tag", "so", "la", "ja"))
-    with pytest.raises(VlsaError, match="without its other half"):
-        question_of('she says "open')
+    for lone in ('she says "open', "a 12” record", "«la", "la»", "「東京", "＂no"):
+        with pytest.raises(VlsaError, match="without its other half"):
+            question_of(lone)
     with pytest.raises(VlsaError, match="without a letter"):
         question_of('she says "..."')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "”hej då” sagt",
+        "„hej då” sagt",
+        "“hej då“ sagt",
+        "»hej då« sagt",
+        "»hej då» sagt",
+        "＂hej då＂ sagt",
+        '"hej då"sagt',
+    ],
+)
+def test_quotation_marks_are_those_of_any_language(text):
+    assert split_phrases(text) == ("hej då sagt", ("hej då",))
+    assert split_phrases("彼は「おはよう」と言った『本』") == ("彼は おはよう と言った 本", ("おはよう", "本"))
 
 
 def test_a_weight_follows_a_caret_unless_a_file_is_called_so(tmp_path):

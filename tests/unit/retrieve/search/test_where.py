@@ -92,6 +92,15 @@ def test_rows_are_kept_where_the_filter_is_true(text, kept):
         ("'name' = 'a'", "where the name of a column belongs"),
         ('"nam" = 5', "Did you mean name?"),
         ('"" = 5', "there is no column ''"),
+        ("name = ‘a’", "Texts stand in straight quotation marks"),
+        ("name = “a”", "Texts stand in straight quotation marks"),
+        ("duration > 1:30", "lengths are in seconds (90, not 1:30)"),
+        ("duration > 90s", "A number has no unit"),
+        ("duration > 2 && has_text", "The words are and, or, not."),
+        ("!has_text", "The words are and, or, not."),
+        ("duration > 60 * 2", "Nothing is computed"),
+        ("duration = null", "nothing equals null"),
+        ("recorded = 2025-03-01T12:00", "cannot be read"),
     ],
 )
 def test_what_is_no_filter_is_one_line(text, said):

@@ -12,7 +12,7 @@ from vlsa.base.files import read_json
 from vlsa.config import MODALITIES, is_in
 from vlsa.retrieve.encode.public.names import MODEL_TYPES, SPACES
 
-TABLE_HEADER = ("name", "licence", "parameters", "compares", "on this disk")
+TABLE_HEADER = ("name", "licence", "size", "on this disk")
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class ListedEncoder:
         return asdict(self) | facts
 
     def row(self) -> tuple[str, ...]:
-        """A row of the table."""
+        """A row of a table; its size in parameters."""
         size = f"{self.million_parameters:,} M" if self.million_parameters else "unknown"
-        return (self.name, self.licence or "unknown", size, ", ".join(self.spaces), self._on_disk())
+        return (self.name, self.licence or "unknown", size, self._on_disk())
 
     def _on_disk(self) -> str:
         if not self.bytes_on_disk:

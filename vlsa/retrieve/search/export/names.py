@@ -1,6 +1,6 @@
 """Parts of names of files that are written, taken from names of media. Used by cut.py and write.py."""
 
-import re
+import unicodedata
 
 LONGEST_BYTES = 120
 """Of such a part: most file systems take 255 bytes in all, and a letter has one to four."""
@@ -17,4 +17,10 @@ def plain_end(path: str) -> str:
 
 
 def _plain(text: str) -> bytes:
-    return re.sub(r"[^\w.-]", "_", text).encode()
+    letters = unicodedata.normalize("NFC", text)
+    return "".join(letter if _is_plain(letter) else "_" for letter in letters).encode()
+
+
+def _is_plain(letter: str) -> bool:
+    """Letters, their marks (vowels of Hindi and Thai are), and digits of any script."""
+    return letter in "._-" or unicodedata.category(letter)[0] in "LMN"

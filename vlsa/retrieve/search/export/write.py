@@ -68,7 +68,7 @@ def check_name(out: Path) -> None:
 def _subtitles(moments: Sequence[Moment], source: str | os.PathLike[str], title: str, left_out: LeftOut | None) -> Text:
     paths = [*dict.fromkeys(moment.path for moment in moments)]
     names = {path: plain_end(path) for path in paths}
-    if len({*names.values()}) < len(paths):
+    if len({name.casefold() for name in names.values()}) < len(paths):  # one file to macOS and Windows
         names = {path: f"{number}_{name}" for number, (path, name) in enumerate(names.items(), 1)}
     return {names[path]: tables.subtitles([one for one in moments if one.path == path]) for path in paths} or {"": ""}
 

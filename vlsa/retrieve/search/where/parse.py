@@ -178,6 +178,8 @@ class _Parser:
             if token.kind == "name":
                 advice = "Names of columns stand in double quotation marks; write a text in single ones"
                 self._fail(f'"{token.text[:40]}" where a {kind} belongs', advice)
+            if (token.kind, token.text) == ("keyword", "null"):
+                self._fail("nothing equals null", f"Write {_quoted(column)} is null, or is not null")
             what = f"{column} is a {kind}, {token.text[:40] or 'the end'!r} is none"
             self._fail(what, _example(column, kind))
         return value

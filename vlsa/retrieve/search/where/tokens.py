@@ -24,6 +24,14 @@ _PATTERN = re.compile(
     re.VERBOSE,
 )
 
+_ADVICE = (
+    ("[‘’‚`´“”„«»「」]", "Texts stand in straight quotation marks ('), as a keyboard has them. "),
+    (r"[&|!]", "The words are and, or, not. "),
+    (r"[-+*/]", "Nothing is computed in a filter. "),
+    (r"[\d.]|:", "A number has no unit, and no colon: lengths are in seconds (90, not 1:30), sizes in bytes. "),
+)
+"""By what a place begins that cannot be read."""
+
 
 @dataclass(frozen=True)
 class Token:
@@ -52,8 +60,9 @@ def unreadable(text: str, position: int) -> NoReturn:
     """Raises the error for a place where nothing fits."""
     rest = text[position:].lstrip()
     what = "a quotation mark that is never closed" if rest[:1] in "'\"" else f"{rest[:20]!r} cannot be read"
+    advice = next((advice for pattern, advice in _ADVICE if re.match(pattern, rest)), "")
     raise VlsaError(
-        f"where: {what} in {text[:200]!r}; nothing was searched. Write as in "
+        f"where: {what} in {text[:200]!r}; nothing was searched. {advice}Write as in "
         "\"duration > 60 and folder = 'field/2025' and not has_text\"."
     )
 
