@@ -1,7 +1,7 @@
 """What lies in a folder of footage, by names alone: media files, caption tables, subtitle files next to media.
 
-Opens no media (but for the first bytes of .webp, which may move, and of names that say nothing), so that it is fast,
-and imports no decoder. Feeds scan.py and the index.
+Opens no media (but for the first bytes of .webp, which may move, of .xml, which may be subtitles, and of names that say
+nothing), so that it is fast, and imports no decoder. Feeds scan.py and the index.
 """
 
 import errno
@@ -15,7 +15,7 @@ from pathlib import Path
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
 from vlsa.data.ingest.manifest import Rejection
-from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, is_subtitles, unassigned
+from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, holds_subtitles, is_subtitles, unassigned
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation, seems_media
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
@@ -145,7 +145,7 @@ class _Walk:
             self.tables.append(name)
         elif is_media(path.name) or (not path.name.startswith(".") and is_animation(path)):
             self.names.append(name)
-        elif is_subtitles(path.name):
+        elif is_subtitles(path.name) or holds_subtitles(path):
             self.subtitles.append(name)
         elif not path.name.startswith(".") and seems_media(path):
             self.misnamed.append(name)
