@@ -1,4 +1,4 @@
-"""Markup in the text of subtitles, which nobody says. Pure functions of a text; used by subtitles.py and decode.py."""
+"""Markup in the text of subtitles, which nobody says. Pure functions; used by subtitles.py and embedded_text.py."""
 
 import html
 import re

@@ -1,6 +1,6 @@
 """Captions that roll: automatic captions of video sites repeat each line while the next one is added below it.
 
-Here every line comes once, when it is new. Used by subtitles.py for files, and by decode.py for subtitles inside media.
+Here every line comes once, when it is new. Used by subtitles.py for files, and by embedded_text.py.
 """
 
 import itertools
