@@ -55,7 +55,7 @@ REASONS: dict[str, Reason] = {
         "neither video nor audio in the stretch (silence does not count)", "choose other times, or drop the clip"
     ),
     "captions": Reason(
-        "the file's subtitles cannot be read: encoding, no cue; the file is kept without its text",
+        "the file's subtitles cannot be read: encoding, no cue, closed captions; the file is kept without its text",
         "fix or remove the sidecar",
     ),
     "transcript": Reason(

@@ -31,6 +31,7 @@ from vlsa.data.ingest.sidecars import Sidecars
 from vlsa.data.ingest.splits import assign_splits
 from vlsa.data.ingest.transcribe import HearTask, Speech, transcribe
 from vlsa.data.media import decode
+from vlsa.data.media.closed_captions import unread_captions
 from vlsa.data.media.subtitles import TimedText, read_subtitle_file
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 from vlsa.data.media.transcripts import Word
@@ -252,7 +253,7 @@ def _find_cues(task: Task, facts: decode.MediaFacts) -> tuple[Iterable[TimedText
         found = read_subtitle_file(path)
         return found.cues, found.remarks(path)
     if not facts.has_subtitles:
-        return [], []
+        return [], unread_captions(task.path, facts.choices)
     chosen = [word for word in facts.choices if word.startswith("subtitles-")]
     remarks = [("choice", f"{task.path}: the text is that of stream {word}.") for word in chosen]
     return decode.iter_subtitles(task.path, facts.audio_index), remarks
