@@ -84,7 +84,8 @@ REASONS: dict[str, Reason] = {
     "not_allowed": Reason("a caption table names a file outside of the folder", "move it, or `--allow-outside`"),
     "crashed": Reason("the decoder's process died of it", "convert the file, or leave it out"),
     "timeout": Reason(
-        "the decoder hung (patience: 20 s and more for long or large files)", "convert the file, or leave it out"
+        "the decoder hung: it computed for 20 s, and more for long or large files, or did nothing for as long",
+        "convert the file, or leave it out",
     ),
     "no_caption": Reason(
         "import only: the annotations have no text for the clip",
