@@ -68,7 +68,7 @@ REASONS: dict[str, Reason] = {
     ),
     "sidecar": Reason(
         "a subtitle file that is not read: of no media file by its name, of another kind or ending, or (in a store) of "
-        "another language",
+        "another language; or a caption table of another kind",
         "rename the one to be read, or remove it",
     ),
     "ending": Reason(
