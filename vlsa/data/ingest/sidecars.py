@@ -136,8 +136,8 @@ def _described(tags: list[str]) -> tuple[str | None, str] | None:
     language, kind = None, ""
     for tag in tags:
         is_other = tag in KINDS.keys() - {"hi"} or (len(tag) > 2 and f".{tag}" in MEDIA_SUFFIXES)
-        if language is None and not is_other and _LANGUAGE.fullmatch(tag):
-            language = tag
+        if language is None and not is_other and _LANGUAGE.fullmatch(tag.replace("_", "-")):
+            language = tag.replace("_", "-")
         elif language is None and tag in LANGUAGE_NAMES:
             language = LANGUAGE_NAMES[tag]
         elif tag and tag in KINDS:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from vlsa.data.media.frame_headers import FORMAT, FrameHeaders
+
 RESTART_SECONDS = 1.0
 """A stream starts again where its time of decoding steps back by more, to its first time or nearly so."""
 JUMP_SECONDS = 10.0
@@ -29,6 +31,7 @@ class Parts:
         self._sees_all = False
         """Whether packets of all streams come by: a gap of one is no leap where another plays on."""
         self._is_broadcast = format_name in BROADCAST_FORMATS
+        self._headers = FrameHeaders() if format_name == FORMAT else None
         self._first: dict[int, float] = {}
         self._latest: dict[int, float] = {}
         self._longest_step: dict[int, float] = {}
@@ -48,6 +51,15 @@ class Parts:
     def is_of_next(self, delay_seconds: float) -> bool:
         """Whether a packet is shown so long after it is decoded that its time is from the next part, by the demuxer."""
         return self._is_broadcast and abs(delay_seconds) > JUMP_SECONDS
+
+    def late_seconds(self, packet: Any) -> float:
+        """What to add to the time of the next packet, since those before it were longer than FFmpeg counted."""
+        return 0.0 if self._headers is None else self._headers.late(packet)
+
+    @property
+    def is_counted_wrongly(self) -> bool:
+        """Whether packets so far were longer, or shorter, than FFmpeg counted: a seek would land elsewhere."""
+        return self._headers is not None and self._headers.late_seconds != 0
 
     def shift(self, stream: int, seconds: float, duration_seconds: float) -> float:
         """What to add to the time of the next packet of a stream, given its time of decoding and its duration."""

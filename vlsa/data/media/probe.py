@@ -105,6 +105,8 @@ def probe(path: str | os.PathLike[str]) -> MediaFacts:
             )
         facts = _facts(source, scans, first_frame)
         facts = replace(facts, choices=(*facts.choices, *captions))
+        if source.parts.is_counted_wrongly:
+            return replace(facts, seeks_exactly=False)
         source.reopen()
         is_exact = len(facts.shifts_seconds) > 1 or seeks_exactly(source, {k: scan.places for k, scan in scans.items()})
         return replace(facts, seeks_exactly=is_exact)

@@ -19,9 +19,9 @@ SAMPLE_CHARACTERS = 8192
 """At the beginning of a file, in which its first element is."""
 DEEPEST = 100
 """Elements in each other; more is no document of people."""
-CLOCK_TIME = re.compile(r"(\d+):(\d{1,2}):(\d{1,2})(?:[.,](\d+)|:(\d+)(?:\.(\d+))?)?")
-OFFSET_TIME = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t)")
-UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+CLOCK_TIME = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d+)|:(\d+)(?:\.(\d+))?)?")
+OFFSET_TIME = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t|)")
+UNIT_SECONDS = {"": 1.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 READINGS = ("text", "textContainer", "delimiter")
 """Of ruby: how the characters next to it are pronounced."""
 
@@ -60,9 +60,11 @@ class _Clock:
         match = CLOCK_TIME.fullmatch(text)
         if match is None:
             raise ValueError(text)
-        hours, minutes, seconds = (int(match[group]) for group in (1, 2, 3))
-        frames = int(match[5] or 0) + int(match[6] or 0) / self.frame_parts
+        hours, minutes, seconds = (int(match[group] or 0) for group in (1, 2, 3))
         whole = 3600 * hours + 60 * minutes + seconds
+        if len(match[5] or "") == 3 and int(match[5]) >= self.frames_per_second:
+            return whole + int(match[5]) / 1000  # as some programs write milliseconds
+        frames = int(match[5] or 0) + int(match[6] or 0) / self.frame_parts
         if not self.counts_frames:
             return whole + float(f"0.{match[4] or 0}") + frames * self.slowness / self.frames_per_second
         dropped = 2 * (54 * hours + minutes - minutes // 10) if self.drops_frames else 0
