@@ -15,6 +15,10 @@ JUMP_SECONDS = 10.0
 """A part starts where time leaps by more than this past all that has played; a shorter gap is lost signal."""
 BROADCAST_FORMATS = ("mpegts", "mpeg")
 """Whose time stamps may start anywhere: what was joined steps back or leaps to any time."""
+CHAINED_FORMAT = "ogg"
+"""Whose first page after a join goes on in time, by FFmpeg; the pages after it step back to their place in the part."""
+SAME_SECONDS = 0.05
+"""A page that begins so near to the start of the file begins its part."""
 STEP_BACK_SECONDS = 0.2
 """In those formats a part starts where a stream steps back by more; pieces of one broadcast overlap by less."""
 FOLLOWS_SECONDS = 2.0
@@ -31,6 +35,7 @@ class Parts:
         self._sees_all = False
         """Whether packets of all streams come by: a gap of one is no leap where another plays on."""
         self._is_broadcast = format_name in BROADCAST_FORMATS
+        self._is_chained = format_name == CHAINED_FORMAT
         self._headers = FrameHeaders() if format_name == FORMAT else None
         self._first: dict[int, float] = {}
         self._latest: dict[int, float] = {}
@@ -84,7 +89,8 @@ class Parts:
 
     def _starts_part(self, stream: int, seconds: float, step: float) -> bool:
         if not self._is_broadcast:
-            return step < -RESTART_SECONDS and seconds < self._first[stream] + RESTART_SECONDS
+            is_at_start = self._is_chained or seconds < self._first[stream] + RESTART_SECONDS
+            return step < -RESTART_SECONDS and is_at_start
         if self._part.get(stream, 0) < self.num_seen - 1:  # another stream is in a later part
             later_step = step + self.shifts_seconds[self._part.get(stream, 0) + 1] - self._shift_of(stream)
             is_unusual = 0 < 2 * self._longest_step.get(stream, 0.0) < step
@@ -106,6 +112,7 @@ class Parts:
                 return part
         if self.num_seen == len(self.shifts_seconds):
             nearly_seconds = STEP_BACK_SECONDS if self._is_broadcast else RESTART_SECONDS
+            nearly_seconds = SAME_SECONDS if self._is_chained else nearly_seconds
             is_like_first = abs(self._first[stream] - seconds) <= nearly_seconds  # else, it stood elsewhere
             self.shifts_seconds.append(self._end_seconds - (0.0 if is_like_first else seconds))
         self._join_seconds = self._begun_seconds = self._end_seconds

@@ -113,3 +113,23 @@ def test_aac_that_was_joined_at_other_rates_has_its_own_times(tmp_path: Path, ra
     assert 2 + onset == pytest.approx(
         first_seconds + 1.0 + 1024 / rates_hz[1], abs=0.05
     )  # an encoder begins a frame early
+
+
+@pytest.mark.parametrize("page_seconds", [0.25, 1.0])
+@pytest.mark.parametrize(("codec", "suffix"), [("flac", "oga"), ("libopus", "opus")])
+def test_chained_ogg_plays_one_part_after_the_other(tmp_path: Path, codec: str, suffix: str, page_seconds: float):
+    """The first page of a part goes on where the last one ended, and the others step back."""
+    data = b""
+    for number, on_seconds in enumerate((1.0, 3.0, 2.0)):
+        one, pages = tmp_path / f"{number}.{suffix}", {"page_duration": str(round(page_seconds * 1e6))}
+        sound = tone(4, on_seconds=[(on_seconds, on_seconds + 0.5)])
+        data += write_media(one, sound=sound, audio_codec=codec, container_options=pages).read_bytes()
+    path = tmp_path / f"joined.{suffix}"
+    path.write_bytes(data)
+    facts = probe(path)
+    assert facts.duration_seconds == pytest.approx(12, abs=0.1)
+    for start, expected in ((0, [1, 7, 10]), (6.5, [7, 10])):
+        clip = decode(
+            path, start, 12, frame_times_seconds=None, short_side_px=None, sample_rate_hz=RATE_HZ, facts=facts
+        )
+        assert [start + onset for onset in onsets(clip.sound, RATE_HZ)] == pytest.approx(expected, abs=0.06)
