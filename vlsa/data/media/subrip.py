@@ -11,8 +11,8 @@ from vlsa.data.media.rolling import Block
 from vlsa.data.media.text_files import UNSEEN
 
 TIME = r"(-?)(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:(?:[.,]|:(?=\d{3}))(\d{1,9}))?"
-TIMING = re.compile(rf"\s*{TIME}\s*(?:-?->|[\u2013\u2014]>|\u2192|--&gt;)\s*{TIME}(?:\s|$)")
-"""Arrows as editors and web pages make them of `-->`, too."""
+TIMING = re.compile(rf"\s*(?:\d+\s+)?{TIME}\s*(?:-?->|[\u2013\u2014]>|\u2192|--&gt;)\s*{TIME}(?:\s|$)")
+"""Also with arrows as editors and web pages make them of `-->`, and with the number of the cue on the same line."""
 LIKE_TIMING = re.compile(r"\d\s*-->|-->\s*-?\d")
 """A line that is meant as a timing; an arrow between other characters is text."""
 SUBVIEWER_TIMING = re.compile(rf"\s*{TIME},\s*{TIME}\s*")

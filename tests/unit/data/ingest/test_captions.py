@@ -452,3 +452,18 @@ def test_a_table_with_a_blank_after_each_comma_may_have_quotes_there(tmp_path: P
 
 def test_seconds_may_have_their_unit(tmp_path: Path):
     assert times_of(tmp_path, f'{HEADER}\na.mp4,0.5s,"1,25 s",x\na.mp4,2sec,3 seconds,x\n') == [(0.5, 1.25), (2, 3)]
+
+
+def test_lines_of_files_and_texts_alone_are_about_whole_files(tmp_path: Path):
+    lines = '{"path": "a.mp4", "text": "a cat", "split": "val"}\n{"path": "b.mp4", "text": "a dog"}\n'
+    assert times_of(tmp_path, lines, "captions.jsonl") == [(None, None), (None, None)]
+    mixed = lines + '{"path": "c.mp4", "text": "x", "start": 1}\n'
+    assert ":1: no start_seconds" in message_of(read_caption_table, write(tmp_path / "captions.jsonl", mixed))
+
+
+def test_quotes_in_a_table_with_tabs_may_be_those_of_the_text(tmp_path: Path):
+    table = f'{HEADER}\na.mp4,0,1,"Hi" he says\nb.mp4,0,1,a "cat\n'.replace(",", "\t")
+    rows = read_caption_table(write(tmp_path / "captions.csv", table))
+    assert [row.text for row in rows] == ['"Hi" he says', 'a "cat']
+    quoted = f'{HEADER}\na.mp4,0,1,"a, b ""c"""\n'.replace(",", "\t")
+    assert read_caption_table(write(tmp_path / "captions.csv", quoted))[0].text == 'a b "c"'

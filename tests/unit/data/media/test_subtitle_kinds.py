@@ -175,6 +175,7 @@ def test_a_line_of_substation_that_cannot_be_read_costs_itself_alone(tmp_path: P
     [
         "00:00:01:500 --> 00:00:02:750", "00:00:01,500 -> 00:00:02,750", "00:00:01,500 --&gt; 00:00:02,750",
         "00:00:01,500 –> 00:00:02,750", "00:00:01,500 → 00:00:02,750", "\u202a00:00:01,500 --> 00:00:02,750\u202c",
+        "1 00:00:01,500 --> 00:00:02,750",
     ],
 )  # fmt: skip
 def test_timings_are_read_as_editors_and_web_pages_spoil_them(tmp_path: Path, timing: str):
