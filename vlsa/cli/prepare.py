@@ -109,16 +109,10 @@ def prepare(
     STORE/prepare_report.jsonl, and the rest continues.
     """
     from vlsa.data.store.holding import Part, check_options
-    from vlsa.data.store.objects import is_address
 
-    if watch and is_address(store):
-        raise typer.BadParameter("--watch: STORE is a folder. For one on an object store run --add again and again.")
-    if watch and (source.is_file() or restart or shard):
-        raise typer.BadParameter("--watch: follows a FOLDER, without --restart and --shard. Prepare with these first.")
+    _check_source(source, store, is_watched=watch, begins_anew=bool(restart or shard), looks=bool(transcribe or scenes))
     part = Part.parse(shard) if shard else None
     check_options(store, part, add=add or watch, restart=restart)
-    if source.is_file() and (transcribe or scenes):
-        raise typer.BadParameter("--transcribe, --scenes: a list of clips has its texts and times. Name a folder.")
     kept = _folder_for_findings(store, is_needed=bool(transcribe or scenes))
     settings = _store_settings(
         recipe,
@@ -145,6 +139,22 @@ def prepare(
             _watch(list_clips, make, source, kept)
             return
         summary = make(*list_clips())
+    _conclude(summary, recipe, store)
+
+
+def _check_source(source: Path, store: str, *, is_watched: bool, begins_anew: bool, looks: bool) -> None:
+    """Raises BadParameter for what cannot be done with a list of clips, or where a folder is followed."""
+    from vlsa.data.store.objects import is_address
+
+    if is_watched and is_address(store):
+        raise typer.BadParameter("--watch: STORE is a folder. For one on an object store run --add again and again.")
+    if is_watched and (source.is_file() or begins_anew):
+        raise typer.BadParameter("--watch: follows a FOLDER, without --restart and --shard. Prepare with these first.")
+    if source.is_file() and looks:
+        raise typer.BadParameter("--transcribe, --scenes: a list of clips has its texts and times. Name a folder.")
+
+
+def _conclude(summary: "PrepareSummary | PartSummary", recipe: str | None, store: str) -> None:
     from vlsa.data.store.summary import PartSummary
 
     print_text(summary)

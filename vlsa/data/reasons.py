@@ -55,7 +55,7 @@ REASONS: dict[str, Reason] = {
         "neither video nor audio in the stretch (silence does not count)", "choose other times, or drop the clip"
     ),
     "captions": Reason(
-        "the file's subtitles cannot be read: encoding, no cue; the file is kept without its text",
+        "the file's subtitles cannot be read: encoding, no cue, closed captions; the file is kept without its text",
         "fix or remove the sidecar",
     ),
     "transcript": Reason(
@@ -68,7 +68,7 @@ REASONS: dict[str, Reason] = {
     ),
     "sidecar": Reason(
         "a subtitle file that is not read: of no media file by its name, of another kind or ending, or (in a store) of "
-        "another language",
+        "another language; or a caption table of another kind",
         "rename the one to be read, or remove it",
     ),
     "ending": Reason(
@@ -84,7 +84,8 @@ REASONS: dict[str, Reason] = {
     "not_allowed": Reason("a caption table names a file outside of the folder", "move it, or `--allow-outside`"),
     "crashed": Reason("the decoder's process died of it", "convert the file, or leave it out"),
     "timeout": Reason(
-        "the decoder hung (patience: 20 s and more for long or large files)", "convert the file, or leave it out"
+        "the decoder hung: it computed for 20 s, and more for long or large files, or did nothing for as long",
+        "convert the file, or leave it out",
     ),
     "no_caption": Reason(
         "import only: the annotations have no text for the clip",

@@ -22,6 +22,7 @@ STRETCH = re.compile(r"(.+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)")
 """ID_START_STOP; an id may hold underscores itself."""
 START = re.compile(r"(.{11})_(\d{6})")
 """ID_START, for clips of a known length."""
+TEXT_LITERAL = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
 LONGEST_LITERAL = 50_000_000
 Span = tuple[float, float]
 
@@ -148,7 +149,13 @@ def _captions(value: Any, name: str, form: Form) -> Any:
     """One caption, or a list of them."""
     if name in form.several and isinstance(value, str):
         return [part for part in value.split(";") if part.strip()]
-    return _literal(value) if form.columns.span else value
+    if not isinstance(value, str) or not value.startswith("["):
+        return value
+    found = _literal(value)
+    is_texts = isinstance(found, list) and bool(found) and all(isinstance(text, str) for text in found)
+    if is_texts and len(found) == 1:
+        found = [ast.literal_eval(text) for text in TEXT_LITERAL.findall(value)]  # NumPy writes no commas between them
+    return found if is_texts or form.columns.span else value
 
 
 def _spans(record: Mapping[str, Any], form: Form, where: str) -> Span | list[Span] | None:
@@ -162,7 +169,11 @@ def _spans(record: Mapping[str, Any], form: Form, where: str) -> Span | list[Spa
             raise ManifestError(f"{where}: {columns.span} is not [start, stop] in seconds. Fix it.")
         several = all(isinstance(each, list | tuple) for each in value)
         return [_span(each, columns.span, where) for each in value] if several else _span(value, columns.span, where)
-    start, stop = (record[name] if name else None for name in (columns.start, columns.stop))
+    start, stop = (_literal(record[name]) if name else None for name in (columns.start, columns.stop))
+    if isinstance(start, list) and isinstance(stop, list):
+        if len(start) != len(stop):
+            raise ManifestError(f"{where}: {len(start)} starts and {len(stop)} stops; which belong together? Fix it.")
+        return [_span(pair, columns.start, where) for pair in zip(start, stop, strict=True)] or None
     blank = [values.is_blank(value) for value in (start, stop)]
     if all(blank) and not (columns.start and form.clip_seconds):
         return None

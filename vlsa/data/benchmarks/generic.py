@@ -14,6 +14,7 @@ from vlsa.data.benchmarks.clip_rows import Form
 from vlsa.data.benchmarks.columns import EXAMPLE, Columns, check_columns
 from vlsa.data.benchmarks.files import AnnotationFile, open_all, open_file, wrong_file
 from vlsa.data.benchmarks.forms import clips_of_records, read_form, split_of
+from vlsa.data.benchmarks.nested import outer_names, with_nested
 from vlsa.data.benchmarks.records import MalformedRow, Record, read_records
 from vlsa.data.benchmarks.requests import AnnotatedClip, Request, Source
 from vlsa.data.benchmarks.unpacking import unpack
@@ -99,12 +100,15 @@ def _rows(path: Path, columns: Columns, media_folder: Path, folder: str) -> Iter
     try:
         with ParquetFile(path) as parquet:
             names = parquet.schema_arrow.names
-            check_columns(columns, names, str(path))
-            wanted = list(dict.fromkeys((*(name for name in columns.needed if name in names), *columns.texts(names))))
+            outer = outer_names(columns, names)
+            check_columns(columns, [*names, *outer], str(path))
+            own = (name for name in columns.needed if name in names)
+            wanted = list(dict.fromkeys((*own, *columns.texts(names), *outer.values())))
             batches = parquet.iter_batches(batch_size=ROWS_AT_A_TIME, columns=wanted)
             rows = (row for batch in batches for row in batch.to_pylist())
             for number, row in enumerate(rows, 1):
-                yield f"{path}: row {number}", _unpacked(row, columns, media_folder, folder, number, str(path))
+                record = with_nested(row, columns)
+                yield f"{path}: row {number}", _unpacked(record, columns, media_folder, folder, number, str(path))
     except (OSError, pyarrow.ArrowException) as error:
         raise ManifestError(f"{path}: not a whole Parquet file ({str(error)[:80]}). Download it again.") from error
 

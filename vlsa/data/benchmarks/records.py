@@ -14,6 +14,8 @@ from vlsa.base.errors import ManifestError
 from vlsa.data.benchmarks import values
 from vlsa.data.benchmarks.columns import KEY, VALUE, Columns, check_columns
 from vlsa.data.benchmarks.files import AnnotationFile
+from vlsa.data.benchmarks.nested import with_nested
+from vlsa.data.ingest.captions import first_line
 from vlsa.data.ingest.commas import is_decimal_comma, is_open
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -127,7 +129,9 @@ def _long_cells() -> Iterator[None]:
 
 def _rows(file: AnnotationFile, delimiter: str) -> Iterator[tuple[str, list[str]]]:
     quoting = csv.QUOTE_MINIMAL if delimiter != "\t" or _is_quoted(file) else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(file.text, newline=""), strict=True, delimiter=delimiter, quoting=quoting)
+    is_spaced = f"{delimiter} " in first_line(file.text[:LONGEST_HEADER])  # quotes after blanks are quotes there
+    text = io.StringIO(file.text, newline="")
+    reader = csv.reader(text, strict=True, delimiter=delimiter, quoting=quoting, skipinitialspace=is_spaced)
     while True:
         number = reader.line_num + 1
         try:
@@ -175,7 +179,7 @@ def _checked(where: str, entry: Any, columns: Columns) -> tuple[str, Record | Ma
     """An object with all columns; keys of text alone, since a pickle may have others."""
     if not isinstance(entry, dict):
         return where, MalformedRow(f"{where}: is no object. Get the publisher's own file.")
-    record = {name: value for name, value in entry.items() if isinstance(name, str)}
+    record = with_nested({name: value for name, value in entry.items() if isinstance(name, str)}, columns)
     try:
         check_columns(columns, record, where)
     except ManifestError as error:
@@ -200,7 +204,8 @@ def _lists(value: Any) -> list[list[Any]]:
 
 
 def _first_has(found: list[Any], columns: Columns) -> bool:
-    return any(isinstance(entry, dict) and not columns.missing(_texts(entry)) for entry in found[:10])
+    objects = ({name: entry[name] for name in _texts(entry)} for entry in found[:10] if isinstance(entry, dict))
+    return any(not columns.missing(with_nested(entry, columns)) for entry in objects)
 
 
 def _texts(names: Any) -> list[str]:

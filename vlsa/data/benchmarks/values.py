@@ -14,7 +14,7 @@ from vlsa.data.media.text_files import one_line
 
 LONGEST_SECONDS = 7 * 86_400.0
 """A time beyond a week is a damaged number."""
-CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):([0-5]?\d(?:\.\d{1,9})?)")
+CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):([0-5]?\d(?:\.\d{1,9})?)")
 
 
 def entries(value: Any, where: str, what: str) -> Iterator[tuple[str, Any]]:
@@ -50,6 +50,9 @@ def words(value: Any, where: str, name: str) -> str:
     """A caption on one line; blank where there is none (null or NaN)."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
+    if isinstance(value, dict):
+        keys = ", ".join(f"{name}.{named(key)}" for key in list(value)[:4])
+        raise ManifestError(f"{where}: {name} is an object, not a text. Name what is the text in it: one of {keys}.")
     if not isinstance(value, str):
         raise ManifestError(f"{where}: {name}={shown(value)} is not a text. Get the publisher's own file.")
     return one_line(value)
@@ -76,7 +79,7 @@ def is_blank(value: Any) -> bool:
 
 
 def seconds(value: Any, where: str, name: str) -> float:
-    """A time, also as h:mm:ss.s, or 12,5. Raises ManifestError for NaN, below 0, beyond a week, 1,234 (commas.py)."""
+    """A time, also h:mm:ss.s, 12,5, 12.5s. Raises ManifestError for NaN, below 0, over a week, 1,234 (commas.py)."""
     number = number_of if isinstance(value, str) else float
     try:
         time = math.nan if isinstance(value, bool) else _clock(value) if ":" in str(value)[:20] else number(value)

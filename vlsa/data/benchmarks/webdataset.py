@@ -24,6 +24,7 @@ from vlsa.data.benchmarks.clip_rows import Form
 from vlsa.data.benchmarks.columns import Columns
 from vlsa.data.benchmarks.files import AnnotationFile
 from vlsa.data.benchmarks.forms import clips_of_records, split_of
+from vlsa.data.benchmarks.nested import with_nested
 from vlsa.data.benchmarks.records import MalformedRow, Record
 from vlsa.data.benchmarks.requests import AnnotatedClip, Request, Source
 from vlsa.data.benchmarks.unpacking import unpack
@@ -205,6 +206,7 @@ def _record(where: str, members: list[tuple[str, Any] | MalformedRow], columns: 
     first = next((name for name in PLAIN if name in plain), None)
     if first is not None:
         record[TEXT] = plain[first]
+    record = with_nested(record, columns)
     lacking = columns.missing(record)
     if lacking and unread:
         return unread[0]

@@ -13,14 +13,15 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
 from vlsa.base.errors import ConfigError, VlsaError
+from vlsa.data.engine.interrupts import interrupt_blocked
+from vlsa.data.engine.patience import Patience
 
 STARTUP_SECONDS = 180.0
 """Importing the decoder on a busy machine or a cold network disk takes long."""
@@ -66,7 +67,7 @@ class Lost:
 
 
 def patience_seconds(path: str | os.PathLike[str], media_seconds: float = 0.0) -> float:
-    """How long decoding `media_seconds` of a file may take before it counts as hung."""
+    """How long decoding `media_seconds` of a file may take before it counts as hung (patience.py)."""
     try:
         num_bytes = os.stat(path).st_size
     except (OSError, ValueError):  # decoding will say what is wrong with the path
@@ -182,7 +183,6 @@ class Worker:
     task: Any = None
     label: str = ""
     """What it is doing; "" before the first heartbeat of its task."""
-    deadline: float = 0.0
     process: BaseProcess = field(init=False)
     connection: Connection = field(init=False)
 
@@ -190,16 +190,22 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, self.function), daemon=True)
-        with _interrupt_blocked():  # Ctrl-C is the parent's business
+        with interrupt_blocked():
             self.process.start()
         theirs.close()  # so that the worker's death is the end of the pipe
-        self._patience = STARTUP_SECONDS
+        self._first_seconds = STARTUP_SECONDS
+        self._patience = Patience(self.process.pid, STARTUP_SECONDS)
+
+    @property
+    def deadline(self) -> float:
+        """When to look whether it hangs (time.monotonic())."""
+        return self._patience.deadline
 
     def give(self, task: Any) -> None:
         """Let it do a task; `receive` says what becomes of it."""
         self.busy, self.task, self.label = True, task, ""
-        self.deadline = time.monotonic() + self._patience
-        self._patience = TASK_SECONDS
+        self._patience = Patience(self.process.pid, self._first_seconds)
+        self._first_seconds = TASK_SECONDS
         with suppress(OSError):  # it died while idle: `receive` will find out
             self.connection.send(task)
 
@@ -217,8 +223,8 @@ class Worker:
         if kind == "done":
             self.busy, self.label = False, ""
             return Done(self.task, rest[0])
-        self.label, patience = rest
-        self.deadline = time.monotonic() + patience
+        self.label, seconds = rest
+        self._patience = Patience(self.process.pid, seconds)
         return Started(self.task, rest[0])
 
     def next_event(self, latest: float = math.inf) -> Started | Done | Lost:
@@ -226,12 +232,18 @@ class Worker:
 
         Raises what the task raised.
         """
-        seconds = min(self.deadline, latest) - time.monotonic()
-        return self.receive() if wait([self.connection], timeout=max(seconds, 0)) else self.give_up()
+        while True:
+            seconds = min(self.deadline, latest) - time.monotonic()
+            if wait([self.connection], timeout=max(seconds, 0)):
+                return self.receive()
+            if time.monotonic() >= latest:
+                return self.give_up()
+            if lost := self.check_deadline():
+                return lost
 
     def check_deadline(self) -> Lost | None:
         """Give it up if its patience is over."""
-        return None if time.monotonic() < self.deadline else self.give_up()
+        return self.give_up() if self._patience.is_over() else None
 
     def give_up(self) -> Lost:
         """End it in the midst of its task."""
@@ -283,14 +295,3 @@ def _exit_cause(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         return {number.value: number.name for number in signal.Signals}.get(-exit_code, f"signal {-exit_code}")
     return f"exit code {exit_code}"
-
-
-@contextmanager
-def _interrupt_blocked() -> Iterator[None]:
-    """Processes started inside inherit a blocked SIGINT."""
-    resource_tracker.ensure_running()  # it starts with the first process, and would unblock SIGINT again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

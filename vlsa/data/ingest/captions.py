@@ -22,6 +22,7 @@ SPLITS = ("train", "val", "test")
 DELIMITERS = (",", ";", "\t", "|")
 CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):([0-5]?\d(?:[.,]\d+)?)")
 """1:02:03.5, 0:02."""
+NONE = ("", "nan", "none", "null")
 MOST_FAULTS_LISTED = 20
 """Lines that an error names; of more, their number."""
 _WITHOUT_TIMES = {"path", "text", *OPTIONAL_COLUMNS}
@@ -50,10 +51,10 @@ def read_caption_table(path: str | os.PathLike[str]) -> list[CaptionRow]:
     """The rows of a captions.csv (with a header) or captions.jsonl (an object a line).
 
     Columns: path, start_seconds, stop_seconds, text, and if wished split (train, val, test) and id; others are ignored.
-    Start and stop both blank (null, NaN) stand for the whole file, as do all rows of a .csv of path, text, split and id
-    alone; times are seconds (12.5, or 12,5; 1,234 as the other times of the table say) or clock times (0:02,
-    1:02:03.5). A .csv may be separated by commas, semicolons, tabs or bars, as its header is. Raises
-    CaptionError naming the file and every line that cannot be read.
+    Start and stop both blank (null, None, NaN) stand for the whole file, as do all rows of a table of path, text, split
+    and id alone; times are seconds (12.5, or 12,5; 1,234 as the other times of the table say) or clock times (0:02,
+    1:02:03.5). A .csv may be separated by commas, semicolons, tabs or bars, as its header is. Raises CaptionError,
+    which names the file and every line that cannot be read.
     """
     readers = {".csv": _csv_records, ".jsonl": _json_records}
     reader = readers.get(Path(path).suffix.lower())
@@ -97,7 +98,7 @@ def _csv_records(path: str | os.PathLike[str]) -> tuple[list[_Record], str]:
 
 
 def _csv_rows(path: str | os.PathLike[str], text: str, delimiter: str) -> Iterator[_Record]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    reader = _cells(text, delimiter, quoting=csv.QUOTE_MINIMAL if _is_quoted(text, delimiter) else csv.QUOTE_NONE)
     number = 1
     header: list[str] = []
     try:
@@ -120,16 +121,40 @@ def _csv_rows(path: str | os.PathLike[str], text: str, delimiter: str) -> Iterat
         _check_columns(f"{path}:1", header)
 
 
+def _cells(text: str, delimiter: str, quoting: Any) -> Any:
+    """A reader of the cells of each row."""
+    is_spaced = f"{delimiter} " in first_line(text)
+    file = io.StringIO(text, newline="")
+    return csv.reader(file, strict=True, delimiter=delimiter, quoting=quoting, skipinitialspace=is_spaced)
+
+
+def _is_quoted(text: str, delimiter: str) -> bool:
+    """Whether quotes are those of cells. In a table with tabs they may be those of the text: then a line is a row."""
+    try:
+        return delimiter != "\t" or all(True for _ in _cells(text, delimiter, csv.QUOTE_MINIMAL))
+    except csv.Error:
+        return False
+
+
 def delimiter_of(text: str, columns: Sequence[str]) -> str:
     """What separates the columns of a table: the usual mark by which its first line has most of the known ones."""
-    first = text.lstrip().split("\n", 1)[0].lower()
-    found = {mark: sum(cell.strip(' "\r') in columns for cell in first.split(mark)) for mark in DELIMITERS}
+    first = first_line(text).lower()
+    found = {mark: sum(cell.strip(' "') in columns for cell in first.split(mark)) for mark in DELIMITERS}
     return max(DELIMITERS, key=lambda mark: found[mark])
+
+
+def first_line(text: str) -> str:
+    """The first line in which there is anything. Quotes after blanks are quotes in a table whose header has `, `."""
+    return re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
 
 
 def _json_records(path: str | os.PathLike[str]) -> tuple[list[_Record], str]:
     """The objects of all lines; nothing separates columns."""
-    return list(_json_lines(path)), ""
+    records = list(_json_lines(path))
+    no_times = dict.fromkeys(TIMES) if all(set(record) <= _WITHOUT_TIMES for _, record in records) else {}
+    for number, record in records:
+        _check_columns(f"{path}:{number}", [*record, *no_times])
+    return [(number, record | no_times) for number, record in records], ""
 
 
 def _json_lines(path: str | os.PathLike[str]) -> Iterator[_Record]:
@@ -143,7 +168,6 @@ def _json_lines(path: str | os.PathLike[str]) -> Iterator[_Record]:
             raise CaptionError(f"{path}:{number}: not JSON ({what}). One object a line is needed.") from error
         if not isinstance(record, dict):
             raise CaptionError(f"{path}:{number}: not a JSON object. Write {{'path': 'a.mp4', ...}}.")
-        _check_columns(f"{path}:{number}", list(record))
         yield number, record
 
 
@@ -205,13 +229,20 @@ def _words(where: str, name: str, value: Any) -> str:
 
 def _optional(where: str, name: str, record: Mapping[str, Any]) -> str | None:
     value = record.get(name)
-    return None if value is None or value == "" else _words(where, name, value)
+    if _is_none(value) and (name != "id" or not isinstance(value, str) or not value.strip()):
+        return None  # an id may be any word
+    return _words(where, name, str(value) if type(value) is int and name == "id" else value)
+
+
+def _is_none(value: Any) -> bool:
+    """Whether there is no value: blank, or NaN, None and null, as programs write it."""
+    return value is None or value != value or (isinstance(value, str) and value.strip().lower() in NONE)
 
 
 def _seconds(where: str, name: str, value: Any, is_decimal: bool | None) -> float | None:
     """A time, or None where it is blank."""
-    if value is None or value != value or (isinstance(value, str) and value.strip().lower() in ("", "nan")):
-        return None  # NaN is how pandas writes none
+    if _is_none(value):
+        return None
     clock = CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
     try:
         if clock is not None:

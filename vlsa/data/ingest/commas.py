@@ -12,6 +12,8 @@ OPEN = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+")
 DOTTED = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+,\d+")
 DECIMAL = re.compile(r"(?:\d{1,3}:)*\d+,\d+")
+SECONDS = re.compile(r"(?<=\d)\s*s(?:ec(?:onds?)?)?$", re.IGNORECASE)
+"""12.5s, 12.5 sec."""
 POINT = re.compile(r"(?:\d{1,3}:)*\d+\.\d+")
 
 
@@ -37,8 +39,8 @@ def is_decimal_comma(numbers: Iterable[str], delimiter: str = "") -> bool | None
 
 
 def number_of(text: str, is_decimal: bool | None = None) -> float:
-    """A number with a comma or without. Raises ValueError, also where it is open what the comma is."""
-    text = text.strip()
+    """A number with a comma or without, and maybe an s. Raises ValueError, also where it is open what the comma is."""
+    text = SECONDS.sub("", text.strip())
     if OPEN.fullmatch(text):
         if is_decimal is None or (is_decimal and text.count(",") > 1):
             raise ValueError(f"{text} is {text.replace(',', '')} or {text.replace(',', '.', 1)}")

@@ -1,7 +1,7 @@
 """What lies in a folder of footage, by names alone: media files, caption tables, subtitle files next to media.
 
-Opens no media (but for the first bytes of .webp, which may move, and of names that say nothing), so that it is fast,
-and imports no decoder. Feeds scan.py and the index.
+Opens no media (but for the first bytes of .webp, which may move, of .xml, which may be subtitles, and of names that say
+nothing), so that it is fast, and imports no decoder. Feeds scan.py and the index.
 """
 
 import errno
@@ -15,10 +15,13 @@ from pathlib import Path
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
 from vlsa.data.ingest.manifest import Rejection
-from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, is_subtitles, unassigned
+from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, holds_subtitles, is_subtitles, unassigned
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation, seems_media
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
+"""In small or capital letters."""
+OTHER_TABLE_NAMES = tuple(f"captions.{kind}" for kind in ("tsv", "txt", "json", "xlsx", "xls", "ods", "parquet"))
+"""Meant as caption tables, and not read."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Listing:
     """Subtitle files of no media file, sorted."""
     misnamed: tuple[str, ...] = ()
     """Files that begin as media do and have another ending, sorted."""
+    other_tables: tuple[str, ...] = ()
+    """Caption tables of kinds that are not read, sorted."""
 
     def sees(self, name: str) -> bool:
         """Whether a file would have been found if it were there."""
@@ -56,6 +61,7 @@ class Listing:
             *unseen,
             *repeats,
             *loose,
+            *(_other_table(name, folder / name) for name in self.other_tables),
             *(_misnamed(name, folder / name) for name in self.misnamed if name not in captioned),
         )
 
@@ -79,8 +85,16 @@ def list_media(folder: Path) -> Listing:
     tables = sorted(walk.tables, key=lambda name: (name.count("/"), name))
     sidecars = assign_sidecars(walk.names, walk.subtitles)
     loose = unassigned(walk.subtitles, sidecars)
-    misnamed = tuple(sorted(walk.misnamed))
-    return Listing(tuple(sorted(walk.names)), walk.unseen, sidecars, tuple(tables), walk.repeats, loose, misnamed)
+    return Listing(
+        tuple(sorted(walk.names)),
+        walk.unseen,
+        sidecars,
+        tuple(tables),
+        walk.repeats,
+        loose=loose,
+        misnamed=tuple(sorted(walk.misnamed)),
+        other_tables=tuple(sorted(walk.other_tables)),
+    )
 
 
 class _Walk:
@@ -95,6 +109,7 @@ class _Walk:
         self.tables: list[str] = []
         self.subtitles: list[str] = []
         self.misnamed: list[str] = []
+        self.other_tables: list[str] = []
         self.unseen: dict[str, OSError] = {}
         self.repeats: dict[str, str] = {}
 
@@ -141,11 +156,13 @@ class _Walk:
 
     def _add(self, path: Path) -> None:
         name = path.relative_to(self._folder).as_posix()
-        if path.name in TABLE_NAMES:
+        if path.name.lower() in TABLE_NAMES:
             self.tables.append(name)
+        elif path.name.lower() in OTHER_TABLE_NAMES:
+            self.other_tables.append(name)
         elif is_media(path.name) or (not path.name.startswith(".") and is_animation(path)):
             self.names.append(name)
-        elif is_subtitles(path.name):
+        elif is_subtitles(path.name) or holds_subtitles(path):
             self.subtitles.append(name)
         elif not path.name.startswith(".") and seems_media(path):
             self.misnamed.append(name)
@@ -166,6 +183,11 @@ def _repeat(name: str, path: Path, to: str) -> Rejection:
 
 def _loose(name: str, path: Path) -> Rejection:
     message = f"{path}: not read; no media file next to it has its name. Name it cat.srt or cat.en.srt next to cat.mp4."
+    return Rejection(name, str(path), None, None, reason="sidecar", message=message)
+
+
+def _other_table(name: str, path: Path) -> Rejection:
+    message = f"{path}: not read; caption tables are {' and '.join(TABLE_NAMES)}. Save it as one of these."
     return Rejection(name, str(path), None, None, reason="sidecar", message=message)
 
 
@@ -198,7 +220,7 @@ def _broken(link: Path) -> OSError | None:
 
 def _has_a_use(name: str) -> bool:
     """Whether a file is taken up by its name; hidden ones are left alone."""
-    return name.startswith(".") or name in TABLE_NAMES or is_media(name) or is_subtitles(name)
+    return name.startswith(".") or name.lower() in TABLE_NAMES or is_media(name) or is_subtitles(name)
 
 
 def is_media(name: str) -> bool:

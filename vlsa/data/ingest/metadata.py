@@ -11,8 +11,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from vlsa.base.errors import CaptionError
+from vlsa.data.ingest.captions import delimiter_of, first_line
 from vlsa.data.ingest.listing import name_form, relative_name
-from vlsa.data.media.text_files import read_text
+from vlsa.data.media.text_files import read_text, without_separator_line
 
 METADATA_NAME = "metadata.csv"
 Table = Mapping[str, Mapping[str, str]]
@@ -24,14 +25,19 @@ def read_metadata(folder: Path) -> dict[str, dict[str, str]]:
     path = folder / METADATA_NAME
     if not path.exists():
         return {}
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    text = without_separator_line(read_text(path))
+    delimiter = delimiter_of(text, ("path",))
+    is_spaced = f"{delimiter} " in first_line(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=is_spaced)
     found: dict[str, dict[str, str]] = {}
     header: list[str] = []
     try:
         for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
             if not header:
-                header = _checked_header(path, [unicodedata.normalize("NFC", name.strip()) for name in cells])
-            elif any(cell.strip() for cell in cells):
+                header = _checked_header(path, cells)
+            else:
                 values = _values(f"{path}:{reader.line_num}", header, cells)
                 name = relative_name(folder, values.pop("path"))
                 found[name] = found.get(name, {}) | values
@@ -54,7 +60,11 @@ def by_listed_name(table: Table, names: Collection[str]) -> dict[str, Mapping[st
     return found
 
 
-def _checked_header(path: Path, header: list[str]) -> list[str]:
+def _checked_header(path: Path, cells: list[str]) -> list[str]:
+    header = [unicodedata.normalize("NFC", name.strip()) for name in cells]
+    header = ["path" if name.lower() == "path" else name for name in header]
+    while header and not header[-1]:
+        header.pop()
     if "path" not in header or len(set(header)) < len(header) or not all(header):
         raise CaptionError(
             f"{path}: its columns are {', '.join(header) or 'none'}; one named path is needed to match rows to files, "
@@ -64,6 +74,7 @@ def _checked_header(path: Path, header: list[str]) -> list[str]:
 
 
 def _values(where: str, header: list[str], cells: list[str]) -> dict[str, str]:
+    cells = cells if any(cell.strip() for cell in cells[len(header) :]) else cells[: len(header)]
     values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
     if len(cells) != len(header) or "path" not in values:
         raise CaptionError(

@@ -13,7 +13,6 @@ each. What is in a store keeps its split (store/plan.py).
 
 import difflib
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,17 +21,16 @@ from vlsa.base.errors import CaptionError, ConfigError, ManifestError, MediaErro
 from vlsa.base.files import Progress
 from vlsa.data.engine.engines import Engine, Kills, LocalEngine
 from vlsa.data.engine.workers import Heartbeat, Lost, Started, patience_seconds
-from vlsa.data.ingest.captions import CaptionRow
-from vlsa.data.ingest.listing import list_media, read_tables, unread
+from vlsa.data.ingest.footage import Footage
+from vlsa.data.ingest.listing import list_media
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id, safe_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_shots, with_words
 from vlsa.data.ingest.shots import kept_cuts, spanned
-from vlsa.data.ingest.sidecars import Sidecars
 from vlsa.data.ingest.splits import assign_splits
 from vlsa.data.ingest.transcribe import HearTask, Speech, transcribe
 from vlsa.data.media import decode
+from vlsa.data.media.closed_captions import unread_captions
 from vlsa.data.media.subtitles import TimedText, read_subtitle_file
-from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 from vlsa.data.media.transcripts import Word
 
 
@@ -101,48 +99,28 @@ def scan(
     """
     _check_numbers(window_seconds, shortest_seconds, test_share)
     folder = Path(folder)
-    listed = list_media(folder)
-    table = {name: rows for name, rows in read_tables(folder, listed).items() if listed.sees(name)}
-    outside = [] if allow_outside else [name for name in table if os.path.isabs(name)]
-    forbidden = [_forbidden(name, table.pop(name)) for name in sorted(outside)]
-    if not listed.names and not table and not listed.unseen and not forbidden:
-        raise ManifestError(
-            f"{folder}: no media files in it; there is nothing to learn from. "
-            f"Known endings: {', '.join(sorted(MEDIA_SUFFIXES))}."
-        )
-    # A row may name a file of another ending. One that does not exist is found out, and reported, like the rest.
-    sidecars = {name: found.first() for name, found in listed.sidecars.items() if name not in table}
-    tasks = [
-        Task(folder, name, name in table, next((one.path for one in sidecars.get(name, Sidecars()).read), None), scenes)
-        for name in sorted({*listed.names, *table})
-    ]
+    footage = Footage.of(folder, list_media(folder), allow_outside)
+    tasks = [Task(folder, name, name in footage.table, footage.sidecar(name), scenes) for name in footage.names]
     first = int(begin_share * len(tasks))
     turn = [*tasks[first:], *tasks[:first]]
     scanned = scan_files(turn, engine or LocalEngine(num_workers), progress)
     if speech is not None:
         scanned |= _transcribed(turn, scanned, speech, 0 if num_workers == 0 else 1, progress)
-    cuts: dict[str, list[Cut]] = {}
-    for task in tasks:
-        found = scanned[task.name]
-        lengths = Lengths(
-            file_seconds=found.duration_seconds, window_seconds=window_seconds, shortest_seconds=shortest_seconds
-        )
-        cuts[task.name] = _cut_file(task, found, table.get(task.name, ()), lengths, listed.names)
+    lengths = {"window_seconds": window_seconds, "shortest_seconds": shortest_seconds}
+    cuts = {task.name: _cut_file(task, scanned[task.name], footage, lengths) for task in tasks}
     good = {name: [cut for cut in found if not cut.reason] for name, found in cuts.items()}
-    rows = [
-        _row(folder, name, cut)
-        for name, chosen in assign_splits({name: found for name, found in good.items() if found}, test_share).items()
-        for cut in chosen
-    ]
-    check_unique(rows, str(folder))
+    rows = _rows(folder, good, test_share)
     faulty = [_rejection(folder, name, cut) for name, found in cuts.items() for cut in found if cut.reason]
-    others = [one for name, found in sorted(sidecars.items()) for one in unread(folder, name, found)]
-    across = [
-        one
-        for task in tasks
-        if (one := spanned(task.name, task.path, scanned[task.name].cuts_seconds, good[task.name]))
-    ]
-    return rows, [*listed.rejections(folder, table), *others, *forbidden, *faulty, *_remarks(folder, scanned), *across]
+    across = (spanned(task.name, task.path, scanned[task.name].cuts_seconds, good[task.name]) for task in tasks)
+    return rows, [*footage.rejections(), *faulty, *_remarks(folder, scanned), *filter(None, across)]
+
+
+def _rows(folder: Path, cuts: Mapping[str, list[Cut]], test_share: float) -> list[ClipRow]:
+    """The clips of all files, each with its split. Raises ManifestError where two have one id."""
+    split = assign_splits({name: found for name, found in cuts.items() if found}, test_share)
+    rows = [_row(folder, name, cut) for name, chosen in split.items() for cut in chosen]
+    check_unique(rows, str(folder))
+    return rows
 
 
 def _check_numbers(window_seconds: float, shortest_seconds: float, test_share: float) -> None:
@@ -159,12 +137,6 @@ def _remarks(folder: Path, scanned: dict[str, ScannedFile]) -> list[Rejection]:
         for name, found in sorted(scanned.items())
         for reason, message in found.remarks
     ]
-
-
-def _forbidden(name: str, rows: Sequence[CaptionRow]) -> Rejection:
-    where = f"{name}: line {rows[0].line_number} of a caption table names this file outside of the folder"
-    message = f"{where}; it is left out. Move it, or allow it with --allow-outside."
-    return Rejection(name, name, None, None, reason="not_allowed", message=message)
 
 
 def scan_files(tasks: list[Task], engine: Engine, progress: Progress | None) -> dict[str, ScannedFile]:
@@ -252,19 +224,20 @@ def _find_cues(task: Task, facts: decode.MediaFacts) -> tuple[Iterable[TimedText
         found = read_subtitle_file(path)
         return found.cues, found.remarks(path)
     if not facts.has_subtitles:
-        return [], []
+        return [], unread_captions(task.path, facts.choices)
     chosen = [word for word in facts.choices if word.startswith("subtitles-")]
     remarks = [("choice", f"{task.path}: the text is that of stream {word}.") for word in chosen]
     return decode.iter_subtitles(task.path, facts.audio_index), remarks
 
 
-def _cut_file(
-    task: Task, found: ScannedFile, rows: Sequence[CaptionRow], lengths: Lengths, names: Sequence[str]
-) -> list[Cut]:
+def _cut_file(task: Task, found: ScannedFile, footage: Footage, seconds: Mapping[str, float]) -> list[Cut]:
+    """`seconds`: those of `Lengths`, but for the file's."""
+    rows = footage.table.get(task.name, ())
+    lengths = Lengths(file_seconds=found.duration_seconds, **seconds)
     path = task.path
     if found.reason:
         named = f" (named by line {rows[0].line_number} of the caption table)" if rows else ""
-        near = difflib.get_close_matches(task.name, names, 1, 0.8) if found.reason == "missing" else []
+        near = difflib.get_close_matches(task.name, footage.listed.names, 1, 0.8) if found.reason == "missing" else []
         named += f" There is {near[0]!r}." if near else ""
         return [Cut(start_seconds=None, stop_seconds=None, reason=found.reason, message=found.message + named)]
     try:

@@ -2,7 +2,7 @@
 
 `cat.srt`, `CAT.en.srt`, `cat.English.srt`, `cat.mp4.en.sdh.srt` and `cat.pt-BR.forced.vtt` are of `cat.mp4`. What
 stands between the name and the suffix is a language, a kind, or both; with anything else in it a file is of no media.
-Pure functions of names; used by listing.py.
+Functions of names, but for .xml, whose content says what it is; used by listing.py.
 """
 
 import os
@@ -10,12 +10,16 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from vlsa.data.media.subtitles import SUFFIXES
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
+from vlsa.data.media.ttml import SAMPLE_CHARACTERS, begins_as_ttml
 
-OTHER_SUFFIXES = (".sub", ".sup", ".smi", ".sbv", ".ttml")
+OTHER_SUFFIXES = (".sub", ".sup", ".smi", ".lrc", ".scc", ".srv1", ".srv2", ".srv3", ".json3")
 """Subtitles that are not read."""
+BY_CONTENT = ".xml"
+"""The suffix of subtitles and of much else."""
 KINDS = {"": 0, "default": 1, "full": 2, "sdh": 3, "cc": 4, "hi": 5, "forced": 6, "signs": 7}
 """Of one language, the file of the first of these is read: forced subtitles, of signs alone, only if there are no
 others. `hi` after a language is for the hard of hearing."""
@@ -63,7 +67,19 @@ class Sidecars:
 
 def is_subtitles(name: str) -> bool:
     """Whether a name is that of a subtitle file, and not hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES + OTHER_SUFFIXES
+    suffix = os.path.splitext(name)[1].lower()
+    return not name.startswith(".") and suffix in SUFFIXES + OTHER_SUFFIXES and suffix != BY_CONTENT
+
+
+def holds_subtitles(path: Path) -> bool:
+    """Whether a file whose name may be that of subtitles, or of anything else, begins as subtitles do."""
+    if path.name.startswith(".") or path.suffix.lower() != BY_CONTENT or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return begins_as_ttml(file.read(SAMPLE_CHARACTERS))
+    except OSError:
+        return False
 
 
 def assign_sidecars(media: Iterable[str], subtitles: Iterable[str]) -> dict[str, Sidecars]:
@@ -120,8 +136,8 @@ def _described(tags: list[str]) -> tuple[str | None, str] | None:
     language, kind = None, ""
     for tag in tags:
         is_other = tag in KINDS.keys() - {"hi"} or (len(tag) > 2 and f".{tag}" in MEDIA_SUFFIXES)
-        if language is None and not is_other and _LANGUAGE.fullmatch(tag):
-            language = tag
+        if language is None and not is_other and _LANGUAGE.fullmatch(tag.replace("_", "-")):
+            language = tag.replace("_", "-")
         elif language is None and tag in LANGUAGE_NAMES:
             language = LANGUAGE_NAMES[tag]
         elif tag and tag in KINDS:

@@ -121,13 +121,14 @@ class Source:
         if timestamp is None:
             return
         seconds, tick_seconds = self.seconds(timestamp, packet.stream), self._tick_seconds[packet.stream.index]
-        if packet.pts is not None and self.parts.is_of_next((packet.pts - timestamp) * tick_seconds):
+        is_guess = self.uncertain_seconds and packet.stream is self._streams["video"]  # there are numbers alone
+        if packet.pts is not None and (is_guess or self.parts.is_of_next((packet.pts - timestamp) * tick_seconds)):
             packet.pts = timestamp
-        shift = self.parts.shift(packet.stream.index, seconds, (packet.duration or 0) * tick_seconds)
+        late, duration_seconds = self.parts.late_seconds(packet), (packet.duration or 0) * tick_seconds
+        shift = late + self.parts.shift(packet.stream.index, seconds + late, duration_seconds)
         self.bad_seconds = self.parts.without_joins(self.bad_seconds)
         if shift:
-            packet.pts = packet.pts + round(shift / tick_seconds) if packet.pts is not None else None
-            packet.dts = packet.dts + round(shift / tick_seconds) if packet.dts is not None else None
+            streams.move(packet, round(shift / tick_seconds))
 
     def packet_seconds(self, packet: Any) -> float:
         """When a packet is shown or heard; nan = not known."""

@@ -1,8 +1,9 @@
 """Media files in, clips out: the face of decoding.
 
 `probe` reads a file's facts once; `decode` makes a `Clip` of any stretch. Behind it: container.py (FFmpeg's
-errors, seeking, time 0), frames.py (frames at times) and audio.py (samples at times). Feeds prepare.py and the search
-commands. A native decoder may crash on a hostile file: prepare.py runs this in processes of their own.
+errors, seeking, time 0), frames.py (frames at times), audio.py (samples at times) and embedded_text.py. Feeds
+prepare.py and the search commands. A native decoder may crash on a hostile file: prepare.py runs this in processes of
+their own.
 Axes: F frames, H W pixels, S samples.
 """
 
@@ -17,14 +18,12 @@ from jaxtyping import UInt8
 from vlsa.base.errors import MediaError
 from vlsa.data.clip import Clip
 from vlsa.data.media.audio import ReadSound, read_sound
-from vlsa.data.media.container import Source, open_media
+from vlsa.data.media.embedded_text import iter_subtitles
 from vlsa.data.media.file_checks import check_file, out_of_memory
 from vlsa.data.media.frames import read_frames
 from vlsa.data.media.images import image_frames, is_image, read_animation, read_image
 from vlsa.data.media.probe import MediaFacts, open_known, probe
 from vlsa.data.media.render import PickedFrames
-from vlsa.data.media.streams import choose_subtitles
-from vlsa.data.media.subtitles import TimedText, clean_substation
 from vlsa.data.media.suffixes import is_animation
 
 __all__ = [
@@ -188,24 +187,3 @@ def _of_one_frame(frames: UInt8[np.ndarray, "1 H W 3"], choices: tuple[str, ...]
         frame_seconds=np.zeros(1),
         choices=choices,
     )
-
-
-def iter_subtitles(path: str | os.PathLike[str], audio_index: int | None = None) -> list[TimedText]:
-    """The cues of the file's embedded subtitles (see streams.py), without markup; empty without any that hold text.
-
-    audio_index: of the file's facts, where they are known: then nothing is decoded to find it out again.
-    """
-    with open_media(path, audio_index) as source:
-        stream = choose_subtitles(source.container)
-        if stream is None:
-            return []
-        cues = (_cue(source, packet) for packet in source.packets(stream) if packet.pts is not None)
-        return [cue for cue in cues if cue is not None]
-
-
-def _cue(source: Source, packet: Any) -> TimedText | None:
-    subtitles = [subtitle for subtitle in source.decode_packet(packet) if subtitle.type in (b"ass", b"text")]
-    text = clean_substation("\n".join(subtitle.dialogue.decode("utf-8", "replace") for subtitle in subtitles))
-    start = source.seconds(packet.pts, packet.stream)
-    stop = start + float((packet.duration or 0) * packet.stream.time_base)
-    return TimedText(max(start, 0.0), stop, text) if text and stop > max(start, 0.0) else None

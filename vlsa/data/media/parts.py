@@ -7,12 +7,18 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from vlsa.data.media.frame_headers import FORMAT, FrameHeaders
+
 RESTART_SECONDS = 1.0
 """A stream starts again where its time of decoding steps back by more, to its first time or nearly so."""
 JUMP_SECONDS = 10.0
 """A part starts where time leaps by more than this past all that has played; a shorter gap is lost signal."""
 BROADCAST_FORMATS = ("mpegts", "mpeg")
 """Whose time stamps may start anywhere: what was joined steps back or leaps to any time."""
+CHAINED_FORMAT = "ogg"
+"""Whose first page after a join goes on in time, by FFmpeg; the pages after it step back to their place in the part."""
+SAME_SECONDS = 0.05
+"""A page that begins so near to the start of the file begins its part."""
 STEP_BACK_SECONDS = 0.2
 """In those formats a part starts where a stream steps back by more; pieces of one broadcast overlap by less."""
 FOLLOWS_SECONDS = 2.0
@@ -29,6 +35,8 @@ class Parts:
         self._sees_all = False
         """Whether packets of all streams come by: a gap of one is no leap where another plays on."""
         self._is_broadcast = format_name in BROADCAST_FORMATS
+        self._is_chained = format_name == CHAINED_FORMAT
+        self._headers = FrameHeaders() if format_name == FORMAT else None
         self._first: dict[int, float] = {}
         self._latest: dict[int, float] = {}
         self._longest_step: dict[int, float] = {}
@@ -48,6 +56,15 @@ class Parts:
     def is_of_next(self, delay_seconds: float) -> bool:
         """Whether a packet is shown so long after it is decoded that its time is from the next part, by the demuxer."""
         return self._is_broadcast and abs(delay_seconds) > JUMP_SECONDS
+
+    def late_seconds(self, packet: Any) -> float:
+        """What to add to the time of the next packet, since those before it were longer than FFmpeg counted."""
+        return 0.0 if self._headers is None else self._headers.late(packet)
+
+    @property
+    def is_counted_wrongly(self) -> bool:
+        """Whether packets so far were longer, or shorter, than FFmpeg counted: a seek would land elsewhere."""
+        return self._headers is not None and self._headers.late_seconds != 0
 
     def shift(self, stream: int, seconds: float, duration_seconds: float) -> float:
         """What to add to the time of the next packet of a stream, given its time of decoding and its duration."""
@@ -72,7 +89,8 @@ class Parts:
 
     def _starts_part(self, stream: int, seconds: float, step: float) -> bool:
         if not self._is_broadcast:
-            return step < -RESTART_SECONDS and seconds < self._first[stream] + RESTART_SECONDS
+            is_at_start = self._is_chained or seconds < self._first[stream] + RESTART_SECONDS
+            return step < -RESTART_SECONDS and is_at_start
         if self._part.get(stream, 0) < self.num_seen - 1:  # another stream is in a later part
             later_step = step + self.shifts_seconds[self._part.get(stream, 0) + 1] - self._shift_of(stream)
             is_unusual = 0 < 2 * self._longest_step.get(stream, 0.0) < step
@@ -94,6 +112,7 @@ class Parts:
                 return part
         if self.num_seen == len(self.shifts_seconds):
             nearly_seconds = STEP_BACK_SECONDS if self._is_broadcast else RESTART_SECONDS
+            nearly_seconds = SAME_SECONDS if self._is_chained else nearly_seconds
             is_like_first = abs(self._first[stream] - seconds) <= nearly_seconds  # else, it stood elsewhere
             self.shifts_seconds.append(self._end_seconds - (0.0 if is_like_first else seconds))
         self._join_seconds = self._begun_seconds = self._end_seconds

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from vlsa.base.errors import MediaError
+from vlsa.data.media import closed_captions
 from vlsa.data.media.colour import is_hdr
 from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.images import animation_starts
@@ -63,7 +64,8 @@ class MediaFacts:
     seeks_exactly: bool = True
     """Whether a seek finds what reading from the start finds: not in some damaged files (seek_check.py)."""
     choices: tuple[str, ...] = ()
-    """Words on what is decided where the file leaves a choice: `audio-2-of-3`; by its first frame, `deinterlaced`."""
+    """Words on what is decided where the file leaves a choice: `audio-2-of-3`; by its first frame, `deinterlaced`;
+    `closed-captions-unread`."""
 
 
 @dataclass
@@ -95,13 +97,16 @@ def probe(path: str | os.PathLike[str]) -> MediaFacts:
     if is_animation(path):
         return _animation_facts(path)
     with open_media(path) as source:
-        scans, first_frame = _scan(source)
+        scans, first_frame, captions = _scan(source)
         if not scans:
             raise MediaError(
                 f"{path}: the streams hold no data, so the media is 0 s long. Copy it again, or drop it.",
                 reason="zero_length",
             )
         facts = _facts(source, scans, first_frame)
+        facts = replace(facts, choices=(*facts.choices, *captions))
+        if source.parts.is_counted_wrongly:
+            return replace(facts, seeks_exactly=False)
         source.reopen()
         is_exact = len(facts.shifts_seconds) > 1 or seeks_exactly(source, {k: scan.places for k, scan in scans.items()})
         return replace(facts, seeks_exactly=is_exact)
@@ -114,11 +119,15 @@ def open_known(path: str | os.PathLike[str], facts: MediaFacts | None) -> Abstra
     return open_media(path, facts.audio_index, facts.shifts_seconds, facts.seeks_exactly)
 
 
-def _scan(source: Source) -> tuple[dict[str, _Scan], Any]:
-    """Times of all packets by kind of stream, and the first decoded frame (None without video)."""
+def _scan(source: Source) -> tuple[dict[str, _Scan], Any, list[str]]:
+    """Times of all packets by kind of stream, the first decoded frame (None without video), and the word on closed
+    captions if there are any."""
     streams = [stream for kind in ("video", "audio") if (stream := source.stream(kind)) is not None]
     scans: dict[str, _Scan] = {}
     first_frame = None
+    video = source.stream("video")
+    may_show = video is not None and _codec(video) in closed_captions.CARRIERS
+    is_captioned = closed_captions.has_track(source.container)
     for packet in source.packets(*streams):
         stream = packet.stream
         if stream.type == "video" and first_frame is None:
@@ -126,9 +135,11 @@ def _scan(source: Source) -> tuple[dict[str, _Scan], Any]:
         timestamp = packet.pts if packet.pts is not None else packet.dts
         if timestamp is None or packet.size == 0 or packet.is_discard:
             continue
+        if may_show and not is_captioned and stream.type == "video":
+            is_captioned = closed_captions.shows_captions(packet)
         duration = float((packet.duration or 0) * stream.time_base)
         scans.setdefault(stream.type, _Scan()).add(source.seconds(timestamp, stream), duration, packet)
-    return scans, first_frame
+    return scans, first_frame, [closed_captions.UNREAD] * is_captioned
 
 
 def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFacts:

@@ -103,6 +103,12 @@ def is_text_stream(stream: Any) -> bool:
     return stream.codec_context is not None and stream.codec_context.codec.canonical_name in TEXT_SUBTITLES
 
 
+def move(packet: Any, num_ticks: int) -> None:
+    """Let a packet be decoded and shown so much later."""
+    packet.pts = packet.pts + num_ticks if packet.pts is not None else None
+    packet.dts = packet.dts + num_ticks if packet.dts is not None else None
+
+
 def choice(kind: str, chosen: Any, streams: Iterable[Any]) -> tuple[str, ...]:
     """One word such as `audio-2-of-3`; nothing where there was no choice."""
     indices = [stream.index for stream in streams]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from vlsa.base.errors import ConfigError, StoreError, VlsaError
+from vlsa.data.engine.patience import processor_seconds
 from vlsa.data.engine.workers import Done, Heartbeat, Lost, Started, WorkerPool, _exit_cause, patience_seconds
 
 
@@ -29,6 +30,36 @@ def act(task: str, beat: Heartbeat) -> str:
     if task == "break":
         raise ZeroDivisionError("our bug")
     return f"{task} done"
+
+
+PATIENCE_SECONDS = 1.0
+
+
+def work(seconds: float, beat: Heartbeat) -> bool:
+    """Compute with pauses, as where others have the processor, and say nothing of it; whether that took too long."""
+    beat("working", PATIENCE_SECONDS)
+    begun, rested = time.process_time(), 0.0
+    while (spent := time.process_time() - begun) < seconds:
+        if rested < 4 * spent:
+            time.sleep(0.02)
+            rested += 0.02
+    return rested > PATIENCE_SECONDS
+
+
+def test_a_worker_that_gets_a_part_of_a_processor_may_take_its_time_and_one_that_has_had_it_hangs() -> None:
+    slow, endless = (WorkerPool(work, [seconds], num_workers=1) for seconds in (0.6, 1000.0))
+    assert [event.value for event in slow.events() if isinstance(event, Done)] == [True]
+    assert [event.reason for event in endless.events() if isinstance(event, Lost)] == ["timeout"]
+
+
+def test_the_time_of_a_processor_is_counted_by_process() -> None:
+    before, begun = processor_seconds(os.getpid()), time.process_time()
+    while time.process_time() - begun < 0.2:
+        pass
+    after = processor_seconds(os.getpid())
+    assert before is not None and after is not None
+    assert after - before == pytest.approx(time.process_time() - begun, abs=0.05)
+    assert processor_seconds(None) is None
 
 
 def die_at_once(task: str, beat: Heartbeat) -> None:

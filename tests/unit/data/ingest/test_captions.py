@@ -427,3 +427,43 @@ def test_times_that_pandas_has_for_none_are_the_whole_file(tmp_path: Path):
     assert times_of(tmp_path, f"{HEADER}\na.mp4,NaN,nan,x\n") == [(None, None)]
     line = '{"path": "a.mp4", "start_seconds": NaN, "stop_seconds": NaN, "text": "x"}\n'
     assert times_of(tmp_path, line, "captions.jsonl") == [(None, None)]
+
+
+@pytest.mark.parametrize("none", ["NaN", "None", "null", "NULL", " "])
+def test_what_programs_write_for_no_value_is_none(tmp_path: Path, none: str):
+    table = f"{HEADER},split,id\na.mp4,{none},{none},x,{none},\n"
+    assert read_caption_table(write(tmp_path / "a.csv", table)) == [CaptionRow("a.mp4", None, None, "x", None, 2)]
+    line = '{"path": "a.mp4", "start_seconds": NaN, "stop_seconds": null, "text": "x", "split": NaN, "id": NaN}\n'
+    assert read_caption_table(write(tmp_path / "a.jsonl", line)) == [CaptionRow("a.mp4", None, None, "x", None, 1)]
+
+
+def test_an_id_may_be_a_number_and_any_word(tmp_path: Path):
+    line = '{"path": "a.mp4", "start_seconds": 0, "stop_seconds": 1, "text": "x", "id": 7}\n'
+    assert read_caption_table(write(tmp_path / "a.jsonl", line))[0].id == "7"
+    assert read_caption_table(write(tmp_path / "a.csv", f"{HEADER},id\na.mp4,0,1,x,None\n"))[0].id == "None"
+
+
+def test_a_table_with_a_blank_after_each_comma_may_have_quotes_there(tmp_path: Path):
+    spaced = 'path, start_seconds, stop_seconds, text\r\na.mp4, 0, 1, "a dog, ""loud"""\r\nb.mp4, 0, 1, a cat\r\n'
+    assert [row.text for row in read_caption_table(write(tmp_path / "a.csv", spaced))] == ['a dog, "loud"', "a cat"]
+    plain = f'{HEADER}\na.mp4,0,1, "stop" he says\n'
+    assert [row.text for row in read_caption_table(write(tmp_path / "b.csv", plain))] == ['"stop" he says']
+
+
+def test_seconds_may_have_their_unit(tmp_path: Path):
+    assert times_of(tmp_path, f'{HEADER}\na.mp4,0.5s,"1,25 s",x\na.mp4,2sec,3 seconds,x\n') == [(0.5, 1.25), (2, 3)]
+
+
+def test_lines_of_files_and_texts_alone_are_about_whole_files(tmp_path: Path):
+    lines = '{"path": "a.mp4", "text": "a cat", "split": "val"}\n{"path": "b.mp4", "text": "a dog"}\n'
+    assert times_of(tmp_path, lines, "captions.jsonl") == [(None, None), (None, None)]
+    mixed = lines + '{"path": "c.mp4", "text": "x", "start": 1}\n'
+    assert ":1: no start_seconds" in message_of(read_caption_table, write(tmp_path / "captions.jsonl", mixed))
+
+
+def test_quotes_in_a_table_with_tabs_may_be_those_of_the_text(tmp_path: Path):
+    table = f'{HEADER}\na.mp4,0,1,"Hi" he says\nb.mp4,0,1,a "cat\n'.replace(",", "\t")
+    rows = read_caption_table(write(tmp_path / "captions.csv", table))
+    assert [row.text for row in rows] == ['"Hi" he says', 'a "cat']
+    quoted = f'{HEADER}\na.mp4,0,1,"a, b ""c"""\n'.replace(",", "\t")
+    assert read_caption_table(write(tmp_path / "captions.csv", quoted))[0].text == 'a b "c"'

@@ -152,3 +152,15 @@ def test_media_of_another_ending_are_named_and_other_files_are_not_opened(tmp_pa
     found = list_media(tmp_path).rejections(tmp_path)
     assert [(line.id, line.reason) for line in found] == [("film", "ending"), ("film.blob", "ending")]
     assert [line.id for line in list_media(tmp_path).rejections(tmp_path, {"film": []})] == ["film.blob"]
+
+
+def test_caption_tables_in_capital_letters_are_read_and_those_of_other_kinds_reported(tmp_path: Path):
+    touch(tmp_path / "cat.mp4")
+    (tmp_path / "Captions.CSV").write_text(f"{HEADER}cat.mp4,,,one\n")
+    touch(tmp_path / "sub" / "captions.xlsx")
+    touch(tmp_path / "captions.tsv")
+    touch(tmp_path / "captions.backup.csv")
+    assert captioned(tmp_path) == {"cat.mp4": ["one"]}
+    found = list_media(tmp_path).rejections(tmp_path)
+    assert [(line.reason, line.id) for line in found] == [("sidecar", "captions.tsv"), ("sidecar", "sub/captions.xlsx")]
+    assert "captions.csv" in found[0].message

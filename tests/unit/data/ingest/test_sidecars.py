@@ -23,7 +23,8 @@ def unread(subtitles: list[str]) -> list[str]:
     ("cat.forced.srt", None), ("cat.de.forced.vtt", "de"), ("cat.hi.srt", "hi"), ("cat.en.hi.srt", "en"),
     ("cat.und.srt", None), ("cat.default.en.cc.srt", "en"), ("cat.de.ass", "de"), ("cat.ssa", None),
     ("CAT.srt", None), ("Cat.EN.srt", "en"), ("cat.English.srt", "en"), ("cat.french.forced.srt", "fr"),
-    ("cat.mp4.srt", None), ("cat.MP4.de.srt", "de"),
+    ("cat.mp4.srt", None), ("cat.MP4.de.srt", "de"), ("cat.pt_BR.srt", "pt-br"), ("cat.en.ttml", "en"),
+    ("cat.sbv", None),
 ])  # fmt: skip
 def test_a_subtitle_file_is_of_the_media_that_its_name_begins_with_in_the_language_that_it_says(name, language):
     assert read(["cat.mp4", "dog.mp4"], [name]) == {"cat.mp4": [(name, language)]}

@@ -91,6 +91,35 @@ def test_an_exported_clip_has_every_frame(film, tmp_path):
     assert found == [whole[frame] for frame in range(35, 60)]
 
 
+@pytest.mark.parametrize("params", ["bframes=3:keyint=25", "bframes=4:keyint=30:open-gop=1:b-pyramid=1", "bframes=0"])
+def test_hevc_in_avi_has_every_frame_at_its_time(tmp_path, params):
+    """FFmpeg takes each for shown one later; it does not write such files itself."""
+    path = write_hevc(tmp_path, params)
+    facts = decode.probe(path)
+    assert facts.duration_seconds == pytest.approx(3) and facts.video_codec == "hevc"
+    assert shown(path, 0, 3, facts) == (list(range(75)), list(range(75)))
+    for known in (facts, None):
+        assert shown(path, 1.4, 2.4, known) == (list(range(35, 60)), list(range(35, 60)))
+
+
+def write_hevc(folder, params):
+    """Three seconds of numbered frames at 25 a second, in an AVI whose packets have numbers and no times."""
+    stream_path, path = folder / "a.hevc", folder / "a.avi"
+    options = {"x265-params": f"log-level=none:{params}"}
+    write_media(stream_path, pictures=numbered(75), video_codec="libx265", video_options=options)
+    with av.open(str(stream_path)) as source, av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+        for number, packet in enumerate(packet for packet in source.demux() if packet.size):
+            own = av.Packet(bytes(packet))
+            own.stream, own.time_base, own.is_keyframe = stream, Fraction(1, 25), packet.is_keyframe
+            own.pts = own.dts = number
+            container.mux(own)
+    path.write_bytes(path.read_bytes().replace(b"H264", b"HEVC"))
+    return path
+
+
 def test_only_what_may_be_reordered_is_held_back(tmp_path):
     for codec, is_held in (("mjpeg", False), ("mpeg4", True)):
         path = write_media(tmp_path / f"{codec}.avi", pictures=numbered(30), video_codec=codec)

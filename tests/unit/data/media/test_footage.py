@@ -448,6 +448,46 @@ def test_subtitles_are_those_of_the_whole_film_and_not_its_signs(tmp_path: Path)
     assert [cue.text for cue in iter_subtitles(path)] == ["exit"]
 
 
+ROLLING = [(0.1, 1, "a bell"), (1, 1.01, "a bell"), (1.01, 2, "a bell\nrings"), (2, 3, "rings\ntwice"), (4, 5, "twice")]
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "subrip"), ("mkv", "webvtt"), ("mp4", "mov_text")])
+def test_lines_of_automatic_captions_inside_of_a_film_come_once(tmp_path: Path, suffix: str, codec: str):
+    """As downloaders of video sites put them into the file."""
+    path = tmp_path / f"a.{suffix}"
+    write_cues(path, codec, [(start, stop, text) for start, stop, text in ROLLING])
+    assert [(cue.start_seconds, cue.stop_seconds, cue.text) for cue in iter_subtitles(path)] == [
+        (0.1, 1, "a bell"), (1.01, 2, "rings"), (2, 3, "twice"), (4, 5, "twice")
+    ]  # fmt: skip
+
+
+def test_embedded_cues_of_which_the_end_is_not_known_are_shown_until_the_next(tmp_path: Path):
+    path = tmp_path / "a.mkv"
+    write_cues(path, "subrip", [(0.5, None, "a bell"), (0.5, None, "rings"), (2, 3, "twice"), (4, None, "end")])
+    assert [(cue.start_seconds, cue.stop_seconds, cue.text) for cue in iter_subtitles(path)] == [
+        (0.5, 2, "a bell"), (0.5, 2, "rings"), (2, 3, "twice"), (4, 14, "end")
+    ]  # fmt: skip
+
+
+def write_cues(path: Path, codec: str, cues: list[tuple[float, float | None, str]]) -> None:
+    """A silent film of a second with one stream of subtitles; a cue that stops at None has no length."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        stream = container.add_mux_stream(codec)
+        container.start_encoding()
+        for start, stop, text in cues:
+            data = text.encode()
+            packet = av.Packet(len(data).to_bytes(2, "big") + data if codec == "mov_text" else data)
+            packet.stream, packet.time_base = stream, Fraction(1, 1000)
+            packet.pts = packet.dts = round(start * 1000)
+            packet.duration = 0 if stop is None else round((stop - start) * 1000)
+            container.mux(packet)
+        for picture in numbered(25):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode(None))
+
+
 def write_subtitles(path: Path, streams: list[tuple[str, int]]) -> None:
     """A silent film of a second with SubRip streams of one cue each."""
     with av.open(str(path), "w") as container:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_files import RATE_HZ, numbered, numbers, tone, write_media
+from media_files import RATE_HZ, numbered, numbers, onsets, tone, write_media
 
 from vlsa.data.clip import Clip
 from vlsa.data.media.decode import MediaFacts, decode, probe
@@ -93,3 +93,43 @@ def test_no_frame_is_lost_where_recordings_of_any_time_are_joined(
     seam = read(path, 1.5, 2.5, facts)
     assert numbers(seam.frames)[0] < 50 < numbers(seam.frames)[-1]
     assert min(np.abs(seam.sound[:RATE_HZ]).max(), np.abs(seam.sound[-RATE_HZ // 4 :]).max()) > 0.3
+
+
+@pytest.mark.parametrize("rates_hz", [(44_100, 22_050), (22_050, 48_000)])
+def test_aac_that_was_joined_at_other_rates_has_its_own_times(tmp_path: Path, rates_hz: tuple[int, int]):
+    """The second part begins after the first, and sounds when it does; there FFmpeg counts by the rate of the first."""
+    data = b""
+    for number, rate_hz in enumerate(rates_hz):
+        one = tmp_path / f"{number}.aac"
+        write_media(one, sound=tone(2, rate_hz=rate_hz, on_seconds=[(1.0, 1.5)]), rate_hz=rate_hz)
+        data += one.read_bytes()
+    path = tmp_path / "joined.aac"
+    path.write_bytes(data)
+    facts = probe(path)
+    first_seconds = probe(tmp_path / "0.aac").duration_seconds
+    assert facts.duration_seconds == pytest.approx(first_seconds + probe(tmp_path / "1.aac").duration_seconds, abs=0.1)
+    clip = decode(path, 2, 4, frame_times_seconds=None, short_side_px=None, sample_rate_hz=RATE_HZ, facts=facts)
+    (onset,) = onsets(clip.sound, RATE_HZ)
+    assert 2 + onset == pytest.approx(
+        first_seconds + 1.0 + 1024 / rates_hz[1], abs=0.05
+    )  # an encoder begins a frame early
+
+
+@pytest.mark.parametrize("page_seconds", [0.25, 1.0])
+@pytest.mark.parametrize(("codec", "suffix"), [("flac", "oga"), ("libopus", "opus")])
+def test_chained_ogg_plays_one_part_after_the_other(tmp_path: Path, codec: str, suffix: str, page_seconds: float):
+    """The first page of a part goes on where the last one ended, and the others step back."""
+    data = b""
+    for number, on_seconds in enumerate((1.0, 3.0, 2.0)):
+        one, pages = tmp_path / f"{number}.{suffix}", {"page_duration": str(round(page_seconds * 1e6))}
+        sound = tone(4, on_seconds=[(on_seconds, on_seconds + 0.5)])
+        data += write_media(one, sound=sound, audio_codec=codec, container_options=pages).read_bytes()
+    path = tmp_path / f"joined.{suffix}"
+    path.write_bytes(data)
+    facts = probe(path)
+    assert facts.duration_seconds == pytest.approx(12, abs=0.1)
+    for start, expected in ((0, [1, 7, 10]), (6.5, [7, 10])):
+        clip = decode(
+            path, start, 12, frame_times_seconds=None, short_side_px=None, sample_rate_hz=RATE_HZ, facts=facts
+        )
+        assert [start + onset for onset in onsets(clip.sound, RATE_HZ)] == pytest.approx(expected, abs=0.06)

@@ -1,0 +1,43 @@
+"""Markup in the text of subtitles, which nobody says. Pure functions; used by subtitles.py and embedded_text.py."""
+
+import html
+import re
+
+from vlsa.data.media.text_files import one_line
+
+DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?:\{[^}]*\\p0[^}]*\}|$)", re.DOTALL)
+"""{\\p1}m 0 0 l 9 0{\\p0}: commands of a drawing, not text."""
+READING = re.compile(r"<(r[tp])(?:[\s.][^<>]*)?>.*?(?:</\1>|(?=</?ruby|<r[tp])|$)", re.DOTALL | re.IGNORECASE)
+"""In ruby, how the characters before it are spoken, in small letters above them: they would be said twice."""
+RUBY = re.compile(r"<ruby[\s.>]", re.IGNORECASE)
+MARKUP = re.compile(
+    r"\{\*?\\[^}]*\}|\{/?[biu]\}|\{[yY]:[biu,]+\}"  # {\i1}, {\an8}, {*\pos(1,2)}: SubStation codes; {b}, {y:i}
+    r"|</?(?:i|b|u|s|c|v|font|ruby|rt|rp|lang|span|em|strong|small|big|sub|sup|strike|del|ins|mark|center|tt|a|code)"
+    r"(?:[\s.][^<>]*)?/?>"  # <i>, <font color=...>, <v Ann>, <c.yellow>
+    r"|<\d[\d:.]*>",  # <00:01.500>: WebVTT karaoke times
+    re.IGNORECASE,
+)
+LINE_BREAK = re.compile(r"(?<!:)\\N|(?i:</?(?:br|p|div)(?:\s[^<>]*)?/?>)")
+"""As it is in SubRip and WebVTT; of a path, C:\\new, it is a part."""
+SUBSTATION_BREAK = re.compile(r"\\[Nnh]")
+SUBSTATION_LINE = re.compile(r"\\[Nn]|\n")
+SUBSTATION_BLOCK = re.compile(r"\{[^}]*\}")
+"""Codes and comments."""
+
+
+def clean_text(text: str) -> str:
+    """Text without markup, drawings, readings of ruby, character references, line breaks and marks that nobody sees."""
+    text = DRAWING.sub("", text)
+    text = READING.sub("", text) if RUBY.search(text) else text
+    return one_line(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", text))))
+
+
+def clean_substation(text: str) -> str:
+    """The same of the text of a SubStation cue, in which all in {} is code or comment."""
+    return clean_text(SUBSTATION_BREAK.sub(" ", SUBSTATION_BLOCK.sub("", DRAWING.sub("", text))))
+
+
+def substation_text_lines(text: str) -> tuple[str, ...]:
+    """The lines of the text of a SubStation cue, each as `clean_substation` leaves it."""
+    plain = SUBSTATION_BLOCK.sub("", DRAWING.sub("", text)).replace(r"\h", " ")
+    return tuple(map(clean_text, SUBSTATION_LINE.split(plain)))
