@@ -7,7 +7,7 @@ Axes: Q queries, N items of the gallery, D width, P (query, correct item) pairs.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -19,12 +19,9 @@ from vlsa.retrieve.encode.embed import ClipEmbeddings
 from vlsa.retrieve.evaluate.items import Items, digest_of, items_of, parts_of
 from vlsa.retrieve.evaluate.metrics import score
 from vlsa.retrieve.evaluate.overlap import clips_of
-from vlsa.retrieve.evaluate.rank_fusion import ranks_of_fusion
+from vlsa.retrieve.evaluate.rank_fusion import Comparison, Rerank, ranks_of_fusion
 from vlsa.retrieve.evaluate.ranks import Positives, Ranks, chance_ranks, joined, ranks_of_embeddings
 from vlsa.retrieve.evaluate.results import DIRECTIONS, DirectionResult, recall_at
-
-Rerank = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Query and item vectors to those whose dot products are the scores of a re-ranking (rerank.py)."""
 
 
 def data_digest(embeddings: ClipEmbeddings) -> str:
@@ -174,10 +171,7 @@ def _outcome(
     rerank: Rerank | None,
     by_rank: bool,
 ) -> _Outcome:
-    pairs = product(queries.single(), items.single()) if by_rank else [(queries.vectors, items.vectors)]
-    compared = [(query[answerable], item) for query, item in pairs]
-    compared = [rerank(*vectors) if rerank else vectors for vectors in compared]
-    ranks = ranks_of_fusion(compared, positives) if by_rank else ranks_of_embeddings(*compared[0], positives)
+    ranks = (_fused_ranks if by_rank else _ranks)(queries, items, answerable, positives, rerank)
     return _Outcome(
         direction=direction,
         ranks=replace(ranks, clip=queries.clip[answerable]),
@@ -187,6 +181,22 @@ def _outcome(
         queries_digest=queries.digest(answerable),
         gallery_digest=items.digest(),
     )
+
+
+def _ranks(
+    queries: Items, items: Items, asked: Bool[np.ndarray, " Q"], positives: Positives, rerank: Rerank | None
+) -> Ranks:
+    """Of the queries that are asked, by the dot products of their vectors; every item here is present."""
+    vectors = queries.vectors[asked], items.vectors
+    return ranks_of_embeddings(*(rerank(*vectors) if rerank else vectors), positives)
+
+
+def _fused_ranks(
+    queries: Items, items: Items, asked: Bool[np.ndarray, " Q"], positives: Positives, rerank: Rerank | None
+) -> Ranks:
+    """Of the queries that are asked, by one list for each pair of modalities."""
+    compared = [Comparison.of(query[asked], item) for query, item in product(queries.single(), items.single())]
+    return ranks_of_fusion([one.reranked(rerank) for one in compared] if rerank else compared, positives)
 
 
 def _joined(parts: Sequence[_Outcome]) -> _Outcome:
