@@ -18,6 +18,7 @@ FACTS = {
     "protocol": "protocol",
     "tie_rule": "tie rule",
     "identical_captions_count": "whether identical captions count",
+    "identical_captions": "rule of identical captions",
     "post_processing": "post-processing",
     "data_digest": "data (digest of ids and captions)",
 }

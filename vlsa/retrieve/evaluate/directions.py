@@ -7,7 +7,7 @@ Axes: Q queries, N items of the gallery, D width, P (query, correct item) pairs.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -19,12 +19,9 @@ from vlsa.retrieve.encode.embed import ClipEmbeddings
 from vlsa.retrieve.evaluate.items import Items, digest_of, items_of, parts_of
 from vlsa.retrieve.evaluate.metrics import score
 from vlsa.retrieve.evaluate.overlap import clips_of
-from vlsa.retrieve.evaluate.rank_fusion import ranks_of_fusion
+from vlsa.retrieve.evaluate.rank_fusion import Comparison, Rerank, ranks_of_fusion
 from vlsa.retrieve.evaluate.ranks import Positives, Ranks, chance_ranks, joined, ranks_of_embeddings
 from vlsa.retrieve.evaluate.results import DIRECTIONS, DirectionResult, recall_at
-
-Rerank = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Query and item vectors to those whose dot products are the scores of a re-ranking (rerank.py)."""
 
 
 def data_digest(embeddings: ClipEmbeddings) -> str:
@@ -47,17 +44,18 @@ def evaluate_embeddings(
 
     A direction that fuses two modalities is left out where no clip has all three: it would repeat another. So is one
     between modalities that no space of the model compares.
-    With `identical_captions_count`, a caption that several clips share is correct for each. `rerank` changes the scores
-    by means of all queries that have a correct item. Raises VlsaError if an embedding is not finite.
+    With `identical_captions_count`, a caption that several clips share is correct for each, where it is the whole query
+    or the whole item. `rerank` changes the scores by means of all queries that have a correct item. Raises VlsaError if
+    an embedding is not finite.
     """
     asked = [name for name in names if set(parts_of(DIRECTIONS[name][0])) <= set(query_modalities)]
-    found = _outcomes(embeddings, identical_captions_count, rerank, asked)
-    return {one.direction: one.result(num_resamples, seed) for one in found}
+    found = _outcomes(embeddings, measured(embeddings, asked), identical_captions_count, rerank)
+    return {one.direction: one.result(num_resamples, seed) for one in found if len(one.ranks)}
 
 
 def evaluate_within(
     embeddings: ClipEmbeddings,
-    groups: Sequence[Int64[np.ndarray, " N"]],
+    groups: Sequence[Int64[np.ndarray, " _"]],
     *,
     num_resamples: int = 1000,
     seed: int = 0,
@@ -65,29 +63,27 @@ def evaluate_within(
 ) -> dict[str, DirectionResult]:
     """As evaluate_embeddings, but each query is ranked among the clips of its own group; `groups` holds their rows.
 
-    The N of a direction is that of its largest group.
+    Where all items of a group are right for its queries, these are left out: they would always be found. Queries
+    without a right item count as missing in every group. The N of a direction is that of its largest group.
     """
-    parts = defaultdict(list)
+    names, parts = measured(embeddings), defaultdict(list)
     for rows in groups:
-        for one in _outcomes(clips_of(embeddings, rows), identical_captions_count):
-            if one.chance.tied_wrong.any():  # otherwise all items are correct
-                parts[one.direction].append(replace(one, ranks=replace(one.ranks, clip=rows[one.ranks.clip])))
-    return {name: _joined(parts[name]).result(num_resamples, seed) for name in DIRECTIONS if name in parts}
+        for one in _outcomes(clips_of(embeddings, rows), names, identical_captions_count):
+            parts[one.direction].append(replace(one, ranks=replace(one.ranks, clip=rows[one.ranks.clip])))
+    found = {name: _joined(parts[name]) for name in names}
+    return {name: one.result(num_resamples, seed) for name, one in found.items() if one is not None}
 
 
 def _outcomes(
-    embeddings: ClipEmbeddings,
-    identical_captions_count: bool,
-    rerank: Rerank | None = None,
-    names: Iterable[str] = DIRECTIONS,
+    embeddings: ClipEmbeddings, names: Iterable[str], identical_captions_count: bool, rerank: Rerank | None = None
 ) -> Iterator["_Outcome"]:
-    for direction in measured(embeddings, names):
+    """One for each direction; without ranks where no query has a correct item."""
+    for direction in names:
         query, item = DIRECTIONS[direction]
         queries, items = items_of(embeddings, query), items_of(embeddings, item)
         answerable, positives = _positives(queries, items, embeddings if identical_captions_count else None)
-        if answerable.any():
-            by_rank = embeddings.fusion == "rank" and bool(queries.parts or items.parts)
-            yield _outcome(direction, queries, items, answerable, positives, rerank, by_rank)
+        by_rank = embeddings.fusion == "rank" and bool(queries.parts or items.parts)
+        yield _outcome(direction, queries, items, answerable, positives, rerank, by_rank)
 
 
 def measured(embeddings: ClipEmbeddings, names: Iterable[str] = DIRECTIONS) -> list[str]:
@@ -123,18 +119,22 @@ def _positives(queries: Items, items: Items, shared: ClipEmbeddings | None) -> t
 
 
 def _right_items(queries: Items, items: Items, shared: ClipEmbeddings) -> Iterator[set[int]]:
-    """The correct items of each query: those of its clip, and those with the same caption."""
+    """The correct items of each query: those of its clip, and those with the same caption.
+
+    A caption counts alone: fused with a clip's video or audio it asks for that clip, or stands for it.
+    """
+    asks, stands = (one.texts if one.texts and not one.parts else () for one in (queries, items))
     items_of_clip, items_of_text, clips_of_text = (defaultdict(set) for _ in range(3))
     for position, clip in enumerate(items.clip.tolist()):
         items_of_clip[clip].add(position)
     for text, clip in zip(shared.texts, shared.text_clip.tolist(), strict=True):
         clips_of_text[text].add(clip)
-    for position, text in enumerate(items.texts or ()):
+    for position, text in enumerate(stands):
         items_of_text[text].add(position)
     for number, clip in enumerate(queries.clip.tolist()):
-        clips = {clip} | (clips_of_text[queries.texts[number]] if queries.texts else set())
+        clips = {clip} | (clips_of_text[asks[number]] if asks else set())
         own = set().union(*(items_of_clip[one] for one in clips))
-        texts = {items.texts[position] for position in own} if items.texts else set()
+        texts = {stands[position] for position in own} if stands else set()
         yield own.union(*(items_of_text[text] for text in texts))
 
 
@@ -174,10 +174,7 @@ def _outcome(
     rerank: Rerank | None,
     by_rank: bool,
 ) -> _Outcome:
-    pairs = product(queries.single(), items.single()) if by_rank else [(queries.vectors, items.vectors)]
-    compared = [(query[answerable], item) for query, item in pairs]
-    compared = [rerank(*vectors) if rerank else vectors for vectors in compared]
-    ranks = ranks_of_fusion(compared, positives) if by_rank else ranks_of_embeddings(*compared[0], positives)
+    ranks = (_fused_ranks if by_rank else _ranks)(queries, items, answerable, positives, rerank)
     return _Outcome(
         direction=direction,
         ranks=replace(ranks, clip=queries.clip[answerable]),
@@ -189,13 +186,32 @@ def _outcome(
     )
 
 
-def _joined(parts: Sequence[_Outcome]) -> _Outcome:
-    """One direction over several groups."""
+def _ranks(
+    queries: Items, items: Items, asked: Bool[np.ndarray, " Q"], positives: Positives, rerank: Rerank | None
+) -> Ranks:
+    """Of the queries that are asked, by the dot products of their vectors; every item here is present."""
+    vectors = queries.vectors[asked], items.vectors
+    return ranks_of_embeddings(*(rerank(*vectors) if rerank and asked.any() else vectors), positives)
+
+
+def _fused_ranks(
+    queries: Items, items: Items, asked: Bool[np.ndarray, " Q"], positives: Positives, rerank: Rerank | None
+) -> Ranks:
+    """Of the queries that are asked, by one list for each pair of modalities."""
+    compared = [Comparison.of(query[asked], item) for query, item in product(queries.single(), items.single())]
+    return ranks_of_fusion([one.reranked(rerank) for one in compared] if rerank else compared, positives)
+
+
+def _joined(parts: Sequence[_Outcome]) -> _Outcome | None:
+    """One direction over several groups; None where no group has a wrong item."""
+    scored = [part for part in parts if part.chance.tied_wrong.any()]
+    if not scored:
+        return None
     return _Outcome(
-        direction=parts[0].direction,
-        ranks=joined([part.ranks for part in parts]),
-        chance=joined([part.chance for part in parts]),
+        direction=scored[0].direction,
+        ranks=joined([part.ranks for part in scored]),
+        chance=joined([part.chance for part in scored]),
         num_missing=sum(part.num_missing for part in parts),
-        queries_digest=digest_of([part.queries_digest for part in parts]),
-        gallery_digest=digest_of([part.gallery_digest for part in parts]),
+        queries_digest=digest_of([part.queries_digest for part in scored]),
+        gallery_digest=digest_of([part.gallery_digest for part in scored]),
     )

@@ -88,7 +88,7 @@ def check_within(within: str | None) -> None:
         raise ConfigError(f"--within {within}: no such group of clips. {nearest(within, GROUPS)}")
 
 
-def groups_of(dataset: Dataset, split: str, within: str, data: str) -> list[Int64[np.ndarray, " N"]]:
+def groups_of(dataset: Dataset, split: str, within: str, data: str) -> list[Int64[np.ndarray, " _"]]:
     """The numbers of the clips of each folder, or file; one that is alone there is left out: it would always be found.
 
     Raises VlsaError when the clips have no source, or when no two of them are of one group.

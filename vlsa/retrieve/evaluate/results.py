@@ -45,6 +45,8 @@ PROTOCOL = (
     "that has the modality. Scores: dot products rounded to float32. The headline is over queries with a right item; "
     "missing_counts_as_wrong is over all."
 )
+SAME_CAPTION = "a caption counts for every clip that has it where it is the whole query or the whole item"
+"""The rule of identical captions, where they count; files of before 0.11 state none, and counted fused ones too."""
 INTERVAL = "95%, cluster bootstrap over clips"
 
 
@@ -174,6 +176,7 @@ class Evaluation:
         sizes = {"num_clips": self.num_clips, "num_texts": self.num_texts}
         rules = {"protocol": PROTOCOL, "tie_rule": TIE_RULE, "post_processing": "none", "interval": INTERVAL}
         rules |= {"identical_captions_count": self.identical_captions_count}
+        rules |= {"identical_captions": SAME_CAPTION} if self.identical_captions_count else {}
         code = {"seed": self.seed, "commit": self.commit, "versions": self.versions}
         results: dict[str, Any] = {"directions": _as_dicts(self.directions)}
         if self.post:

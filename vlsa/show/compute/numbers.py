@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from vlsa.retrieve.evaluate.bootstrap import interval, means, resamples
+from vlsa.retrieve.evaluate.bootstrap import bounded_interval, interval, means, resamples
 
 NUM_RESAMPLES = 1000
 TABLE_HEADER = ("figure", "number", "value", "95%", "compared with", "over")
@@ -27,7 +27,7 @@ class Number:
     over: str
     """What it is a mean over: 40 clips, 1,000 pairs."""
     interval: tuple[float, float] | None = None
-    """95%, by bootstrap over clips."""
+    """95%, by bootstrap over clips; None where it is not known."""
     baselines: Mapping[str, float] = field(default_factory=dict)
     """Name of a baseline -> its value."""
 
@@ -48,14 +48,26 @@ def mean_over_clips(
     name: str,
     values: Float[np.ndarray, " N"],
     baselines: Mapping[str, Float[np.ndarray, " N"]] | None = None,
+    bounds: tuple[float, float] | None = None,
 ) -> Number:
-    """The mean of one value per clip, with its interval; baselines are averaged in the same way. At least one clip."""
+    """The mean of one value per clip, with its interval; baselines are averaged in the same way. At least one clip.
+
+    `bounds`: the lowest and the highest value that a clip can have, where there are such.
+    """
     over = f"{len(values):,} clip{'s' if len(values) != 1 else ''}"
     compared = {label: float(np.mean(other)) for label, other in (baselines or {}).items()}
-    return Number(figure, name, float(np.mean(values)), over, bootstrap_interval(values), compared)
+    return Number(figure, name, float(np.mean(values)), over, bootstrap_interval(values, bounds), compared)
 
 
-def bootstrap_interval(values: Float[np.ndarray, " N"], seed: int = 0) -> tuple[float, float]:
-    """95% interval of the mean when clips are resampled with replacement."""
-    drawn = [means(counts, values[:, None]) for counts in resamples(len(values), NUM_RESAMPLES, seed)]
-    return interval(np.concatenate(drawn)[:, 0])
+def bootstrap_interval(
+    values: Float[np.ndarray, " N"], bounds: tuple[float, float] | None = None, seed: int = 0
+) -> tuple[float, float] | None:
+    """95% interval of the mean when clips are resampled with replacement. Never a point.
+
+    Where all clips gave the same, that of Clopper and Pearson between `bounds`; None without bounds: not known.
+    """
+    blocks = [means(counts, values[:, None]) for counts in resamples(len(values), NUM_RESAMPLES, seed)]
+    drawn = np.concatenate(blocks)[:, 0]
+    if bounds is not None:
+        return bounded_interval(drawn, float(np.mean(values)), len(values), *bounds)
+    return interval(drawn) if np.ptp(values) > 0 else None

@@ -162,8 +162,9 @@ def pointing_numbers(maps: Sequence[SoundMap], targets: Mapping[str, Target]) ->
             other = np.array([_clip_rate(sign * one.other, right) for one, right in pairs])
             chance = np.array([_clip_rate(np.zeros_like(one.own), right) for one, right in pairs])
             baselines = {"chance": chance, "another clip's audio": other}
-            numbers.append(mean_over_clips(FIGURE, name, own, baselines))
-            numbers.append(mean_over_clips(FIGURE, f"{name}, own minus another's audio", own - other))
+            numbers.append(mean_over_clips(FIGURE, name, own, baselines, (0.0, 1.0)))
+            added = f"{name}, own minus another's audio"
+            numbers.append(mean_over_clips(FIGURE, added, own - other, bounds=(-1.0, 1.0)))
     return numbers
 
 

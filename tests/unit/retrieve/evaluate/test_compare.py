@@ -334,6 +334,16 @@ def test_results_of_another_protocol_are_refused_by_name(folder, name, value, wo
     assert words in str(caught.value)
 
 
+def test_results_of_the_older_rule_of_identical_captions_are_refused(tmp_path):
+    new = read_results(write(tmp_path / "new.json", noisy(1, 1, 20), identical_captions_count=True))
+    old = replace(new, facts={name: value for name, value in new.facts.items() if name != "identical_captions"})
+    with pytest.raises(
+        ResultsError, match=r"another rule of identical captions \(None, not a caption counts for every"
+    ):
+        compare([new], [old])
+    assert compare([new], [new], num_resamples=5).differences
+
+
 MIDDLE, COVERING = ({"sampling": {"num_windows": n, "num_crops": m}} for n, m in ((1, 1), (8, 3)))
 
 

@@ -13,6 +13,7 @@ from vlsa.data.loading.loader import MemoryClips, MemoryRow
 from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_clips
 from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.evaluate import directions, evaluate
+from vlsa.retrieve.evaluate.directions import evaluate_within
 from vlsa.retrieve.evaluate.evaluate import DIRECTIONS, Evaluation, Evaluator, evaluate_embeddings, evaluate_store
 from vlsa.retrieve.evaluate.items import items_of
 from vlsa.retrieve.evaluate.results_file import read_results
@@ -94,6 +95,37 @@ def test_identical_captions_count_for_each_other_only_when_asked():
     assert shared["text_to_video"].scores.recall[1] == 1
     assert strict["audio_to_text"].scores.recall[1] == pytest.approx(0.5)
     assert shared["audio_to_text"].scores.recall[1] == 1
+
+
+def test_a_caption_that_two_clips_share_does_not_make_the_others_sound_right_for_a_clips_own_video():
+    """Clips 1 and 2 have the caption "x", and each sounds like the other one."""
+    numbers, concepts = np.arange(3), np.eye(3, dtype=np.float32)
+    everyone = np.ones(3, bool)
+    given = ClipEmbeddings(
+        ("0", "1", "2"),
+        concepts,
+        everyone,
+        concepts[[0, 2, 1]],
+        everyone,
+        concepts[[0, 1, 1]],
+        numbers,
+        ("y", "x", "x"),
+    )
+    strict, shared = (
+        {
+            name: result.ranks.expected().tolist()
+            for name, result in evaluate_embeddings(given, num_resamples=0, identical_captions_count=counts).items()
+        }
+        for counts in (False, True)
+    )
+    for name in ("audio_to_video", "video_text_to_audio", "audio_to_video_text", "audio_text_to_video"):
+        assert shared[name] == strict[name], name
+    assert shared["video_to_audio_text"] == strict["video_to_audio_text"]
+    assert strict["audio_to_video"] == [1, 2.5, 2.5]  # tied with clip 0, below each other
+    assert strict["text_to_audio"] == [1, 2.5, 1]
+    assert shared["text_to_audio"] == [1, 1, 1]  # a caption alone asks for either
+    assert strict["audio_to_text"] == [1, 2, 1.5]
+    assert shared["audio_to_text"] == [1, pytest.approx(4 / 3), 1]
 
 
 def test_captions_that_nobody_shares_give_the_same_with_and_without_identical_captions():
@@ -323,6 +355,28 @@ def test_a_perfect_model_finds_everything_within_a_file_too():
     found = evaluate_store(FakeEncoder(), SourcedClips({"test": clips}), num_resamples=0, within="file")
     assert {result.scores.recall[1] for result in found.within.directions.values()} == {1}
     assert found.within.directions["audio_to_video"].scores.num_items == 3
+
+
+def test_a_group_without_sound_counts_its_queries_as_missing_and_measures_the_rest():
+    clips = [numbered_clip(n, sound=n < 3, texts=(f"clip {n}",)) for n in range(6)]
+    whole = directions_of(clips)
+    within = evaluate_within(embed_clips(FakeEncoder(), clips), [np.arange(3), np.arange(3, 6)], num_resamples=0)
+    assert list(within) == list(whole)
+    for name, result in within.items():
+        assert result.num_missing == whole[name].num_missing
+        assert result.scores.num_queries == whole[name].scores.num_queries
+        assert result.recall_missing_as_wrong == pytest.approx(whole[name].recall_missing_as_wrong)
+    assert (within["video_to_audio"].num_missing, within["video_to_audio"].recall_missing_as_wrong[1]) == (3, 0.5)
+    assert (within["text_to_media"].num_missing, within["text_to_media"].scores.num_queries) == (0, 6)
+
+
+def test_where_all_items_of_a_group_are_right_its_query_is_left_out_and_its_missing_ones_count():
+    clips = [numbered_clip(n, sound=n != 1, texts=(f"clip {n}",)) for n in range(5)]
+    groups = [np.arange(2), np.arange(2, 5)]  # the first has one sound
+    found = evaluate_within(embed_clips(FakeEncoder(), clips), groups, num_resamples=0)["text_to_audio"]
+    assert (found.scores.num_queries, found.num_missing, found.scores.num_items) == (3, 1, 3)
+    assert found.recall_missing_as_wrong[1] == pytest.approx(3 / 4)
+    assert found.ranks.clip.tolist() == [2, 3, 4]
 
 
 @pytest.mark.parametrize(
