@@ -35,7 +35,13 @@ from vlsa.pretrain.parallel import finish_gradients, initial_device, spread, who
 from vlsa.pretrain.prefetch import prefetch
 from vlsa.pretrain.preflight import DataSummary, require_pairs, without_unmatched_pairs
 from vlsa.pretrain.reporting import Evaluator, Report, Reporter
-from vlsa.pretrain.resume_rules import require_same, require_same_clips, require_steps_left, settings_to_go_on_with
+from vlsa.pretrain.resume_rules import (
+    log_other_precision,
+    require_same,
+    require_same_clips,
+    require_steps_left,
+    settings_to_go_on_with,
+)
 from vlsa.pretrain.schedule import learning_rate, log_endless_warm_up
 from vlsa.pretrain.step import Objective, backward
 from vlsa.pretrain.throughput import ThroughputMeter, ceiling
@@ -272,4 +278,6 @@ def _resume(config: Config, data: str, path: Path, device: torch.device, allow_c
     require_steps_left(config, state.step, path)
     require_same_clips(state.data, data, path)
     done = (data, state.step, state.seconds, state.first_loss)
-    return Trainer(config, model, tokenizer, optimizer, *done, spread_objective=objective)
+    trainer = Trainer(config, model, tokenizer, optimizer, *done, spread_objective=objective)
+    log_other_precision(state.precision, trainer.precision, path)
+    return trainer
