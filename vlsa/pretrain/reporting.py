@@ -3,12 +3,15 @@
 Used by loop.py, which launches steps without waiting for the device; what is reported here waits for it.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from vlsa.base.processes import sum_over_processes, wait_for_all
+from vlsa.config import TrainConfig
+from vlsa.data.clip import Dataset
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.geometry import geometry
 from vlsa.model.types import Losses
@@ -25,6 +28,8 @@ Report = Callable[[int, int, dict[str, float]], None]
 """Called with (steps done, steps in all, metrics of the step)."""
 
 LOG_EVERY_STEPS = 10
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,23 @@ class Reporter:
             if model:
                 self.metrics_log.write(trainer.step, self.evaluator(model, trainer.tokenizer))
             wait_for_all()
+
+
+def log_no_evaluation(train: TrainConfig, source: Dataset, evaluator: Evaluator | None) -> None:
+    """A warning where the settings ask for evaluations and nothing would evaluate."""
+    if evaluator or not train.evaluate_every_steps:
+        return
+    is_held_out = any(len(source.rows(split)) >= 2 for split in ("val", "test"))
+    reason = (
+        "this command evaluates when the training is over; leave it out"
+        if is_held_out
+        else "neither split val nor test holds two clips to rank; hold some out, or leave it out"
+    )
+    _LOG.warning(
+        "train.evaluate_every_steps=%d: no scores of held-out clips will be logged, since %s",
+        train.evaluate_every_steps,
+        reason,
+    )
 
 
 def _on_host(values: dict[str, torch.Tensor]) -> dict[str, float]:

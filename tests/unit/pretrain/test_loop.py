@@ -94,6 +94,18 @@ def test_held_out_scores_come_at_their_steps_beside_the_losses(tmp_path):
     assert [line["step"] for line in read_metrics(tmp_path) if "text_to_video/r10" in line] == [2, 4]
 
 
+@pytest.mark.parametrize(("num_held_out", "reason"), [(1, "neither split val nor test holds two"), (2, "this command")])
+def test_evaluations_that_nothing_would_make_are_said(tmp_path, caplog, num_held_out, reason):
+    source = MemoryClips({"train": tiny_clips(5), "test": tiny_clips(num_held_out, split="test")})
+    pretrain(tiny_run(num_steps=1, evaluate_every_steps=1), source, tmp_path / "asked")
+    (said,) = [message for message in caplog.messages if "train.evaluate_every_steps=1: no scores" in message]
+    assert reason in said
+    caplog.clear()
+    pretrain(tiny_run(num_steps=1), source, tmp_path / "not_asked")
+    pretrain(tiny_run(num_steps=1, evaluate_every_steps=1), source, tmp_path / "made", evaluator=lambda *_: {})
+    assert "evaluate_every_steps" not in caplog.text
+
+
 def test_too_few_clips_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(StoreError, match="3 clips in split train"):
         pretrain(tiny_run(), tiny_source(3), tmp_path / "run")
