@@ -77,8 +77,9 @@ def test_a_given_tokenizer_is_used(tmp_path, tokenizer):
 def test_clips_without_any_words_train_picture_against_sound(tmp_path):
     clips = [dataclasses.replace(clip, texts=()) for clip in tiny_clips(5)]
     summary = pretrain(tiny_run(num_steps=1), MemoryClips({"train": clips}), tmp_path)
-    assert summary.metrics["local_text"] == 0
-    assert summary.metrics["global_contrast_audio_text"] == 0
+    (line,) = read_metrics(tmp_path)
+    assert not {"local_text", "global_contrast_audio_text", "global_match_audio_text"} & line.keys()  # none is perfect
+    assert math.isnan(summary.metrics["local_text"])
     assert summary.metrics["global_contrast_audio_video"] > 0
 
 
