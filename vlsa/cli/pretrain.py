@@ -154,6 +154,7 @@ def finetune(
     resumes an interrupted run. The last step is used, not the best on a test split.
     """
     from vlsa.pretrain import start
+    from vlsa.retrieve.evaluate.evaluate import held_out_evaluator
 
     summary = start.finetune(
         run,
@@ -162,6 +163,7 @@ def finetune(
         pairs=pair or ["text-video", "text-audio"],
         num_epochs=epochs,
         batch_size=batch_size,
+        make_evaluator=held_out_evaluator,
         assignments=changes or (),
         trackers=report_to or (),
         allow_changes=allow_changes,

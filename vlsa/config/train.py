@@ -34,7 +34,7 @@ class TrainConfig:
     num_workers: int = 0
     """Processes that read and transform clips; 0 = the training process itself, between steps."""
     augment: bool = True
-    """Random crop and random window; False takes the centre."""
+    """Random crop and random window; False takes the centre. Of several captions each epoch draws one in any case."""
     crop_area: float = 1.0
     """Random resized crops: smallest area, as a share of the largest square's; 1 = the largest square always."""
     crop_stretch: float = 1.0

@@ -77,6 +77,15 @@ def cut(clip: Clip, frame_indices: Sequence[int], first_sample: int, last_sample
     return replace(clip, frames=frames, frame_seconds=times, sound=sound)
 
 
+def each_frame_once(clip: Clip) -> Clip:
+    """Without repetitions of a frame that is on screen at several of the times for which frames were taken."""
+    times = clip.frame_seconds
+    if clip.frames is None or times is None or (times[1:] > times[:-1]).all():
+        return clip
+    first = np.flatnonzero(np.diff(times, prepend=-np.inf) > 0)
+    return replace(clip, frames=clip.frames[first], frame_seconds=times[first])
+
+
 @runtime_checkable
 class ClipFacts(Protocol):
     """What has to be known of a clip before it is read."""

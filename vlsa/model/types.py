@@ -64,6 +64,8 @@ class Parts:
     terms: dict[str, Float[Tensor, ""]]
     """LPMM: the part of these clips in each mean over the whole batch."""
     globals: Globals
+    counts: Float[Tensor, " 3"]
+    """Decoded patches of video and audio and decoded tokens of the whole batch, over which LPMM is a mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,8 @@ class Losses:
     terms: dict[str, Float[Tensor, ""]]
     globals: Globals | None = None
     """Of these clips, detached."""
+    counts: Float[Tensor, " 3"] | None = None
+    """As in `Parts`."""
 
     def __repr__(self) -> str:
         terms = ", ".join(f"{name}={value.item():.4f}" for name, value in self.terms.items())

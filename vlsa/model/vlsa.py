@@ -67,7 +67,7 @@ class VLSA(nn.Module):
         With several processes: the part of this one's clips in the loss of all.
         """
         parts = self.parts(batch, noise.masks)
-        return self.losses(parts.terms | self.global_losses(parts.globals, noise.pairs), parts.globals)
+        return self.losses(parts.terms | self.global_losses(parts.globals, noise.pairs), parts)
 
     def parts(self, batch: Batch, noise: MaskNoise, counts: Float[Tensor, " 3"] | None = None) -> Parts:
         """What is computed of each clip on its own: its part of LPMM, and its globals.
@@ -81,16 +81,16 @@ class VLSA(nn.Module):
             isolated, joint = self.encode(self.visible_tokens(content, masks))
             prediction = self.reconstruct(content, masks, joint) if self.decoder else None
         terms = self.local_losses(content, masks, prediction, counts) if prediction else {}
-        return Parts(terms, self.heads(isolated))
+        return Parts(terms, self.heads(isolated), counts)
 
     def global_losses(self, globals_: Globals, noise: PairNoise) -> dict[str, Float[Tensor, ""]]:
         """GAM (Eq. 7): every clip contrasted with the batch by its globals; no terms if GAM is not trained."""
         return self.matching(globals_, noise) if self.config.objective.global_weight else {}
 
-    def losses(self, terms: dict[str, Float[Tensor, ""]], globals_: Globals | None = None) -> Losses:
-        """The weighted sum of the terms (Eq. 8)."""
+    def losses(self, terms: dict[str, Float[Tensor, ""]], parts: Parts | None = None) -> Losses:
+        """The weighted sum of the terms (Eq. 8); of `parts` come what the log needs besides."""
         total = sum((self.weight(name) * term for name, term in terms.items()), torch.zeros(()))
-        return Losses(total, terms, globals_.detach() if globals_ else None)
+        return Losses(total, terms, *((parts.globals.detach(), parts.counts) if parts else ()))
 
     def weight(self, term: str) -> float:
         """Weight of a term in the loss (Eq. 8): lambda for GAM, in which pairs and matching may have their own."""

@@ -54,6 +54,8 @@ class TrainingState:
     """Training time so far."""
     first_loss: float | None = None
     """Loss of the run's first step, to which later losses are compared."""
+    precision: str | None = None
+    """Of the matrix products of the steps done, which "auto" leaves to the device; vlsa 0.10 did not record it."""
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> VLSA:
@@ -118,9 +120,8 @@ def save(
 ) -> Path:
     """Write a checkpoint under a temporary name, read it back, rename it; keep the newest `num_kept`.
 
-    Of several processes all must ask: rank 0 writes, and each its part of what is in parts.
-
-    Raises CheckpointError when the disk refuses or gives back other bytes.
+    Of several processes all must ask: rank 0 writes, and each its part of what is in parts. Raises CheckpointError when
+    the disk refuses or gives back other bytes.
     """
     path = Path(run_path) / "checkpoints" / f"step-{state.step:08d}"
     partial = path.with_suffix(".partial")
@@ -223,7 +224,8 @@ def load_training(path: Path, model: VLSA, optimizer: torch.optim.AdamW) -> Trai
         raise CheckpointError(f"{path}: moments of another model; training cannot resume. Start a new run.")
     try:
         first_loss = float(header["first_loss"]) if "first_loss" in header else None
-        state = TrainingState(int(header["step"]), header["data"], float(header["seconds"]), first_loss)
+        facts = int(header["step"]), header["data"], float(header["seconds"])
+        state = TrainingState(*facts, first_loss, header.get("precision"))
     except (KeyError, ValueError) as error:
         raise sharded_files.damaged(path, f"its header: {error}") from error
     if not (0 <= state.step < 2**63 and math.isfinite(state.seconds) and math.isfinite(first_loss or 0.0)):
@@ -240,9 +242,8 @@ def _require_one_save(folder: Path, step: int) -> None:
     """Raises CheckpointError for moments of another step than the weights, or than the folder's name says."""
     of_weights = sharded_files.header(model_file(folder)).get("step", str(step))  # before 0.3 there was none
     if (of_weights, folder.name) != (str(step), f"step-{step:08d}"):
-        raise sharded_files.damaged(
-            folder, f"weights of step {of_weights}, moments of step {step}, folder {folder.name}"
-        )
+        found = f"weights of step {of_weights}, moments of step {step}, folder {folder.name}"
+        raise sharded_files.damaged(folder, found)
 
 
 def _as_part(rows: Tensor, parameter: Tensor) -> Tensor:

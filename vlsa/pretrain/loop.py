@@ -33,9 +33,15 @@ from vlsa.pretrain.interrupt import StopRequest, stop_on_signal
 from vlsa.pretrain.metrics_log import MetricsLog, only_writer, require_place
 from vlsa.pretrain.parallel import finish_gradients, initial_device, spread, whole
 from vlsa.pretrain.prefetch import prefetch
-from vlsa.pretrain.preflight import DataSummary, require_pairs, without_unmatched_pairs
-from vlsa.pretrain.reporting import Evaluator, Report, Reporter
-from vlsa.pretrain.resume_rules import require_same, require_same_clips, require_steps_left, settings_to_go_on_with
+from vlsa.pretrain.preflight import DataSummary, require_masked, require_pairs, without_unmatched_pairs
+from vlsa.pretrain.reporting import Evaluator, Report, Reporter, log_no_evaluation
+from vlsa.pretrain.resume_rules import (
+    log_other_precision,
+    require_same,
+    require_same_clips,
+    require_steps_left,
+    settings_to_go_on_with,
+)
 from vlsa.pretrain.schedule import learning_rate, log_endless_warm_up
 from vlsa.pretrain.step import Objective, backward
 from vlsa.pretrain.throughput import ThroughputMeter, ceiling
@@ -101,6 +107,7 @@ def pretrain(
         saved = checkpoint.agreed(run_path)
         facts.log(config)
         log_endless_warm_up(config.train)
+        log_no_evaluation(config.train, source, evaluator)
         trainer = _trainer(config, source, saved, tokenizer, initialise, device, allow_changes)
         resumed_from = trainer.step
         if ranks.num_restarts and ranks.main:
@@ -221,6 +228,7 @@ def _start(
     initialise: Initialise | None,
     device: torch.device,
 ) -> Trainer:
+    require_masked(config.model)
     tokenizer = tokenizer or learn_tokenizer(config, source)
     text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
     config = replace(config, model=replace(config.model, text=text))
@@ -272,4 +280,6 @@ def _resume(config: Config, data: str, path: Path, device: torch.device, allow_c
     require_steps_left(config, state.step, path)
     require_same_clips(state.data, data, path)
     done = (data, state.step, state.seconds, state.first_loss)
-    return Trainer(config, model, tokenizer, optimizer, *done, spread_objective=objective)
+    trainer = Trainer(config, model, tokenizer, optimizer, *done, spread_objective=objective)
+    log_other_precision(state.precision, trainer.precision, path)
+    return trainer

@@ -11,8 +11,9 @@ import numpy as np
 
 from vlsa.base.console import duration
 from vlsa.base.errors import ConfigError, StoreError
-from vlsa.config import MODALITIES, Config, Pair
+from vlsa.config import MODALITIES, Config, ModelConfig, Pair, require
 from vlsa.data.clip import Dataset, facts_of
+from vlsa.model.masking import num_visible
 
 FEW_CLIPS = 1000
 """Below this a model trained from scratch memorises its clips (docs/training.md)."""
@@ -110,6 +111,21 @@ def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False)
     for what, pair in zip(found, missing, strict=True):
         _LOG.info("%s; the pair %s is left out", what, pair)
     return summary
+
+
+def require_masked(model: ModelConfig) -> None:
+    """Raises ConfigError where LPMM is asked for and no patch of a modality would ever be masked."""
+    groups = {
+        "video": ("patch_px", model.video.patches_per_frame, "a frame", model.video.mask_share),
+        "audio": ("patch_size", model.audio.num_patches, "the spectrogram", model.audio.mask_share),
+    }
+    for name, (size, num_patches, whole, share) in groups.items():
+        require(
+            not (model.objective.local_weight and share) or num_visible(num_patches, share) < num_patches,
+            f"model.{name}.mask_share={share}: {whole} has {num_patches} patch{'es' * (num_patches != 1)}, of which "
+            f"this share masks none (one at least stays visible); local_{name} would have nothing to reconstruct. Set "
+            f"a smaller model.{name}.{size}, a larger share, or model.{name}.mask_share=0.",
+        )
 
 
 def _shortage(summary: DataSummary, pair: Pair) -> str:

@@ -3,15 +3,19 @@
 Used by loop.py, which launches steps without waiting for the device; what is reported here waits for it.
 """
 
+import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from vlsa.base.processes import sum_over_processes, wait_for_all
+from vlsa.config import TrainConfig
+from vlsa.data.clip import Dataset
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.geometry import geometry
-from vlsa.model.types import Losses
+from vlsa.model.types import Globals, Losses
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain.metrics_log import MetricsLog
 from vlsa.pretrain.parallel import whole_model
@@ -25,6 +29,10 @@ Report = Callable[[int, int, dict[str, float]], None]
 """Called with (steps done, steps in all, metrics of the step)."""
 
 LOG_EVERY_STEPS = 10
+LOCAL_TERMS = ("local_video", "local_audio", "local_text")
+"""In the order of `Losses.counts`."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,10 +50,8 @@ class Reporter:
         if trainer.step % LOG_EVERY_STEPS and trainer.step not in (1, num_steps):
             return
         trainer.guard.check()
-        parts = {"loss": losses.total, **losses.terms}
-        summed = sum_over_processes(torch.stack(list(parts.values())))
         trainer.metrics = {
-            **_on_host(dict(zip(parts, summed, strict=True))),
+            **_on_host(values_of(losses)),
             "learning_rate": learning_rate(trainer.step - 1, trainer.config.train),
             **_on_host({"gradient_norm": norm, **trainer.model.matching.temperatures()}),
             **_on_host(geometry(losses.globals, trainer.model.config) if losses.globals else {}),
@@ -66,6 +72,52 @@ class Reporter:
             if model:
                 self.metrics_log.write(trainer.step, self.evaluator(model, trainer.tokenizer))
             wait_for_all()
+
+
+def values_of(losses: Losses) -> dict[str, torch.Tensor]:
+    """The loss and its terms of the whole batch, by name; nan for a term that no clip or patch of it gives.
+
+    Such a term is 0 in the sum. Contrast of one clip is 0 as well: there is nothing that it could be taken for.
+    """
+    values = {"loss": losses.total, **losses.terms}
+    globals_, counts = losses.globals, losses.counts
+    own = {name: _num_clips(name, globals_) for name in losses.terms if globals_ and name.startswith("global")}
+    summed = sum_over_processes(torch.stack([*values.values(), *own.values()]))
+    num_clips = dict(zip(own, summed[len(values) :], strict=True))
+    for name, value in zip(values, summed, strict=False):
+        values[name] = value
+        if name in num_clips:
+            values[name] = value.masked_fill((value == 0) & (num_clips[name] < 2), math.nan)
+        elif name in LOCAL_TERMS and counts is not None:
+            values[name] = value.masked_fill(counts[LOCAL_TERMS.index(name)] == 0, math.nan)
+    return values
+
+
+def _num_clips(term: str, globals_: Globals) -> torch.Tensor:
+    """Clips of this process that a term of GAM compares: those that have all its modalities."""
+    kind, _, of = term.removeprefix("global_").partition("_")
+    present = torch.stack([*globals_.present.values()])
+    if kind == "teach":
+        return (globals_.present[of] & (present.sum(dim=0) > 1)).sum().float()
+    asked = present if not of else torch.stack([globals_.present[name] for name in of.split("_")])
+    return asked.all(dim=0).sum().float()
+
+
+def log_no_evaluation(train: TrainConfig, source: Dataset, evaluator: Evaluator | None) -> None:
+    """A warning where the settings ask for evaluations and nothing would evaluate."""
+    if evaluator or not train.evaluate_every_steps:
+        return
+    is_held_out = any(len(source.rows(split)) >= 2 for split in ("val", "test"))
+    reason = (
+        "this command evaluates when the training is over; leave it out"
+        if is_held_out
+        else "neither split val nor test holds two clips to rank; hold some out, or leave it out"
+    )
+    _LOG.warning(
+        "train.evaluate_every_steps=%d: no scores of held-out clips will be logged, since %s",
+        train.evaluate_every_steps,
+        reason,
+    )
 
 
 def _on_host(values: dict[str, torch.Tensor]) -> dict[str, float]:

@@ -83,6 +83,18 @@ def require_same_clips(saved: str, now: str, path: Path) -> None:
     _LOG.info("%s: recorded by an earlier vlsa, without the content of its clips; only their facts are compared", path)
 
 
+def log_other_precision(saved: str | None, now: str, path: Path) -> None:
+    """A warning for a run that goes on in another precision, which compute.precision=auto leaves to the device."""
+    if saved not in (None, now):
+        _LOG.warning(
+            "%s: trained in %s so far, it goes on in %s, as compute.precision means on this device; the weights "
+            "will not be those of an unbroken run. Resume it on a device like the first to keep to its precision",
+            path,
+            saved[:20],
+            now,
+        )
+
+
 def require_steps_left(config: Config, step: int, path: Path) -> None:
     """Raises ConfigError for a run that has done more steps than it is asked for."""
     num_steps = config.train.num_steps

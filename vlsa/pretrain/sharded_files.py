@@ -24,7 +24,7 @@ from vlsa.base.processes import in_parts, num_processes, rank
 
 ROWS = "rows"
 """Key of a header: for the name of a tensor that is in parts, its first row here and its rows in all."""
-OF_ONE_PROCESS = (ROWS, "seconds")
+OF_ONE_PROCESS = (ROWS, "seconds", "precision")
 """Keys that differ between the parts of one save."""
 
 

@@ -24,6 +24,9 @@ from vlsa.pretrain.preflight import require_pairs
 from vlsa.pretrain.reporting import Evaluator
 from vlsa.pretrain.trackers import require_trackers
 
+MakeEvaluator = Callable[[Dataset], Evaluator | None]
+"""Makes of a data set what scores its held-out clips, if it has any."""
+
 
 def pretrain(
     config: Config,
@@ -31,7 +34,7 @@ def pretrain(
     run_path: Path,
     vocabulary_path: Path | None = None,
     *,
-    make_evaluator: Callable[[Dataset], Evaluator | None] | None = None,
+    make_evaluator: MakeEvaluator | None = None,
     init: Sequence[str] = (),
     on_initialised: Callable[[Report], None] | None = None,
     trackers: Sequence[str] = (),
@@ -74,11 +77,15 @@ def finetune(
     pairs: Sequence[str],
     num_epochs: int,
     batch_size: int,
+    make_evaluator: MakeEvaluator | None = None,
     assignments: Sequence[str] = (),
     trackers: Sequence[str] = (),
     allow_changes: bool = False,
 ) -> RunSummary:
-    """Train a pre-trained run on contrast of some pairs of modalities, as a new run. Raises VlsaError, Stopped."""
+    """Train a pre-trained run on contrast of some pairs of modalities, as a new run.
+
+    `make_evaluator`: as in `pretrain`. Raises VlsaError, Stopped.
+    """
     require_trackers(trackers)
     clips = open_dataset(data)
     name, tokenizer, before, initialise = start_from(pretrained)
@@ -94,6 +101,7 @@ def finetune(
         title="fine-tuning",
         tokenizer=tokenizer,
         initialise=initialise,
+        evaluator=make_evaluator(clips) if make_evaluator else None,
         trackers=trackers,
         allow_changes=allow_changes,
     )

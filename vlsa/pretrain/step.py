@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from vlsa.base.processes import num_processes, sum_over_processes
 from vlsa.data.batch import Batch
 from vlsa.model.noise import MaskNoise, Noise, PairNoise
-from vlsa.model.types import Globals, Losses
+from vlsa.model.types import Globals, Losses, Parts
 from vlsa.model.vlsa import VLSA
 
 
@@ -116,7 +116,7 @@ def backward(objective: nn.Module, batch: Batch, noise: Noise, chunk_size: int =
             (losses.total * num_processes()).backward()
         local.append(losses.terms)
     terms = {name: sum(part[name] for part in local) for name in local[0]} | contrast.terms
-    return _detached(bare.model.losses(terms, globals_))
+    return _detached(bare.model.losses(terms, Parts({}, globals_, counts)))
 
 
 def _unsynced(objective: nn.Module) -> AbstractContextManager[None]:
@@ -126,4 +126,4 @@ def _unsynced(objective: nn.Module) -> AbstractContextManager[None]:
 
 def _detached(losses: Losses) -> Losses:
     terms = {name: term.detach() for name, term in losses.terms.items()}
-    return Losses(losses.total.detach(), terms, losses.globals)
+    return Losses(losses.total.detach(), terms, losses.globals, losses.counts)

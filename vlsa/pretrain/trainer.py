@@ -40,9 +40,15 @@ class Trainer:
     def device(self) -> torch.device:
         return self.model.pixel_scale.device
 
+    @property
+    def precision(self) -> str:
+        """Of the matrix products: what "auto" means on the device."""
+        return str(self.model.precision).removeprefix("torch.")
+
     def save(self, run_path: Path) -> None:
         """Checkpoint of the steps done so far."""
-        state = checkpoint.TrainingState(self.step, self.data, self.seconds, self.guard.first_loss)
+        facts = (self.step, self.data, self.seconds, self.guard.first_loss)
+        state = checkpoint.TrainingState(*facts, self.precision)
         checkpoint.save(run_path, self.model, self.optimizer, self.tokenizer, self.config, state)
 
 

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 import torch
-from tiny import tiny_run, tiny_source
+from tiny import tiny_clips, tiny_run, tiny_source, tiny_store
 
 from vlsa.base.errors import ConfigError
 from vlsa.config.recipes import recipe
@@ -13,6 +13,8 @@ from vlsa.pretrain import sharded_files, start
 from vlsa.pretrain.checkpoint import MODEL_FILE, checkpoints, load_model
 from vlsa.pretrain.finetune import batch_size_of, changed, finetune_config, pairs_of, start_from
 from vlsa.pretrain.loop import pretrain
+from vlsa.pretrain.metrics_log import read_metrics
+from vlsa.retrieve.evaluate.evaluate import held_out_evaluator
 
 PAIRS = ("video-text", "audio-text")
 
@@ -206,3 +208,14 @@ def test_a_model_of_three_modalities_at_once_is_fine_tuned_on_the_asked_pair(tmp
     config = finetune_config(recipe("tiny/volume"), 96, ("video-text",), batch_size=96)
     assert (config.model.objective.contrast, config.model.objective.pairs) == ("softmax", ("video-text",))
     assert finetune_config(recipe("tiny/sigmoid"), 96, PAIRS, batch_size=96).model.objective.contrast == "sigmoid"
+
+
+def test_held_out_clips_are_scored_during_fine_tuning_when_asked(pretrained, tmp_path, caplog):
+    clips = [*tiny_clips(8), *tiny_clips(3, split="test")]
+    tiny_store(tmp_path / "store", clips[:8], clips[8:])
+    how = {"pairs": ["text-video"], "num_epochs": 2, "batch_size": 4, "make_evaluator": held_out_evaluator}
+    asked = ["train.evaluate_every_steps=2", "train.num_workers=0"]
+    start.finetune(pretrained, tmp_path / "store", tmp_path / "fine", assignments=asked, **how)
+    scored = [line for line in read_metrics(tmp_path / "fine") if "text_to_video/r10" in line]
+    assert [line["step"] for line in scored] == [2, 4]
+    assert "evaluate_every_steps" not in caplog.text

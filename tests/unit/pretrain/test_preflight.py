@@ -10,7 +10,7 @@ from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.pretrain.checkpoint import load_model
 from vlsa.pretrain.loop import pretrain
-from vlsa.pretrain.preflight import require_pairs, summarise
+from vlsa.pretrain.preflight import require_masked, require_pairs, summarise
 
 BOTH = ("audio-video", "audio-text")
 
@@ -135,3 +135,19 @@ def test_what_is_only_reconstructed_needs_no_pair():
     config = tiny_run()
     config = dataclasses.replace(config, model=change(config.model, "objective", global_weight=0.0))
     require_pairs(source(rate_hz=None), config)
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "said"),
+    [
+        ("video", {"patch_px": 16}, r"^model\.video\.mask_share=0\.75: a frame has 1 patch, .*model\.video\.patch_px"),
+        ("audio", {"mask_share": 0.01}, r"^model\.audio\.mask_share=0\.01: the spectrogram has 32 patches, of which"),
+    ],
+)
+def test_a_modality_of_which_nothing_could_be_masked_is_refused(tmp_path, group, values, said):
+    model = change(tiny_run().model, group, **values)
+    with pytest.raises(ConfigError, match=said) as caught:
+        pretrain(dataclasses.replace(tiny_run(), model=model), source(), tmp_path / "run")
+    assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
+    require_masked(change(model, "objective", local_weight=0.0))  # nothing is reconstructed
+    require_masked(change(model, group, mask_share=0.0))  # asked for

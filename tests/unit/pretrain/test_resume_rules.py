@@ -3,11 +3,13 @@
 import dataclasses
 
 import pytest
+from safetensors.torch import load_file, save_file
 from tiny import change, tiny_run, tiny_source
 
 from vlsa.base.errors import CheckpointError, ConfigError
 from vlsa.config import ComputeConfig, Config
-from vlsa.pretrain.checkpoint import load_model
+from vlsa.pretrain import sharded_files
+from vlsa.pretrain.checkpoint import TRAINING_FILE, checkpoints, load_model
 from vlsa.pretrain.loop import pretrain
 
 
@@ -53,6 +55,21 @@ def test_a_run_goes_on_with_other_settings_when_told_to_and_says_so(begun, caplo
         pretrain(plain, tiny_source(), begun, allow_changes=True)
     with pytest.raises(CheckpointError, match="do not fit the model"):
         pretrain(wider, tiny_source(), begun, allow_changes=True)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32", None])
+def test_a_run_that_goes_on_in_another_precision_says_so(begun, caplog, precision):
+    """As a run that was begun on a GPU goes on without one: "auto" equals "auto", but means another precision."""
+    folder = checkpoints(begun)[-1]
+    assert sharded_files.header(folder / TRAINING_FILE)["precision"] == "float32"
+    tensors, header = load_file(folder / TRAINING_FILE), sharded_files.header(folder / TRAINING_FILE)
+    recorded = {} if precision is None else {"precision": precision}  # none: vlsa 0.10
+    kept = {name: value for name, value in header.items() if name != "precision"}
+    save_file(tensors, folder / TRAINING_FILE, kept | recorded)
+    assert pretrain(tiny_run(num_steps=2), tiny_source(), begun).finished
+    said = [message for message in caplog.messages if "so far, it goes on in" in message]
+    assert len(said) == (precision == "bfloat16")
+    assert all("trained in bfloat16 so far, it goes on in float32" in message for message in said)
 
 
 def test_changes_that_would_not_be_carried_out_are_refused_even_when_told_to(begun):

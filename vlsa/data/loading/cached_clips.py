@@ -21,7 +21,7 @@ import numpy as np
 from vlsa.base.errors import ConfigError
 from vlsa.base.kept import Kept
 from vlsa.base.launch import started
-from vlsa.data.clip import Clip, Dataset, WrappedDataset, cut
+from vlsa.data.clip import Clip, Dataset, WrappedDataset, cut, each_frame_once
 
 ALIGNMENT = 64
 KEPT_CLIPS = 8192
@@ -77,7 +77,8 @@ class CachedClips(WrappedDataset):
         if whole is None:
             return self.source.read(clip, frame_indices=frame_indices, sound_range=sound_range)
         indices = range(len(clip.frame_seconds)) if frame_indices is None else frame_indices
-        return cut(whole, indices, *(sound_range or (0, clip.num_samples)))
+        part = cut(whole, indices, *(sound_range or (0, clip.num_samples)))
+        return part if frame_indices is None else each_frame_once(part)  # a list of media repeats frames in the whole
 
     def _cached(self, row: Any) -> Clip | None:
         """The whole clip, from the cache or put there now; None where it is not to be cached, or the cache is full."""

@@ -149,17 +149,15 @@ class TrainingClips:
         rows = [self._row(number) for _, number in keys]
         packed = PackedBatch.empty(clip_shapes(self.model), [row.id for row in rows], is_shared=is_shared)
         for (epoch, number), row, room in zip(keys, rows, packed.rows(), strict=True):
-            rng = self._random(epoch, number)
+            text_rng = np.random.default_rng([self.train.seed, epoch, number])
+            rng = text_rng if self.train.augment else None
             clip, window = _read_window(self.source, row, self.model, rng)
-            write_clip(room, clip, window, self.model, self.tokenizer, rng, self.crop)
+            write_clip(room, clip, window, self.model, self.tokenizer, rng, self.crop, text_rng)
         return packed
 
     def _row(self, number: int) -> ClipFacts:
         """A row of a small store is taken apart once."""
         return self._kept.get(number, self.rows.__getitem__)
-
-    def _random(self, epoch: int, number: int) -> np.random.Generator | None:
-        return np.random.default_rng([self.train.seed, epoch, number]) if self.train.augment else None
 
 
 def fingerprint(source: Dataset) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from vlsa.base.console import Bar
 from vlsa.base.errors import MediaError, StoreError
 from vlsa.base.launch import usable_cores
-from vlsa.data.clip import Clip, ListedDataset, cut
+from vlsa.data.clip import Clip, ListedDataset, cut, each_frame_once
 from vlsa.data.engine.workers import Heartbeat, Lost, Started, WorkerPool, patience_seconds
 from vlsa.data.ingest import manifest
 from vlsa.data.ingest.manifest import ClipRow
@@ -117,7 +117,10 @@ class RawClips(ListedDataset):
     def read(
         self, clip: Any, *, frame_indices: Sequence[int] | None = None, sound_range: tuple[int, int] | None = None
     ) -> Clip:
-        """Decode the asked part of a clip. Raises MediaError for media that are damaged there."""
+        """Decode the asked part of a clip: a frame that several indices show comes once, as from a store.
+
+        The whole clip has a frame for each of its regular times. Raises MediaError for media that are damaged there.
+        """
         indices = list(range(len(clip.frame_seconds)) if frame_indices is None else frame_indices)
         first, last = sound_range or (0, clip.num_samples)
         wanted = clip.frame_seconds[indices]
@@ -125,7 +128,8 @@ class RawClips(ListedDataset):
         if found.frames is None or found.frame_seconds is None:
             return cut(found, (), first, last)
         shown = np.searchsorted(found.frame_seconds, wanted, side="right") - 1
-        return cut(found, shown.clip(min=0).tolist(), first, last)  # a file may begin late, or end early
+        part = cut(found, shown.clip(min=0).tolist(), first, last)  # a file may begin late, or end early
+        return part if frame_indices is None else each_frame_once(part)
 
 
 def _decoded(clip: RawRow, wanted_seconds: np.ndarray, sample_rate_hz: int | None) -> Clip:

@@ -95,7 +95,7 @@ def clip_tensors(
 ) -> ClipTensors:
     """Tensors of a clip that holds the window's frames and audio, no more. Raises StoreError for another rate."""
     room = {name: np.empty(shape, dtype) for name, (dtype, shape) in clip_shapes(config).items()}
-    write_clip(room, clip, window, config, tokenizer, rng, crop)
+    write_clip(room, clip, window, config, tokenizer, rng, crop, text_rng=rng)
     return ClipTensors(id=clip.id, **{name: torch.from_numpy(array) for name, array in room.items()})
 
 
@@ -121,14 +121,16 @@ def write_clip(
     tokenizer: Tokenizer,
     rng: np.random.Generator | None = None,
     crop: Crop = LARGEST_SQUARE,
+    text_rng: np.random.Generator | None = None,
 ) -> None:
     """Write the tensors of a clip to where they are to be: arrays of `clip_shapes`, whatever they hold before.
 
-    NumPy, since each of these steps is small and a call of it costs less. Raises StoreError for another rate.
+    `text_rng` chooses among its texts (None = the first). NumPy, since each of these steps is small and a call of it
+    costs less. Raises StoreError for another rate.
     """
     _write_video(room, clip, window, config.video.size_px, rng, crop)
     _write_sound(room, clip, config)
-    _write_text(room, clip.texts, tokenizer, rng)
+    _write_text(room, clip.texts, tokenizer, text_rng)
 
 
 def _write_video(

@@ -129,6 +129,19 @@ def test_a_clip_is_augmented_anew_in_each_epoch_and_not_without_augmentation(tok
     assert torch.equal(first.waveform[0], read_tensors(source, source.rows()[0], tiny_config(), tokenizer).waveform)
 
 
+def test_every_caption_of_a_clip_is_read_with_and_without_augmentation(tokenizer):
+    texts = ("a bell rings", "a dog barks twice", "a red ball")
+    source = MemoryClips({"train": [plain_clip(texts=texts)]})
+    expected = {tuple(tokenizer.ids(text, tiny_config().text.num_tokens)) for text in texts}
+    drawn = {}
+    for augment in (True, False):
+        clips = TrainingClips(source, tiny_config(), tiny_run(batch_size=1, augment=augment).train, tokenizer)
+        batches = [clips.batch([(epoch, 0)]).unpacked() for epoch in range(30)]
+        drawn[augment] = {tuple(batch.token_ids[0][~batch.text_padding[0]].tolist()) for batch in batches}
+        assert torch.equal(clips.batch([(7, 0)]).unpacked().token_ids, batches[7].token_ids)
+    assert drawn == {True: expected, False: expected}
+
+
 def test_random_resized_crops_are_a_setting_and_off_by_default(tokenizer):
     source = MemoryClips({"train": tiny_clips(1)})  # square frames of the model's size: nothing else can change them
     plain, resized = (

@@ -10,10 +10,13 @@ from media_files import tone, write_flash_and_beep, write_media
 from stores import smooth_frames
 
 from vlsa.base.errors import ManifestError, MediaError, StoreError
+from vlsa.config.recipes import recipe
 from vlsa.data.ingest import manifest
 from vlsa.data.ingest.manifest import ClipRow
+from vlsa.data.loading.cached_clips import CachedClips
 from vlsa.data.loading.dataset import open_dataset
 from vlsa.data.loading.raw_clips import SETTINGS, RawClips
+from vlsa.data.loading.transform import choose_window
 from vlsa.data.store.prepare import prepare
 from vlsa.data.store.reader import ClipStore
 
@@ -83,6 +86,34 @@ def test_a_part_is_a_part_of_the_whole(footage, indices):
         return
     np.testing.assert_array_equal(part.frames, whole.frames[list(indices)])
     np.testing.assert_array_equal(part.frame_seconds, whole.frame_seconds[list(indices)])
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """Six seconds at one frame a second: a list of them, and a store of the list."""
+    folder = tmp_path_factory.mktemp("slow")
+    pictures, times = list(smooth_frames(6, 6)), np.arange(6.0)
+    write_media(folder / "slow.mp4", pictures=pictures, picture_seconds=times, sound=tone(6.0))
+    manifest.write(folder / "clips.jsonl", [row("slow", folder / "slow.mp4", stop=6.0)])
+    settings = replace(SETTINGS, jpeg_quality=100)
+    prepare(manifest.read(folder / "clips.jsonl"), folder / "store", settings, num_workers=0)
+    return folder
+
+
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_each_frame_of_a_slow_video_comes_once_as_from_a_store(slow, is_cached):
+    def window(source):
+        row = source.rows()[0]
+        chosen = choose_window(row.frame_seconds, row.duration_seconds, recipe("paper").model, None)
+        source = CachedClips(source, [row], 2**26) if is_cached else source
+        reads = [source.read(row, frame_indices=chosen.frame_indices) for _ in range(2)]  # then from the cache
+        np.testing.assert_array_equal(reads[0].frames, reads[1].frames)
+        return reads[0]
+
+    listed, stored = window(open_dataset(slow / "clips.jsonl")), window(ClipStore.open(slow / "store"))
+    np.testing.assert_allclose(listed.frame_seconds, np.arange(6.0), atol=1e-6)
+    np.testing.assert_allclose(listed.frame_seconds, stored.frame_seconds, atol=1e-6)
+    assert np.abs(listed.frames.astype(int) - stored.frames).mean() < 3
 
 
 def test_a_file_whose_video_begins_late_shows_its_first_frame_until_then(tmp_path):
