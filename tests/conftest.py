@@ -60,7 +60,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """One process runs a module, or all of TOGETHER."""
+    """With `--dist loadgroup` one process runs a module, or all of TOGETHER."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
     from distribution import ByModule  # where pytest-xdist is missing, this is never called
 
     scheduler = ByModule(config, log)
