@@ -2,6 +2,7 @@
 
 import os
 import signal
+from typing import Any
 
 import pytest
 import torch
@@ -50,13 +51,23 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and what one worker runs: a module, whose fixtures are then made once, or all of TOGETHER."""
+    """Mark what is slow; what takes longest comes first."""
     for item in items:
         if {item.path.stem, *item.path.parent.relative_to(item.config.rootpath).parts} & SLOW:
             item.add_marker(pytest.mark.slow)
-        together = "processes" if item.path.stem in TOGETHER else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(together))
     items.sort(key=lambda item: (item.path.stem not in LONGEST, item.get_closest_marker("slow") is None))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadgroup` one process runs a module, or all of TOGETHER."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from distribution import ByModule  # where pytest-xdist is missing, this is never called
+
+    scheduler = ByModule(config, log)
+    scheduler.together = TOGETHER
+    return scheduler
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

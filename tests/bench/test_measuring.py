@@ -121,25 +121,37 @@ def test_bad(): assert 0
 """
 
 
+SELECTED = ("good", "", "absent")
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    """What cases print that run some of the made tests, one after the other in one process; by what is selected."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "test_made.py").write_text(MADE_TESTS)
+    code = f"import sys, json; sys.path.insert(0, {str(ROOT / 'bench')!r}); import gpu_tests\n"
+    code += f"for selected in {SELECTED!r}:\n"
+    code += f"    print('\\nEND', json.dumps(gpu_tests.run(selected, None, {str(folder)!r})), '\\nNEXT')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=280)
+    parts = done.stdout.split("\nNEXT\n")
+    return dict(zip(SELECTED, parts, strict=False)) if len(parts) == 4 else pytest.fail(done.stdout + done.stderr)
+
+
 @pytest.mark.parametrize(
     ("selected", "passed", "failure"),
     [("good", 2, None), ("", 2, "1 of the tests: test_bad"), ("absent", 0, "pytest ended with status 5")],
 )
-def test_tests_are_a_case_whose_outcome_is_handed_over_one_by_one(tmp_path, selected, passed, failure):
-    (tmp_path / "test_made.py").write_text(MADE_TESTS)
-    code = f"import sys, json; sys.path.insert(0, {str(ROOT / 'bench')!r}); import gpu_tests\n"
-    code += f"print('END', json.dumps(gpu_tests.run({selected!r}, None, {str(tmp_path)!r})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    results = json.loads(done.stdout.rpartition("END ")[2])
+def test_tests_are_a_case_whose_outcome_is_handed_over_one_by_one(printed, selected, passed, failure):
+    results = json.loads(printed[selected].rpartition("END ")[2])
     assert results["passed"] == passed
     assert (failure in results["failed"]) if failure else "failed" not in results
-    assert done.stdout.count("RESULT") == passed + (selected == "")
+    assert printed[selected].count("RESULT") == passed + (selected == "")
 
 
 @pytest.mark.parametrize("demanded", [True, False], ids=["demanded", "not demanded"])
 def test_a_test_that_needs_a_gpu_is_skipped_unless_one_is_demanded(demanded):
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "VLSA_REQUIRE_GPU": "1" if demanded else ""}
-    test = "tests/gpu/test_step_on_gpu.py::test_noise_is_drawn_the_same_for_every_device"
+    test = "tests/gpu/test_encoding_on_gpu.py"
     options = ["-q", "-o", "addopts=", "--import-mode=importlib", "-p", "no:cacheprovider", "-rs"]
     command = [sys.executable, "-m", "pytest", *options, test]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)

@@ -1,5 +1,6 @@
 """`vlsa pretrain --init` through the real command: what is refused, what is typed instead, the table, going on."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -17,20 +18,28 @@ PIECES += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
 def place(tmp_path_factory) -> Path:
     """A store, a ViT, and a BERT with a vocabulary of letters."""
     place = tmp_path_factory.mktemp("warm")
-    run("vlsa make-world world --train 12 --test 4 --workers 1", place)
-    run("vlsa prepare world store --recipe tiny --workers 1", place)
+    done("vlsa make-world world --train 12 --test 4 --workers 1", place)
+    done("vlsa prepare world store --recipe tiny --workers 1", place)
     public.written(public.vit(image_size=64, patch_size=16), place / "vit")
     public.written(public.bert(vocab_size=len(PIECES)), place / "bert")
     (place / "bert" / "vocab.txt").write_text("\n".join(PIECES) + "\n")
     return place
 
 
+def done(line: str, place: Path) -> str:
+    """What a line, run in this process, wrote to stdout."""
+    with contextlib.chdir(place):
+        result = call(line)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
+
+
 def refused(line: str, place: Path) -> str:
-    """The error, which is the last line; what is logged about the data precedes it."""
-    out, errors = run(line, place, expected=2)
-    assert out == ""
-    assert "Traceback" not in errors
-    return errors.splitlines()[-1]
+    """The error of a line, run in this process, which is the last line; what is logged about the data precedes it."""
+    with contextlib.chdir(place):
+        result = call(line)
+    assert (result.exit_code, result.stdout) == (2, ""), (result.output, result.exception)
+    return result.stderr.splitlines()[-1]
 
 
 def test_the_line_that_is_printed_about_a_misfit_can_be_typed_and_the_run_goes_on_from_itself(place):
@@ -50,7 +59,7 @@ def test_the_line_that_is_printed_about_a_misfit_can_be_typed_and_the_run_goes_o
     settings = json.loads((place / "run" / "config.json").read_text(encoding="utf-8"))
     assert [source.partition("#")[0] for source in settings["train"]["init"]] == ["vit", "bert"]
     assert settings["model"]["text"]["vocabulary_size"] == len(PIECES)  # that of BERT
-    again, _ = run(line, place)
+    again = done(line, place)
     assert ": finished already: " in again
     assert "initialised from" not in again
     assert "train.init" in refused(line.replace(" --init bert", ""), place)
@@ -75,6 +84,8 @@ def test_a_source_that_cannot_be_read_gives_one_line(place, source, words, monke
 
 def test_without_a_network_the_hub_gives_one_line(place):
     line = LINE.replace("--out run", "--out other")
-    errors = refused(f"{line} --init google/vit-base-patch16-224", place)  # HF_HUB_OFFLINE is set for it
+    out, errors = run(f"{line} --init google/vit-base-patch16-224", place, expected=2)  # HF_HUB_OFFLINE is set for it
+    assert out == ""
+    assert "Traceback" not in errors
     assert "the Hugging Face hub does not give it" in errors
     assert "give its folder" in errors
