@@ -5,7 +5,7 @@ Used by loop.py, which launches steps without waiting for the device; what is re
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,7 @@ Report = Callable[[int, int, dict[str, float]], None]
 """Called with (steps done, steps in all, metrics of the step)."""
 
 LOG_EVERY_STEPS = 10
+TEACH = "global_teach_"
 LOCAL_TERMS = ("local_video", "local_audio", "local_text")
 """In the order of `Losses.counts`."""
 
@@ -81,7 +82,8 @@ def values_of(losses: Losses) -> dict[str, torch.Tensor]:
     """
     values = {"loss": losses.total, **losses.terms}
     globals_, counts = losses.globals, losses.counts
-    own = {name: _num_clips(name, globals_) for name in losses.terms if globals_ and name.startswith("global")}
+    taught = [name.removeprefix(TEACH) for name in losses.terms if name.startswith(TEACH)]
+    own = {name: _num_clips(name, globals_, taught) for name in losses.terms if globals_ and name.startswith("global")}
     summed = sum_over_processes(torch.stack([*values.values(), *own.values()]))
     num_clips = dict(zip(own, summed[len(values) :], strict=True))
     for name, value in zip(values, summed, strict=False):
@@ -93,14 +95,14 @@ def values_of(losses: Losses) -> dict[str, torch.Tensor]:
     return values
 
 
-def _num_clips(term: str, globals_: Globals) -> torch.Tensor:
-    """Clips of this process that a term of GAM compares: those that have all its modalities."""
-    kind, _, of = term.removeprefix("global_").partition("_")
-    present = torch.stack([*globals_.present.values()])
-    if kind == "teach":
-        return (globals_.present[of] & (present.sum(dim=0) > 1)).sum().float()
-    asked = present if not of else torch.stack([globals_.present[name] for name in of.split("_")])
-    return asked.all(dim=0).sum().float()
+def _num_clips(term: str, globals_: Globals, taught: Sequence[str]) -> torch.Tensor:
+    """Clips of this process that a term of GAM compares: those that have all its modalities, or two that are taught."""
+    has = globals_.present
+    if term.startswith(TEACH):
+        num_taught = torch.stack([has[name] for name in taught]).sum(dim=0)
+        return (has[term.removeprefix(TEACH)] & (num_taught > 1)).sum().float()
+    names = term.removeprefix("global_").split("_")[1:] or [*has]
+    return torch.stack([has[name] for name in names]).all(dim=0).sum().float()
 
 
 def log_no_evaluation(train: TrainConfig, source: Dataset, evaluator: Evaluator | None) -> None:

@@ -62,6 +62,12 @@ def test_the_teacher_of_a_modality_that_no_clip_has_is_missing(batch, tokenizer)
     assert {name for name in absent if "teach" in name} == {"global_teach_audio"}
 
 
+def test_a_modality_that_is_not_matched_teaches_nobody(batch, tokenizer):
+    wordless = without(batch, "text", *range(len(batch)))
+    absent = logged(wordless, tokenizer, tiny_config(teacher_weight=0.5, pairs=("video-text",)))[1]
+    assert {name for name in absent if "teach" in name} == {"global_teach_video", "global_teach_text"}
+
+
 def test_a_share_of_no_patch_reconstructs_nothing(batch, tokenizer):
     assert logged(batch, tokenizer, change(tiny_config(normalise_targets=False), "video", mask_share=0.0))[1] == {
         "local_video"
