@@ -6,8 +6,8 @@ Columns are those of the file's own `Format:` line. Pure functions of a file's t
 import re
 from collections.abc import Sequence
 
-CUE = re.compile(r"^\s*Dialogue:[^\n]*?\d+:\d+:\d+[.:,]\d+\s*,", re.MULTILINE | re.IGNORECASE)
-"""A line of a SubStation file, whatever its head is."""
+CUE = re.compile(r"^[ \t]*Dialogue:[^\n]*?\d{1,2}:\d{1,2}:\d{1,2}[.:,]\d{1,9}[ \t]*,", re.MULTILINE | re.IGNORECASE)
+"""A line of a SubStation file, whatever its head is. Bounded: no file makes the search long."""
 USUAL_COLUMNS = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
 """Of a file without a `Format:` line."""
 NEEDED_COLUMNS = ("start", "end", "text")

@@ -195,3 +195,22 @@ def test_an_xml_file_is_subtitles_only_if_its_content_is(tmp_path: Path):
         "cat.wav": ("a cat",), "dog.wav": (), "fox.wav": ("a bell rings & rings",)
     }  # fmt: skip
     assert rejections == []
+
+
+MANY = 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.srt", "00:00:01,500 --> 00:00:02,750\n{}left\n".format("{y:" * MANY)),
+        ("b.srt", "00:00:01,500 --> 00:00:02,750\n{}left\n".format("{\\" * MANY)),
+        ("c.ass", "Dialogue: 0,0:00:01.50,0:00:02.75,Default,,0,0,0,,{}left\n".format("{\\p" * MANY)),
+        ("d.srt", "{}\n00:00:01,500 --> 00:00:02,750\nleft\n".format("1" * MANY + "\n" * MANY)),
+        ("e.srt", "Dialogue:{}\n00:00:01,500 --> 00:00:02,750\nleft\n".format("1" * MANY)),
+    ],
+)
+def test_marks_without_number_are_read_at_once(tmp_path: Path, name: str, text: str):
+    """Each of them would take hours if every mark was looked for to the end of the text."""
+    (cue,) = read_subtitles(write(tmp_path / name, text))
+    assert (cue.start_seconds, cue.stop_seconds) == (1.5, 2.75) and cue.text.endswith("left")
