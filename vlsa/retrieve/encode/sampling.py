@@ -192,12 +192,13 @@ def _windows(row: ClipRow, decoded: Sequence[Clip | MediaError]) -> list[Clip] |
 def decode_file(spec: WindowSpec, path: str, modality: str) -> list[Clip]:
     """The windows of a media file with one modality, by the extent that the index gives it: to the end of the shorter.
 
-    An image is one window. Empty where the file has nothing of the modality. Raises MediaError.
+    An image that does not move is one window. Empty where the file has nothing of the modality. Raises MediaError.
     """
     from vlsa.data.media.decode import decode_image, is_image, probe
+    from vlsa.data.media.suffixes import is_animation
 
-    if os.path.isfile(path) and is_image(path):
-        return [decode_image(path, spec.short_side_px)]
+    if os.path.isfile(path) and is_image(path) and not is_animation(path):
+        return [decode_image(path, spec.short_side_px)] if modality == "video" else []
     facts, is_video = probe(path), modality == "video"
     end_seconds = facts.video_end_seconds if is_video else facts.audio_end_seconds
     if not end_seconds:

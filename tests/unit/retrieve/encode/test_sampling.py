@@ -8,6 +8,7 @@ import pytest
 import torch
 from fake_encoder import FakeEncoder, numbered_clip
 from media_files import grey, tone, write_media
+from PIL import Image
 from tiny import RATE_HZ, change, make_model, plain_clip, tiny_clips, tiny_config
 
 from vlsa.base.errors import ConfigError, SearchIndexError
@@ -20,7 +21,7 @@ from vlsa.data.loading.loader import MemoryClips, read_tensors
 from vlsa.retrieve.encode.embed import embed_clips, embed_rows, embed_store
 from vlsa.retrieve.encode.encoders import VlsaEncoder
 from vlsa.retrieve.encode.protocol import Encoder
-from vlsa.retrieve.encode.sampling import COVERING, MIDDLE, Sampling, WindowSpec, decode_rows
+from vlsa.retrieve.encode.sampling import COVERING, MIDDLE, Sampling, WindowSpec, decode_file, decode_rows
 from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.index.index import Index
 
@@ -332,3 +333,15 @@ def test_progress_counts_clips_not_windows():
     embed_rows(FakeEncoder(), MemoryClips({"test": clips}), MemoryClips({"test": clips}).rows(), batch_size=4,
                progress=lambda done, total, _: seen.append((done, total)))  # fmt: skip
     assert seen[-1] == (3, 3)
+
+
+def test_an_image_has_no_sound_whatever_its_name_and_one_that_moves_is_a_film(tmp_path):
+    frames = [Image.new("RGB", (32, 32), (level,) * 3) for level in (0, 120, 240)]
+    frames[0].save(tmp_path / "moves.webp", save_all=True, append_images=frames[1:], duration=1000)
+    frames[0].save(tmp_path / "still.png")
+    (tmp_path / "still.png").rename(tmp_path / "photo.mp4")
+    spec = WindowSpec(window_seconds=1.0, num_frames=2, short_side_px=32, sample_rate_hz=8000)
+    for name, num_windows in (("photo.mp4", 1), ("moves.webp", 3)):
+        assert decode_file(spec, str(tmp_path / name), "audio") == []
+        windows = decode_file(spec, str(tmp_path / name), "video")
+        assert len(windows) == num_windows and all(window.frames is not None for window in windows)
