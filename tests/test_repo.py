@@ -30,7 +30,6 @@ CORE_LIBRARIES = {"torch", "numpy", "einops", "jaxtyping", "safetensors", "token
 BLOCKED = (
     "av",
     "lancedb",
-    "pysubs2",
     "PIL",
     "matplotlib",
     "tensorboard",
@@ -161,7 +160,7 @@ def test_the_process_that_searches_the_tables_never_imports_pytorch():
 
 def test_an_index_is_compared_with_its_folder_before_pytorch_lance_or_a_decoder_is_imported():
     found = reachable("vlsa.cli.index") | reachable("vlsa.retrieve.index.build")
-    assert {"torch", "lancedb", "pyarrow", "av", "pysubs2"} & {name.split(".")[0] for name in found} == set()
+    assert {"torch", "lancedb", "pyarrow", "av"} & {name.split(".")[0] for name in found} == set()
 
 
 TWO_STEPS = """

@@ -67,7 +67,6 @@ def examine(folder: Path | None = None) -> list[Check]:
     """Run all checks; `folder` is where data would be written (None: the current one)."""
     folder = folder or Path.cwd()
     checks = [check_python(), check_torch(), check_core(), check_media()]
-    checks += [check_library("pysubs2", "reads subtitles", "media")]
     checks += [check_library("charset_normalizer", "reads subtitles that are not UTF-8", "media"), *check_search()]
     checks += [check_library(*library, needed=False) for library in OPTIONAL]
     version = attrgetter("__version__")
