@@ -13,11 +13,9 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vlsa.base.errors import MediaError
 from vlsa.config.checks import check_least
-from vlsa.data.clip import Clip, ClipFacts, Dataset
+from vlsa.data.clip import Clip, ClipFacts, Dataset, each_frame_once
 from vlsa.data.engine.workers import Heartbeat, patience_seconds
 from vlsa.data.ingest.manifest import ClipRow, Rejection
 from vlsa.data.ingest.segments import floor_ms
@@ -183,7 +181,7 @@ def _windows(row: ClipRow, decoded: Sequence[Clip | MediaError]) -> list[Clip] |
     """The windows of a row that have frames or audio, or the error of the whole row."""
     errors = [found for found in decoded if isinstance(found, MediaError)]
     clips = [
-        replace(_each_frame_once(found), id=row.id, texts=row.texts) for found in decoded if isinstance(found, Clip)
+        replace(each_frame_once(found), id=row.id, texts=row.texts) for found in decoded if isinstance(found, Clip)
     ]
     serious = [error for error in errors if error.reason != "nothing"]
     return serious[0] if serious else clips or errors[-1]
@@ -213,16 +211,6 @@ def decode_file(spec: WindowSpec, path: str, modality: str) -> list[Clip]:
         if error.reason == "nothing":
             return []
         raise
-
-
-def _each_frame_once(clip: Clip) -> Clip:
-    """Without the repetitions of a frame that is shown at several of the wanted times, as `choose_frames` has it."""
-    if clip.frames is None or clip.frame_seconds is None:
-        return clip
-    seconds, indices = np.unique(clip.frame_seconds, return_index=True)
-    return (
-        clip if len(indices) == len(clip.frames) else replace(clip, frames=clip.frames[indices], frame_seconds=seconds)
-    )
 
 
 def decode_rows(spec: WindowSpec, rows: Sequence[ClipRow], beat: Heartbeat) -> tuple[list[Clip], list[Rejection]]:
