@@ -2,11 +2,11 @@
 
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 import torch
+from command_lines import call
 from processes import environment, lines_of_ours, script, torchrun, torchrun_command
 from tiny import tiny_run, tiny_source
 
@@ -209,5 +209,5 @@ def test_a_finished_run_prints_its_answer_once(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(": finished: 1 step in") == 1
     assert done.stdout.count("Next: vlsa evaluate") == 1
-    evaluated = [sys.executable, "-m", "vlsa.cli", "evaluate", str(tmp_path / "run"), "--data", WORLD[1]]
-    assert subprocess.run(evaluated, env=environment(), capture_output=True, check=False).returncode == 0
+    evaluated = call(f"vlsa evaluate {tmp_path / 'run'} --data {WORLD[1]}")
+    assert evaluated.exit_code == 0, evaluated.output
