@@ -32,6 +32,7 @@ from vlsa.data.store.prepare import store_settings
 from vlsa.pretrain import start as training
 from vlsa.pretrain.preflight import summarise
 from vlsa.retrieve.encode.sampling import Sampling
+from vlsa.retrieve.evaluate.results import TABLE_RECALL_AT, table_header
 from vlsa.retrieve.search.answer import Answer
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.moments import Moment, Reason
@@ -500,7 +501,8 @@ def test_a_place_where_results_cannot_lie_is_told_before_a_model_is_loaded(tmp_p
 
 def test_the_table_of_results_fits_a_terminal_of_80_columns(capsys):
     rows = [("audio → video", "72.5", "91.0", "96.5", "–", "100.5", "0.1/0.5/1.0", "1,000", "1,000")]
-    print_evaluation(SimpleNamespace(tables=lambda: [("", rows)], caption=lambda: "store", notes=list))
+    header = table_header(TABLE_RECALL_AT)
+    print_evaluation(SimpleNamespace(header=header, tables=lambda: [("", rows)], caption=lambda: "store", notes=list))
     shown = capsys.readouterr().out.splitlines()
     assert max(len(line.rstrip()) for line in shown) <= 79
     assert "audio → video" in shown[4]
