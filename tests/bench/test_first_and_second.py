@@ -59,8 +59,12 @@ def out(tmp_path):
     return folder
 
 
+CHANGES = ("train.gradient_clip=3.5", "train.batch_size=16")
+"""The whole batch is four of the batches that a case takes by default."""
+
+
 def test_the_first_measurements_end_in_a_table_of_steps_that_agree(out):
-    printed = ended(start("first", out, "--small", "--set", "train.gradient_clip=3.5"))
+    printed = ended(start("first", out, "--small", *(word for change in CHANGES for word in ("--set", change))))
     found = {line["case"]: line for line in lines(out / "first.jsonl")}
     reference = found["reference"]["results"]["first_step"]
     for name in STEPS:
@@ -71,7 +75,7 @@ def test_the_first_measurements_end_in_a_table_of_steps_that_agree(out):
     peer = found["peer"]["results"]["first_step"]
     assert peer["loss"] == pytest.approx(reference["loss"], rel=0.1)  # other weights and masks of the same model
     assert {line["commit"] for line in found.values()} == {None}
-    assert {tuple(line["set"]) for line in found.values()} == {("train.gradient_clip=3.5",)}
+    assert {tuple(line["set"]) for line in found.values()} == {CHANGES}
     table = (out / "first.txt").read_text(encoding="utf-8")
     assert printed.endswith(f"{table}\nresults: {out}\n")
     assert "exact -" in table or "exact +" in table
