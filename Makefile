@@ -16,10 +16,10 @@ demo: $(VENV)/.ready-all ## all stages on made footage: results and a page in de
 	$(BIN)/vlsa demo demo
 
 test: lint ## check and test everything
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n auto --dist loadgroup --no-loadscope-reorder
 
 test-fast: lint ## the checks that train nothing, in about four minutes
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup --no-loadscope-reorder -m "not slow"
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n auto --dist loadgroup --no-loadscope-reorder -m "not slow"
 
 lint: $(VENV)/.ready-test
 	$(BIN)/ruff check --no-cache .
