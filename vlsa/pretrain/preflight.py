@@ -11,7 +11,7 @@ import numpy as np
 
 from vlsa.base.console import duration
 from vlsa.base.errors import ConfigError, StoreError
-from vlsa.config import MODALITIES, Config, ModelConfig, Pair, require
+from vlsa.config import MODALITIES, Config, ModelConfig, Pair
 from vlsa.data.clip import Dataset, facts_of
 from vlsa.model.masking import num_visible
 
@@ -113,19 +113,20 @@ def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False)
     return summary
 
 
-def require_masked(model: ModelConfig) -> None:
-    """Raises ConfigError where LPMM is asked for and no patch of a modality would ever be masked."""
+def log_unmasked(model: ModelConfig) -> None:
+    """A warning where LPMM is asked for and no patch of a modality would ever be masked."""
     groups = {
         "video": ("patch_px", model.video.patches_per_frame, "a frame", model.video.mask_share),
         "audio": ("patch_size", model.audio.num_patches, "the spectrogram", model.audio.mask_share),
     }
     for name, (size, num_patches, whole, share) in groups.items():
-        require(
-            not (model.objective.local_weight and share) or num_visible(num_patches, share) < num_patches,
-            f"model.{name}.mask_share={share}: {whole} has {num_patches} patch{'es' * (num_patches != 1)}, of which "
-            f"this share masks none (one at least stays visible); local_{name} would have nothing to reconstruct. Set "
-            f"a smaller model.{name}.{size}, a larger share, or model.{name}.mask_share=0.",
-        )
+        if model.objective.local_weight and share and num_visible(num_patches, share) == num_patches:
+            _LOG.warning(
+                "model.%s.mask_share=%s: %s has %d patch%s, of which this share masks none (one at least stays "
+                "visible); local_%s has nothing to reconstruct. Set a smaller model.%s.%s, a larger share, or "
+                "model.%s.mask_share=0",
+                *(name, share, whole, num_patches, "es" * (num_patches != 1), name, name, size, name),
+            )
 
 
 def _shortage(summary: DataSummary, pair: Pair) -> str:

@@ -472,7 +472,7 @@ def test_options_of_evaluate_reach_the_evaluation(monkeypatch):
 
     def evaluate(run, data, split, **options):
         asked.update(options, split=split)
-        return SimpleNamespace(tables=list, caption=lambda: "measured", notes=lambda: ["and beside it"])
+        return SimpleNamespace(header=(), tables=list, caption=lambda: "measured", notes=lambda: ["and beside it"])
 
     monkeypatch.setattr("vlsa.retrieve.evaluate.evaluate.evaluate_run", evaluate)
     options = "--split val --post sinkhorn:9 --post qb-norm --identical-captions --within folder --out found.json"

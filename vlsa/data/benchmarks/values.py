@@ -52,7 +52,8 @@ def words(value: Any, where: str, name: str) -> str:
         return ""
     if isinstance(value, dict):
         keys = ", ".join(f"{name}.{named(key)}" for key in list(value)[:4])
-        raise ManifestError(f"{where}: {name} is an object, not a text. Name what is the text in it: one of {keys}.")
+        remedy = f"Name what is the text in it: one of {keys}." if keys else "Give its text."
+        raise ManifestError(f"{where}: {name}=an object is not a text. {remedy}")
     if not isinstance(value, str):
         raise ManifestError(f"{where}: {name}={shown(value)} is not a text. Get the publisher's own file.")
     return one_line(value)

@@ -96,7 +96,7 @@ def test_an_interrupted_run_loses_nothing_that_was_acknowledged(folder, tmp_path
     monkeypatch.setattr(writer, "ROWS_PER_WRITE", 6)
 
     def interrupt(done, total, message):
-        if message.startswith("indexing") and done == 9:
+        if message.startswith("windows encoded") and done == 9:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -57,7 +57,7 @@ def test_a_restart_that_was_interrupted_goes_on_where_it_was_or_is_forgotten(fol
     monkeypatch.setattr("vlsa.retrieve.index.writer.ROWS_PER_WRITE", 2)
 
     def interrupt(done: int, total: int, message: str) -> None:
-        if message.startswith("indexing") and done == 6:
+        if message.startswith("windows encoded") and done == 6:
             raise KeyboardInterrupt
 
     for again in (True, False):

@@ -411,7 +411,7 @@ def test_a_moment_of_the_index_finds_its_like_without_a_model(library):
     span = parse_span("2025/film 7.mp4@0-2")
     assert tables.similar(span, 1).moments[0].path == "2025/film 7.mp4"
     assert tables.similar(parse_span(f"{library.source}/{span}"), 1) == tables.similar(span, 1)
-    with pytest.raises(VlsaError, match="holds nothing of that stretch"):
+    with pytest.raises(VlsaError, match="that stretch has no audio"):
         tables.similar(span, by="audio")
     with pytest.raises(VlsaError, match="use one of both, video, audio"):
         tables.similar(span, by="smell")
