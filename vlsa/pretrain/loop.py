@@ -33,7 +33,7 @@ from vlsa.pretrain.interrupt import StopRequest, stop_on_signal
 from vlsa.pretrain.metrics_log import MetricsLog, only_writer, require_place
 from vlsa.pretrain.parallel import finish_gradients, initial_device, spread, whole
 from vlsa.pretrain.prefetch import prefetch
-from vlsa.pretrain.preflight import DataSummary, log_unmasked, require_pairs, without_unmatched_pairs
+from vlsa.pretrain.preflight import DataSummary, require_pairs, without_unmatched_pairs
 from vlsa.pretrain.reporting import Evaluator, Report, Reporter, log_no_evaluation
 from vlsa.pretrain.resume_rules import (
     log_other_precision,
@@ -228,7 +228,6 @@ def _start(
     initialise: Initialise | None,
     device: torch.device,
 ) -> Trainer:
-    log_unmasked(config.model)
     tokenizer = tokenizer or learn_tokenizer(config, source)
     text = replace(config.model.text, vocabulary_size=tokenizer.vocabulary_size)
     config = replace(config, model=replace(config.model, text=text))

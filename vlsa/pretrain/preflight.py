@@ -11,9 +11,8 @@ import numpy as np
 
 from vlsa.base.console import duration
 from vlsa.base.errors import ConfigError, StoreError
-from vlsa.config import MODALITIES, Config, ModelConfig, Pair
+from vlsa.config import MODALITIES, Config, Pair
 from vlsa.data.clip import Dataset, facts_of
-from vlsa.model.masking import num_visible
 
 FEW_CLIPS = 1000
 """Below this a model trained from scratch memorises its clips (docs/training.md)."""
@@ -111,22 +110,6 @@ def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False)
     for what, pair in zip(found, missing, strict=True):
         _LOG.info("%s; the pair %s is left out", what, pair)
     return summary
-
-
-def log_unmasked(model: ModelConfig) -> None:
-    """A warning where LPMM is asked for and no patch of a modality would ever be masked."""
-    groups = {
-        "video": ("patch_px", model.video.patches_per_frame, "a frame", model.video.mask_share),
-        "audio": ("patch_size", model.audio.num_patches, "the spectrogram", model.audio.mask_share),
-    }
-    for name, (size, num_patches, whole, share) in groups.items():
-        if model.objective.local_weight and share and num_visible(num_patches, share) == num_patches:
-            _LOG.warning(
-                "model.%s.mask_share=%s: %s has %d patch%s, of which this share masks none (one at least stays "
-                "visible); local_%s has nothing to reconstruct. Set a smaller model.%s.%s, a larger share, or "
-                "model.%s.mask_share=0",
-                *(name, share, whole, num_patches, "es" * (num_patches != 1), name, name, size, name),
-            )
 
 
 def _shortage(summary: DataSummary, pair: Pair) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import re
 
 import pytest
 from tiny import RATE_HZ, change, plain_clip, tiny_run
@@ -11,7 +10,7 @@ from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.loading.loader import MemoryClips
 from vlsa.pretrain.checkpoint import load_model
 from vlsa.pretrain.loop import pretrain
-from vlsa.pretrain.preflight import log_unmasked, require_pairs, summarise
+from vlsa.pretrain.preflight import require_pairs, summarise
 
 BOTH = ("audio-video", "audio-text")
 
@@ -136,20 +135,3 @@ def test_what_is_only_reconstructed_needs_no_pair():
     config = tiny_run()
     config = dataclasses.replace(config, model=change(config.model, "objective", global_weight=0.0))
     require_pairs(source(rate_hz=None), config)
-
-
-@pytest.mark.parametrize(
-    ("group", "values", "said"),
-    [
-        ("video", {"patch_px": 16}, r"^model\.video\.mask_share=0\.75: a frame has 1 patch, .*model\.video\.patch_px"),
-        ("audio", {"mask_share": 0.01}, r"^model\.audio\.mask_share=0\.01: the spectrogram has 32 patches, of which"),
-    ],
-)
-def test_a_modality_of_which_nothing_could_be_masked_is_told(group, values, said, caplog):
-    model = change(tiny_run().model, group, **values)
-    log_unmasked(change(model, "objective", local_weight=0.0))  # nothing is reconstructed
-    log_unmasked(change(model, group, mask_share=0.0))  # asked for
-    log_unmasked(tiny_run().model)
-    assert not caplog.text
-    log_unmasked(model)
-    assert re.match(said, caplog.messages[0]) and len(caplog.messages) == 1
