@@ -15,7 +15,7 @@ from vlsa.data.benchmarks import values
 from vlsa.data.benchmarks.columns import KEY, VALUE, Columns, check_columns
 from vlsa.data.benchmarks.files import AnnotationFile
 from vlsa.data.benchmarks.nested import with_nested
-from vlsa.data.ingest.captions import first_line
+from vlsa.data.ingest.captions import table_cells
 from vlsa.data.ingest.commas import is_decimal_comma, is_open
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -129,9 +129,7 @@ def _long_cells() -> Iterator[None]:
 
 def _rows(file: AnnotationFile, delimiter: str) -> Iterator[tuple[str, list[str]]]:
     quoting = csv.QUOTE_MINIMAL if delimiter != "\t" or _is_quoted(file) else csv.QUOTE_NONE
-    is_spaced = f"{delimiter} " in first_line(file.text[:LONGEST_HEADER])  # quotes after blanks are quotes there
-    text = io.StringIO(file.text, newline="")
-    reader = csv.reader(text, strict=True, delimiter=delimiter, quoting=quoting, skipinitialspace=is_spaced)
+    reader = table_cells(file.text, delimiter, quoting)
     while True:
         number = reader.line_num + 1
         try:

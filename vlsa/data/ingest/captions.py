@@ -98,7 +98,7 @@ def _csv_records(path: str | os.PathLike[str]) -> tuple[list[_Record], str]:
 
 
 def _csv_rows(path: str | os.PathLike[str], text: str, delimiter: str) -> Iterator[_Record]:
-    reader = _cells(text, delimiter, quoting=csv.QUOTE_MINIMAL if _is_quoted(text, delimiter) else csv.QUOTE_NONE)
+    reader = table_cells(text, delimiter, quoting=csv.QUOTE_MINIMAL if _is_quoted(text, delimiter) else csv.QUOTE_NONE)
     number = 1
     header: list[str] = []
     try:
@@ -121,7 +121,7 @@ def _csv_rows(path: str | os.PathLike[str], text: str, delimiter: str) -> Iterat
         _check_columns(f"{path}:1", header)
 
 
-def _cells(text: str, delimiter: str, quoting: Any) -> Any:
+def table_cells(text: str, delimiter: str, quoting: Any = csv.QUOTE_MINIMAL) -> Any:
     """A reader of the cells of each row."""
     is_spaced = f"{delimiter} " in first_line(text)
     file = io.StringIO(text, newline="")
@@ -131,7 +131,7 @@ def _cells(text: str, delimiter: str, quoting: Any) -> Any:
 def _is_quoted(text: str, delimiter: str) -> bool:
     """Whether quotes are those of cells. In a table with tabs they may be those of the text: then a line is a row."""
     try:
-        return delimiter != "\t" or all(True for _ in _cells(text, delimiter, csv.QUOTE_MINIMAL))
+        return delimiter != "\t" or all(True for _ in table_cells(text, delimiter))
     except csv.Error:
         return False
 
@@ -145,7 +145,8 @@ def delimiter_of(text: str, columns: Sequence[str]) -> str:
 
 def first_line(text: str) -> str:
     """The first line in which there is anything. Quotes after blanks are quotes in a table whose header has `, `."""
-    return re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
+    found = re.search(r"\S[^\r\n]*", text)
+    return found[0] if found else ""
 
 
 def _json_records(path: str | os.PathLike[str]) -> tuple[list[_Record], str]:

@@ -5,13 +5,12 @@ path,camera,place
 """
 
 import csv
-import io
 import unicodedata
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from vlsa.base.errors import CaptionError
-from vlsa.data.ingest.captions import delimiter_of, first_line
+from vlsa.data.ingest.captions import delimiter_of, table_cells
 from vlsa.data.ingest.listing import name_form, relative_name
 from vlsa.data.media.text_files import read_text, without_separator_line
 
@@ -27,8 +26,7 @@ def read_metadata(folder: Path) -> dict[str, dict[str, str]]:
         return {}
     text = without_separator_line(read_text(path))
     delimiter = delimiter_of(text, ("path",))
-    is_spaced = f"{delimiter} " in first_line(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=is_spaced)
+    reader = table_cells(text, delimiter)
     found: dict[str, dict[str, str]] = {}
     header: list[str] = []
     try:
