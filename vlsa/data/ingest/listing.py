@@ -1,7 +1,7 @@
 """What lies in a folder of footage, by names alone: media files, caption tables, subtitle files next to media.
 
-Opens no media (but for the first bytes of .webp, which may move, of .xml, which may be subtitles, and of names that say
-nothing), so that it is fast, and imports no decoder. Feeds scan.py and the index.
+Opens no media (but for the first bytes of .webp, which may move, of .xml and .sub, which may be subtitles, and of names
+that say nothing), so that it is fast, and imports no decoder. Feeds scan.py and the index.
 """
 
 import errno
@@ -15,7 +15,14 @@ from pathlib import Path
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
 from vlsa.data.ingest.manifest import Rejection
-from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, holds_subtitles, is_subtitles, unassigned
+from vlsa.data.ingest.sidecars import (
+    Sidecars,
+    assign_sidecars,
+    holds_images,
+    holds_subtitles,
+    is_subtitles,
+    unassigned,
+)
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation, seems_media
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
@@ -83,7 +90,8 @@ def list_media(folder: Path) -> Listing:
             "(chmod u+rx), or the drive."
         )
     tables = sorted(walk.tables, key=lambda name: (name.count("/"), name))
-    sidecars = assign_sidecars(walk.names, walk.subtitles)
+    images = {name for name in walk.subtitles if holds_images(folder / name)}
+    sidecars = assign_sidecars(walk.names, walk.subtitles, images)
     loose = unassigned(walk.subtitles, sidecars)
     return Listing(
         tuple(sorted(walk.names)),

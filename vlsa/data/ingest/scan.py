@@ -26,6 +26,7 @@ from vlsa.data.ingest.listing import list_media
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id, safe_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_shots, with_words
 from vlsa.data.ingest.shots import kept_cuts, spanned
+from vlsa.data.ingest.sidecars import Sidecar
 from vlsa.data.ingest.splits import assign_splits
 from vlsa.data.ingest.transcribe import HearTask, Speech, transcribe
 from vlsa.data.media import decode
@@ -43,7 +44,7 @@ class Task:
     """Relative to the folder, with forward slashes."""
     has_rows: bool
     """Its text is in the caption table: no need to look for subtitles."""
-    sidecar: str | None = None
+    sidecar: Sidecar | None = None
     """Its subtitle file, relative to the folder."""
     scenes: Path | None = None
     """Look for cuts, and keep them there."""
@@ -172,7 +173,7 @@ def scan_files(tasks: list[Task], engine: Engine, progress: Progress | None) -> 
 
 def files_of(task: Task) -> list[Path]:
     """What is read to scan a file."""
-    return [task.path] if task.sidecar is None else [task.path, task.folder / task.sidecar]
+    return [task.path] if task.sidecar is None else [task.path, task.folder / task.sidecar.path]
 
 
 def scan_file(task: Task, beat: Heartbeat) -> ScannedFile:
@@ -220,8 +221,8 @@ def _find_cues(task: Task, facts: decode.MediaFacts) -> tuple[Iterable[TimedText
     if task.has_rows:
         return [], []
     if task.sidecar is not None:
-        path = task.folder / task.sidecar
-        found = read_subtitle_file(path)
+        path, language = task.folder / task.sidecar.path, task.sidecar.language
+        found = read_subtitle_file(path, frames_per_second=facts.frames_per_second, language=language)
         return found.cues, found.remarks(path)
     if not facts.has_subtitles:
         return [], unread_captions(task.path, facts.choices)
