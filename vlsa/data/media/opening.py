@@ -15,6 +15,9 @@ from vlsa.data.media.suffixes import FORMATS
 
 ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
 """MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
+DAMAGED = (av.FFmpegError, ValueError, RuntimeError)
+"""What reading or decoding a damaged packet raises: libav's errors, and PyAV's own for bytes that are no text, for
+formats that it does not know."""
 
 av.logging.set_libav_level(av.logging.PANIC)  # libav would write to stderr about every odd byte
 

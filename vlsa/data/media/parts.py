@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from vlsa.data.media.flac_frames import FlacFrames
 from vlsa.data.media.frame_headers import FORMAT, FrameHeaders
 
 RESTART_SECONDS = 1.0
@@ -37,6 +38,7 @@ class Parts:
         self._is_broadcast = format_name in BROADCAST_FORMATS
         self._is_chained = format_name == CHAINED_FORMAT
         self._headers = FrameHeaders() if format_name == FORMAT else None
+        self._flac_frames = FlacFrames(format_name)
         self._first: dict[int, float] = {}
         self._latest: dict[int, float] = {}
         self._longest_step: dict[int, float] = {}
@@ -56,6 +58,10 @@ class Parts:
     def is_of_next(self, delay_seconds: float) -> bool:
         """Whether a packet is shown so long after it is decoded that its time is from the next part, by the demuxer."""
         return self._is_broadcast and abs(delay_seconds) > JUMP_SECONDS
+
+    def give_time(self, packet: Any) -> None:
+        """Place the packet that comes next behind those before it, if it has no time of its own."""
+        self._flac_frames.place(packet)
 
     def late_seconds(self, packet: Any) -> float:
         """What to add to the time of the next packet, since those before it were longer than FFmpeg counted."""
