@@ -11,7 +11,6 @@ so that few files change sides as a folder grows and no file feeds both; with fe
 each. What is in a store keeps its split (store/plan.py).
 """
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from vlsa.base.files import Progress
 from vlsa.data.engine.engines import Engine, Kills, LocalEngine
 from vlsa.data.engine.workers import Heartbeat, Lost, Started, patience_seconds
 from vlsa.data.ingest.footage import Footage
-from vlsa.data.ingest.listing import list_media
+from vlsa.data.ingest.listing import list_media, near_name
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id, safe_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_shots, with_words
 from vlsa.data.ingest.shots import kept_cuts, spanned
@@ -238,8 +237,8 @@ def _cut_file(task: Task, found: ScannedFile, footage: Footage, seconds: Mapping
     path = task.path
     if found.reason:
         named = f" (named by line {rows[0].line_number} of the caption table)" if rows else ""
-        near = difflib.get_close_matches(task.name, footage.listed.names, 1, 0.8) if found.reason == "missing" else []
-        named += f" There is {near[0]!r}." if near else ""
+        near = near_name(task.name, footage.listed.names) if found.reason == "missing" else None
+        named += f" There is {near!r}." if near else ""
         return [Cut(start_seconds=None, stop_seconds=None, reason=found.reason, message=found.message + named)]
     try:
         if rows:

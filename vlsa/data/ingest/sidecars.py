@@ -23,7 +23,10 @@ BY_CONTENT = ".xml"
 """The suffix of subtitles and of much else."""
 VOBSUB_SUFFIX, VOBSUB_BEGINNING = ".sub", b"\0\0\1\xba"
 """Of the subtitles of DVDs, which are images, next to their .idx; a .sub of another beginning is text."""
-KINDS = {"": 0, "default": 1, "full": 2, "sdh": 3, "cc": 4, "hi": 5, "forced": 6, "signs": 7}
+KINDS = {
+    "": 0, "default": 1, "full": 2, "subtitles": 3, "subs": 4, "captions": 5, "transcript": 6, "sdh": 7, "cc": 8,
+    "hi": 9, "forced": 10, "signs": 11,
+}  # fmt: skip
 """Of one language, the file of the first of these is read: forced subtitles, of signs alone, only if there are no
 others. `hi` after a language is for the hard of hearing."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")

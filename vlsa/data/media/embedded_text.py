@@ -4,12 +4,14 @@ import math
 import os
 from typing import Any
 
+from vlsa.base.errors import MediaError
 from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.cue_ends import with_ends
 from vlsa.data.media.markup import substation_text_lines
 from vlsa.data.media.rolling import Block, unrolled
 from vlsa.data.media.streams import choose_subtitles
 from vlsa.data.media.subtitles import TimedText
+from vlsa.data.media.telemetry import is_telemetry, nothing_said
 
 TYPESET = ("ass", "ssa")
 """Codecs of which the same line may follow itself, as a sign that moves; no captions that roll are made in them."""
@@ -18,7 +20,8 @@ TYPESET = ("ass", "ssa")
 def iter_subtitles(path: str | os.PathLike[str], audio_index: int | None = None) -> list[TimedText]:
     """The cues of the file's embedded subtitles (see streams.py), without markup; empty without any that hold text.
 
-    audio_index: of the file's facts, where they are known: then nothing is decoded to find it out again.
+    audio_index: of the file's facts, where they are known: then nothing is decoded to find it out again. Raises
+    MediaError, also with reason `captions` for a stream in which a camera writes what it measures.
     """
     with open_media(path, audio_index) as source:
         stream = choose_subtitles(source.container)
@@ -27,6 +30,8 @@ def iter_subtitles(path: str | os.PathLike[str], audio_index: int | None = None)
         found = (_block(source, packet) for packet in source.packets(stream) if packet.pts is not None)
         blocks = sorted((block for block in found if any(block.lines)), key=lambda block: block.start_seconds)
         is_typeset = stream.codec_context.codec.canonical_name in TYPESET
+    if is_telemetry([" ".join(block.lines) for block in blocks]):
+        raise MediaError(nothing_said(os.fspath(path)), reason="captions")
     ended = with_ends(blocks)
     cues = ended if is_typeset else unrolled(ended)
     return [

@@ -17,6 +17,7 @@ from vlsa.data.media.rolling import Block, unrolled
 from vlsa.data.media.sami import is_sami, sami_text
 from vlsa.data.media.subrip import cue_blocks
 from vlsa.data.media.substation import CUE, substation_lines
+from vlsa.data.media.telemetry import is_telemetry, nothing_said
 from vlsa.data.media.text_files import read_text_guessing
 from vlsa.data.media.ttml import UnreadableTtml, is_ttml, ttml_paragraphs
 
@@ -84,7 +85,8 @@ def read_subtitle_file(
     timing cannot be read are counted. A time before 0 is 0. Unicode is understood, and others are guessed
     (text_files.py). `frames_per_second`: of the film, for MicroDVD, which counts frames. `language`: what to read of a
     file that holds several (SAMI). Raises CaptionError for an encoding that is not found out, for a file that is no
-    subtitle file, for one without a single cue, and for one that counts frames where nothing says their rate.
+    subtitle file, for one without a single cue, for one that counts frames where nothing says their rate, and for one
+    in which a camera writes what it measures.
     """
     if Path(path).suffix.lower() not in SUFFIXES:
         known = ", ".join(SUFFIXES)
@@ -94,6 +96,8 @@ def read_subtitle_file(
     cues = [cue for cue in found.cues if cue.text and cue.stop_seconds > cue.start_seconds]
     if not cues:
         raise CaptionError(f"{path}: no cue with text; the video would stay without text. Fix the file, or remove it.")
+    if is_telemetry([cue.text for cue in cues]):
+        raise CaptionError(nothing_said(str(path)))
     cues.sort(key=lambda cue: (cue.start_seconds, cue.stop_seconds))
     return SubtitleFile(tuple(cues), found.num_skipped, file.encoding if file.is_guess else None, found.choice)
 
