@@ -15,7 +15,7 @@ from typing import Any, Literal
 import av
 
 from vlsa.base.errors import MediaError
-from vlsa.data.media import streams
+from vlsa.data.media import raw_frames, streams
 from vlsa.data.media.channels import is_sounding
 from vlsa.data.media.display_order import uncertain_seconds, with_times_in_order
 from vlsa.data.media.file_checks import check_file, encrypted, out_of_memory
@@ -61,7 +61,8 @@ class Source:
         """When the packets so far that could not be read or decoded whole should have been shown; nan = not known."""
         self._audio_index = audio_index
         self._shifts_seconds = shifts_seconds
-        self.may_seek = seeks_exactly and len(shifts_seconds) == 1  # by time, which part would not be known
+        is_timed = container.format.name not in raw_frames.FORMATS  # else, packets are numbered from the first on
+        self.may_seek = seeks_exactly and len(shifts_seconds) == 1 and is_timed  # which part would not be known
         self._adopt(container)
 
     def _adopt(self, container: Any) -> None:

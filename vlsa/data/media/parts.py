@@ -9,6 +9,7 @@ from typing import Any
 
 from vlsa.data.media.flac_frames import FlacFrames
 from vlsa.data.media.frame_headers import FORMAT, FrameHeaders
+from vlsa.data.media.raw_frames import RawFrames
 
 RESTART_SECONDS = 1.0
 """A stream starts again where its time of decoding steps back by more, to its first time or nearly so."""
@@ -38,7 +39,7 @@ class Parts:
         self._is_broadcast = format_name in BROADCAST_FORMATS
         self._is_chained = format_name == CHAINED_FORMAT
         self._headers = FrameHeaders() if format_name == FORMAT else None
-        self._flac_frames = FlacFrames(format_name)
+        self._untimed = FlacFrames(format_name), RawFrames(format_name)
         self._first: dict[int, float] = {}
         self._latest: dict[int, float] = {}
         self._longest_step: dict[int, float] = {}
@@ -60,8 +61,9 @@ class Parts:
         return self._is_broadcast and abs(delay_seconds) > JUMP_SECONDS
 
     def give_time(self, packet: Any) -> None:
-        """Place the packet that comes next behind those before it, if it has no time of its own."""
-        self._flac_frames.place(packet)
+        """Place the packet that comes next behind those before it, if it has no time of its own and belongs there."""
+        for frames in self._untimed:
+            frames.place(packet)
 
     def late_seconds(self, packet: Any) -> float:
         """What to add to the time of the next packet, since those before it were longer than FFmpeg counted."""
