@@ -32,6 +32,7 @@ from vlsa.data.media import decode
 from vlsa.data.media.closed_captions import unread_captions
 from vlsa.data.media.subtitles import TimedText, read_subtitle_file
 from vlsa.data.media.transcripts import Word
+from vlsa.data.media.unread import unread_remarks
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ def scan_file(task: Task, beat: Heartbeat) -> ScannedFile:
         cues, remarks = _find_cues(task, facts)
     except (CaptionError, MediaError) as error:
         cues, remarks = [], [("captions", str(error))]
+    remarks = [*unread_remarks(task.path, facts.choices), *remarks]
     cuts: Sequence[float] = ()
     if task.scenes is not None:
         beat(task.name, patience_seconds(task.path, facts.duration_seconds))
