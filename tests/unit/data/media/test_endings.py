@@ -72,13 +72,14 @@ RAW = [
     ("h264", {"video_options": {"bf": "0", "g": "20"}}),
     ("h264", {"video_options": {"bf": "3", "g": "20"}}),
     ("264", {}),
+    ("ivf", {"video_codec": "libvpx"}),
     ("hevc", {"video_codec": "libx265", "video_options": {"x265-params": "log-level=none:keyint=20"}}),
 ]
 
 
 @pytest.mark.parametrize(("ending", "media"), RAW)
-def test_video_without_a_container_has_25_frames_a_second_wherever_it_is_read(tmp_path, ending, media):
-    container = "hevc" if ending == "hevc" else "h264"
+def test_video_without_times_has_25_frames_a_second_wherever_it_is_read(tmp_path, ending, media):
+    container = ending.replace("264", "h264").replace("hh", "h")
     path = named(tmp_path, ending, container, pictures=flashes(), **media)
     facts = probe(path)
     assert facts.duration_seconds == pytest.approx(4) and facts.frames_per_second == pytest.approx(25)
