@@ -55,8 +55,8 @@ REASONS: dict[str, Reason] = {
         "neither video nor audio in the stretch (silence does not count)", "choose other times, or drop the clip"
     ),
     "captions": Reason(
-        "the file's subtitles cannot be read: encoding, no cue, closed captions, or are what a camera measured; the file "
-        "is kept without its text",
+        "the file's subtitles cannot be read: encoding, no cue, closed captions, or are what a camera measured; the "
+        "file is kept without its text",
         "as the message says: fix or remove the sidecar",
     ),
     "transcript": Reason(
@@ -68,8 +68,8 @@ REASONS: dict[str, Reason] = {
         "none needed, or as the message says",
     ),
     "sidecar": Reason(
-        "a subtitle file that is not read: of no media file by its name, of another kind or ending, of images, or (in a "
-        "store) of another language; or a caption table of another kind",
+        "a subtitle file that is not read: of no media file by its name, of another kind or ending, of images, or (in "
+        "a store) of another language; or a caption table of another kind",
         "rename the one to be read, or remove it",
     ),
     "ending": Reason(
@@ -82,7 +82,8 @@ REASONS: dict[str, Reason] = {
         "a sidecar is not Unicode; says as what it was read, such as CP1252", "convert it to UTF-8 if letters are wrong"
     ),
     "choice": Reason(
-        "the file left a choice, such as several subtitle streams, or a part of it cannot be read; says what was decided",
+        "the file left a choice, such as several subtitle streams, or a part of it cannot be read; says what was "
+        "decided",
         "none needed, or as the message says",
     ),
     "linked": Reason("a link to what is taken up under another name, or to a folder around it", "none needed"),
