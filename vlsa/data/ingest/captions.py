@@ -13,7 +13,7 @@ from typing import Any
 
 from vlsa.base.errors import CaptionError
 from vlsa.data.ingest.commas import is_decimal_comma, is_open, number_of
-from vlsa.data.media.text_files import one_line, read_text, without_separator_line
+from vlsa.data.media.text_files import caption_line, read_text, without_separator_line
 
 COLUMNS = ("path", "start_seconds", "stop_seconds", "text")
 TIMES = ("start_seconds", "stop_seconds")
@@ -222,8 +222,8 @@ def _row(where: str, number: int, record: Mapping[str, Any], is_decimal: bool | 
 
 
 def _words(where: str, name: str, value: Any) -> str:
-    words = (one_line(value) if name == "text" else value.strip()) if isinstance(value, str) else ""
-    if not words or (name == "text" and words.lower() == "nan"):  # as programs write a missing one
+    words = (caption_line(value) if name == "text" else value.strip()) if isinstance(value, str) else ""
+    if not words:
         raise CaptionError(
             f"{where}: {name}={value!r} is not a text; the row says nothing about a clip. Fill it in or delete the row."
         )
