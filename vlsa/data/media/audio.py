@@ -25,6 +25,9 @@ GAP_SECONDS = 0.03
 """Time stamps that differ from the sample count by less are rounding; by more, something is missing."""
 LEAST_SOUND_SECONDS = 1.0
 """A stretch with less audio, and not half full of it, counts as without: its sound would be the edge of another's."""
+LOUDEST = 2.0
+"""Times full scale. What decoders add to loud music stays below; above it a waveform would be cut off that recorders in
+floating point keep."""
 EDGE_SECONDS = 0.05
 """Kept around the stretch while resampling, so that the filter has both sides."""
 
@@ -65,8 +68,8 @@ class ReadSound:
     samples: Float32[np.ndarray, " S"]
     """S = round(duration x rate), in [-1, 1]."""
     choices: tuple[str, ...]
-    """Words on how it was made: the stream (`audio-2-of-3`), `one-channel` where the mix would be silence, and
-    `sound-in-part` where less than half is covered."""
+    """Words on how it was made: the stream (`audio-2-of-3`), `one-channel` where the mix would be silence,
+    `sound-in-part` where less than half is covered, and `scaled-down` where it is far above full scale."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +214,9 @@ def _sound(
             round((first_seconds - start_seconds) * sample_rate_hz),
         )
     _check_finite(source, sound)
+    if (peak := float(np.abs(sound).max(initial=0))) > LOUDEST:
+        sound /= peak
+        choices |= {"scaled-down": None}
     return ReadSound(np.clip(sound, -1, 1, out=sound), tuple(choices)) if sound.any() else None
 
 

@@ -16,6 +16,8 @@ from vlsa.data.media.unread import Beginning, fragment_ends
 
 ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
 """MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
+MISREAD = ("pcm_f24le", "pcm_f16le")
+"""Codecs that FFmpeg supposes in WAV files by the size of their words alone."""
 DAMAGED = (av.FFmpegError, ValueError, RuntimeError)
 """What reading or decoding a damaged packet raises: libav's errors, and PyAV's own for bytes that are no text, for
 formats that it does not know."""
@@ -51,10 +53,16 @@ def _up_to_broken_fragments(path: str, error: Exception) -> Any:
 
 
 def check_streams(path: str, container: Any, stream: Any | None) -> None:
-    """Raises MediaError if a stream needs a key, or if there is none to read (`stream`: one that is read)."""
+    """Raises MediaError if a stream needs a key or would be misread, or without any to read (`stream`: one that is)."""
     for each in container.streams:
         if _tag(each) in ENCRYPTED_TAGS or "enc_key_id" in each.metadata:
             raise encrypted(path)
+        if each.codec_context is not None and each.codec_context.name in MISREAD:
+            raise MediaError(
+                f"{path}: audio of 24 bits in words of 32, which FFmpeg takes for floating point; it would be noise. "
+                "Save it with 24 or with 32 bits.",
+                reason="unreadable",
+            )
     if stream is None:
         kinds = ", ".join(sorted({each.type for each in container.streams})) or "none"
         raise MediaError(
