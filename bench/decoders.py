@@ -222,7 +222,7 @@ def main() -> int:
         wanted = Wanted(**{**asked, "frame_times_seconds": tuple(asked["frame_times_seconds"])})
         try:
             told = answer(decoder, wanted)
-        except Exception as error:  # a library may not know the codec: that is its answer
+        except Exception as error:  # each library has errors of its own; that it cannot read a film is its answer
             told = {"failed": f"{type(error).__name__}: {' '.join(str(error).split())}"[:160]}
         print(json.dumps(told), flush=True)
     return 0

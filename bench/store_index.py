@@ -8,8 +8,10 @@ parsed and kept as objects, that costs minutes and tens of gigabytes a process, 
 The rows are made: STORE/clips.safetensors with records and columns of so many clips of 8 frames, and shards whose files
 have the right sizes and hold nothing. Measured in processes of their own: opening (five times, with the pages of the
 file in memory, as on the second rank), 2,000 clips at random, the growth of RSS over that of the imports, and PSS of
-two processes at once. Processor seconds are what a machine without other work needs. `--parsed` clips are also read as
-before: each line of each shard's index parsed into an object; times and memory of that are given a million clips.
+two processes at once; and the same store opened through a splits file, with the digests of its training clips, which a
+training looks at when it starts. Processor seconds are what a machine without other work needs. `--parsed` clips are
+also read as before: each line of each shard's index parsed into an object; times and memory of that are given a million
+clips.
 `--arrow` records are also read as Arrow IPC, mapped into memory (it needs pyarrow). The last line of stdout is one JSON
 record; `--out` appends it to a file.
 """
@@ -28,7 +30,11 @@ from typing import Any
 import numpy as np
 from records import circumstances, finish
 
-from vlsa.data.clip import facts_of
+from vlsa.base.files import json_line
+from vlsa.data.clip import digests_of, facts_of
+from vlsa.data.curate.splits_column import ALL, SplitsColumn
+from vlsa.data.curate.splits_file import FORMAT, VERSION, read_splits
+from vlsa.data.ingest.manifest import SPLITS
 from vlsa.data.store import clip_records
 from vlsa.data.store.index_build import id_hash
 from vlsa.data.store.index_layout import COLUMNS, DIGEST_BYTES, DTYPES, HEADER_BYTES, NAME, Layout
@@ -118,6 +124,18 @@ def _columns(num_clips: int, num_shards: int, record_bytes: int) -> dict[str, np
     }
 
 
+def write_made_splits(path: Path, num_clips: int) -> None:
+    """New splits of all clips of the made store next to it, as `vlsa data split` writes them."""
+    codes = np.random.default_rng(0).choice(np.arange(len(SPLITS), dtype=np.int8), num_clips, p=[0.8, 0.1, 0.1])
+    column = SplitsColumn(codes, dict.fromkeys((ALL, *SPLITS), ("0" * 16, None)))
+    rows = (
+        {"id": f"clip-{number:010d}", "split": SPLITS[code], "group": number // 8} for number, code in enumerate(codes)
+    )
+    lines = b"".join(map(json_line, rows))
+    head = {"format": FORMAT, "version": VERSION, "store": "store", "made_by": {}}
+    path.write_bytes(json_line(head | {"column": column.as_json(ClipStore.open(path.parent / "store"), lines)}) + lines)
+
+
 def memory_mib(kind: str) -> float:
     """`Rss` or `Pss` of this process."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
@@ -141,6 +159,9 @@ def opened(path: Path, connection: Connection) -> None:
     found["rss_growth_after_reading_mib"] = memory_mib("Rss") - before
     found["rss_mib"] = memory_mib("Rss")
     found["facts_of_all_seconds"] = _seconds_of(lambda: facts_of(rows))
+    before, splits = memory_mib("Rss"), path.parent / "splits.jsonl"
+    found["open_splits_seconds"] = _seconds_of(lambda: digests_of(read_splits(splits).rows("train")))
+    found["rss_growth_of_splits_mib"] = memory_mib("Rss") - before
     connection.send(found)
     connection.recv()
     connection.send(memory_mib("Pss"))
@@ -243,6 +264,7 @@ def main() -> int:
     for num_clips in options.clips:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             write_made_store(Path(folder) / "store", num_clips)
+            write_made_splits(Path(folder) / "splits.jsonl", num_clips)
             results[f"{num_clips:,} clips"] = in_two_processes(Path(folder) / "store")
             print(num_clips, results[f"{num_clips:,} clips"], flush=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:

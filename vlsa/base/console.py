@@ -57,7 +57,7 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             say(self.format(record))
-        except Exception:  # as in the handlers of the library: a message that cannot be shown stops no work
+        except Exception:  # whatever a value's own text raises, or a terminal: as in all handlers, it stops no work
             self.handleError(record)
 
 

@@ -71,8 +71,12 @@ def naming(path: Path) -> Iterator[None]:
 
 def write_json_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
     """Replace a file by one JSON object a line; file names that are not UTF-8 survive."""
-    lines = [json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape") + b"\n" for value in values]
-    write_atomically(path, b"".join(lines))
+    write_atomically(path, b"".join(map(json_line, values)))
+
+
+def json_line(value: dict[str, Any]) -> bytes:
+    """An object as a line of such a file."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape") + b"\n"
 
 
 def read_json_lines(path: Path) -> Iterator[Any]:

@@ -55,8 +55,9 @@ REASONS: dict[str, Reason] = {
         "neither video nor audio in the stretch (silence does not count)", "choose other times, or drop the clip"
     ),
     "captions": Reason(
-        "the file's subtitles cannot be read: encoding, no cue, closed captions; the file is kept without its text",
-        "fix or remove the sidecar",
+        "the file's subtitles cannot be read: encoding, no cue, closed captions, or are what a camera measured; the "
+        "file is kept without its text",
+        "as the message says: fix or remove the sidecar",
     ),
     "transcript": Reason(
         "what is said in the file, or in a part of it, could not be heard (`--transcribe`); the file is kept",
@@ -67,19 +68,24 @@ REASONS: dict[str, Reason] = {
         "none needed, or as the message says",
     ),
     "sidecar": Reason(
-        "a subtitle file that is not read: of no media file by its name, of another kind or ending, or (in a store) of "
-        "another language; or a caption table of another kind",
+        "a subtitle file that is not read: of no media file by its name, of another kind or ending, of images, or (in "
+        "a store) of another language; or a caption table of another kind",
         "rename the one to be read, or remove it",
     ),
     "ending": Reason(
-        "a file that begins as media do, and has no ending of media; a row of a caption table takes it up",
-        "rename it, such as to .mp4",
+        "a file that begins as media do, and has no ending of media: an unfinished download, a preview that a camera "
+        "made, another name; a row of a caption table takes it up",
+        "finish it, or rename it, such as to .mp4",
     ),
     "cues": Reason("some cues of a sidecar have a timing that cannot be read; the others are kept", "fix the sidecar"),
     "encoding": Reason(
         "a sidecar is not Unicode; says as what it was read, such as CP1252", "convert it to UTF-8 if letters are wrong"
     ),
-    "choice": Reason("the file left a choice, such as several subtitle streams; says what was decided", "none needed"),
+    "choice": Reason(
+        "the file left a choice, such as several subtitle streams, or a part of it cannot be read; says what was "
+        "decided",
+        "none needed, or as the message says",
+    ),
     "linked": Reason("a link to what is taken up under another name, or to a folder around it", "none needed"),
     "not_allowed": Reason("a caption table names a file outside of the folder", "move it, or `--allow-outside`"),
     "crashed": Reason("the decoder's process died of it", "convert the file, or leave it out"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.commas import is_open, number_of
-from vlsa.data.media.text_files import one_line
+from vlsa.data.media.text_files import caption_line
 
 LONGEST_SECONDS = 7 * 86_400.0
 """A time beyond a week is a damaged number."""
@@ -56,7 +56,7 @@ def words(value: Any, where: str, name: str) -> str:
         raise ManifestError(f"{where}: {name}=an object is not a text. {remedy}")
     if not isinstance(value, str):
         raise ManifestError(f"{where}: {name}={shown(value)} is not a text. Get the publisher's own file.")
-    return one_line(value)
+    return caption_line(value)
 
 
 def all_words(value: Any, where: str, name: str) -> tuple[str, ...]:

@@ -1,15 +1,17 @@
 """Other splits of a store, in a file next to it: the store stays as it is, and its clips are read through the file.
 
-{"format": "vlsa-splits", "version": 1, "store": "../store", "made_by": {...}}
+{"format": "vlsa-splits", "version": 1, "store": "../store", "made_by": {...}, "column": {...}}
 {"id": "cat-1", "split": "train", "group": 0}
 
 The store is relative to the folder of the file. A clip that no line names is left out. Wherever a store is expected as
---data, such a file can stand. Written by splits.py; read by loading/dataset.py and the commands of `vlsa data`.
+--data, such a file can stand. The column (splits_column.py) says the same as the lines, so that none of them, and no
+record of the store, is read when the file is opened; where lines or store have changed, the lines count. Written by
+splits.py; read by loading/dataset.py and the commands of `vlsa data`.
 """
 
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -18,8 +20,9 @@ from typing import Any, overload
 import numpy as np
 
 from vlsa.base.errors import StoreError
-from vlsa.base.files import read_json_lines, write_json_lines
+from vlsa.base.files import json_line, read_json_lines, write_atomically
 from vlsa.data.clip import Clip, RowFacts
+from vlsa.data.curate.splits_column import LEFT_OUT, SplitsColumn, column_of, known_column
 from vlsa.data.ingest.manifest import SPLITS, Rejection
 from vlsa.data.store.clip_index import NO_CLIP
 from vlsa.data.store.clip_rows import ClipRows
@@ -30,14 +33,17 @@ from vlsa.data.store.reader import ClipStore, StoredClip
 from vlsa.data.store.shards import StoreSettings
 
 FORMAT, VERSION = "vlsa-splits", 1
-LEFT_OUT = -1
 
 
 class ResplitRows(Sequence[StoredClip]):
     """Clips of a store, each made with its split when it is asked for: nothing but numbers goes to another process."""
 
-    def __init__(self, rows: ClipRows, numbers: np.ndarray, codes: np.ndarray) -> None:
+    def __init__(
+        self, rows: ClipRows, numbers: np.ndarray, codes: np.ndarray, digests: tuple[str, str | None] | None = None
+    ) -> None:
         self._rows, self._numbers, self._codes = rows, numbers, codes
+        self.digests = digests
+        """Of facts and of media (`digests_of`); None where they are not known without reading all clips."""
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -67,9 +73,9 @@ class ResplitRows(Sequence[StoredClip]):
 class ResplitStore:
     """A store whose clips have the splits of a file. It has what `ClipStore` has for readers."""
 
-    def __init__(self, store: ClipStore, codes: np.ndarray, path: Path) -> None:
+    def __init__(self, store: ClipStore, column: SplitsColumn, path: Path) -> None:
         self.store, self.splits_path = store, path
-        self._codes = codes  # int8, one for each clip of the store: its split, by its place in SPLITS, or LEFT_OUT
+        self._codes, self._digests = column.codes, column.digests
 
     @property
     def path(self) -> Path | str:
@@ -99,7 +105,8 @@ class ResplitStore:
         if split not in (None, *SPLITS):
             raise StoreError(f"{self.splits_path}: no split named {split!r}. Known: {', '.join(SPLITS)}.")
         chosen = self._codes != LEFT_OUT if split is None else self._codes == SPLITS.index(split)
-        return ResplitRows(self.store.rows(), np.flatnonzero(chosen).astype(np.uint32), self._codes)
+        numbers = np.flatnonzero(chosen).astype(np.uint32)
+        return ResplitRows(self.store.rows(), numbers, self._codes, self._digests.get(split or ""))
 
     def texts(self, split: str | None = None) -> Iterable[str]:
         """Every text of a split, clip by clip."""
@@ -126,11 +133,15 @@ def open_clips(path: str | Path) -> ClipStore | ResplitStore:
 
 
 def write_splits(path: Path, store: ClipStore, rows: Iterable[dict[str, Any]], made_by: dict[str, Any]) -> None:
-    """Write {id, split, group} rows for a store."""
+    """Write {id, split, group} rows for a store. Raises StoreError for a clip that it lacks, or that is named twice."""
     own = os.fspath(store.path)
     where = own if is_address(own) else os.path.relpath(os.path.abspath(own), path.absolute().parent)
+    listed = list(rows)
+    lines = b"".join(json_line(row) for row in listed)
+    codes = _codes_of_clips(path, *_hashed(iter(listed)), store, listed.__getitem__)
+    column = column_of(store, codes).as_json(store, lines)
     head = {"format": FORMAT, "version": VERSION, "store": where, "made_by": made_by}
-    write_json_lines(path, [head, *rows])
+    write_atomically(path, json_line(head | {"column": column}) + lines)
 
 
 def read_splits(path: Path) -> ResplitStore:
@@ -144,18 +155,25 @@ def read_splits(path: Path) -> ResplitStore:
         "Give a store, or a file made by `vlsa data split STORE --out FILE`."
     )
     try:
-        lines = read_json_lines(path)
+        lines = _filled_lines(path)
         head = next(lines)
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise not_splits
         if head.get("version") != VERSION:
             raise StoreError(f"{path}: splits of version {head.get('version')!r:.20}; this vlsa reads {VERSION}.")
-        hashes, codes = _hashed(lines)
         store_path = head["store"] if is_address(head["store"]) else os.path.normpath(Path(path.parent, head["store"]))
     except (OSError, ValueError, TypeError, LookupError, StopIteration) as error:
         raise not_splits from error
     store = ClipStore.open(store_path)
-    return ResplitStore(store, _codes_of_clips(path, hashes, codes, store), path)
+    try:
+        column = known_column(path, head, store)
+        hashed = _hashed(lines) if column is None else None
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise not_splits from error
+    if hashed is not None:
+        column = SplitsColumn(_codes_of_clips(path, *hashed, store, lambda line: _line(path, line)), {})
+    assert column is not None
+    return ResplitStore(store, column, path)
 
 
 def _hashed(lines: Iterator[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -176,12 +194,14 @@ def _has_half_character(name: str) -> bool:
     return not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _codes_of_clips(path: Path, hashes: np.ndarray, codes: np.ndarray, store: ClipStore) -> np.ndarray:
+def _codes_of_clips(
+    path: Path, hashes: np.ndarray, codes: np.ndarray, store: ClipStore, line_of: Callable[[int], Any]
+) -> np.ndarray:
     """The place of each clip's split in SPLITS, int8, in the order of the store; LEFT_OUT where no line names it.
 
     By the column of hashes of the store: no record of a clip is read, unless two clips of the store have one hash.
     """
-    numbers = store.rows().places_of(hashes, lambda line: str(_line(path, line)["id"]))
+    numbers = store.rows().places_of(hashes, lambda line: str(line_of(line)["id"]))
     numbers[codes == LEFT_OUT] = NO_CLIP
     found = np.full(len(store), LEFT_OUT, np.int8)
     firsts = np.full(len(store), len(numbers), np.int64)
@@ -190,16 +210,16 @@ def _codes_of_clips(path: Path, hashes: np.ndarray, codes: np.ndarray, store: Cl
     is_double = firsts[numbers[named]] != named
     wrong = np.union1d(np.flatnonzero(numbers == NO_CLIP)[:1], named[is_double][:1])
     if len(wrong):
-        raise _refused(path, int(wrong[0]), numbers, store)
+        raise _refused(path, int(wrong[0]), numbers, store, line_of)
     found[numbers] = codes
     return found
 
 
-def _refused(path: Path, line: int, numbers: np.ndarray, store: ClipStore) -> StoreError:
+def _refused(path: Path, line: int, numbers: np.ndarray, store: ClipStore, line_of: Callable[[int], Any]) -> StoreError:
     """What is wrong with a line of the list (0 = the first behind the head)."""
     if numbers[line] != NO_CLIP:
         return StoreError(f"{path}: names a clip twice; one of its splits would be hidden. Name each once.")
-    value = _line(path, line)
+    value = line_of(line)
     return StoreError(
         f"{path}:{line + 2}: {value['id']!r:.80} in {value['split']!r:.20}: no clip of {store.path}, or no split; "
         f"scores would be of other clips. Splits are {', '.join(SPLITS)}; make the file again if the store changed."
@@ -207,4 +227,9 @@ def _refused(path: Path, line: int, numbers: np.ndarray, store: ClipStore) -> St
 
 
 def _line(path: Path, number: int) -> Any:
-    return next(islice(read_json_lines(path), number + 1, None))
+    return next(islice(_filled_lines(path), number + 1, None))
+
+
+def _filled_lines(path: Path) -> Iterator[Any]:
+    """Without blank ones, as editors leave them at the end."""
+    return (line for line in read_json_lines(path) if line is not None)

@@ -13,7 +13,7 @@ from typing import Any
 
 from vlsa.base.errors import CaptionError
 from vlsa.data.ingest.commas import is_decimal_comma, is_open, number_of
-from vlsa.data.media.text_files import one_line, read_text, without_separator_line
+from vlsa.data.media.text_files import caption_line, read_text, without_separator_line
 
 COLUMNS = ("path", "start_seconds", "stop_seconds", "text")
 TIMES = ("start_seconds", "stop_seconds")
@@ -50,7 +50,8 @@ class CaptionRow:
 def read_caption_table(path: str | os.PathLike[str]) -> list[CaptionRow]:
     """The rows of a captions.csv (with a header) or captions.jsonl (an object a line).
 
-    Columns: path, start_seconds, stop_seconds, text, and if wished split (train, val, test) and id; others are ignored.
+    Columns: path, start_seconds, stop_seconds, text (in .jsonl also a list of texts), and if wished split (train, val,
+    test) and id; others are ignored.
     Start and stop both blank (null, None, NaN) stand for the whole file, as do all rows of a table of path, text, split
     and id alone; times are seconds (12.5, or 12,5; 1,234 as the other times of the table say) or clock times (0:02,
     1:02:03.5). A .csv may be separated by commas, semicolons, tabs or bars, as its header is. Raises CaptionError,
@@ -151,11 +152,18 @@ def first_line(text: str) -> str:
 
 def _json_records(path: str | os.PathLike[str]) -> tuple[list[_Record], str]:
     """The objects of all lines; nothing separates columns."""
-    records = list(_json_lines(path))
+    records = [(number, one) for number, record in _json_lines(path) for one in _each_text(record)]
     no_times = dict.fromkeys(TIMES) if all(set(record) <= _WITHOUT_TIMES for _, record in records) else {}
     for number, record in records:
         _check_columns(f"{path}:{number}", [*record, *no_times])
     return [(number, record | no_times) for number, record in records], ""
+
+
+def _each_text(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """A record for each text, where an object has a list of them."""
+    texts = record.get("text")
+    is_list = isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts)
+    return [{**record, "text": text} for text in texts] if is_list else [record]
 
 
 def _json_lines(path: str | os.PathLike[str]) -> Iterator[_Record]:
@@ -200,7 +208,7 @@ def _row(where: str, number: int, record: Mapping[str, Any], is_decimal: bool | 
     start, stop = (_seconds(where, name, record[name], is_decimal) for name in TIMES)
     _check_times(where, start, stop)
     split = _optional(where, "split", record)
-    if split is not None and split not in SPLITS:
+    if split is not None and (split := split.lower()) not in SPLITS:
         raise CaptionError(f"{where}: split={split!r} is not one of {', '.join(SPLITS)}. Use one, or leave it blank.")
     return CaptionRow(
         path=_words(where, "path", record["path"]),
@@ -214,7 +222,7 @@ def _row(where: str, number: int, record: Mapping[str, Any], is_decimal: bool | 
 
 
 def _words(where: str, name: str, value: Any) -> str:
-    words = (one_line(value) if name == "text" else value.strip()) if isinstance(value, str) else ""
+    words = (caption_line(value) if name == "text" else value.strip()) if isinstance(value, str) else ""
     if not words:
         raise CaptionError(
             f"{where}: {name}={value!r} is not a text; the row says nothing about a clip. Fill it in or delete the row."

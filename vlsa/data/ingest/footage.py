@@ -9,7 +9,7 @@ from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow
 from vlsa.data.ingest.listing import Listing, read_tables, unread
 from vlsa.data.ingest.manifest import Rejection
-from vlsa.data.ingest.sidecars import Sidecars
+from vlsa.data.ingest.sidecars import Sidecar, Sidecars
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
 
@@ -45,9 +45,9 @@ class Footage:
         """Every file to scan, sorted: one that does not exist is found out, and reported, like the rest."""
         return sorted({*self.listed.names, *self.table})
 
-    def sidecar(self, name: str) -> str | None:
+    def sidecar(self, name: str) -> Sidecar | None:
         """The subtitle file of a media file, relative to the folder."""
-        return next((one.path for one in self.sidecars.get(name, Sidecars()).read), None)
+        return next(iter(self.sidecars.get(name, Sidecars()).read), None)
 
     def rejections(self) -> list[Rejection]:
         """What is left out, or not read, by names alone."""

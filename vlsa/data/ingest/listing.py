@@ -1,27 +1,40 @@
 """What lies in a folder of footage, by names alone: media files, caption tables, subtitle files next to media.
 
-Opens no media (but for the first bytes of .webp, which may move, of .xml, which may be subtitles, and of names that say
-nothing), so that it is fast, and imports no decoder. Feeds scan.py and the index.
+Opens no media (but for the first bytes of .webp, which may move, of .xml and .sub, which may be subtitles, and of names
+that say nothing), so that it is fast, and imports no decoder. Feeds scan.py and the index.
 """
 
+import difflib
 import errno
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlsa.base.errors import ManifestError
+from vlsa.data.ingest import left_out
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
 from vlsa.data.ingest.manifest import Rejection
-from vlsa.data.ingest.sidecars import Sidecars, assign_sidecars, holds_subtitles, is_subtitles, unassigned
+from vlsa.data.ingest.sidecars import (
+    Sidecars,
+    assign_sidecars,
+    holds_images,
+    holds_subtitles,
+    is_subtitles,
+    unassigned,
+)
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation, seems_media
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
 """In small or capital letters."""
 OTHER_TABLE_NAMES = tuple(f"captions.{kind}" for kind in ("tsv", "txt", "json", "xlsx", "xls", "ods", "parquet"))
 """Meant as caption tables, and not read."""
+HIDDEN_FOLDERS = frozenset({"$recycle.bin", "system volume information", "#recycle", "@eadir", "__macosx"})
+"""Of deleted files, thumbnails and the like: what hides them elsewhere does not here. In small letters."""
+MOST_COMPARED = 1000
+"""Names in which one that is like a missing one is looked for: a table may name many files that are not there."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +67,15 @@ class Listing:
 
         captioned: files that a caption table names, by whatever name.
         """
-        unseen = (_unseen(name, folder / name, error) for name, error in sorted(self.unseen.items()))
-        repeats = (_repeat(name, folder / name, to) for name, to in sorted(self.repeats.items()))
-        loose = (_loose(name, folder / name) for name in self.loose)
+        unseen = (left_out.unseen(name, folder / name, error) for name, error in sorted(self.unseen.items()))
+        repeats = (left_out.repeat(name, folder / name, to) for name, to in sorted(self.repeats.items()))
+        loose = (left_out.loose(name, folder / name) for name in self.loose)
         return (
             *unseen,
             *repeats,
             *loose,
             *(_other_table(name, folder / name) for name in self.other_tables),
-            *(_misnamed(name, folder / name) for name in self.misnamed if name not in captioned),
+            *(left_out.misnamed(name, folder / name) for name in self.misnamed if name not in captioned),
         )
 
 
@@ -83,7 +96,8 @@ def list_media(folder: Path) -> Listing:
             "(chmod u+rx), or the drive."
         )
     tables = sorted(walk.tables, key=lambda name: (name.count("/"), name))
-    sidecars = assign_sidecars(walk.names, walk.subtitles)
+    images = {name for name in walk.subtitles if holds_images(folder / name)}
+    sidecars = assign_sidecars(walk.names, walk.subtitles, images)
     loose = unassigned(walk.subtitles, sidecars)
     return Listing(
         tuple(sorted(walk.names)),
@@ -141,7 +155,7 @@ class _Walk:
                 self._add(link)
 
     def _new_folders(self, place: str, folders: list[str]) -> list[str]:
-        shown = [name for name in folders if not name.startswith(".")]
+        shown = [name for name in folders if not name.startswith(".") and name.lower() not in HIDDEN_FOLDERS]
         self._links += [Path(place, name) for name in shown if os.path.islink(os.path.join(place, name))]
         new = (name for name in shown if not os.path.islink(os.path.join(place, name)))
         return [name for name in new if os.path.realpath(os.path.join(place, name)) not in self._seen]
@@ -176,37 +190,9 @@ class _Walk:
         self.unseen[Path(error.filename).relative_to(self._folder).as_posix()] = error
 
 
-def _repeat(name: str, path: Path, to: str) -> Rejection:
-    message = f"{path}: a link to {to}, which is taken up already; it is not followed. Nothing needs to be done."
-    return Rejection(name, str(path), None, None, reason="linked", message=message)
-
-
-def _loose(name: str, path: Path) -> Rejection:
-    message = f"{path}: not read; no media file next to it has its name. Name it cat.srt or cat.en.srt next to cat.mp4."
-    return Rejection(name, str(path), None, None, reason="sidecar", message=message)
-
-
 def _other_table(name: str, path: Path) -> Rejection:
     message = f"{path}: not read; caption tables are {' and '.join(TABLE_NAMES)}. Save it as one of these."
     return Rejection(name, str(path), None, None, reason="sidecar", message=message)
-
-
-def _misnamed(name: str, path: Path) -> Rejection:
-    message = f"{path}: begins as media do, and has no ending of media; it is not taken up. Rename it, such as to .mp4."
-    return Rejection(name, str(path), None, None, reason="ending", message=message)
-
-
-def _unseen(name: str, path: Path, error: OSError) -> Rejection:
-    if path.is_symlink() and not isinstance(error, PermissionError):
-        message = (
-            f"{path}: a link to {os.readlink(path)}, which is not there; nothing is taken up from there, and what "
-            "an index has of it stays. Connect the drive, or remove the link."
-        )
-        return Rejection(name, str(path), None, None, reason="missing", message=message)
-    message = f"{path}: this folder cannot be looked into ({error.strerror}); nothing in it is taken up. "
-    if isinstance(error, PermissionError):
-        return Rejection(name, str(path), None, None, reason="permission", message=f"{message}chmod u+rx it.")
-    return Rejection(name, str(path), None, None, reason="unreadable", message=f"{message}Check the disk.")
 
 
 def _broken(link: Path) -> OSError | None:
@@ -240,19 +226,35 @@ def read_tables(folder: Path, listing: Listing) -> dict[str, list[CaptionRow]]:
     """Caption rows by the name of their file, those of tables in sub-folders included. Raises CaptionError.
 
     Paths in a table count from its own folder. A path that names no file as it is written names the one whose name
-    differs by the form of its accents alone (NFC or NFD), or by back-slashes.
+    differs by the form of its accents alone (NFC or NFD), by back-slashes, or by capital letters if there is only one.
     """
     table: dict[str, list[CaptionRow]] = defaultdict(list)
     names = set(listing.names)
     forms = {name_form(name): name for name in listing.names}
+    folded: dict[str, list[str]] = defaultdict(list)
+    for form, name in forms.items():
+        folded[form.casefold()].append(name)
     for table_name in listing.tables:
         place = folder / table_name
         for row in read_caption_table(place):
             name = relative_name(folder, os.path.join(os.path.dirname(table_name), row.path))
             if name not in names and not os.path.exists(folder / name):
-                name = forms.get(name_form(name), name)
+                alike = folded.get(name_form(name).casefold(), [])
+                name = forms.get(name_form(name), alike[0] if len(alike) == 1 else name)
             table[name].append(row)
     return dict(table)
+
+
+def near_name(name: str, names: Sequence[str]) -> str | None:
+    """The name that may be meant by one that names nothing: without its ending, or nearly as it is written.
+
+    Of a large folder only the same sub-folder is looked at, and of that only so much.
+    """
+    own, place = name_form(name).casefold(), os.path.dirname(name)
+    others = names if len(names) <= MOST_COMPARED else [one for one in names if os.path.dirname(one) == place]
+    others = [other for other in others[:MOST_COMPARED] if other != name]
+    same = [other for other in others if os.path.splitext(name_form(other).casefold())[0] == own]
+    return next(iter(same or difflib.get_close_matches(name, others, 1, 0.8)), None)
 
 
 def name_form(name: str) -> str:

@@ -11,7 +11,6 @@ so that few files change sides as a folder grows and no file feeds both; with fe
 each. What is in a store keeps its split (store/plan.py).
 """
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,16 +21,18 @@ from vlsa.base.files import Progress
 from vlsa.data.engine.engines import Engine, Kills, LocalEngine
 from vlsa.data.engine.workers import Heartbeat, Lost, Started, patience_seconds
 from vlsa.data.ingest.footage import Footage
-from vlsa.data.ingest.listing import list_media
+from vlsa.data.ingest.listing import list_media, near_name
 from vlsa.data.ingest.manifest import ClipRow, Rejection, check_unique, clip_id, safe_id
 from vlsa.data.ingest.segments import Cut, Lengths, cut_cues, cut_rows, cut_shots, with_words
 from vlsa.data.ingest.shots import kept_cuts, spanned
+from vlsa.data.ingest.sidecars import Sidecar
 from vlsa.data.ingest.splits import assign_splits
 from vlsa.data.ingest.transcribe import HearTask, Speech, transcribe
 from vlsa.data.media import decode
 from vlsa.data.media.closed_captions import unread_captions
 from vlsa.data.media.subtitles import TimedText, read_subtitle_file
 from vlsa.data.media.transcripts import Word
+from vlsa.data.media.unread import unread_remarks
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Task:
     """Relative to the folder, with forward slashes."""
     has_rows: bool
     """Its text is in the caption table: no need to look for subtitles."""
-    sidecar: str | None = None
+    sidecar: Sidecar | None = None
     """Its subtitle file, relative to the folder."""
     scenes: Path | None = None
     """Look for cuts, and keep them there."""
@@ -172,7 +173,7 @@ def scan_files(tasks: list[Task], engine: Engine, progress: Progress | None) -> 
 
 def files_of(task: Task) -> list[Path]:
     """What is read to scan a file."""
-    return [task.path] if task.sidecar is None else [task.path, task.folder / task.sidecar]
+    return [task.path] if task.sidecar is None else [task.path, task.folder / task.sidecar.path]
 
 
 def scan_file(task: Task, beat: Heartbeat) -> ScannedFile:
@@ -186,6 +187,7 @@ def scan_file(task: Task, beat: Heartbeat) -> ScannedFile:
         cues, remarks = _find_cues(task, facts)
     except (CaptionError, MediaError) as error:
         cues, remarks = [], [("captions", str(error))]
+    remarks = [*unread_remarks(task.path, facts.choices), *remarks]
     cuts: Sequence[float] = ()
     if task.scenes is not None:
         beat(task.name, patience_seconds(task.path, facts.duration_seconds))
@@ -220,8 +222,8 @@ def _find_cues(task: Task, facts: decode.MediaFacts) -> tuple[Iterable[TimedText
     if task.has_rows:
         return [], []
     if task.sidecar is not None:
-        path = task.folder / task.sidecar
-        found = read_subtitle_file(path)
+        path, language = task.folder / task.sidecar.path, task.sidecar.language
+        found = read_subtitle_file(path, frames_per_second=facts.frames_per_second, language=language)
         return found.cues, found.remarks(path)
     if not facts.has_subtitles:
         return [], unread_captions(task.path, facts.choices)
@@ -237,8 +239,8 @@ def _cut_file(task: Task, found: ScannedFile, footage: Footage, seconds: Mapping
     path = task.path
     if found.reason:
         named = f" (named by line {rows[0].line_number} of the caption table)" if rows else ""
-        near = difflib.get_close_matches(task.name, footage.listed.names, 1, 0.8) if found.reason == "missing" else []
-        named += f" There is {near[0]!r}." if near else ""
+        near = near_name(task.name, footage.listed.names) if found.reason == "missing" else None
+        named += f" There is {near!r}." if near else ""
         return [Cut(start_seconds=None, stop_seconds=None, reason=found.reason, message=found.message + named)]
     try:
         if rows:

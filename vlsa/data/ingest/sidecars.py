@@ -2,13 +2,13 @@
 
 `cat.srt`, `CAT.en.srt`, `cat.English.srt`, `cat.mp4.en.sdh.srt` and `cat.pt-BR.forced.vtt` are of `cat.mp4`. What
 stands between the name and the suffix is a language, a kind, or both; with anything else in it a file is of no media.
-Functions of names, but for .xml, whose content says what it is; used by listing.py.
+Functions of names, but for .xml and .sub, whose content says what it is; used by listing.py.
 """
 
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +16,17 @@ from vlsa.data.media.subtitles import SUFFIXES
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 from vlsa.data.media.ttml import SAMPLE_CHARACTERS, begins_as_ttml
 
-OTHER_SUFFIXES = (".sub", ".sup", ".smi", ".lrc", ".scc", ".srv1", ".srv2", ".srv3", ".json3")
+IMAGES_SUFFIX = ".sup"
+OTHER_SUFFIXES = (IMAGES_SUFFIX, ".lrc", ".scc", ".srv1", ".srv2", ".srv3", ".json3")
 """Subtitles that are not read."""
 BY_CONTENT = ".xml"
 """The suffix of subtitles and of much else."""
-KINDS = {"": 0, "default": 1, "full": 2, "sdh": 3, "cc": 4, "hi": 5, "forced": 6, "signs": 7}
+VOBSUB_SUFFIX, VOBSUB_BEGINNING = ".sub", b"\0\0\1\xba"
+"""Of the subtitles of DVDs, which are images, next to their .idx; a .sub of another beginning is text."""
+KINDS = {
+    "": 0, "default": 1, "full": 2, "subtitles": 3, "subs": 4, "captions": 5, "transcript": 6, "sdh": 7, "cc": 8,
+    "hi": 9, "forced": 10, "signs": 11,
+}  # fmt: skip
 """Of one language, the file of the first of these is read: forced subtitles, of signs alone, only if there are no
 others. `hi` after a language is for the hard of hearing."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
@@ -82,8 +88,23 @@ def holds_subtitles(path: Path) -> bool:
         return False
 
 
-def assign_sidecars(media: Iterable[str], subtitles: Iterable[str]) -> dict[str, Sidecars]:
-    """The subtitle files of each media file that has any. Paths are relative, with forward slashes."""
+def holds_images(path: Path) -> bool:
+    """Whether a subtitle file holds images of text."""
+    suffix = path.suffix.lower()
+    if suffix != VOBSUB_SUFFIX or not path.is_file():
+        return suffix == IMAGES_SUFFIX
+    try:
+        with path.open("rb") as file:
+            return file.read(len(VOBSUB_BEGINNING)) == VOBSUB_BEGINNING
+    except OSError:
+        return False
+
+
+def assign_sidecars(media: Iterable[str], subtitles: Iterable[str], images: Container[str] = ()) -> dict[str, Sidecars]:
+    """The subtitle files of each media file that has any. Paths are relative, with forward slashes.
+
+    images: those that hold images of text.
+    """
     by_stem: dict[str, list[str]] = {}
     for name in media:
         for stem in (os.path.splitext(name)[0], name):  # cat.srt, cat.mp4.srt
@@ -93,7 +114,7 @@ def assign_sidecars(media: Iterable[str], subtitles: Iterable[str]) -> dict[str,
         stem, sidecar = _sidecar(path, by_stem)
         for name in _as_written(path, by_stem.get(stem, [])):
             found.setdefault(name, []).append(sidecar)
-    return {name: _choose(sidecars) for name, sidecars in found.items()}
+    return {name: _choose(sidecars, images) for name, sidecars in found.items()}
 
 
 def unassigned(subtitles: Iterable[str], assigned: Mapping[str, Sidecars]) -> tuple[str, ...]:
@@ -147,11 +168,13 @@ def _described(tags: list[str]) -> tuple[str | None, str] | None:
     return (None if language == "und" else language), kind
 
 
-def _choose(sidecars: list[Sidecar]) -> Sidecars:
+def _choose(sidecars: list[Sidecar], images: Container[str]) -> Sidecars:
     chosen: dict[str | None, Sidecar] = {}
     unread = []
     for sidecar in sorted(sidecars, key=_rank):
-        if os.path.splitext(sidecar.path)[1].lower() in OTHER_SUFFIXES:
+        if sidecar.path in images:
+            unread.append((sidecar.path, "its text is images. Convert it to .srt (by OCR), or remove it."))
+        elif os.path.splitext(sidecar.path)[1].lower() in OTHER_SUFFIXES:
             unread.append((sidecar.path, f"only {', '.join(SUFFIXES)} are read. Convert it, or remove it."))
         elif sidecar.language in chosen:
             better = chosen[sidecar.language].path

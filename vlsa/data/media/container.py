@@ -15,12 +15,12 @@ from typing import Any, Literal
 import av
 
 from vlsa.base.errors import MediaError
-from vlsa.data.media import streams
+from vlsa.data.media import raw_frames, streams
 from vlsa.data.media.channels import is_sounding
 from vlsa.data.media.display_order import uncertain_seconds, with_times_in_order
 from vlsa.data.media.file_checks import check_file, encrypted, out_of_memory
-from vlsa.data.media.key_packets import KeyJumps, Needs, from_key_packet
-from vlsa.data.media.opening import check_streams, open_container
+from vlsa.data.media.key_packets import NEED_KEY_FRAMES, KeyJumps, Needs, from_key_packet
+from vlsa.data.media.opening import DAMAGED, check_streams, open_container
 from vlsa.data.media.parts import Parts
 
 Kind = Literal["video", "audio"]
@@ -32,8 +32,6 @@ SEEK_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0)
 """A seek may land too late (MPEG-TS, MPEG-PS): further tries start this much earlier, the last at the start."""
 SOUNDING_SECONDS = 60.0
 """Audio that is silent for so long from its start on gives way to another stream."""
-NEED_KEY_FRAMES = frozenset({"flv", "h263", "mpeg4", "msmpeg4", "msmpeg4v1", "msmpeg4v2", "wmv1", "wmv2"})
-"""Of which the decoder makes an image without the frame that another was to change. (H.264 and HEVC wait for one.)"""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,8 @@ class Source:
         """When the packets so far that could not be read or decoded whole should have been shown; nan = not known."""
         self._audio_index = audio_index
         self._shifts_seconds = shifts_seconds
-        self.may_seek = seeks_exactly and len(shifts_seconds) == 1  # by time, which part would not be known
+        is_timed = container.format.name not in raw_frames.FORMATS  # else, packets are numbered from the first on
+        self.may_seek = seeks_exactly and len(shifts_seconds) == 1 and is_timed  # which part would not be known
         self._adopt(container)
 
     def _adopt(self, container: Any) -> None:
@@ -101,22 +100,23 @@ class Source:
             self._is_fresh = False
             try:
                 packet = next(iterator)
-            except StopIteration:
+            except (StopIteration, IndexError):  # PyAV does not end a stream that has appeared late
                 return
-            except Exception:  # libav raises a dozen kinds of errors on damaged files, UnicodeDecodeError among them
+            except MemoryError as error:
+                raise out_of_memory(self.path) from error
+            except DAMAGED:
                 self.bad_seconds.append(math.nan)
                 return
             if packet.has_sidedata("encryption_info"):
                 raise encrypted(self.path)
             self._continue_time(packet)
-            if packet.stream not in streams:
-                continue
-            if packet.is_corrupt:
-                self.bad_seconds.append(self.packet_seconds(packet))
-            yield packet
+            if packet.stream in streams:
+                self.bad_seconds += [self.packet_seconds(packet)] * packet.is_corrupt
+                yield packet
 
     def _continue_time(self, packet: Any) -> None:
         """Move the time stamps of a packet that comes after they started again, so that they go on."""
+        self.parts.give_time(packet)
         timestamp = packet.dts if packet.dts is not None else packet.pts
         if timestamp is None:
             return
@@ -142,7 +142,7 @@ class Source:
             frames = self._alpha_decoder.decode(packet if packet.size else None) if is_alpha else packet.decode()
         except MemoryError as error:
             raise out_of_memory(self.path) from error
-        except Exception:  # as above
+        except DAMAGED:
             frames = []
             self.bad_seconds.append(self.packet_seconds(packet))
         corrupt = [frame for frame in frames if getattr(frame, "is_corrupt", False)]

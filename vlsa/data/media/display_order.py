@@ -1,5 +1,7 @@
 """Times of frames whose container has none: AVI numbers packets in the order in which they are decoded.
 
+So does raw_frames.py where there is no container at all.
+
 H.264 and packed MPEG-4 with frames that are made of later ones (B-frames) are decoded in another order than they are
 shown, and each frame comes with the number of its packet. Decoders give frames in the order in which they are shown.
 Decoding that begins at a key frame may lose frames that are shown before it and made of still earlier ones (open GOP);
@@ -13,7 +15,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-NUMBERED_FORMATS = ("avi",)
+from vlsa.data.media import raw_frames
+
+NUMBERED_FORMATS = ("avi", *raw_frames.FORMATS)
 REORDERED_CODECS = frozenset({"h264", "hevc", "mpeg4"})
 """Which may have frames that are made of later ones though what was read of the file so far has none."""
 MOST_BETWEEN = 17
@@ -29,7 +33,12 @@ def uncertain_seconds(container: Any, video: Any | None) -> float:
         return 0.0
     codec = video.codec_context
     is_reordered = bool(codec.has_b_frames) or codec.name in REORDERED_CODECS
-    return (MOST_BETWEEN + 1) * float(video.time_base) if is_reordered else 0.0
+    return (MOST_BETWEEN + 1) * _frame_seconds(container, video) if is_reordered else 0.0
+
+
+def _frame_seconds(container: Any, video: Any) -> float:
+    is_raw = container.format.name in raw_frames.FORMATS
+    return float(1 / video.average_rate if is_raw else video.time_base)
 
 
 def with_times_in_order(frames: Iterator[Any]) -> Iterator[Any]:

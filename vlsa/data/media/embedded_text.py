@@ -2,18 +2,17 @@
 
 import math
 import os
-from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
+from vlsa.base.errors import MediaError
 from vlsa.data.media.container import Source, open_media
+from vlsa.data.media.cue_ends import with_ends
 from vlsa.data.media.markup import substation_text_lines
 from vlsa.data.media.rolling import Block, unrolled
 from vlsa.data.media.streams import choose_subtitles
 from vlsa.data.media.subtitles import TimedText
+from vlsa.data.media.telemetry import is_telemetry, nothing_said
 
-LONGEST_SECONDS = 10.0
-"""A cue of which the container does not say how long it is shown ends when the next one starts, or after so long."""
 TYPESET = ("ass", "ssa")
 """Codecs of which the same line may follow itself, as a sign that moves; no captions that roll are made in them."""
 
@@ -21,7 +20,8 @@ TYPESET = ("ass", "ssa")
 def iter_subtitles(path: str | os.PathLike[str], audio_index: int | None = None) -> list[TimedText]:
     """The cues of the file's embedded subtitles (see streams.py), without markup; empty without any that hold text.
 
-    audio_index: of the file's facts, where they are known: then nothing is decoded to find it out again.
+    audio_index: of the file's facts, where they are known: then nothing is decoded to find it out again. Raises
+    MediaError, also with reason `captions` for a stream in which a camera writes what it measures.
     """
     with open_media(path, audio_index) as source:
         stream = choose_subtitles(source.container)
@@ -30,7 +30,9 @@ def iter_subtitles(path: str | os.PathLike[str], audio_index: int | None = None)
         found = (_block(source, packet) for packet in source.packets(stream) if packet.pts is not None)
         blocks = sorted((block for block in found if any(block.lines)), key=lambda block: block.start_seconds)
         is_typeset = stream.codec_context.codec.canonical_name in TYPESET
-    ended = _with_ends(blocks)
+    if is_telemetry([" ".join(block.lines) for block in blocks]):
+        raise MediaError(nothing_said(os.fspath(path)), reason="captions")
+    ended = with_ends(blocks)
     cues = ended if is_typeset else unrolled(ended)
     return [
         TimedText(max(cue.start_seconds, 0.0), cue.stop_seconds, " ".join(filter(None, cue.lines)))
@@ -46,15 +48,3 @@ def _block(source: Source, packet: Any) -> Block:
     start_seconds = source.seconds(packet.pts, packet.stream)
     seconds = float(packet.duration * packet.stream.time_base) if packet.duration else math.inf
     return Block(start_seconds, start_seconds + seconds, substation_text_lines(text))
-
-
-def _with_ends(blocks: list[Block]) -> list[Block]:
-    """Cues by start, each with an end."""
-    starts = sorted({block.start_seconds for block in blocks})
-    until = dict(pairwise([*starts, math.inf]))
-    return [
-        block
-        if block.stop_seconds < math.inf
-        else replace(block, stop_seconds=min(until[block.start_seconds], block.start_seconds + LONGEST_SECONDS))
-        for block in blocks
-    ]

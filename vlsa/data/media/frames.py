@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vlsa.base.errors import MediaError
-from vlsa.data.media.container import HOLE_SECONDS, NEED_KEY_FRAMES, Source, TimedFrame
-from vlsa.data.media.key_packets import CannotShare, MissedKeyFrame
+from vlsa.data.media.container import HOLE_SECONDS, Source, TimedFrame
+from vlsa.data.media.key_packets import NEED_KEY_FRAMES, CannotShare, MissedKeyFrame
 from vlsa.data.media.probe import MediaFacts
 from vlsa.data.media.render import PickedFrames, Renderer
 

@@ -12,6 +12,8 @@ MOST_HELD_BYTES = 2**26
 """Packets that may have to be decoded; where key packets are further apart, the earlier ones are decoded too."""
 KEY_TOLERANCE_SECONDS = 1e-4
 """Time stamps of packets and of their frames are rounded."""
+NEED_KEY_FRAMES = frozenset({"flv", "h263", "mpeg4", "msmpeg4", "msmpeg4v1", "msmpeg4v2", "wmv1", "wmv2"})
+"""Of which the decoder makes an image without the frame that another was to change. (H.264 and HEVC wait for one.)"""
 
 
 class MissedKeyFrame(Exception):

@@ -17,8 +17,10 @@ MARKUP = re.compile(
     r"|<\d[\d:.]*>",  # <00:01.500>: WebVTT karaoke times
     re.IGNORECASE,
 )
-LINE_BREAK = re.compile(r"(?<!:)\\N|(?i:</?(?:br|p|div)(?:\s[^<>]*)?/?>)")
-"""As it is in SubRip and WebVTT; of a path, C:\\new, it is a part."""
+LINE_BREAK = re.compile(r"</?(?:br|p|div)(?:\s[^<>]*)?/?>", re.IGNORECASE)
+BACKSLASHES = re.compile(r"((?:(?<=\\[Nnh])|\b)[A-Za-z]:\\\S*|\\\\\S*)|\\[Nnh]")
+"""Breaks and hard spaces as in SubStation, from which SubRip is made; players know them there. Of a path, C:\\new or
+\\\\server\\new, they are a part."""
 SUBSTATION_BREAK = re.compile(r"\\[Nnh]")
 SUBSTATION_LINE = re.compile(r"\\[Nn]|\n")
 SUBSTATION_BLOCK = re.compile(r"\{[^}]*\}")
@@ -29,7 +31,8 @@ def clean_text(text: str) -> str:
     """Text without markup, drawings, readings of ruby, character references, line breaks and marks that nobody sees."""
     text = DRAWING.sub("", text)
     text = READING.sub("", text) if RUBY.search(text) else text
-    return one_line(html.unescape(LINE_BREAK.sub(" ", MARKUP.sub("", text))))
+    text = LINE_BREAK.sub(" ", MARKUP.sub("", text))
+    return one_line(html.unescape(BACKSLASHES.sub(lambda found: found[1] or " ", text)))
 
 
 def clean_substation(text: str) -> str:

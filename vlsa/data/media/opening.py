@@ -12,20 +12,42 @@ import av.logging
 from vlsa.base.errors import MediaError
 from vlsa.data.media.file_checks import encrypted, explain
 from vlsa.data.media.suffixes import FORMATS
+from vlsa.data.media.unread import Beginning, fragment_ends
 
 ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
 """MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
+DAMAGED = (av.FFmpegError, ValueError, RuntimeError)
+"""What reading or decoding a damaged packet raises: libav's errors, and PyAV's own for bytes that are no text, for
+formats that it does not know."""
 
 av.logging.set_libav_level(av.logging.PANIC)  # libav would write to stderr about every odd byte
 
 
 def open_container(path: str) -> Any:
-    """A file as libav opens it. Raises MediaError: why it cannot be."""
+    """A file as libav opens it; an MP4 in fragments without those at its end that are broken.
+
+    Raises MediaError: why it cannot be.
+    """
     try:  # an absolute path, else "take:2.mp4" is a protocol; only files, else a playlist reaches into the network
-        options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-        return av.open(os.path.abspath(path), options=options, metadata_errors="replace")
+        return _opened(os.path.abspath(path))
     except Exception as error:
-        raise explain(path, error) from error
+        return _up_to_broken_fragments(path, error)
+
+
+def _opened(file: str | Beginning) -> Any:
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+    return av.open(file, options=options, metadata_errors="replace")
+
+
+def _up_to_broken_fragments(path: str, error: Exception) -> Any:
+    """Raises MediaError for a file that cannot be opened whole for another reason, which `error` says."""
+    for end in fragment_ends(path):
+        beginning = Beginning(path, end)
+        try:
+            return _opened(beginning)
+        except DAMAGED:
+            beginning.close()
+    raise explain(path, error) from error
 
 
 def check_streams(path: str, container: Any, stream: Any | None) -> None:

@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from vlsa.data.media.flac_frames import FlacFrames
 from vlsa.data.media.frame_headers import FORMAT, FrameHeaders
+from vlsa.data.media.raw_frames import RawFrames
 
 RESTART_SECONDS = 1.0
 """A stream starts again where its time of decoding steps back by more, to its first time or nearly so."""
@@ -37,6 +39,7 @@ class Parts:
         self._is_broadcast = format_name in BROADCAST_FORMATS
         self._is_chained = format_name == CHAINED_FORMAT
         self._headers = FrameHeaders() if format_name == FORMAT else None
+        self._untimed = FlacFrames(format_name), RawFrames(format_name)
         self._first: dict[int, float] = {}
         self._latest: dict[int, float] = {}
         self._longest_step: dict[int, float] = {}
@@ -56,6 +59,11 @@ class Parts:
     def is_of_next(self, delay_seconds: float) -> bool:
         """Whether a packet is shown so long after it is decoded that its time is from the next part, by the demuxer."""
         return self._is_broadcast and abs(delay_seconds) > JUMP_SECONDS
+
+    def give_time(self, packet: Any) -> None:
+        """Place the packet that comes next behind those before it, if it has no time of its own and belongs there."""
+        for frames in self._untimed:
+            frames.place(packet)
 
     def late_seconds(self, packet: Any) -> float:
         """What to add to the time of the next packet, since those before it were longer than FFmpeg counted."""

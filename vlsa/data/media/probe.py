@@ -21,6 +21,7 @@ from vlsa.data.media.render import upright_size
 from vlsa.data.media.seek_check import PacketPlaces, seeks_exactly
 from vlsa.data.media.streams import choice, choose_subtitles, text_streams, video_choice
 from vlsa.data.media.suffixes import is_animation
+from vlsa.data.media.unread import unread_words
 
 LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
 """Between two packets, and in all; more is a damaged time stamp, which would become a million windows of nothing."""
@@ -65,7 +66,7 @@ class MediaFacts:
     """Whether a seek finds what reading from the start finds: not in some damaged files (seek_check.py)."""
     choices: tuple[str, ...] = ()
     """Words on what is decided where the file leaves a choice: `audio-2-of-3`; by its first frame, `deinterlaced`;
-    `closed-captions-unread`."""
+    `closed-captions-unread`, and those of unread.py."""
 
 
 @dataclass
@@ -104,7 +105,9 @@ def probe(path: str | os.PathLike[str]) -> MediaFacts:
                 reason="zero_length",
             )
         facts = _facts(source, scans, first_frame)
-        facts = replace(facts, choices=(*facts.choices, *captions))
+        container, num_parts = source.container, len(facts.shifts_seconds)
+        unread = unread_words(source.path, container.size, container.format.name, num_parts)
+        facts = replace(facts, choices=(*facts.choices, *captions, *unread))
         if source.parts.is_counted_wrongly:
             return replace(facts, seeks_exactly=False)
         source.reopen()

@@ -8,11 +8,12 @@ import os
 from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .f4v .mov .qt .mkv .webm .avi .divx .ts .mts .m2ts .mpg .mpeg .m2v .vob .ogv .flv .wmv .asf .3gp "  # noqa: SIM905
-    ".3g2 .mxf .dv .gif .rm .rmvb".split()
+    ".mp4 .m4v .f4v .mov .qt .mkv .mk3d .webm .avi .divx .ts .mts .m2ts .m2t .tod .trp .mpg .mpeg .mpe .m2v .mod .vob "  # noqa: SIM905
+    ".ogv .ogm .flv .wmv .asf .3gp .3gpp .3g2 .mxf .dv .gif .rm .rmvb .nut .h264 .264 .h265 .265 .hevc .ivf".split()
 )
 SOUND_SUFFIXES = frozenset(
-    ".wav .mp3 .mp2 .flac .m4a .m4b .aac .ogg .oga .opus .weba .mka .amr .ac3 .eac3 .aif .aiff .caf .wma".split()  # noqa: SIM905
+    ".wav .bwf .rf64 .w64 .mp3 .mp2 .mpga .flac .m4a .m4b .m4r .aac .ogg .oga .spx .opus .weba .mka .amr .awb .3ga "  # noqa: SIM905
+    ".ac3 .eac3 .dts .aif .aiff .caf .au .snd .wma .wv .ape .tta .dsf".split()
 )
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 ANIMATION_SUFFIX = ".webp"

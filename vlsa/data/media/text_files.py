@@ -30,6 +30,7 @@ JOINERS = re.compile("[\u200c\u200d ]")
 """Unseen, and yet spelling in Persian, in scripts of India and in emoji: kept between other characters."""
 UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 """Soft hyphens, spaces of no width, marks of direction, byte order marks."""
+NOT_A_NUMBER = ("nan", "NaN", "NAN")
 SEPARATOR_LINE = re.compile(r'\A"?sep=."?(?=\r?\n)', re.IGNORECASE)
 SAMPLE_BYTES = 65_536
 """At the beginning of a file, by which UTF-16 is known."""
@@ -51,6 +52,12 @@ def one_line(text: str) -> str:
     """Text on one line, without marks that nobody sees; empty if there is nothing to see in it."""
     line = " ".join(UNSEEN.sub("", text).split())
     return "" if not JOINERS.sub("", line) else line
+
+
+def caption_line(text: str) -> str:
+    """A caption on one line; empty if there is none, also by the word that programs write for a missing value."""
+    line = one_line(text)
+    return "" if line in NOT_A_NUMBER else line
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

@@ -114,7 +114,8 @@ class Plan:
         if file.source.captions:
             self._add_texts(file, from_captions(file.source.captions, file.facts.duration_seconds), "table")
         elif file.source.sidecars:
-            texts, rejections = read_sidecars(file.source.path, file.source.sidecars)
+            rate = file.facts.frames_per_second
+            texts, rejections = read_sidecars(file.source.path, file.source.sidecars, rate)
             self._add_texts(file, texts, "sidecar")
             file.rejections += rejections
 

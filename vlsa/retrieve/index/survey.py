@@ -14,7 +14,7 @@ from vlsa.data.ingest.manifest import Rejection
 from vlsa.data.ingest.sidecars import Sidecar
 from vlsa.data.media.decode import iter_subtitles
 from vlsa.data.media.probe import LONGEST_FILE_SECONDS, MediaFacts, probe
-from vlsa.data.media.subtitles import read_subtitles
+from vlsa.data.media.subtitles import read_subtitle_file
 from vlsa.retrieve.index.file_facts import FileFacts, file_id
 from vlsa.retrieve.index.texts import FileText, from_cues
 
@@ -74,7 +74,7 @@ def _texts(task: SurveyTask, media: MediaFacts) -> tuple[list[FileText], list[Re
     if task.has_captions:
         return [], []
     if task.sidecars:
-        return read_sidecars(task.path, task.sidecars)
+        return read_sidecars(task.path, task.sidecars, media.frames_per_second)
     try:
         cues = iter_subtitles(task.absolute, media.audio_index) if media.has_subtitles else ()
         return from_cues(cues, media.subtitle_language), []
@@ -82,13 +82,20 @@ def _texts(task: SurveyTask, media: MediaFacts) -> tuple[list[FileText], list[Re
         return [], [_rejection(task.path, reason="captions", message=str(error))]
 
 
-def read_sidecars(path: str, sidecars: Sequence[Sidecar]) -> tuple[list[FileText], list[Rejection]]:
-    """The text of a file's subtitle files, each in its language; one that cannot be read costs its own text alone."""
+def read_sidecars(
+    path: str, sidecars: Sequence[Sidecar], frames_per_second: float | None
+) -> tuple[list[FileText], list[Rejection]]:
+    """The text of a file's subtitle files, each in its language; one that cannot be read costs its own text alone.
+
+    Some kinds count frames of the film: `frames_per_second` of them.
+    """
     texts: list[FileText] = []
     rejections = []
     for sidecar in sidecars:
         try:
-            texts += from_cues(read_subtitles(sidecar.path), sidecar.language)
+            found = read_subtitle_file(sidecar.path, frames_per_second=frames_per_second, language=sidecar.language)
+            texts += from_cues(found.cues, sidecar.language)
+            rejections += [_rejection(path, *remark) for remark in found.remarks(sidecar.path)]
         except CaptionError as error:
             rejections.append(_rejection(path, reason="captions", message=str(error)))
     return texts, rejections

@@ -14,7 +14,7 @@ from vlsa.data.ingest.segments import floor_ms
 from vlsa.data.media.subtitles import TimedText
 from vlsa.retrieve.index.rows import IndexRow
 
-TEXT_REASONS = frozenset({"captions", "outside", "sidecar", "transcript", "zero_length"})
+TEXT_REASONS = frozenset({"captions", "cues", "encoding", "outside", "sidecar", "transcript", "zero_length"})
 """Reasons that concern a text alone."""
 
 

@@ -127,6 +127,13 @@ def test_captions_come_from_any_number_of_columns_and_from_several_rows(ready):
     assert ready.facts()["a"][-1] == ("three", "five")
 
 
+def test_a_caption_that_programs_write_for_a_missing_one_is_none(ready):
+    table = "file,caption_1,caption_2\na.mp4,one,nan\na.mp4,NaN,Nan bakes\n"
+    ready.run("csv", ready.file("test.csv", table), columns="path=file,text=caption_*")
+    assert ready.facts()["a"][-1] == ("one", "Nan bakes")
+    assert "2 captions without a word left out" in str(ready.summary)
+
+
 def test_a_column_may_say_the_split_and_the_folder(ready):
     ready.video("x/c.mp4", "y/c.mp4")
     table = "name,dir,what,part\nc,x,one,training\nc,y,two,test\na,,three,dev\n"

@@ -1,6 +1,8 @@
 """New splits: nothing that belongs together stands in two; shares and dates come out; the file is read as a store."""
 
+import base64
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -11,13 +13,15 @@ from preparing import made_rows, run
 from stores import renamed, scene, write_clips
 
 from vlsa.base.errors import ConfigError, StoreError
-from vlsa.data.clip import facts_of, sources_of
+from vlsa.data.clip import digests_of, facts_of, sources_of
 from vlsa.data.curate import splits_file
 from vlsa.data.curate.groups import Groups
 from vlsa.data.curate.near_duplicates import Link
 from vlsa.data.curate.splits import one_name_a_file, parse_shares, split_by_date, split_by_share
 from vlsa.data.curate.splits_file import open_clips, read_splits, write_splits
+from vlsa.data.ingest.manifest import SPLITS
 from vlsa.data.loading.dataset import open_dataset
+from vlsa.data.loading.loader import fingerprint
 from vlsa.data.store import clip_index, index_build
 from vlsa.data.store.clip_index import ClipIndex
 from vlsa.data.store.reader import ClipStore, StoredClip
@@ -189,10 +193,57 @@ def test_splits_are_read_by_columns_and_not_clip_by_clip(tmp_path, monkeypatch):
 
     rows = [{"id": clip.id, "split": "val", "group": 0} for clip in store.rows()]
     write_splits(tmp_path / "s.jsonl", store, rows[::-1], {})
+    lines = (tmp_path / "s.jsonl").read_bytes().splitlines()
+    (tmp_path / "edited.jsonl").write_bytes(b"\n".join(lines))
     monkeypatch.setattr(ClipIndex, "clip", counted)
-    found = read_splits(tmp_path / "s.jsonl")
+    found = read_splits(tmp_path / "edited.jsonl")
     assert len(found) == len(found.rows("val")) == facts_of(found.rows("val")).modalities["audio"].sum() == 60
     assert len(read) < 20  # those that the checks of types in these tests look at
+
+
+def test_training_knows_the_clips_of_a_splits_file_without_reading_a_line_or_a_record(tmp_path, monkeypatch):
+    run(made_rows(60), tmp_path / "store")
+    store, path = ClipStore.open(tmp_path / "store"), tmp_path / "s.jsonl"
+    split_of = {clip.id: SPLITS[number % 3] for number, clip in enumerate(store.rows()) if number != 7}
+    write_splits(path, store, [{"id": id_, "split": split} for id_, split in sorted(split_of.items())], {})
+    (tmp_path / "edited.jsonl").write_bytes(path.read_bytes() + b"\n")  # by its lines, which say the same
+    expected = {
+        split: digests_of(list(read_splits(tmp_path / "edited.jsonl").rows(split))) for split in (None, *SPLITS)
+    }
+    assert len({facts for facts, _ in expected.values()}) == 4
+    read, clip_of = [], ClipIndex.clip
+    monkeypatch.setattr(ClipIndex, "clip", lambda index, number: read.append(number) or clip_of(index, number))
+    monkeypatch.setattr(splits_file, "_hashed", None)
+    found = read_splits(path)
+    assert {split: digests_of(found.rows(split)) for split in (None, *SPLITS)} == expected
+    assert facts_of(found.rows("val")).modalities["audio"].sum() == len(found.rows("val")) == 19
+    assert fingerprint(found) == "-".join(filter(None, expected["train"]))
+    assert len(read) < 20  # those that the checks of types in these tests look at
+
+
+@pytest.mark.parametrize("change", ["lines", "store", "codes", "length", "digests", "none"])
+def test_where_lines_or_store_have_changed_the_lines_of_a_splits_file_count(store, tmp_path, change):
+    path = tmp_path / "s.jsonl"
+    write_splits(path, store, [{"id": name, "split": "val"} for name in "abcd"], {})
+    head, *lines = path.read_text().splitlines()
+    facts = json.loads(head)
+    if change == "lines":
+        lines[3] = lines[3].replace("val", "test")
+    elif change == "store":
+        write_clips(tmp_path / "store", [scene(name, seed) for seed, name in enumerate("dcbxa")])
+    elif change == "codes":
+        facts["column"]["codes"] = base64.b64encode(zlib.compress(bytes([9] * 6))).decode()
+    elif change == "length":
+        facts["column"]["codes"] = base64.b64encode(zlib.compress(bytes(10**7))).decode()
+    elif change == "digests":
+        facts["column"]["digests"] = {"": 5}
+    else:
+        del facts["column"]
+    path.write_text("\n".join([json.dumps(facts), *lines]) + "\n")
+    found = read_splits(path)
+    split_of = dict.fromkeys("abcd", "val") | ({"d": "test"} if change == "lines" else {})
+    assert {clip.id: clip.split for clip in found.rows()} == split_of
+    assert digests_of(found.rows("val")) == digests_of(list(found.rows("val")))
 
 
 def test_clips_whose_ids_have_one_hash_are_told_apart_by_their_ids(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Subtitle files and caption tables: what is read, and what is refused in one line that names the place."""
 
+import json
 import re
 from pathlib import Path
 
@@ -467,3 +468,24 @@ def test_quotes_in_a_table_with_tabs_may_be_those_of_the_text(tmp_path: Path):
     assert [row.text for row in rows] == ['"Hi" he says', 'a "cat']
     quoted = f'{HEADER}\na.mp4,0,1,"a, b ""c"""\n'.replace(",", "\t")
     assert read_caption_table(write(tmp_path / "captions.csv", quoted))[0].text == 'a b "c"'
+
+
+def test_an_object_may_have_a_list_of_texts(tmp_path: Path):
+    lines = [
+        {"path": "a.mp4", "start_seconds": 0, "stop_seconds": 2, "text": ["a cat", "one cat"]},
+        {"path": "a.mp4", "start_seconds": 2, "stop_seconds": 4, "text": "a dog"},
+    ]
+    rows = read_caption_table(write(tmp_path / "captions.jsonl", "\n".join(map(json.dumps, lines))))
+    assert [(row.start_seconds, row.text, row.line_number) for row in rows] == [
+        (0, "a cat", 1), (0, "one cat", 1), (2, "a dog", 2)
+    ]  # fmt: skip
+    for texts in ([], ["a", 5], [["a"]], ["a", ""]):
+        line = json.dumps({**lines[0], "text": texts})
+        assert "is not a text" in message_of(read_caption_table, write(tmp_path / "captions.jsonl", line))
+
+
+def test_splits_are_read_in_capital_letters_and_a_text_that_is_not_a_number_is_none(tmp_path: Path):
+    table = f"{HEADER},split\na.mp4,0,1,x,Train\na.mp4,1,2,y,TEST\na.mp4,2,3,nana,\n"
+    assert [row.split for row in read_caption_table(write(tmp_path / "captions.csv", table))] == ["train", "test", None]
+    message = message_of(read_caption_table, write(tmp_path / "captions.csv", f"{HEADER}\na.mp4,0,1,nan\n"))
+    assert ":2: text='nan' is not a text" in message

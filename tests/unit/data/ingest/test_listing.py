@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vlsa.data.ingest.listing import list_media, read_tables, relative_name
+from vlsa.data.ingest.listing import list_media, near_name, read_tables, relative_name
 from vlsa.data.ingest.scan import scan
 
 HEADER = "path,start_seconds,stop_seconds,text\n"
@@ -104,6 +104,43 @@ def test_a_name_that_is_nearly_right_is_suggested(tmp_path: Path):
     assert "There is 'holiday_2024.mp4'" in missing.message
 
 
+@pytest.mark.parametrize(("written", "meant"), [("CAT", "cat.mp4"), ("sub/dog", "sub/dog.mov"), ("loop.mp4", None)])
+def test_what_is_suggested_is_a_name_without_its_ending_and_never_the_name_itself(
+    tmp_path: Path, written: str, meant: str | None
+):
+    for name in ("cat.mp4", "sub/dog.mov"):
+        touch(tmp_path / name)
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    (tmp_path / "captions.csv").write_text(f"{HEADER}{written},0,2,a\n")
+    missing = next(line for line in scan(tmp_path, num_workers=0)[1] if line.id == written)
+    assert missing.reason == "missing"
+    assert (f"There is '{meant}'." in missing.message) if meant else ("There is" not in missing.message)
+
+
+def test_a_name_is_looked_for_only_next_to_it_in_a_large_folder():
+    names = [f"a/film-{number:05}.mp4" for number in range(5000)]
+    assert near_name("a/film_00007.mp4", names) == "a/film-00007.mp4"
+    assert near_name("a/film_04999.mp4", names) != "a/film-04999.mp4"
+    assert near_name("b/film_00007.mp4", names) is None
+
+
+def test_capital_letters_of_a_table_do_not_count_where_one_file_is_meant(tmp_path: Path):
+    for name in ("cat.mp4", "Sub/Dog.mp4", "owl.mp4", "OWL.mp4"):
+        touch(tmp_path / name)
+    (tmp_path / "captions.csv").write_text(
+        f"{HEADER}CAT.MP4,,,one\nsub\\dog.MP4,,,two\nowl.mp4,,,three\nOwl.mp4,,,four\n"
+    )
+    found = {"cat.mp4": ["one"], "Sub/Dog.mp4": ["two"], "owl.mp4": ["three"], "Owl.mp4": ["four"]}
+    assert captioned(tmp_path) == found
+
+
+def test_deleted_files_and_thumbnails_of_drives_are_no_footage(tmp_path: Path):
+    for place in ("$RECYCLE.BIN/S-1-5", "System Volume Information", "#recycle", "@eaDir/cat.mp4", "__MACOSX", "cats"):
+        touch(tmp_path / place / "film.mp4")
+    listed = list_media(tmp_path)
+    assert listed.names == ("cats/film.mp4",) and not listed.rejections(tmp_path)
+
+
 def test_animations_are_media_and_still_images_are_not(tmp_path: Path):
     images = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (0, 100, 200)]
     for name in ("a.gif", "b.webp", ".hidden.webp"):
@@ -152,6 +189,16 @@ def test_media_of_another_ending_are_named_and_other_files_are_not_opened(tmp_pa
     found = list_media(tmp_path).rejections(tmp_path)
     assert [(line.id, line.reason) for line in found] == [("film", "ending"), ("film.blob", "ending")]
     assert [line.id for line in list_media(tmp_path).rejections(tmp_path, {"film": []})] == ["film.blob"]
+
+
+def test_of_unfinished_downloads_and_previews_of_cameras_it_is_said_what_they_are(tmp_path: Path):
+    names = ("GL010001.LRV", "cat.mp4.part", "dog.mp4.crdownload", "fox.blob", "owl.wav.tmp")
+    for name in names:
+        (tmp_path / name).write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0")
+    found = list_media(tmp_path).rejections(tmp_path)
+    assert [(line.id, line.reason) for line in found] == [(name, "ending") for name in names]
+    words = ["preview", "unfinished", "unfinished", "Rename", "unfinished"]
+    assert all(word in line.message for word, line in zip(words, found, strict=True))
 
 
 def test_caption_tables_in_capital_letters_are_read_and_those_of_other_kinds_reported(tmp_path: Path):

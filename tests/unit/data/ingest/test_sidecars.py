@@ -24,7 +24,8 @@ def unread(subtitles: list[str]) -> list[str]:
     ("cat.und.srt", None), ("cat.default.en.cc.srt", "en"), ("cat.de.ass", "de"), ("cat.ssa", None),
     ("CAT.srt", None), ("Cat.EN.srt", "en"), ("cat.English.srt", "en"), ("cat.french.forced.srt", "fr"),
     ("cat.mp4.srt", None), ("cat.MP4.de.srt", "de"), ("cat.pt_BR.srt", "pt-br"), ("cat.en.ttml", "en"),
-    ("cat.sbv", None),
+    ("cat.sbv", None), ("cat.sub", None), ("cat.ko.smi", "ko"), ("cat.sami", None),
+    ("cat.transcript.vtt", None), ("cat.en.captions.srt", "en"),
 ])  # fmt: skip
 def test_a_subtitle_file_is_of_the_media_that_its_name_begins_with_in_the_language_that_it_says(name, language):
     assert read(["cat.mp4", "dog.mp4"], [name]) == {"cat.mp4": [(name, language)]}
@@ -49,12 +50,13 @@ def test_of_names_that_differ_by_capital_letters_or_ending_the_one_that_is_repea
 
 def test_of_each_language_the_best_file_is_read_and_the_others_are_named():
     names = ["cat.en.forced.srt", "cat.en.sdh.srt", "cat.en.vtt", "cat.en.srt", "cat.de.vtt", "cat.fr.forced.srt",
-             "cat.sub", "cat.en.ass"]  # fmt: skip
+             "cat.sup", "cat.en.ass"]  # fmt: skip
     found = [("cat.en.srt", "en"), ("cat.de.vtt", "de"), ("cat.fr.forced.srt", "fr")]
     assert read(["cat.mp4"], names) == {"cat.mp4": found}
-    assert unread(names) == ["cat.sub", "cat.en.vtt", "cat.en.ass", "cat.en.sdh.srt", "cat.en.forced.srt"]
+    assert unread(names) == ["cat.sup", "cat.en.vtt", "cat.en.ass", "cat.en.sdh.srt", "cat.en.forced.srt"]
     assert read(["cat.mp4"], [*names, "cat.srt"]) == {"cat.mp4": [("cat.srt", None), *found]}
     assert unread(["cat.srt", "cat.forced.srt"]) == ["cat.forced.srt"]
+    assert unread(["cat.transcript.vtt", "cat.cc.vtt"]) == ["cat.cc.vtt"]  # of a meeting: the first says who speaks
 
 
 def test_a_name_is_of_the_media_of_which_it_repeats_most():

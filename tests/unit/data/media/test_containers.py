@@ -46,5 +46,17 @@ def test_every_kind_of_file_that_is_taken_up_is_tried_here():
     tried = {f".{name.split()[0]}" for name in FILES}
     same = {".m4v": ".mp4", ".mts": ".ts", ".mpeg": ".mpg", ".aiff": ".aif", ".f4v": ".mp4", ".qt": ".mov"}
     same |= {".divx": ".avi", ".asf": ".wmv", ".m4b": ".m4a", ".oga": ".ogg", ".weba": ".webm", ".mka": ".mkv"}
-    cannot_be_written = {".rm", ".rmvb"}
-    assert {same.get(suffix, suffix) for suffix in MEDIA_SUFFIXES} <= tried | cannot_be_written
+    same |= {
+        ".mk3d": ".mkv",
+        ".m2t": ".ts",
+        ".tod": ".ts",
+        ".trp": ".ts",
+        ".mpe": ".mpg",
+        ".mod": ".mpg",
+        ".3gpp": ".3gp",
+    }
+    same |= {".ogm": ".ogv", ".bwf": ".wav", ".rf64": ".wav", ".mpga": ".mp3", ".m4r": ".m4a", ".spx": ".ogg"}
+    same |= {".awb": ".amr", ".3ga": ".3gp", ".264": ".h264", ".265": ".hevc", ".h265": ".hevc", ".snd": ".au"}
+    in_test_endings = {".nut", ".ivf", ".h264", ".hevc", ".w64", ".au", ".wv", ".tta"}
+    cannot_be_written = {".rm", ".rmvb", ".ape", ".dsf", ".dts"}
+    assert {same.get(suffix, suffix) for suffix in MEDIA_SUFFIXES} <= tried | in_test_endings | cannot_be_written

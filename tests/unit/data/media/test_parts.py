@@ -9,6 +9,7 @@ from media_files import RATE_HZ, numbered, numbers, onsets, tone, write_media
 
 from vlsa.data.clip import Clip
 from vlsa.data.media.decode import MediaFacts, decode, probe
+from vlsa.data.media.flac_frames import num_samples
 from vlsa.data.media.parts import Parts
 
 
@@ -133,3 +134,38 @@ def test_chained_ogg_plays_one_part_after_the_other(tmp_path: Path, codec: str, 
             path, start, 12, frame_times_seconds=None, short_side_px=None, sample_rate_hz=RATE_HZ, facts=facts
         )
         assert [start + onset for onset in onsets(clip.sound, RATE_HZ)] == pytest.approx(expected, abs=0.06)
+
+
+def joined_flac(folder: Path, *tones: tuple[float, float]) -> Path:
+    """FLAC files without a container, each a tone of so many seconds and Hz, one after the other."""
+    files = [
+        write_media(folder / f"{hz:g}.flac", sound=tone(seconds, hz=hz), audio_codec="flac") for seconds, hz in tones
+    ]
+    path = folder / "joined.flac"
+    path.write_bytes(b"".join(file.read_bytes() for file in files))
+    return path
+
+
+def test_flac_files_joined_byte_by_byte_lose_nothing_at_the_joins(tmp_path: Path) -> None:
+    """FFmpeg gives out the last frames before a join together, and without a time."""
+    path = joined_flac(tmp_path, (3.0, 480), (2.5, 2000), (2.2, 1000))
+    facts = probe(path)
+    assert facts.duration_seconds == pytest.approx(7.7, abs=1e-6)
+    assert facts.shifts_seconds == pytest.approx((0, 3, 5.5))
+    for start, hz in [(2.5, 480), (2.75, 480), (3.0, 2000), (5.25, 2000), (5.5, 1000), (7.25, 1000)]:
+        clip = decode(
+            path, start, start + 0.25, frame_times_seconds=None, short_side_px=None, sample_rate_hz=16_000, facts=facts
+        )
+        assert clip.sound is not None
+        quarters = clip.sound.reshape(10, 400)[:, :400]
+        loudest = [40 * int(np.abs(np.fft.rfft(quarter * np.hanning(400))).argmax()) for quarter in quarters]
+        assert loudest == [hz] * 10, (start, loudest)
+
+
+def test_samples_of_flac_frames_are_counted_by_their_headers(tmp_path: Path) -> None:
+    path = joined_flac(tmp_path, (3.0, 500))
+    data = path.read_bytes()
+    assert num_samples(data) == 144_000
+    assert num_samples(data + bytes(128)) == num_samples(data + data) == 144_000  # a tag, and a file that starts again
+    assert num_samples(data[: len(data) // 2]) % 4608 == 0 < num_samples(data[: len(data) // 2]) < 144_000
+    assert num_samples(b"") == num_samples(b"\xff\xf8" * 1000) == num_samples(bytes(1000)) == 0

@@ -1,0 +1,104 @@
+"""What of a file is there and not read: recordings behind the first one, broken fragments at the end of an MP4.
+
+Looks at the headers of boxes and chunks alone. Used by opening.py and probe.py; the messages by ingest/scan.py.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+LATER_RECORDINGS = "later-recordings-unread"
+"""The word on a file of recordings that were joined byte by byte, in a format that says where the first one ends."""
+LAST_FRAGMENTS = "last-fragments-unread"
+"""The word on an MP4 in fragments, the last of which are broken, as after a crash of the recorder."""
+MOST_BOXES = 100_000
+MOST_TRIED = 4
+"""Fragments at the end that may be broken."""
+MESSAGES = {
+    LATER_RECORDINGS: (
+        "holds recordings that were joined byte by byte; its format ends with the first one, and only that is read. "
+        "Join them with a program that knows the format, or keep them apart."
+    ),
+    LAST_FRAGMENTS: "the last fragments are broken, as after a crash of the recorder; it is read up to there.",
+}
+
+
+class Beginning:
+    """A file as if it ended after some bytes; what PyAV needs of one."""
+
+    def __init__(self, path: str, size: int) -> None:
+        self.name, self._size = path, size
+        self._file = open(path, "rb")  # noqa: SIM115
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        return self._file.read(max(min(size, self._size - self._file.tell()), 0))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place."""
+        return self._file.seek(self._size + offset) if whence == os.SEEK_END else self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):  # PyAV closes no file that it was given
+            self._file.close()
+
+
+def fragment_ends(path: str) -> list[int]:
+    """Where the last fragments of an MP4 end that have all their bytes, the later ones first; [] for other files."""
+    size, ends = os.path.getsize(path), []
+    with open(path, "rb") as file:
+        before = b""
+        for name, stop in _boxes(file, size):
+            if (before, name) == (b"moof", b"mdat") and stop <= size:
+                ends.append(stop)
+            before = name
+    return ends[: -MOST_TRIED - 1 : -1]
+
+
+def unread_words(path: str, read_bytes: int, format_name: str, num_parts: int) -> list[str]:
+    """The words on a file of a format, of which so many bytes are looked at, and so many recordings were found."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        has_later = num_parts == 1 and _has_later(file, size, format_name)
+    return [LATER_RECORDINGS] * has_later + [LAST_FRAGMENTS] * (0 < read_bytes < size)
+
+
+def unread_remarks(path: str | os.PathLike[str], choices: Sequence[str]) -> list[tuple[str, str]]:
+    """Reason and message for each of these words among those on a file."""
+    return [("choice", f"{path}: {message}") for word, message in MESSAGES.items() if word in choices]
+
+
+def _has_later(file: BinaryIO, size: int, format_name: str) -> bool:
+    if "mp4" in format_name.split(","):
+        return sum(name == b"moov" for name, _ in _boxes(file, size)) > 1
+    if format_name not in ("wav", "aiff"):
+        return False
+    first = file.read(12)
+    length = int.from_bytes(first[4:8], "little" if first[:4] == b"RIFF" else "big")
+    file.seek(8 + length + length % 2)
+    later = file.read(12)
+    return length > 0 and later[:4] == first[:4] and later[8:] == first[8:]
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+    """Name and end of the outermost boxes of an MP4; none of other files."""
+    offset = 0
+    for _ in range(MOST_BOXES):
+        file.seek(offset)
+        header = file.read(16)
+        length = int.from_bytes(header[:4], "big")
+        length = int.from_bytes(header[8:16], "big") if length == 1 else length
+        if length < 8 or (offset == 0 and header[4:8] != b"ftyp"):
+            return
+        yield header[4:8], offset + length
+        offset += length
+        if offset >= size:
+            return
