@@ -80,7 +80,9 @@ def expected(clips: ClipEmbeddings, direction: str, captions_count: bool) -> lis
     for clip, text, vectors in queries:
         asked = {clip}
         if captions_count and query_name == "text":
-            asked |= {other for other, words in zip(clips.text_clip.tolist(), clips.texts, strict=True) if words == text}
+            asked |= {
+                other for other, words in zip(clips.text_clip.tolist(), clips.texts, strict=True) if words == text
+            }
         right = {number for number, (owner, _, _) in enumerate(items) if owner in asked}
         if captions_count and item_name == "text":
             own = {items[number][1] for number in right}
