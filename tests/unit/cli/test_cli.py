@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tokenizers
 from command_lines import COMMANDS, GROUP, ROOT, call, examples, parse, start
@@ -147,6 +148,25 @@ def test_a_full_disk_is_told_in_one_line_too(monkeypatch):
     assert "results.json: cannot be read or written (No space" in one_line(failing_search(monkeypatch, error))
     nameless = OSError(28, "No space left on device")
     assert "the disk: cannot be read or written (No space" in one_line(failing_search(monkeypatch, nameless))
+
+
+def _torch_asks_for_too_much() -> None:
+    import torch
+
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def _numpy_asks_for_too_much() -> None:
+    np.empty(2**60, np.uint8)
+
+
+@pytest.mark.parametrize("ask", [_torch_asks_for_too_much, _numpy_asks_for_too_much])
+def test_too_little_memory_is_told_in_one_line(monkeypatch, ask):
+    with pytest.raises((MemoryError, RuntimeError)) as refused:
+        ask()
+    told = one_line(failing_search(monkeypatch, refused.value))
+    assert told.startswith("vlsa: search: the machine has not enough memory (")
+    assert "Make what it is asked for smaller" in told
 
 
 def test_an_error_of_ours_is_not_hidden(monkeypatch):
