@@ -519,6 +519,12 @@ def test_a_place_where_results_cannot_lie_is_told_before_a_model_is_loaded(tmp_p
     )
 
 
+@pytest.mark.parametrize("option", ["--windows", "--crops"])
+def test_a_number_of_windows_that_encodes_nothing_is_refused_by_the_name_of_its_option(option):
+    told = one_line(call(f"vlsa evaluate run --data store {option} 0"))
+    assert told == f"vlsa: {option} 0: nothing of a clip would be encoded. Give 1 or more.\n"
+
+
 def test_the_table_of_results_fits_a_terminal_of_80_columns(capsys):
     rows = [("audio → video", "72.5", "91.0", "96.5", "–", "100.5", "0.1/0.5/1.0", "1,000", "1,000")]
     header = table_header(TABLE_RECALL_AT)
