@@ -3,6 +3,7 @@
 import json
 import sys
 
+import made_index
 import numpy as np
 import pytest
 import search
@@ -14,7 +15,7 @@ from vlsa.retrieve.search.library import Library
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
     path = tmp_path_factory.mktemp("made") / "index"
-    search.make_index(path, ("all",), 2000, {})
+    made_index.make_index(path, ("all",), 2000, {})
     return path
 
 
@@ -24,7 +25,7 @@ def test_recall_is_the_share_of_the_right_rows():
 
 
 def test_made_questions_are_nearer_to_their_window_than_to_others_and_far_from_all(index):
-    made, generator = search.Made(np.random.default_rng(0)), np.random.default_rng(1)
+    made, generator = made_index.Made(np.random.default_rng(0)), np.random.default_rng(1)
     rows = made.rows(generator, 500)
     cosines = rows @ made.questions(generator, rows).T
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
@@ -35,8 +36,8 @@ def test_candidates_are_measured_beside_the_exact_answer_by_filter(index, monkey
     for module in (search, candidates):
         monkeypatch.setattr(module, "MOST_EXACT", 1000)
     monkeypatch.setattr(candidates, "FEW_KEPT", 100)
-    questions = search.made_questions(("all",), 5)
-    results = search.measure(Library.open(index, encoder=search.MadeEncoder(("all",), questions)), [*questions])
+    questions = made_index.made_questions(("all",), 5)
+    results = search.measure(Library.open(index, encoder=made_index.MadeEncoder(("all",), questions)), [*questions])
     assert [*results] == [*search.FILTERS]
     assert results["no filter"]["recall"] >= 0.9 and results["no filter"]["exact"]["p50_ms"] > 0
 

@@ -141,6 +141,31 @@ def test_filters_of_the_page_name_any_column(page):
     assert passes(parse(where, dict.fromkeys(names, "text")), dict.fromkeys(names, "it's"))
 
 
+CALLED = """async () => {
+  const { day, languageName, recordedAt } = await import("/static/format.js");
+  const languages = ["en", "pt-br", "yue", "qaa", "not a language"].map(languageName);
+  return [languages, day("2025-03-01"), recordedAt("2025-03-01T02:00:00Z")];
+}"""
+
+
+def test_languages_have_names_and_days_are_those_of_filters_wherever_the_browser_is(browser, server):
+    with clean_page(browser, server.address, locale="en-US", timezone_id="America/New_York") as page:
+        page.goto("/")
+        languages, day, recorded = page.evaluate(CALLED)
+    assert languages == ["English", "Brazilian Portuguese", "Cantonese", "qaa", "not a language"]
+    assert day == "Mar 1, 2025" and recorded.replace("\u202f", " ") == "Mar 1, 2025, 2:00 AM UTC"
+
+
+def test_the_top_folder_is_a_filter_as_any_other(page):
+    page.goto("/?q=fog")
+    folders = page.locator("fieldset", has_text="Folder")
+    folders.get_by_label("(top)").check()
+    expect(page.get_by_role("list", name="Filters in force")).to_contain_text("(top)")
+    until(lambda: {*names(page)} == {"bell.wav", "old.avi"})
+    page.reload()
+    expect(folders.get_by_label("(top)")).to_be_checked()
+
+
 def test_a_moment_of_sound_alone_is_asked_with_whatever_counts_how_much(page):
     page.goto("/")
     expect(page.locator(".front")).to_be_visible()

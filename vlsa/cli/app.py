@@ -66,10 +66,23 @@ class Commands(TyperGroup):
             what = f"{where}: cannot be read or written ({error.strerror}); the command needs it."
             _report(f"{what} Check the path, the permissions, and the free space on the disk.")
             raise typer.Exit(2) from None
+        except (MemoryError, RuntimeError) as error:
+            if not _lacks_memory(error):
+                raise
+            _report(
+                f"{ctx.invoked_subcommand}: the machine has not enough memory ({' '.join(str(error).split())[-200:]}); "
+                "the command needs it. Make what it is asked for smaller, as the batch or the model, or close others."
+            )
+            raise typer.Exit(2) from None
         except KeyboardInterrupt as stop:
             if started().main:
                 say(str(stop) or "stopped; the same command resumes")
             raise typer.Exit(getattr(stop, "exit_code", 130)) from None
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether it is memory of the machine that was refused; torch has no class of its own for that."""
+    return isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _report(message: str) -> None:

@@ -69,10 +69,13 @@ def evaluate(
     as in an index. Captions that several clips share, and files that also have clips in the training split, are
     reported.
     """
+    from vlsa.config import require
     from vlsa.retrieve.encode.sampling import Sampling
     from vlsa.retrieve.evaluate.evaluate import evaluate_run
 
     options = {"post": post or (), "identical_captions_count": identical_captions, "within": within, "out": out}
+    for option, number in (("--windows", windows), ("--crops", crops)):
+        require(number >= 1, f"{option} {number}: nothing of a clip would be encoded. Give 1 or more.")
     sampling = Sampling(num_windows=windows, num_crops=crops)
     evaluation = evaluate_run(run, data, split, sampling=sampling, **options)
     if json:

@@ -33,8 +33,8 @@ def print_table(
 ) -> None:
     """Print a table; the columns named in `right` (separated by |) are numbers, and those in `whole` are paths.
 
-    Numbers and paths are never wrapped, so that a path can be copied: other columns give way, and a table that still
-    does not fit is wider than the terminal.
+    Numbers and paths are never wrapped, so that a path can be copied: the space between columns and then other columns
+    give way, and a table that still does not fit is wider than the terminal.
     """
     from rich import box
     from rich.console import Console
@@ -59,7 +59,11 @@ def print_table(
     for row in cells:
         table.add_row(*row)
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
-    needed = console.measure(table, options=console.options.update(max_width=sys.maxsize)).minimum
+    anyhow = console.options.update(max_width=sys.maxsize)
+    unwrapped = console.measure(table, options=anyhow).maximum
+    if unwrapped > console.width >= unwrapped - (len(header) - 1):
+        table.padding = 0  # one space between columns instead of two, rather than names on two lines
+    needed = console.measure(table, options=anyhow).minimum
     console.size = (max(console.width, needed), console.height)
     console.print(table)
 

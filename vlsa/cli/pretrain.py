@@ -101,6 +101,7 @@ def pretrain(
     from vlsa.retrieve.evaluate.evaluate import held_out_evaluator
 
     config = settings_of(recipe, changes or ())
+    start.log_idle(config, changes or ())
     summary = start.pretrain(
         config,
         data,

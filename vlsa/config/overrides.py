@@ -65,6 +65,7 @@ def names_of(config: Any, assignments: Iterable[str]) -> set[str]:
 
 def _full_name(name: str, values: dict[str, Any], assignment: str) -> str:
     """The one setting with this name, or whose name ends with it. Raises ConfigError."""
+    require(bool(name), f"--set {assignment}: no name before '='. Write --set model.encoder.width=256.")
     known = list(flat(values))
     ends = [full for full in known if f".{full}".endswith(f".{name}")]
     if name in known or len(ends) == 1:
@@ -76,7 +77,8 @@ def _full_name(name: str, values: dict[str, Any], assignment: str) -> str:
         raise ConfigError(f"--set {assignment}: this is a group; set one of {', '.join(inside)}.")
     tails = {".".join(full.split(".")[k:]): full for full in known for k in range(full.count(".") + 1)}
     close = difflib.get_close_matches(name, tails, n=1)
-    advice = f"Did you mean {tails[close[0]]}?" if close else f"Known: {', '.join(known)}."
+    meant = [tails[close[0]]] if close else [full for full in known if name in full]
+    advice = f"Did you mean {' or '.join(meant)}?" if meant else f"Known: {', '.join(known)}."
     raise ConfigError(f"--set {assignment}: no such setting. {advice}")
 
 

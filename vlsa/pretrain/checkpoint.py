@@ -31,7 +31,7 @@ from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.types import SpecialTokens
 from vlsa.model.vlsa import VLSA
 from vlsa.pretrain import sharded_files
-from vlsa.pretrain.metrics_log import EXPORT_FILE
+from vlsa.pretrain.metrics_log import EXPORT_FILE, NO_RUNS
 from vlsa.pretrain.model_fingerprint import for_header, former_name, name_now
 from vlsa.pretrain.stored_sizes import require_stored_sizes
 
@@ -279,19 +279,16 @@ def model_file(path: str | Path) -> Path:
         return found
     if path.parent.name == "checkpoints" and path.is_dir():
         raise sharded_files.damaged(path, f"no {MODEL_FILE} in it")
-    saved = checkpoints(path)
-    if not saved and (path / EXPORT_FILE).exists():
-        raise CheckpointError(
-            f"{path}: a model exported for encoding; this needs its weights in PyTorch, which are not in there. "
-            "Give the run that it was exported from."
-        )
-    if not saved:
-        what = "no checkpoint in it yet" if path.is_dir() else "no such run"
-        raise CheckpointError(
-            f"{path}: {what}; there is no model to load. "
-            f"Train one: vlsa pretrain --recipe tiny --data STORE --out {path}"
-        )
-    return sharded_files.find(saved[-1] / MODEL_FILE) or saved[-1] / MODEL_FILE
+    if saved := checkpoints(path):
+        return model_file(saved[-1])
+    if (path / EXPORT_FILE).exists():
+        why = "a model exported for encoding; this needs its weights in PyTorch, which are not in there"
+        raise CheckpointError(f"{path}: {why}. Give the run that it was exported from.")
+    if other := next((what for name, what in NO_RUNS.items() if (path / name).exists()), None):
+        raise CheckpointError(f"{path}: is {other}, and no run; there is no model in it. Give the folder of a run.")
+    what = "no checkpoint in it yet" if path.is_dir() else "no such run"
+    advice = f"Train one: vlsa pretrain --recipe tiny --data STORE --out {path}"
+    raise CheckpointError(f"{path}: {what}; there is no model to load. {advice}")
 
 
 def training_data(path: Path) -> str | None:

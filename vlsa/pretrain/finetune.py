@@ -92,6 +92,14 @@ def changed(config: Config, assignments: list[str]) -> Config:
     return asked
 
 
+def require_new_run(pretrained: Path, run_path: Path) -> None:
+    """Raises ConfigError for a run that would be fine-tuned in its own folder, CheckpointError where there is none."""
+    if (run_path / "checkpoints").resolve() in model_file(pretrained).resolve().parents:
+        raise ConfigError(
+            f"finetune --out {run_path}: is RUN itself; the new run would take its place. Name another --out."
+        )
+
+
 def _require_batch(batch_size: int) -> None:
     if batch_size < SMALLEST_BATCH:
         raise ConfigError(

@@ -268,6 +268,7 @@ def _log_cut_captions(source: Dataset, tokenizer: Tokenizer, num_tokens: int) ->
 
 def _resume(config: Config, data: str, path: Path, device: torch.device, allow_changes: bool) -> Trainer:
     model, tokenizer, saved = checkpoint.load_model(path)
+    require_same_clips(checkpoint.training_data(checkpoint.model_file(path)) or data, data, path)
     config = settings_to_go_on_with(config, saved, path, allow_changes=allow_changes)
     if config.model != saved.model:
         weights = model.state_dict()
@@ -277,7 +278,6 @@ def _resume(config: Config, data: str, path: Path, device: torch.device, allow_c
     optimizer = build_optimizer(model, config)
     state = checkpoint.load_training(path, model, optimizer)
     require_steps_left(config, state.step, path)
-    require_same_clips(state.data, data, path)
     done = (data, state.step, state.seconds, state.first_loss)
     trainer = Trainer(config, model, tokenizer, optimizer, *done, spread_objective=objective)
     log_other_precision(state.precision, trainer.precision, path)

@@ -20,8 +20,12 @@ from vlsa.config.overrides import to_dict
 from vlsa.pretrain.trackers import open_trackers
 
 METRICS_FILE, SETTINGS_FILE = "metrics.jsonl", "config.json"
+SETTINGS_BEGIN = b'{"recipe":'
+"""The first bytes of a run's settings, without white space."""
 EXPORT_FILE = "export.json"
 """What retrieve/encode/onnx/folder.py writes: no run may lie where it is."""
+NO_RUNS = {"store.json": "a store of clips", "index.json": "an index"}
+"""File -> what the folder is that it stands in."""
 
 
 class MetricsLog:
@@ -73,18 +77,36 @@ def require_place(run_path: Path) -> None:
         raise ConfigError(
             f"{run_path}: holds an exported model, which would answer in place of the run. Name another --out."
         )
+    other = next((what for name, what in NO_RUNS.items() if (run_path / name).exists()), None)
+    if other:
+        raise ConfigError(f"{run_path}: is {other}; a run would be mixed into its files. Name another --out.")
     try:
         str(run_path).encode()
-        with open_regular(run_path / SETTINGS_FILE) as file:
-            held = json.load(file)
     except UnicodeEncodeError as error:
         raise ConfigError(f"{run_path}: its name is not UTF-8; no weights could be kept there. Rename it.") from error
-    except (OSError, ValueError, RecursionError):  # not there, or cut short
-        return
-    if not (isinstance(held, dict) and "train" in held):
-        raise ConfigError(
-            f"{run_path}: holds the {SETTINGS_FILE} of something else, which would be lost. Name another --out."
-        )
+    others = _file_of_something_else(run_path)
+    if others:
+        raise ConfigError(f"{run_path}: holds the {others} of something else, which would be lost. Name another --out.")
+
+
+def _file_of_something_else(run_path: Path) -> str | None:
+    """A file that no run wrote and that one would write over. What a kill cut short is a run's."""
+    try:
+        with open_regular(run_path / SETTINGS_FILE) as file:
+            settings = file.read()
+    except OSError:  # not there: a run writes its settings first
+        is_run = (run_path / "checkpoints").is_dir()
+        return METRICS_FILE if not is_run and _has_bytes(run_path / METRICS_FILE) else None
+    try:
+        held = json.loads(settings)
+    except (ValueError, RecursionError):
+        begin = b"".join(settings.split())[: len(SETTINGS_BEGIN)]
+        return None if SETTINGS_BEGIN.startswith(begin) else SETTINGS_FILE
+    return None if isinstance(held, dict) and "train" in held else SETTINGS_FILE
+
+
+def _has_bytes(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 @contextmanager

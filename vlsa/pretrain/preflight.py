@@ -4,6 +4,7 @@ Reads the facts of the clips (no media is decoded); used by loop.py and finetune
 """
 
 import logging
+import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -105,11 +106,23 @@ def require_pairs(source: Dataset, config: Config, *, all_of_them: bool = False)
     if len(missing) == len(pairs) or all_of_them:
         raise StoreError(
             f"{found[0]}, so that {missing[0]} has nothing to match. Add what is missing (captions, or footage with "
-            "audio), or match other pairs."
+            f"audio), or {_instead(source, all_of_them)}."
         )
     for what, pair in zip(found, missing, strict=True):
         _LOG.info("%s; the pair %s is left out", what, pair)
     return summary
+
+
+def _instead(source: Dataset, is_finetuning: bool) -> str:
+    """What could be trained on these clips."""
+    num_matched = summarise(source, typing.get_args(Pair)).num_matched
+    pairs = [pair for pair, num in num_matched.items() if num >= 2]
+    if is_finetuning:
+        names = [f"--pair {pair}" for pair in pairs]
+        return f"match what there is: {' '.join(names)}" if names else "choose other data: these have no pair at all"
+    if pairs:
+        return f"match what there is: --set model.objective.pairs={','.join(pairs)}"
+    return "train without matching: --recipe RECIPE/lpmm-only"
 
 
 def _shortage(summary: DataSummary, pair: Pair) -> str:

@@ -3,6 +3,7 @@
 Opens the data set, finds the vocabulary and the first weights, then calls loop.py.
 """
 
+import logging
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,13 +12,15 @@ from typing import Any
 
 from vlsa.base.console import Bar, training_message
 from vlsa.config import Config
+from vlsa.config.idle import idle_settings
+from vlsa.config.overrides import names_of
 from vlsa.data.clip import Dataset
 from vlsa.data.loading.dataset import open_dataset
 from vlsa.data.loading.tokenizer import public_tokenizer
 from vlsa.model.warm_start import Report, initialiser, read
 from vlsa.pretrain import loop
 from vlsa.pretrain.checkpoint import checkpoints
-from vlsa.pretrain.finetune import batch_size_of, changed, finetune_config, pairs_of, start_from
+from vlsa.pretrain.finetune import batch_size_of, changed, finetune_config, pairs_of, require_new_run, start_from
 from vlsa.pretrain.interrupt import Stopped
 from vlsa.pretrain.loop import RunSummary
 from vlsa.pretrain.preflight import require_pairs
@@ -26,6 +29,8 @@ from vlsa.pretrain.trackers import require_trackers
 
 MakeEvaluator = Callable[[Dataset], Evaluator | None]
 """Makes of a data set what scores its held-out clips, if it has any."""
+
+_LOG = logging.getLogger(__name__)
 
 
 def pretrain(
@@ -87,12 +92,14 @@ def finetune(
     `make_evaluator`: as in `pretrain`. Raises VlsaError, Stopped.
     """
     require_trackers(trackers)
+    require_new_run(Path(pretrained), Path(run_path))
     clips = open_dataset(data)
     name, tokenizer, before, initialise = start_from(pretrained)
     num_clips = len(clips.rows("train"))
     batch_size = batch_size_of(before, list(assignments), batch_size)
     config = finetune_config(before, num_clips, pairs_of(list(pairs)), num_epochs=num_epochs, batch_size=batch_size)
     config = changed(replace(config, train=replace(config.train, init=(name,))), list(assignments))
+    log_idle(config, assignments)
     require_pairs(clips, config, all_of_them=True)
     return train(
         config,
@@ -105,6 +112,14 @@ def finetune(
         trackers=trackers,
         allow_changes=allow_changes,
     )
+
+
+def log_idle(config: Config, assignments: Sequence[str]) -> None:
+    """A warning about settings that --set gives and that change nothing; the run goes on."""
+    idle = idle_settings(config, sorted(names_of(config, assignments)))
+    if idle:
+        listed = ", ".join(f"{name} (with {reason})" for name, reason in idle.items())
+        _LOG.warning("--set changes nothing: %s; leave it out, or change what it depends on", listed)
 
 
 def train(config: Config, clips: Dataset, run_path: Path, *, title: str = "training", **how: Any) -> RunSummary:

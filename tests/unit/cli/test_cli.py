@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tokenizers
 from command_lines import COMMANDS, GROUP, ROOT, call, examples, parse, start
@@ -147,6 +148,25 @@ def test_a_full_disk_is_told_in_one_line_too(monkeypatch):
     assert "results.json: cannot be read or written (No space" in one_line(failing_search(monkeypatch, error))
     nameless = OSError(28, "No space left on device")
     assert "the disk: cannot be read or written (No space" in one_line(failing_search(monkeypatch, nameless))
+
+
+def _torch_asks_for_too_much() -> None:
+    import torch
+
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def _numpy_asks_for_too_much() -> None:
+    np.empty(2**60, np.uint8)
+
+
+@pytest.mark.parametrize("ask", [_torch_asks_for_too_much, _numpy_asks_for_too_much])
+def test_too_little_memory_is_told_in_one_line(monkeypatch, ask):
+    with pytest.raises((MemoryError, RuntimeError)) as refused:
+        ask()
+    told = one_line(failing_search(monkeypatch, refused.value))
+    assert told.startswith("vlsa: search: the machine has not enough memory (")
+    assert "Make what it is asked for smaller" in told
 
 
 def test_an_error_of_ours_is_not_hidden(monkeypatch):
@@ -497,6 +517,12 @@ def test_a_place_where_results_cannot_lie_is_told_before_a_model_is_loaded(tmp_p
         result.stderr
         == f"vlsa: {tmp_path}: is a folder; results are a file. Name one, such as {tmp_path}/results.json.\n"
     )
+
+
+@pytest.mark.parametrize("option", ["--windows", "--crops"])
+def test_a_number_of_windows_that_encodes_nothing_is_refused_by_the_name_of_its_option(option):
+    told = one_line(call(f"vlsa evaluate run --data store {option} 0"))
+    assert told == f"vlsa: {option} 0: nothing of a clip would be encoded. Give 1 or more.\n"
 
 
 def test_the_table_of_results_fits_a_terminal_of_80_columns(capsys):

@@ -74,6 +74,23 @@ def test_a_table_that_fits_is_not_wider_than_the_terminal(monkeypatch):
     assert max(map(len, terminal.getvalue().splitlines())) <= 80
 
 
+@pytest.mark.parametrize("num", ["200", "1,000", "10,000"])
+def test_a_direction_stands_on_one_line_of_80_columns_whatever_the_size_of_the_gallery(monkeypatch, num):
+    terminal = terminal_of(monkeypatch, 80)
+    header = ("direction", "R@1 %", "R@5 %", "R@10 %", "R@50 %", "MedR", "chance\nR@1/5/10 %", "N", "Q")
+    row = ("text → video+audio", "72.0", "96.0", "100.0", "–", "11.5", "0.5/2.5/5.0", num, num)
+    print_table(header, [row], right="|".join(header[1:]))
+    lines = terminal.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split() for line in lines if "video" in line] == [["text", "→", "video+audio", *row[1:]]]
+
+
+def test_columns_have_two_spaces_between_them_where_there_is_room(monkeypatch):
+    terminal = terminal_of(monkeypatch, 80)
+    print_table(("one", "two"), [("abc", "d")])
+    assert " abc  d" in terminal.getvalue()
+
+
 @pytest.mark.parametrize("line", [r"vlsa evaluate $NASTY --data x", r"vlsa $NASTY", r"vlsa doctor $NASTY"])
 def test_no_control_character_of_an_argument_reaches_the_terminal_by_an_error(line):
     nasty = "a\x1b]0;owned\x07\x9b2J\u202eb"

@@ -5,7 +5,7 @@ from command_lines import ROOT
 
 from vlsa.base.errors import ConfigError
 from vlsa.config.overrides import to_dict
-from vlsa.config.recipes import RECIPES, SHARINGS, VARIANTS, recipe
+from vlsa.config.recipes import RECIPES, SHARINGS, VARIANTS, recipe, settings_of
 from vlsa.config.recipes.sizes import paper, tiny
 from vlsa.model.flops import step_flops
 
@@ -67,6 +67,13 @@ def test_an_unknown_recipe_is_answered_with_what_there_is(name, hint):
     with pytest.raises(ConfigError, match=rf"^--recipe {name}: no such recipe") as caught:
         recipe(name)
     assert hint.rstrip("?") in str(caught.value)
+
+
+def test_a_run_is_not_called_after_another_recipe():
+    with pytest.raises(ConfigError, match=r"^--set recipe=paper: .*a run of tiny.* Give --recipe paper\.$"):
+        settings_of("tiny", ["recipe=paper"])
+    assert settings_of("tiny", ["recipe=mine"]).recipe == "mine"
+    assert settings_of("tiny", ["recipe=tiny"]) == recipe("tiny")
 
 
 def flat(values: dict, prefix: str = "") -> dict:

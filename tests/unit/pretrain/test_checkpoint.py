@@ -278,6 +278,22 @@ def test_a_path_that_is_not_utf_8_is_told_and_not_called_damaged(run, tmp_path):
     assert "Delete" not in str(caught.value)
 
 
+def test_a_run_whose_newest_checkpoint_lacks_its_weights_is_damaged_and_not_missing(run):
+    run.save(1)
+    newest = run.save(2)
+    (newest / "model.safetensors").unlink()
+    told = message_of(lambda: load_model(run.path))
+    assert told.startswith(f"{newest}: damaged or cut short (no model.safetensors in it)")
+    assert f"Delete the folder {newest}" in told
+
+
+@pytest.mark.parametrize(("name", "what"), [("store.json", "a store of clips"), ("index.json", "an index")])
+def test_another_folder_given_for_a_run_is_called_what_it_is(tmp_path, name, what):
+    (tmp_path / name).write_text("{}")
+    told = message_of(lambda: load_model(tmp_path))
+    assert told == f"{tmp_path}: is {what}, and no run; there is no model in it. Give the folder of a run."
+
+
 def test_a_missing_run_says_how_to_make_one(tmp_path):
     assert "no such run" in message_of(lambda: load_model(tmp_path / "none"))
     assert "no checkpoint in it yet; " in message_of(lambda: load_model(tmp_path))

@@ -183,6 +183,35 @@ def test_fine_tuning_without_contrast_is_refused(pretrained, tmp_path):
         )
 
 
+@pytest.mark.parametrize("what", ["run", "checkpoint"])
+def test_a_run_is_not_fine_tuned_in_its_own_folder(pretrained, what):
+    given = pretrained if what == "run" else checkpoints(pretrained)[-1]
+    before = sorted(pretrained.rglob("*"))
+    with pytest.raises(ConfigError, match=r"^finetune --out .*: is RUN itself; .* Name another --out\.$"):
+        start.finetune(
+            given, "world:train=8,test=0,px=16", pretrained, pairs=["text-video"], num_epochs=1, batch_size=4
+        )
+    assert sorted(pretrained.rglob("*")) == before
+
+
+def test_a_setting_that_changes_nothing_is_told_in_one_line(pretrained, tmp_path, caplog):
+    data = tiny_store(tmp_path / "store", tiny_clips(4)).path
+    with caplog.at_level("WARNING", logger="vlsa"):
+        start.finetune(
+            pretrained,
+            data,
+            tmp_path / "fine",
+            pairs=["text-video"],
+            num_epochs=1,
+            batch_size=4,
+            assignments=["hard_negatives=true", "train.seed=1", "sigmoid_bias=-3"],
+        )
+    (told,) = [record.message for record in caplog.records if "changes nothing" in record.message]
+    assert "model.objective.hard_negatives (with model.objective.matching_weight=0)" in told
+    assert "model.objective.sigmoid_bias (with model.objective.contrast=softmax)" in told
+    assert "train.seed" not in told
+
+
 def test_heads_are_taken_along_and_a_pair_without_one_is_refused_in_one_line(tmp_path):
     run, heads = (
         tiny_run(num_steps=2),

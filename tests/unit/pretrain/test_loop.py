@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tiny import make_batch, plain_clip, tiny_clips, tiny_config, tiny_run, tiny_source, tiny_store
+from tiny import change, make_batch, plain_clip, tiny_clips, tiny_config, tiny_run, tiny_source, tiny_store
 
 from vlsa.base.errors import CheckpointError, StoreError, VlsaError
 from vlsa.data.clip import Clip
@@ -204,6 +204,17 @@ def test_a_resume_with_other_clips_is_refused(begun, what):
         clips[3] = dataclasses.replace(clips[3], sound=None, sample_rate_hz=None)
     with pytest.raises(CheckpointError, match=r"trained on other clips than these; .* or another --out"):
         pretrain(tiny_run(num_steps=2), MemoryClips({"train": clips}), begun)
+
+
+def test_clips_that_lack_a_modality_are_told_as_other_clips_and_not_as_other_settings(tmp_path):
+    """Without captions the pairs of text are left out; the settings that were asked for are the same."""
+    config = tiny_run(num_steps=2)
+    model = change(config.model, "objective", heads="pair", pairs=("audio-video", "audio-text"))
+    config = dataclasses.replace(config, model=model)
+    pretrain(config, tiny_source(), tmp_path)
+    wordless = [dataclasses.replace(clip, texts=()) for clip in tiny_clips(10)]
+    with pytest.raises(CheckpointError, match="trained on other clips than these"):
+        pretrain(config, MemoryClips({"train": wordless}), tmp_path)
 
 
 def with_other_media(clips: list[Clip], what: str) -> list[Clip]:

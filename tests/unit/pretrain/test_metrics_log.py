@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import time
 
 import pytest
@@ -103,7 +104,32 @@ def test_the_settings_of_something_else_are_not_written_over(tmp_path):
     assert (tmp_path / "config.json").read_bytes() == theirs
 
 
-@pytest.mark.parametrize("left", [None, b"", b'{"recipe": "ti'])
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("config.json", b'{ // widths\n "width": 3 }'), ("config.json", b"[[["), ("metrics.jsonl", b'{"epoch": 3}\n')],
+)
+def test_what_no_run_wrote_is_not_written_over(tmp_path, name, theirs):
+    (tmp_path / name).write_bytes(theirs)
+    with pytest.raises(ConfigError, match=f"holds the {re.escape(name)} of something else, which would be lost"):
+        require_place(tmp_path)
+    assert (tmp_path / name).read_bytes() == theirs
+
+
+@pytest.mark.parametrize(("name", "what"), [("store.json", "is a store of clips"), ("index.json", "is an index")])
+def test_a_store_or_an_index_is_no_place_for_a_run(tmp_path, name, what):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(ConfigError, match=f"{what}.* Name another --out"):
+        require_place(tmp_path)
+
+
+def test_a_run_whose_settings_were_removed_is_still_its_place(tmp_path):
+    write_steps(tmp_path, 0, [1])
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "config.json").unlink()
+    require_place(tmp_path)
+
+
+@pytest.mark.parametrize("left", [None, b"", b'{\n  "rec', b'{"recipe": "ti'])
 def test_a_folder_whose_settings_a_kill_cut_short_is_a_place_for_its_run(tmp_path, left):
     if left is not None:
         (tmp_path / "config.json").write_bytes(left)

@@ -131,6 +131,21 @@ def test_footage_without_captions_trains_what_it_can_and_says_so(caplog):
         require_pairs(source(texts=()), tiny_run(), all_of_them=True)
 
 
+@pytest.mark.parametrize(
+    ("fields", "all_of_them", "advice"),
+    [
+        ({"rate_hz": None}, False, "or match what there is: --set model.objective.pairs=video-text."),
+        ({"rate_hz": None}, True, "or match what there is: --pair video-text."),
+        ({"rate_hz": None, "texts": ()}, False, "or train without matching: --recipe RECIPE/lpmm-only."),
+        ({"rate_hz": None, "texts": ()}, True, "or choose other data: these have no pair at all."),
+    ],
+)
+def test_what_the_clips_can_be_matched_by_is_told(fields, all_of_them, advice):
+    with pytest.raises(StoreError) as caught:
+        require_pairs(source(**fields), tiny_run(), all_of_them=all_of_them)
+    assert str(caught.value).endswith(advice)
+
+
 def test_what_is_only_reconstructed_needs_no_pair():
     config = tiny_run()
     config = dataclasses.replace(config, model=change(config.model, "objective", global_weight=0.0))

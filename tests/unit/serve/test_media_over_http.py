@@ -41,6 +41,56 @@ def test_a_range_beyond_the_end_is_refused(client, film):
     assert client.get(f"/media/{film['media_id']}", headers={"Range": "bytes=99999999-"}).status_code == 416
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "bytes=5-2",
+        "bytes=",
+        "bytes=a-b",
+        "items=0-1",
+        "bytes=1-2-3",
+        "bytes=--1",
+        "bytes=0-0,x",
+        "bytes 0-1",
+        "bytes=0-" + "9" * 5000,
+    ],
+)
+def test_a_range_that_makes_no_sense_is_no_range(client, film, film_bytes, asked):
+    response = client.get(f"/media/{film['media_id']}", headers={"Range": asked})
+    assert (response.status_code, response.content) == (200, film_bytes)
+
+
+def test_a_browser_that_has_a_file_is_not_sent_it_again(client, film, film_bytes):
+    address = f"/media/{film['media_id']}"
+    first = client.get(address).headers
+    mark, time = first["etag"], first["last-modified"]
+    for asked in (
+        {"If-None-Match": mark},
+        {"If-None-Match": f'"other", W/{mark}'},
+        {"If-None-Match": mark, "Range": "bytes=0-9"},
+        {"If-Modified-Since": time},
+    ):
+        known = client.get(address, headers=asked)
+        assert (known.status_code, known.content) == (304, b"") and known.headers["etag"] == mark
+    for asked in (
+        {"If-None-Match": '"other"', "If-Modified-Since": time},
+        {"If-Modified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"},
+        {"If-Modified-Since": "yesterday"},
+        {"If-Range": '"other"', "Range": "bytes=0-9"},
+    ):
+        assert client.get(address, headers=asked).content == film_bytes
+    assert client.get(address, headers={"If-Range": mark, "Range": "bytes=0-9"}).content == film_bytes[:10]
+
+
+def test_the_page_is_asked_for_again_after_an_update_and_is_well_for_who_asks_for_the_head_alone(client):
+    for address in ("/", "/static/main.js"):
+        first = client.get(address)
+        assert first.headers["cache-control"] == "private, no-cache"
+        assert client.get(address, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    for address in ("/", "/health"):
+        assert (client.head(address).status_code, client.head(address).content) == (200, b"")
+
+
 def brightness(response):
     assert response.status_code == 200 and response.headers["content-type"] == "image/jpeg", response.text
     image = Image.open(io.BytesIO(response.content))

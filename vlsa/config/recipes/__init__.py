@@ -66,5 +66,11 @@ def recipe(name: str) -> Config:
 
 
 def settings_of(recipe_name: str, assignments: Sequence[str] = ()) -> Config:
-    """A recipe with `a.b=c` changes. Raises ConfigError."""
-    return override(recipe(recipe_name), list(assignments))
+    """A recipe with `a.b=c` changes. Raises ConfigError, also for a name that is another recipe's."""
+    config = override(recipe(recipe_name), list(assignments))
+    if config.recipe != recipe_name and config.recipe.partition("/")[0] in RECIPES:
+        raise ConfigError(
+            f"--set recipe={config.recipe}: the name changes no setting, and a run of {recipe_name} would be called "
+            f"what it is not. Give --recipe {config.recipe}."
+        )
+    return config

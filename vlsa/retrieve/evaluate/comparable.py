@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vlsa.base.errors import ResultsError
+from vlsa.retrieve.evaluate.results import direction_label
 from vlsa.retrieve.evaluate.results_file import Results, one_line
 
 FACTS = {
@@ -124,7 +125,8 @@ def common_directions(files: Sequence[Results], post: str = "none") -> tuple[lis
     every = [list(file.directions(post)) for file in files]
     common = [name for name in every[0] if all(name in names for names in every)]
     others = sorted({name for names in every for name in names} - set(common))
-    return common, f"Left out, as not all files have them: {one_line(', '.join(others))}." if others else ""
+    labels = one_line(", ".join(map(direction_label, others)), 400)  # of all directions
+    return common, f"Left out, as not all files have them: {labels}." if others else ""
 
 
 def files_without_clips(files: Sequence[Results]) -> tuple[str, ...]:

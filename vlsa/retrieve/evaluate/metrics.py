@@ -72,4 +72,11 @@ def _intervals(
         f"r{k}": bounded_interval(samples, float(hits[k].mean()), ranks.num_clips)
         for k, samples in zip(hits, recalls, strict=True)
     }
-    return {**shares, "medr": interval(medr), "meanr": interval(meanr)}
+    return {**shares, "medr": interval(medr), "meanr": _interval_of_mean_rank(meanr, float(expected.mean()), ranks)}
+
+
+def _interval_of_mean_rank(samples: np.ndarray, value: float, ranks: Ranks) -> tuple[float, float]:
+    """As of a share where no resample differs: a clip that was not drawn may have any rank."""
+    if np.ptp(samples) > 1e-9:
+        return interval(samples)
+    return bounded_interval(samples, value, ranks.num_clips, 1.0, float(max(ranks.num_items, 1)))

@@ -5,6 +5,7 @@ Made by survey.py; written and read by lance.py. Imports no media library.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
@@ -57,6 +58,16 @@ class FileFacts:
         """Its row of metadata.csv."""
         return json.loads(self.metadata)
 
+    def fault(self) -> str:
+        """What of these facts no file has, as in an index that somebody changed; empty if nothing is."""
+        metadata = _parsed(self.metadata)
+        no_times = [date for date in (self.modified_at, self.recorded_at) if not _is_time(date)]
+        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+            return "its metadata are no texts by name"
+        if no_times:
+            return f"{no_times[0]!r:.40} is no time"
+        return "" if 0 <= self.duration_seconds < math.inf else f"{self.duration_seconds} is no duration"
+
     def digest(self) -> str:
         """Of all these facts; whole numbers count as what the table makes of them."""
         values = [float(value) if type(value) is int else value for value in astuple(self)]
@@ -64,15 +75,15 @@ class FileFacts:
 
     def of(self, file: SourceFile) -> "FileFacts":
         """The same media under the name, times and labels of this file."""
-        from_file = self.recorded_from != "container"
+        from_file, modified_at = self.recorded_from != "container", _utc(file.modified_seconds)
         return replace(
             self,
             path=file.path,
             file_id=file_id(file.path),
             size_bytes=file.size_bytes,
-            modified_at=_utc(file.modified_seconds),
-            recorded_at=_utc(file.modified_seconds) if from_file else self.recorded_at,
-            recorded_from=("file" if file.modified_seconds is not None else None) if from_file else "container",
+            modified_at=modified_at,
+            recorded_at=modified_at if from_file else self.recorded_at,
+            recorded_from=("file" if modified_at else None) if from_file else "container",
             tags=PurePosixPath(file.path).parts[:-1] if not file.path.startswith("/") else (),
             metadata=_as_json(file.metadata),
         )
@@ -84,7 +95,26 @@ def file_id(path: str) -> str:
 
 
 def _utc(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Seconds since 1970 as ISO 8601; None for what is no date, as of files whose clock was broken."""
+    try:
+        return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}".zfill(20)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_time(text: str | None) -> bool:
+    """Whether it is a time as `_utc` writes it, or none is known."""
+    try:
+        return text is None or (len(text) >= 10 and bool(datetime.fromisoformat(text)))
+    except ValueError:
+        return False
+
+
+def _parsed(metadata: str) -> object:
+    try:
+        return json.loads(metadata)
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _as_json(metadata: Mapping[str, str]) -> str:

@@ -188,7 +188,15 @@ class VectorTable:
                 yield from clip_digests(batch, self._spaces)
 
     def files(self) -> "list[FileFacts]":
-        """Facts of all files, in the order of their paths."""
+        """Facts of all files, in the order of their paths. Raises SearchIndexError for facts that no file has."""
+        found = self.written_files()
+        for file in found:
+            if fault := file.fault():
+                raise _damaged(self._folder, f"{file.path[:80]}: {fault}")
+        return found
+
+    def written_files(self) -> "list[FileFacts]":
+        """As `files`, whatever the facts are."""
         from vlsa.retrieve.index.lance_schema import file_rows
 
         with self._reading():

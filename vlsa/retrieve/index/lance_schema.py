@@ -130,7 +130,8 @@ def vectors_of(kind: Kind) -> list[str]:
 def row_arrays(facts: Any, batches: Iterable[Any], kind: Kind, width: int, precision: str) -> RowArrays:
     """The rows of one kind, without a Python object for each number, window or path of a window.
 
-    `facts` is an Arrow table, `batches` have the vectors of the same rows, by their row ids in any order.
+    `facts` is an Arrow table, `batches` have the vectors of the same rows, by their row ids in any order. Raises
+    ValueError for rows that no index has.
     """
     from pyarrow import compute
 
@@ -144,11 +145,16 @@ def row_arrays(facts: Any, batches: Iterable[Any], kind: Kind, width: int, preci
         for name, rows in vectors.items():
             present = batch.column(presence(name)).to_numpy(zero_copy_only=False).astype(bool)
             rows[place[present]] = _numbers(batch, name)[present]
+    start, stop = (facts.column(name).to_numpy() for name in ("start_seconds", "stop_seconds"))
+    if not ((start >= 0) & (start <= stop) & (stop < np.inf)).all():
+        raise ValueError(f"a {kind} with times that no file has")
+    if kind == "text" and facts.column("text").null_count:
+        raise ValueError("a text without words")
     return RowArrays(
         paths=tuple(paths.dictionary.to_pylist()),
         file=paths.indices.to_numpy().astype(np.int64),
-        start_seconds=facts.column("start_seconds").to_numpy(),
-        stop_seconds=facts.column("stop_seconds").to_numpy(),
+        start_seconds=start,
+        stop_seconds=stop,
         vectors=vectors,
         ids=tuple(facts.column("id").to_pylist()) if kind == "text" else (),
         texts=tuple(facts.column("text").to_pylist()) if kind == "text" else (),
@@ -181,5 +187,10 @@ def file_columns(files: Sequence[FileFacts]) -> Any:
 
 
 def file_rows(table: Any) -> list[FileFacts]:
-    """The facts in an Arrow table."""
-    return [FileFacts(**{**row, "tags": tuple(row["tags"] or ())}) for row in table.to_pylist()]
+    """The facts in an Arrow table; what is not there is not known. Raises ValueError for other columns, or no path."""
+    if others := {*table.column_names} - {field.name for field in fields(FileFacts)}:
+        raise ValueError(f"files have no {min(others)!r}")
+    rows = [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
+    if not all({"path", "file_id"} <= row.keys() for row in rows):
+        raise ValueError("a file without a path")
+    return [FileFacts(**row | {"tags": tuple(row.get("tags", ()))}) for row in rows]

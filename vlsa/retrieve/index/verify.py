@@ -25,7 +25,7 @@ def content_by_path(table: VectorTable) -> dict[str, TableContent]:
     for path, digest in table.digests():
         digests.setdefault(path, []).append(digest)
     facts: dict[str, list[str]] = {}
-    for file in table.files():
+    for file in table.written_files():
         facts.setdefault(file.path, []).append(file.digest())
     return {
         path: TableContent(_joined(digests.get(path, [])), len(digests.get(path, [])), " ".join(facts.get(path, [])))

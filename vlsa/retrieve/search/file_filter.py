@@ -3,12 +3,12 @@
 Reads facts of files; feeds tables.py.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.index.file_facts import FileFacts
-from vlsa.retrieve.search.languages import language_code
+from vlsa.retrieve.search.languages import language_code, languages_meant
 from vlsa.retrieve.search.where.columns import FilterColumns, composed
 from vlsa.retrieve.search.where.evaluate import passes
 from vlsa.retrieve.search.where.expression import All, Any, Comparison, Expression, Kind, Like, Not
@@ -56,7 +56,8 @@ def kept_paths(where: str, files: Sequence[SearchedFile]) -> set[str]:
     """Of the files that a filter keeps. Raises VlsaError for one that cannot be read, or is empty."""
     check_filter(where)
     columns = FilterColumns.of(COLUMNS, [file.columns for file in files])
-    expression = _as_facts_are(parse(where, columns.kinds))
+    held = {language for file in files for language in file.languages}
+    expression = _as_facts_are(parse(where, columns.kinds), held)
     rows = {file.path: columns.row(facts_of(file), file.columns) for file in files}
     for pattern in _patterns(expression):
         _check_pattern(pattern, rows.values())
@@ -85,20 +86,30 @@ def _check_pattern(like: Like, rows: Iterable[Mapping[str, object]]) -> None:
         )
 
 
-def _as_facts_are(expression: Expression) -> Expression:
-    """A filter with its values written as `facts_of` writes them."""
+def _as_facts_are(expression: Expression, languages: Collection[str]) -> Expression:
+    """A filter with its values written as `facts_of` writes them; `languages` are those that the files have."""
     match expression:
         case Not(part):
-            return Not(_as_facts_are(part))
+            return Not(_as_facts_are(part, languages))
         case All(parts) | Any(parts):
-            return type(expression)(tuple(map(_as_facts_are, parts)))
+            return type(expression)(tuple(_as_facts_are(part, languages) for part in parts))
+        case Comparison("language" | "file.language", _, "=" | "!=" as operator, str(value)):
+            meant = languages_meant(value, languages) or [language_code(value)]
+            parts = tuple(replace(expression, value=code) for code in meant)
+            return Any(parts) if operator == "=" else All(parts)
         case Comparison("language" | "file.language", _, _, str(value)):
             return replace(expression, value=language_code(value))
         case Comparison("folder" | "file.folder", _, _, str(value)):
-            return replace(expression, value=value.removeprefix("./").rstrip("/"))
+            return replace(expression, value=_folder(value))
         case Comparison("fps" | "file.fps" | "duration" | "file.duration", _, _, float(value)):
             return replace(expression, value=round(value, DECIMALS))
     return expression
+
+
+def _folder(name: str) -> str:
+    """A folder as the index names it; the top one, that of the source itself, is empty there."""
+    plain = name.removeprefix("./").rstrip("/")
+    return "" if plain == "." else plain
 
 
 def facts_of(file: SearchedFile) -> dict[str, object]:

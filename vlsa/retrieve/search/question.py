@@ -48,10 +48,8 @@ class Part:
                 f"search: an empty {self.kind}; nothing can be compared with it. Give "
                 f"{'some words' if self.kind == 'text' else 'a file'}, or leave it out."
             )
-        if self.kind == "text" and any("\ud800" <= letter <= "\udfff" for letter in self.value):
-            raise VlsaError(
-                f"search: {self.value[:80]!r} is not UTF-8; it cannot be read. Type it in a terminal set to UTF-8."
-            )
+        if self.kind == "text":
+            _check_unicode(self.value)
         if len(self.value) > LONGEST_TEXT or "\0" in self.value:
             raise VlsaError(
                 f"search: {self.value[:40]!r}... cannot be a {self.kind}; write at most {LONGEST_TEXT} letters."
@@ -167,6 +165,13 @@ def _check_sum(parts: tuple[Part, ...], phrases: tuple[str, ...]) -> None:
         raise VlsaError(
             'search: the question is empty; nothing can be ranked. Ask for something: "a bell rings twice".'
         )
+    for phrase in phrases:
+        _check_unicode(phrase)
+    if sum(map(len, phrases)) > LONGEST_TEXT:
+        raise VlsaError(
+            f"search: quoted phrases of {sum(map(len, phrases))} letters; it would take long to look for them. "
+            f"Write at most {LONGEST_TEXT} letters."
+        )
     if any(not any(letter.isalnum() for letter in phrase) for phrase in phrases):
         raise VlsaError('search: a quoted phrase without a letter or digit; it occurs nowhere. Write "good boy".')
     if parts and not phrases and all(part.weight < 0 for part in parts):
@@ -178,6 +183,12 @@ def _check_sum(parts: tuple[Part, ...], phrases: tuple[str, ...]) -> None:
         raise VlsaError(
             f"search: {len(parts) + len(phrases)} parts; {MOST_PARTS} can be asked at once. Leave some out."
         )
+
+
+def _check_unicode(text: str) -> None:
+    """Raises VlsaError for bytes that are no letters, as Python holds them, or half a letter in JSON."""
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise VlsaError(f"search: {text[:80]!r} is not UTF-8; it cannot be read. Type it in a terminal set to UTF-8.")
 
 
 def check_number(name: str, number: int) -> None:

@@ -13,6 +13,8 @@ from vlsa.base.errors import VlsaError
 _CLOCK = r"(?:(?:\d+:)?\d+:)?\d+(?:[.,]\d+)?"
 _UNITS = r"(?=\d)(?:\d+h)?(?:\d+m)?(?:\d+(?:[.,]\d+)?s)?"
 _TIME = f"(?:{_CLOCK}|{_UNITS})"
+LONGEST_SECONDS = 1e9
+"""No file is longer than 30 years."""
 _FORMS = "seconds, m:ss, h:mm:ss or 1h2m3s, as in 75.5, 1:15.5 or 0:01:15.5"
 _SPAN = re.compile(rf"(?P<path>.+)@(?P<start>{_TIME})-(?P<stop>{_TIME})", re.DOTALL | re.ASCII)
 
@@ -75,7 +77,7 @@ def parse_time(text: str) -> float:
         parts = re.findall(r"([\d.,]+)([hms])", text)
         if any(_number(part) >= 60 for part, _ in parts[1:]):
             raise VlsaError(f"{text!r}: more than 59 after a larger unit; the time could be misread. Write 1h2m3s.")
-        return round(sum(_number(part) * {"h": 3600, "m": 60, "s": 1}[unit] for part, unit in parts), 6)
+        return _checked(text, sum(_number(part) * {"h": 3600, "m": 60, "s": 1}[unit] for part, unit in parts))
     if not re.fullmatch(_CLOCK, text, re.ASCII):
         raise VlsaError(f"{text!r}: not a time; it could be misread. Write {_FORMS}.")
     numbers = [_number(part) for part in text.split(":")]
@@ -84,6 +86,12 @@ def parse_time(text: str) -> float:
     seconds = 0.0
     for number in numbers:
         seconds = 60 * seconds + number
+    return _checked(text, seconds)
+
+
+def _checked(text: str, seconds: float) -> float:
+    if seconds > LONGEST_SECONDS:
+        raise VlsaError(f"{text[:40]!r}: no time in a file, which lasts years at most. Write {_FORMS}.")
     return round(seconds, 6)
 
 

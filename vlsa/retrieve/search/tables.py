@@ -7,9 +7,10 @@ Axes: N windows, M texts, D width of a vector.
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -17,6 +18,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.data.ingest.listing import name_form
 from vlsa.retrieve.encode.unit_vectors import unit_length
+from vlsa.retrieve.index.file_facts import FileFacts, file_id
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.lance_schema import RowArrays
 from vlsa.retrieve.search.answer import Answer, answer, answer_of_scores, stand_outs
@@ -32,6 +34,7 @@ from vlsa.retrieve.search.spans import Span
 from vlsa.retrieve.search.windows import Windows
 
 _LOG = logging.getLogger(__name__)
+Found = TypeVar("Found")
 LIKENESS = {"both": ("video", "audio"), "video": ("video",), "audio": ("audio",)}
 """By what a stretch of an index may be compared with others."""
 PRODUCTS_PER_HOUR = 5e13
@@ -56,8 +59,11 @@ class SearchTables:
         """All of it, or nothing: after an error the next question reads again."""
         self._is_read = False
         files, found = self.index.latest(lambda: (self.index.table.files(), read_searched(self.index)))
-        languages = _languages(found[0])
-        self.files = [SearchedFile.of_texts(file, languages.get(file.path, ())) for file in files]
+        languages, known = _languages(found[0]), {file.path for file in files}
+        # a file that is being written, or whose writer was killed, has rows before it has facts
+        files += [FileFacts(path=path, file_id=file_id(path)) for path in found[0].paths if path not in known]
+        by_path = sorted(files, key=lambda file: file.path)
+        self.files = [SearchedFile.of_texts(file, languages.get(file.path, ())) for file in by_path]
         sources = {file.path: file.text_from for file in self.files if file.text_from}
         self.searched, self._text_ids = replace(found[0], text_from=sources), found[1]
         self._kept: dict[str, Bool[np.ndarray, " N"]] = {}
@@ -75,7 +81,7 @@ class SearchTables:
     def answer(self, question: Question, asked: Sequence[Asked], *, exact: bool = False) -> Answer:
         """The moments that answer. `asked`: its parts as vectors; `exact`: by all windows. Raises VlsaError."""
         self.refresh()
-        words = self._words(question)
+        words = self._latest(lambda: self._found_words(question))
         kept = None if question.where is None else self.kept(question.where)
         return answer(self.searched, question, asked, words=words, kept=kept, exact=exact)
 
@@ -85,12 +91,13 @@ class SearchTables:
         kept = None if question.where is None else self.kept(question.where)
         return stand_outs(self.searched, question, asked, kept)
 
-    def _words(self, question: Question) -> Float64[np.ndarray, " M"]:
+    def _latest(self, find: Callable[[], Found]) -> Found:
+        """What is found in the tables; once more where a writer took away the version that was read."""
         try:
-            return self._found_words(question)
-        except SearchIndexError:  # a writer took away the version that was read
+            return find()
+        except SearchIndexError:
             self._read()
-            return self._found_words(question)
+            return find()
 
     def _found_words(self, question: Question) -> Float64[np.ndarray, " M"]:
         """The score of the words of a question in each text; of several parts the best. nan where they do not occur."""
@@ -105,7 +112,7 @@ class SearchTables:
     def occurs(self, words: str) -> bool:
         """Whether there is a text with these words."""
         self.refresh()
-        return bool(self.index.table.find_words(words, 1))
+        return bool(self._latest(lambda: self.index.table.find_words(words, 1)))
 
     def kept(self, where: str) -> Bool[np.ndarray, " N"]:
         """Which windows are of files that a filter keeps. Raises VlsaError for one that cannot be read."""

@@ -110,7 +110,7 @@ def _run(jobs: Sequence[_Job]) -> None:
     """Encode, and give each its row or its error; where one of several fails, each is encoded alone."""
     try:
         rows = [*zip(jobs, jobs[0].run([job.item for job in jobs]), strict=True)]
-    except Exception as error:  # is raised where the job came from
+    except Exception as error:  # of any kind: raised where the job came from, which else waits for ever
         if len(jobs) == 1:
             jobs[0].done.set_exception(error)
         else:

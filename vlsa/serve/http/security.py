@@ -29,7 +29,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
+    "Cache-Control": "private, no-cache",
 }
+"""Of every response that does not say otherwise; without the last, browsers keep parts of the page of an older vlsa."""
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 OPEN_PATHS = ("/login", "/health")
 """Whoever has no token sees these, and the files of the page, which hold nothing of the archive."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse
 
 from vlsa.base.errors import MediaError, VlsaError
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation, seems_media
@@ -17,6 +16,7 @@ from vlsa.serve.archive.ids import MediaId, ThumbnailId
 from vlsa.serve.media.images import Thumbnail, nearest_width
 from vlsa.serve.media.sounds import LONGEST_SECONDS, Peaks, Spectrogram
 from vlsa.serve.media.task import Task
+from vlsa.serve.routes.sent_file import SentFile
 from vlsa.serve.routes.services import Served, Services
 
 router = APIRouter(tags=["media"])
@@ -47,15 +47,16 @@ class FoundFile:
         return digest(self.identity, 6)
 
 
-@router.get("/media/{media_id}", response_class=FileResponse)
+@router.get("/media/{media_id}", response_class=SentFile)
 @router.head("/media/{media_id}", include_in_schema=False)
 def media(
     media_id: str, served: Served, v: Annotated[str, Query(description="Its state, from /api/playback.")] = ""
-) -> FileResponse:
+) -> SentFile:
     """A file of an index, or the range of it that is asked for."""
     found = found_file(served, MediaId.parse(media_id))
-    headers = {"Cache-Control": f"private, max-age={KEEP_SECONDS}" if v == found.version else ASKED_AGAIN}
-    return FileResponse(found.path, media_type=media_type(found.path), stat_result=found.state, headers=headers)
+    headers = {"ETag": f'"{found.version}"'}
+    headers |= {"Cache-Control": f"private, max-age={KEEP_SECONDS}" if v == found.version else ASKED_AGAIN}
+    return SentFile(found.path, media_type=media_type(found.path), stat_result=found.state, headers=headers)
 
 
 @router.get("/api/thumbnails/{thumbnail_id}", response_class=Response)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse
 
 from vlsa import __version__
+from vlsa.serve.routes.sent_file import SentFile
 from vlsa.serve.routes.services import Served
 
 router = APIRouter(tags=["page"])
@@ -13,12 +13,15 @@ STATIC = Path(__file__).parent.parent / "static"
 
 
 @router.get("/", include_in_schema=False)
-def page() -> FileResponse:
+@router.head("/", include_in_schema=False)
+def page() -> SentFile:
     """The one document of the page; what it shows is in its address."""
-    return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
+    path = STATIC / "index.html"
+    return SentFile(path, media_type="text/html; charset=utf-8", stat_result=path.stat())
 
 
 @router.get("/health")
+@router.head("/health", include_in_schema=False)
 def health() -> dict[str, str]:
     """That the server answers."""
     return {"status": "ok", "version": __version__}

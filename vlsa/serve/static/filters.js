@@ -1,7 +1,7 @@
 // Filters of an index: its folders and columns, with how many files each value has.
 
 import { el, icon } from "./dom.js";
-import { day, number } from "./format.js";
+import { day, languageName, number } from "./format.js";
 import { valuesOf, withFilter } from "./question.js";
 
 const NAMES = {
@@ -34,7 +34,7 @@ export function filtersOf(question, info, facets, change) {
 function filterOf(question, column, counts, change) {
   const shown = { ...column, values: withCounts(column.values, counts(column.name)) };
   if (column.kind === "boolean") return booleanFilter(question, column, counts(column.name), counts("num_files"), change);
-  if (column.kind === "text") return shown.values.length > 1 ? valueFilter(question, column.name, shown.values, change) : null;
+  if (column.kind === "text") return shown.values.length > 1 ? valueFilter(question, column.name, shown.values, change, textOf(column.name)) : null;
   return column.least === column.most ? null : rangeFilter(question, column, change);
 }
 
@@ -51,10 +51,16 @@ function group(title, ...content) {
 
 function folderFilter(question, folders, counts, change) {
   const values = withCounts(folders.map(folder => ({ value: folder.name, count: folder.count })), valuesOf(question, "folder").length ? undefined : counts("folders"));
-  return valueFilter(question, "folder", values, change, value => value || "(top)");
+  return valueFilter(question, "folder", values, change, textOf("folder"));
 }
 
-function valueFilter(question, column, values, change, text = value => String(value)) {
+/** How the values of a column are called. */
+function textOf(column) {
+  if (/^(file\.)?language$/.test(column)) return languageName;
+  return column === "folder" ? value => value || "(top)" : String;
+}
+
+function valueFilter(question, column, values, change, text) {
   const chosen = valuesOf(question, column);
   const line = ({ value, count }) => el("label", { class: "tick" },
     el("input", {
@@ -117,5 +123,5 @@ function described(column, values) {
     return [values[0] && `from ${day(values[0])}`, values[1] && `to ${day(values[1])}`].filter(Boolean).join(" ");
   }
   if (values.length === 2 && values.every(value => value === "" || Number.isFinite(Number(value)))) return values.join("–");
-  return values.map(value => value || "(top)").join(", ");
+  return values.map(textOf(column)).join(", ");
 }

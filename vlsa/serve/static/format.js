@@ -33,10 +33,25 @@ export function plural(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
-export const day = text => (text ? new Date(text).toLocaleDateString(undefined, { dateStyle: "medium" }) : "");
+/** Days of recordings are those of UTC, as filters count them. */
+export const day = text => (text ? new Date(text).toLocaleDateString(undefined, { dateStyle: "medium", timeZone: "UTC" }) : "");
+
+export const recordedAt = text =>
+  text ? `${new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" })} UTC` : "";
 
 export const dayAndTime = text =>
   text ? new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "";
+
+const LANGUAGES = new Intl.DisplayNames(["en"], { type: "language" });
+
+/** "en-us" -> "American English"; a code that is none stays as it is. */
+export function languageName(code) {
+  try {
+    return LANGUAGES.of(code);
+  } catch {
+    return code;
+  }
+}
 
 /** The stand-out that the best of so many windows reaches by chance (docs/search.md). */
 export function chanceLevel(numWindows) {

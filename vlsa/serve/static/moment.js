@@ -4,7 +4,7 @@ import { get, urls } from "./api.js";
 import { href } from "./address.js";
 import { card } from "./card.js";
 import { choice, el, empty, icon, iconButton, replace, toast } from "./dom.js";
-import { bytes, clock, duration, dayAndTime, span } from "./format.js";
+import { bytes, clock, duration, recordedAt, span } from "./format.js";
 import { newQuestion } from "./question.js";
 import { saveMenu } from "./save.js";
 import { strip } from "./strip.js";
@@ -125,7 +125,7 @@ function around(neighbours, index) {
 function facts(file, moment) {
   const rows = [
     ["Path", file.path ?? moment.path], ["Length", duration(file.duration_seconds)],
-    ["Recorded", file.recorded_at ? `${dayAndTime(file.recorded_at)}${file.recorded_from === "file" ? " (time of the file)" : ""}` : ""],
+    ["Recorded", file.recorded_at ? `${recordedAt(file.recorded_at)}${file.recorded_from === "file" ? " (time of the file)" : ""}` : ""],
     ["Picture", file.has_video ? [file.width_px && `${file.width_px} × ${file.height_px}`, file.frames_per_second && `${Number(file.frames_per_second.toFixed(2))} fps`, file.video_codec].filter(Boolean).join(", ") : "none"],
     ["Sound", file.has_audio ? [file.audio_codec, file.sample_rate_hz && `${file.sample_rate_hz / 1000} kHz`].filter(Boolean).join(", ") : "none"],
     ["Size", file.size_bytes ? bytes(file.size_bytes) : ""],

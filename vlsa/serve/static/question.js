@@ -73,7 +73,7 @@ const anyOf = conditions => (conditions.length > 1 ? `(${conditions.join(" or ")
 /** The question with the values of a filter; none takes it away. */
 export function withFilter(question, column, values) {
   const others = question.filters.filter(filter => filter.column !== column);
-  const given = values.some(value => value !== "");
+  const given = values.some(value => value !== "" || column === "folder"); // the top folder has no name
   return { ...question, filters: given ? [...others, { column, values }] : others };
 }
 

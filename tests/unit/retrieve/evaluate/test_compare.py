@@ -427,7 +427,7 @@ def test_directions_that_only_one_side_has_are_left_out_and_named(folder):
     old = replace(old, facts={**old.facts, "directions": fewer}, ranks=ranks)
     found = compare([new], [old], num_resamples=10)
     assert {one.direction for one in found.differences} == set(fewer)
-    assert "Left out, as not all files have them: media_to_text." in found.caption()
+    assert "Left out, as not all files have them: video+audio → text." in found.caption()
 
 
 def test_the_document_says_how_many_rows_a_table_has_and_how_many_resamples_a_star_needs(tmp_path):

@@ -140,6 +140,20 @@ def test_chance_is_k_of_n_and_for_several_right_items_the_hypergeometric_share()
     assert several.recall[5] == pytest.approx(1 - math.comb(27, 5) / math.comb(30, 5))
 
 
+@pytest.mark.parametrize("above", [0, 49])
+def test_a_mean_rank_that_all_clips_agree_on_has_an_interval_and_not_a_point(above):
+    """A clip that was not drawn may have any of 50 ranks; 1 - 0.025^(1/20) of the clips may be such."""
+    num_clips, num_items = 20, 50
+    none, ones = np.zeros(num_clips, np.int64), np.ones(num_clips, np.int64)
+    scores = score(Ranks(none + above, none, ones, num_items), num_resamples=100)
+    reach = (1 - 0.025 ** (1 / num_clips)) * (num_items - 1)
+    ends = (1, 1 + reach) if above == 0 else (50 - reach, 50)
+    assert scores.intervals["meanr"] == pytest.approx(ends)
+    spread = score(Ranks(np.arange(num_clips), none, ones, num_items), num_resamples=1000).intervals["meanr"]
+    deviation = 1.96 * ((num_clips**2 - 1) / 12 / num_clips) ** 0.5
+    assert spread == pytest.approx((10.5 - deviation, 10.5 + deviation), abs=0.4)
+
+
 def test_bootstrap_intervals_are_seeded_and_match_the_binomial_spread():
     num_queries, share = 400, 0.3
     rank = np.where(np.arange(num_queries) < share * num_queries, 0, 50)

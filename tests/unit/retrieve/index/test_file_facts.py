@@ -8,7 +8,9 @@ from followed_folder import follow
 from media_files import write_media
 
 from vlsa.data.media.probe import recording_time
+from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.index.source import SourceFile
 
 
 def test_the_facts_of_a_file_are_those_of_its_streams_and_its_container(tmp_path):
@@ -48,3 +50,17 @@ def test_the_facts_of_a_file_are_those_of_its_streams_and_its_container(tmp_path
 )  # fmt: skip
 def test_a_time_of_recording_is_a_date_in_utc_or_nothing(written, time):
     assert recording_time(written) == time
+
+
+@pytest.mark.parametrize(
+    ("seconds", "time"),
+    [
+        (0.0, "1970-01-01T00:00:00Z"), (1_700_000_000.9, "2023-11-14T22:13:20Z"), (-1.0, "1969-12-31T23:59:59Z"),
+        (-4e10, "0702-06-15T16:53:20Z"), (3e11, None), (1e18, None), (-1e18, None), (None, None),
+    ],
+)  # fmt: skip
+def test_a_time_that_is_no_date_is_not_known(seconds, time):
+    file = SourceFile(path="a.wav", media="", modified_seconds=seconds)
+    facts = FileFacts(path="b.wav", file_id="b").of(file)
+    assert (facts.modified_at, facts.recorded_at, facts.recorded_from) == (time, time, "file" if time else None)
+    assert not facts.fault()

@@ -6,14 +6,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import lancedb
 import numpy as np
 import pytest
 from fake_encoder import FakeEncoder
 from followed_folder import content, follow, write_footage
 from nearest import nearest
+from serving import ask, browser
 
 from vlsa.base.errors import SearchIndexError
 from vlsa.retrieve.index.index import Index
+from vlsa.retrieve.search.tables import SearchTables
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +129,78 @@ def emptied(path: Path) -> None:
 
 def noise(path: Path) -> None:
     path.write_bytes(np.random.default_rng(0).integers(0, 256, path.stat().st_size, np.uint8).tobytes())
+
+
+FACTS_OF_NO_FILE = {
+    "metadata that is no JSON": {"metadata": "'{'"},
+    "metadata of another kind": {"metadata": "'[1]'"},
+    "metadata of numbers": {"metadata": "'{\"place\": 5}'"},
+    "metadata that is nested": {"metadata": "'" + "[" * 100_000 + "'"},
+    "a date that is none": {"recorded_at": "'garbage'"},
+    "a date of three digits": {"modified_at": "'999-01-01T00:00:00Z'"},
+    "a length that is no number": {"duration_seconds": "CAST('NaN' AS DOUBLE)"},
+    "a length below nothing": {"duration_seconds": "CAST(-1 AS DOUBLE)"},
+}
+
+
+def change_table(index: Path, table: str, values: dict[str, str]) -> None:
+    lancedb.connect(str(data_of(index) / "lance")).open_table(table).update(values_sql=values)
+
+
+@pytest.mark.parametrize("name", FACTS_OF_NO_FILE)
+def test_facts_that_no_file_has_are_one_line_and_mended_by_the_next_run(made, place, name):
+    index, footage = place / "index", made / "footage"
+    before = content(index)
+    change_table(index, "files", FACTS_OF_NO_FILE[name])
+    with pytest.raises(SearchIndexError, match="cannot be read") as caught:
+        SearchTables.open(index)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+    follow(footage, index)
+    assert content(index) == before and len(SearchTables.open(index).files) == 5
+
+
+def test_facts_that_are_not_there_are_not_known_and_mended_by_the_next_run(made, place):
+    before = content(place / "index")
+    change_table(place / "index", "files", dict.fromkeys(("metadata", "duration_seconds", "has_text", "tags"), "NULL"))
+    assert SearchTables.open(place / "index").kept("duration = 0 and not has_text").all()
+    follow(made / "footage", place / "index")
+    assert content(place / "index") == before
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("files", {"path": "NULL"}),
+        ("clips", {"path": "NULL"}),
+        ("clips", {"text": "NULL"}),
+        ("clips", {"start_seconds": "CAST('NaN' AS DOUBLE)"}),
+        ("clips", {"start_seconds": "CAST(-1 AS DOUBLE)"}),
+        ("clips", {"stop_seconds": "start_seconds - 0.5"}),
+        ("clips", {"stop_seconds": "CAST('Infinity' AS DOUBLE)"}),
+    ],
+)
+def test_rows_that_no_index_has_are_one_line(place, table, values):
+    change_table(place / "index", table, values)
+    with pytest.raises(SearchIndexError, match="cannot be read") as caught:
+        SearchTables.open(place / "index")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+
+
+def test_a_column_that_no_index_has_is_one_line(place):
+    lancedb.connect(str(data_of(place / "index") / "lance")).open_table("files").add_columns({"path2": "path"})
+    with pytest.raises(SearchIndexError, match="files have no 'path2'"):
+        SearchTables.open(place / "index")
+
+
+def test_rows_without_facts_as_a_killed_writer_leaves_them_are_found_and_played(place):
+    lancedb.connect(str(data_of(place / "index") / "lance")).open_table("files").delete("path = 'sound-3.wav'")
+    tables = SearchTables.open(place / "index")
+    assert [file.path for file in tables.files] == [f"sound-{number}.wav" for number in range(1, 6)]
+    assert tables.kept("name = 'sound-3.wav'").sum() == tables.kept("duration = 0").sum() == 2
+    with browser(place / "index") as client:
+        answer = ask(client, {"text": "number 3"})
+        assert answer["moments"][0]["path"] == "sound-3.wav"
+        assert client.get(f"/media/{answer['moments'][0]['media_id']}").status_code == 200
 
 
 @pytest.mark.parametrize("damage", [cut, emptied, noise, Path.unlink])

@@ -97,6 +97,18 @@ def test_marks_are_looked_for_in_texts_that_can_be_asked_alone():
         question_of("“" * 3_000_000)  # each mark would be looked for to the end of the text
 
 
+@pytest.mark.parametrize("phrases", [("\ud800 dog",), ("good boy", "a\udfff")])
+def test_half_a_letter_is_no_part_of_a_phrase(phrases):
+    with pytest.raises(VlsaError, match="is not UTF-8"):
+        Question(phrases=phrases)
+
+
+def test_phrases_are_together_as_long_as_a_text_may_be():
+    assert Question(phrases=("dog " * 1250, "cat " * 1250)).phrases
+    with pytest.raises(VlsaError, match="phrases of 10001 letters"):
+        Question(phrases=("dog " * 1250, "cat " * 1250, "x"))
+
+
 FULL = Question(
     parts=(DOG, Part("audio", "bark.wav@1-2", 0.5), Part("moment", "a.mp4@0:01-0:02", -2)),
     phrases=("good boy",),

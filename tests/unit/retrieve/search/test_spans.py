@@ -63,6 +63,12 @@ def test_60_and_more_after_a_larger_unit_is_refused(text):
         parse_time(text)
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 400 + "h", "9" * 400 + ":00", "1000000001"])
+def test_a_time_after_the_end_of_any_file_is_refused(text):
+    with pytest.raises(VlsaError, match="no time in a file"):
+        parse_span(f"clip.mp4@0-{text}")
+
+
 @pytest.mark.parametrize("text", ["clip.mp4@5-5", "clip.mp4@15-12", "clip.mp4@0:75-2:00"])
 def test_a_stretch_that_cannot_be_is_refused(text):
     with pytest.raises(VlsaError, match=r"not after its start|more than 59"):
