@@ -20,8 +20,24 @@ ANIMATION_SUFFIX = ".webp"
 """May be an image or a moving image; its first bytes say which."""
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | SOUND_SUFFIXES
 
-BEGINNINGS = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"FLV\x01", b"0&\xb2u\x8ef\xcf\x11", b"\0\0\1\xba", b".RMF")
-"""Of Matroska and WebM, Ogg, FLAC, MP3, FLV, ASF and WMV, MPEG, RealMedia."""
+BEGINNINGS = (
+    b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"FLV\x01", b"0&\xb2u\x8ef\xcf\x11", b"\0\0\1\xba", b".RMF", b"#!AMR",
+    b"caff", b"wvpk", b"TTA1", b"MAC ", b"DSD ", b".snd",
+)  # fmt: skip
+"""Of Matroska and WebM, Ogg, FLAC, MP3, FLV, ASF and WMV, MPEG, RealMedia, AMR, CAF, WavPack, TTA, Monkey's Audio, DSF,
+AU."""
+CHUNKS = (
+    (b"RIFF", b"AVI "),
+    (b"RIFF", b"WAVE"),
+    (b"RF64", b"WAVE"),
+    (b"BW64", b"WAVE"),
+    (b"FORM", b"AIFF"),
+    (b"FORM", b"AIFC"),
+)
+"""The first four bytes, and those from the eighth on, of AVI, WAV and AIFF."""
+PACKET_STARTS = ((0, 188, 376, 564), (4, 196, 388, 580))
+"""Where a transport stream has SYNC_BYTE; of cameras (AVCHD), four bytes of time stand before each packet."""
+SYNC_BYTE = 0x47
 MP4_BRANDS = (b"iso", b"mp4", b"avc", b"qt", b"M4", b"3g", b"dash", b"f4v", b"MSNV", b"XAVC", b"mmp4")
 
 TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
@@ -42,13 +58,14 @@ def seems_media(path: str | os.PathLike[str]) -> bool:
         return False
     try:
         with open(path, "rb") as file:
-            head = file.read(16)
+            head = file.read(PACKET_STARTS[-1][-1] + 1)
     except OSError:
         return False
     return (
         head.startswith(BEGINNINGS)
-        or (head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WAVE"))
+        or (head[:4], head[8:12]) in CHUNKS
         or (head[4:8] == b"ftyp" and head[8:12].startswith(MP4_BRANDS))
+        or any(all(head[place : place + 1] == bytes([SYNC_BYTE]) for place in places) for places in PACKET_STARTS)
     )
 
 

@@ -3,9 +3,11 @@
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from tests.media_files import write_media
 from vlsa.data.ingest.listing import list_media, near_name, read_tables, relative_name
 from vlsa.data.ingest.scan import scan
 
@@ -189,6 +191,17 @@ def test_media_of_another_ending_are_named_and_other_files_are_not_opened(tmp_pa
     found = list_media(tmp_path).rejections(tmp_path)
     assert [(line.id, line.reason) for line in found] == [("film", "ending"), ("film.blob", "ending")]
     assert [line.id for line in list_media(tmp_path).rejections(tmp_path, {"film": []})] == ["film.blob"]
+
+
+def test_recordings_whose_ending_says_nothing_are_named_whatever_their_container(tmp_path: Path):
+    silence = {"sound": np.zeros(48_000, np.float32)}
+    made = [("ts", "aac"), ("m2ts", "ac3"), ("wav", "pcm_s16le"), ("aiff", "pcm_s16be"), ("caf", "pcm_s16be"),
+            ("wv", "wavpack"), ("tta", "tta"), ("au", "pcm_s16be"), ("ogg", "libopus"), ("flac", "flac"), ("mkv", "flac")]  # fmt: skip
+    for ending, codec in made:
+        write_media(tmp_path / f"made.{ending}", audio_codec=codec, **silence).rename(tmp_path / f"{ending}.rec")
+    (tmp_path / "letters.rec").write_bytes(b"G" + b"GO " * 60)
+    found = list_media(tmp_path).rejections(tmp_path)
+    assert [(line.id, line.reason) for line in found] == sorted((f"{ending}.rec", "ending") for ending, _ in made)
 
 
 def test_of_unfinished_downloads_and_previews_of_cameras_it_is_said_what_they_are(tmp_path: Path):
