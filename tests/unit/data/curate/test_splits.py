@@ -218,7 +218,7 @@ def test_training_knows_the_clips_of_a_splits_file_without_reading_a_line_or_a_r
     assert {split: digests_of(found.rows(split)) for split in (None, *SPLITS)} == expected
     assert facts_of(found.rows("val")).modalities["audio"].sum() == len(found.rows("val")) == 19
     assert fingerprint(found) == "-".join(filter(None, expected["train"]))
-    assert len(read) < 20  # those that the checks of types in these tests look at
+    assert len(read) < 50  # those that the checks of types in these tests look at; each split by itself: 118
 
 
 @pytest.mark.parametrize("change", ["lines", "store", "codes", "length", "digests", "none"])
