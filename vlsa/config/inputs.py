@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from vlsa.config.checks import check_least, check_share, require
 
-
 MOST_TOKENS = 2**20
 """Of a vocabulary: four times the largest public ones."""
 
