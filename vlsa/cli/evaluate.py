@@ -51,7 +51,7 @@ def evaluate(
     ] = False,
     within: Annotated[
         str | None,
-        typer.Option(help="Also rank each query only among clips of the same folder or file: folder or file."),
+        typer.Option(help="folder or file: also rank each query only among the clips of its own folder, or file."),
     ] = None,
     windows: Annotated[
         int,
@@ -62,7 +62,7 @@ def evaluate(
     ] = 3,
     json: Annotated[bool, typer.Option("--json", help="One object per line instead of a table.")] = False,
 ) -> None:
-    """Measure retrieval: text, audio and video, each found by each other, and video with audio found by text.
+    """Measure retrieval in twelve directions: text, audio and video by each other, and any two of them by the third.
 
     R@k is the share of queries whose correct item is among the first k, MedR the median rank; the last columns give
     the scores of chance, N (clips or captions in the gallery) and Q (queries). Media is video and audio in one vector,

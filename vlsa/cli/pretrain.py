@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 Changes = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change a setting, as train.num_steps=2000; may be repeated. config.json of a run has all of them.",
+    ),
 ]
 Vocabulary = Annotated[
     Path | None,

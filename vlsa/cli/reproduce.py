@@ -1,6 +1,7 @@
 """The command that makes the paper's tables and figures: reproduce."""
 
 import inspect
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,11 @@ from vlsa.reproduce.targets import DATA_SETS, NAMES, TARGETS, target
 
 MOST_SEEDS = 1000
 BENCHMARKS = tuple(dict.fromkeys(DATA_SETS.values()))
-COST = "Cost: parameters, FLOPs, hours, latency"
-ABOUT = "\n".join(f"  {one.name:12}{one.title.split(': ')[-1]}" for one in TARGETS.values())
+ABOUT = {one.name: one.title.split(": ")[-1] for one in TARGETS.values()} | {
+    "table7": "cost: parameters, FLOPs, hours, latency"
+}
+HELP_COLUMNS = 76
+"""Of a terminal of 80, what the indentation of the help leaves."""
 Pairs = Annotated[
     list[str] | None,
     typer.Option(
@@ -43,7 +47,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         "reproduce",
         short_help="Make a table or figure of the paper: train, evaluate, draw.",
-        help=f"{inspect.getdoc(reproduce)}\n\n\b\nTables and figures:\n{ABOUT}\n  table7      {COST}",
+        help=f"{inspect.getdoc(reproduce)}\n\n\b\nTables and figures:\n{_list_of_targets()}",
         epilog=examples(
             "vlsa reproduce table5 --data store --out paper-tables --recipe paper",
             "vlsa reproduce table5 --data world:train=3000,test=1000 --out tables --budget-steps 400 --batch-size 96 "
@@ -53,6 +57,16 @@ def register(app: typer.Typer) -> None:
             "vlsa reproduce table7 --recipe paper --out tables",
         ),
     )(reproduce)
+
+
+def _list_of_targets() -> str:
+    """Names and what each shows, in two columns."""
+    wide = max(map(len, ABOUT)) + 2
+    lines = (
+        textwrap.fill(f"{name:{wide}}{about[0].upper()}{about[1:]}", HELP_COLUMNS, subsequent_indent=" " * wide)
+        for name, about in ABOUT.items()
+    )
+    return textwrap.indent("\n".join(lines), "  ")
 
 
 def reproduce(

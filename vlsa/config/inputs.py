@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from vlsa.config.checks import check_least, check_share, require
 
+MOST_TOKENS = 2**20
+"""Of a vocabulary: four times the largest public ones."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VideoConfig:
@@ -96,6 +99,11 @@ class TextConfig:
 
     def __post_init__(self) -> None:
         check_least("model.text", self, 5, "vocabulary_size")  # the special tokens alone
+        require(
+            self.vocabulary_size <= MOST_TOKENS,
+            f"model.text.vocabulary_size={self.vocabulary_size} is more than {MOST_TOKENS:,}: memory is taken for each "
+            "token, and no captions have so many. Try 30522.",
+        )
         require(
             self.num_tokens >= 3, f"model.text.num_tokens={self.num_tokens}: [CLS], a token and [SEP] need 3. Try 40."
         )

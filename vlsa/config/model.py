@@ -8,6 +8,8 @@ from vlsa.config.checks import check_heads, check_least, require
 from vlsa.config.inputs import AudioConfig, TextConfig, VideoConfig
 
 MODALITIES = ("video", "audio", "text")
+MAX_TEMPERATURE = 100.0
+"""Of the contrast, where training begins: cosines lie within 2, so that logits differ by at most 0.02."""
 Modality = Literal["video", "audio", "text"]
 Pair = Literal["audio-video", "audio-text", "video-text"]
 Sharing = Literal["audio-video-text", "video-text", "audio-text", "audio-video", "none"]
@@ -164,6 +166,11 @@ class ObjectiveConfig:
             self.temperature >= 0.01,
             f"model.objective.temperature={self.temperature} is below 0.01: its scale 1 / tau would exceed the "
             "maximum of 100. Try 0.07.",
+        )
+        require(
+            self.temperature <= MAX_TEMPERATURE,
+            f"model.objective.temperature={self.temperature} is above {MAX_TEMPERATURE:g}: all clips would be equally "
+            "alike, and contrast would teach nothing. Try 0.07.",
         )
         self._check_pair_weights()
         self._check_pair_temperatures()

@@ -113,8 +113,9 @@ def require_real(compute: ComputeConfig, model: VLSA, batches: Iterable[Batch]) 
                 row = next(iter(padding.any(dim=1).nonzero()[:, 0].tolist()), None)
                 require(
                     row is None,
-                    f"compute.attention={compute.attention}: the {name} of clip {batch.ids[row or 0]} has padding, "
-                    "which it would attend to; the loss would be another one. Set compute.attention=auto.",
+                    f"compute.attention={compute.attention}: there is padding in the {name} of clip "
+                    f"{batch.ids[row or 0]}, which it would attend to; the loss would be another one. "
+                    "Set compute.attention=auto.",
                 )
         yield batch
 

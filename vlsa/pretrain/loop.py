@@ -33,7 +33,7 @@ from vlsa.pretrain.interrupt import StopRequest, stop_on_signal
 from vlsa.pretrain.metrics_log import MetricsLog, only_writer, require_place
 from vlsa.pretrain.parallel import finish_gradients, initial_device, spread, whole
 from vlsa.pretrain.prefetch import prefetch
-from vlsa.pretrain.preflight import DataSummary, require_pairs, without_unmatched_pairs
+from vlsa.pretrain.preflight import DataSummary, log_small_frames, require_pairs, without_unmatched_pairs
 from vlsa.pretrain.reporting import Evaluator, Report, Reporter, log_no_evaluation
 from vlsa.pretrain.resume_rules import (
     log_other_precision,
@@ -106,6 +106,7 @@ def pretrain(
     with joined(device) as (ranks, device):
         saved = checkpoint.agreed(run_path)
         facts.log(config)
+        log_small_frames(source, config)
         log_endless_warm_up(config.train)
         log_no_evaluation(config.train, source, evaluator)
         trainer = _trainer(config, source, saved, tokenizer, initialise, device, allow_changes)

@@ -78,6 +78,21 @@ def summarise(source: Dataset, pairs: Sequence[Pair], *, from_scratch: bool = Tr
     )
 
 
+def log_small_frames(source: Dataset, config: Config) -> None:
+    """A warning for frames that are kept smaller than the model takes them, and would be enlarged."""
+    holders = getattr(source, "settings", None), getattr(source, "spec", None)  # of a store, of a made world
+    kept_px = getattr(holders[0], "short_side_px", None) or getattr(holders[1], "px", None)
+    if kept_px and kept_px < config.model.video.size_px:
+        _LOG.warning(
+            "%s: the short side of its frames is %d px, and the model takes %d px: they are enlarged, which costs more "
+            "and shows no more; prepare the data for this recipe, or set model.video.size_px=%d",
+            getattr(source, "path", "clips"),
+            kept_px,
+            config.model.video.size_px,
+            max(kept_px // config.model.video.patch_px, 1) * config.model.video.patch_px,
+        )
+
+
 def _num_distinct(texts: Iterable[str]) -> int:
     """By hashes of 64 bits, so that ten million texts take 80 MB."""
     return len(np.unique(np.fromiter(map(hash, texts), np.int64)))

@@ -38,6 +38,8 @@ GROUPS = {
 }
 
 WRONG = [
+    ("text", {"vocabulary_size": 10**9}, "model.text.vocabulary_size=1000000000 is more than 1,048,576"),
+    ("objective", {"temperature": 101.0}, "model.objective.temperature=101.0 is above 100"),
     ("video", {"num_frames": 0}, "model.video.num_frames=0 must be at least 1"),
     ("video", {"patch_px": 0}, "model.video.patch_px=0 must be at least 1"),
     ("video", {"size_px": 100}, "Try model.video.size_px=96."),

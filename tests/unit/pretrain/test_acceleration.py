@@ -125,7 +125,7 @@ def test_a_batch_with_padding_is_refused_by_dense_attention_and_the_clip_named(m
     assert list(acceleration.require_real(compute, model, [whole])) == [whole]
     assert list(acceleration.require_real(ComputeConfig(), model, [bad])) == [bad]
     with pytest.raises(
-        ConfigError, match=f"the {name} of clip {batch.ids[3]} has padding.* Set compute.attention=auto"
+        ConfigError, match=f"there is padding in the {name} of clip {batch.ids[3]}, .* Set compute.attention=auto"
     ):
         list(acceleration.require_real(compute, model, [whole, bad]))
 

@@ -4,13 +4,14 @@ import dataclasses
 import logging
 
 import pytest
-from tiny import RATE_HZ, change, plain_clip, tiny_run
+from tiny import RATE_HZ, change, plain_clip, tiny_clips, tiny_run, tiny_store
 
 from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.loading.loader import MemoryClips
+from vlsa.data.world.rendered import WorldClips, WorldSpec
 from vlsa.pretrain.checkpoint import load_model
 from vlsa.pretrain.loop import pretrain
-from vlsa.pretrain.preflight import require_pairs, summarise
+from vlsa.pretrain.preflight import log_small_frames, require_pairs, summarise
 
 BOTH = ("audio-video", "audio-text")
 
@@ -144,6 +145,23 @@ def test_what_the_clips_can_be_matched_by_is_told(fields, all_of_them, advice):
     with pytest.raises(StoreError) as caught:
         require_pairs(source(**fields), tiny_run(), all_of_them=all_of_them)
     assert str(caught.value).endswith(advice)
+
+
+def test_frames_that_are_kept_smaller_than_the_model_takes_them_are_warned_of(tmp_path, caplog):
+    store, world = tiny_store(tmp_path, tiny_clips(4)), WorldClips(WorldSpec(train=4, px=16))
+    config = tiny_run()
+    assert config.model.video.size_px == store.settings.short_side_px == 16
+    larger = dataclasses.replace(config, model=change(config.model, "video", size_px=24))
+    for clips in (store, world, source()):
+        log_small_frames(clips, config)
+    log_small_frames(source(), larger)  # nothing is known of clips in memory
+    assert not caplog.records
+    for clips in (store, world):
+        log_small_frames(clips, larger)
+        assert caplog.records.pop().levelname == "WARNING"
+        assert "is 16 px, and the model takes 24 px: they are enlarged" in caplog.text
+        assert caplog.text.rstrip().endswith("or set model.video.size_px=16")
+        caplog.clear()
 
 
 def test_what_is_only_reconstructed_needs_no_pair():
