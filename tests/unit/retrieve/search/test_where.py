@@ -100,6 +100,10 @@ def test_rows_are_kept_where_the_filter_is_true(text, kept):
         ("!has_text", "The words are and, or, not."),
         ("duration > 60 * 2", "Nothing is computed"),
         ("duration = null", "nothing equals null"),
+        *((f"recorded > {date}", "A date is written 2025-03-01") for date in ("2025-3-1", "2025/03/01", "1.3.2025")),
+        ("name = 9", "Write name = '9'."),
+        ("name in (2025-03-01)", "Write name = '2025-03-01'."),
+        ("folder = field", "Write folder = 'field'."),
         ("recorded = 2025-03-01T12:00", "cannot be read"),
     ],
 )
@@ -265,7 +269,7 @@ def test_a_name_that_is_a_fact_and_a_column_is_refused_with_both_names():
         parse("language = 'de'", columns)
     with pytest.raises(VlsaError, match='Did you mean "camera model"'):
         parse("camera_model = 'A7'", columns)
-    with pytest.raises(VlsaError, match='Write for example "camera model" = '):
+    with pytest.raises(VlsaError, match='Write "camera model" = '):
         parse('"camera model" = 7', columns)
 
 
