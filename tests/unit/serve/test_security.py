@@ -225,6 +225,15 @@ def test_whoever_comes_through_a_proxy_is_not_told_where_files_are(client, archi
     assert files and all("absolute_path" not in file for file in files)
 
 
+@pytest.mark.parametrize("allowed", ["Archive.Example", "archive.example:8443", "archive.example."])
+def test_a_name_that_is_allowed_may_be_written_with_its_port(archive, tmp_path, allowed):
+    with browser(archive, state=tmp_path, allowed_hosts=(allowed, "2001:db8::7", "")) as proxied:
+        for host in ("archive.example", "archive.example:8443", "[2001:db8::7]:80"):
+            assert proxied.get("/health", headers={"Host": host}).status_code == 200
+        for host in ("archive.example.evil", "", ":80", "[2001:db8::8]"):
+            assert proxied.get("/health", headers={"Host": host}).status_code == 421
+
+
 def test_an_empty_token_is_refused_and_not_taken_for_none():
     with pytest.raises(ConfigError, match="a token of 0 characters"):
         serve([Path("index")], token="")

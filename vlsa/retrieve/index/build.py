@@ -216,7 +216,7 @@ def _update(
     )
     known = ledger.read(index.data)
     if index.facts["state"] != before or not index.facts.get("tidy"):
-        index.compact()
+        index.compact(sparingly=options.acknowledged is not None)  # it is sent to an object store
     if ledger.num_lines(index.data) > len(known):
         ledger.rewrite(index.data, known.values())
     counts = {name.replace("num_", "num_files_"): count for name, count in asdict(done).items()}

@@ -37,9 +37,9 @@ LONGEST_PATH = 4096
 """Characters; no file system has longer ones."""
 TRANSCRIBE = "transcribe"
 OPTIONAL = {"num_bytes": int, "state": str, "windows": dict, "model_files": str, "tidy": bool, "vectors": str}
-OPTIONAL |= {TRANSCRIBE: dict}
-"""`tidy`: pieces are merged and the full-text index is complete. `transcribe`: name and fingerprint of the model for
-speech that hears files without text."""
+OPTIONAL |= {TRANSCRIBE: dict, "merged_bytes": int, "merged_rows": int}
+"""`tidy`: a run was finished, and pieces are merged as far as that pays; `merged_bytes`, `merged_rows`: what there was
+when they were. `transcribe`: name and fingerprint of the model for speech that hears files without text."""
 PRECISIONS = ("float32", "float16")
 """In which vectors can be stored: `vectors`, the first without it."""
 WINDOWS = {"window_seconds", "step_seconds"}

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from vlsa.retrieve.index.rows import IndexRow
 
 
+MOST_PIECES = 100
+"""Files of the tables, which are merged when there are more."""
+
+
 class Index(IndexReader):
     """Windows of media and pieces of text with their vectors; one process at a time writes them."""
 
@@ -148,12 +152,25 @@ class Index(IndexReader):
         self.facts = {name: fact for name, fact in self.facts.items() if name != "state"}
         write_facts(self.path, self.facts, self._facts_name)
 
-    def compact(self) -> None:
+    def compact(self, *, sparingly: bool = False) -> None:
         """Shrink the tables to what they hold; for the process that writes.
 
-        The size that is checked at opening falls meanwhile, so that it is not recorded for that time.
+        `sparingly`: only where enough is gained, as on an object store, to which all that is merged is sent anew. The
+        size that is checked at opening falls meanwhile, so that it is not recorded for that time.
         """
+        if sparingly and not self._is_in_pieces():
+            self.write_facts(tidy=True)
+            return
         facts = {name: fact for name, fact in self.facts.items() if name != "num_bytes"}
         write_facts(self.path, facts, self._facts_name)
         self.table.compact()
-        self.write_facts(tidy=True)
+        self.write_facts(tidy=True, merged_bytes=self.table.num_bytes(), merged_rows=len(self))
+
+    def _is_in_pieces(self) -> bool:
+        """Whether the tables are a quarter larger than when they were merged, half empty, or many files."""
+        merged = [self.facts.get(name, 0) for name in ("merged_bytes", "merged_rows")]
+        return (
+            4 * self.table.num_bytes() >= 5 * merged[0]
+            or 2 * len(self) <= merged[1]
+            or self.table.num_pieces() > MOST_PIECES
+        )

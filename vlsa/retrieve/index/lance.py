@@ -77,7 +77,14 @@ class VectorTable:
 
     def num_bytes(self) -> int:
         """Size of the files that hold rows; it falls in `compact` only."""
-        return sum(path.stat().st_size for path in self._folder.glob("*.lance/data/*.lance"))
+        return sum(path.stat().st_size for path in self._pieces())
+
+    def num_pieces(self) -> int:
+        """How many such files there are."""
+        return len(self._pieces())
+
+    def _pieces(self) -> list[Path]:
+        return [*self._folder.glob("*.lance/data/*.lance")]
 
     def __len__(self) -> int:
         with self._reading():

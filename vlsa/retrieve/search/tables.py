@@ -81,7 +81,7 @@ class SearchTables:
     def answer(self, question: Question, asked: Sequence[Asked], *, exact: bool = False) -> Answer:
         """The moments that answer. `asked`: its parts as vectors; `exact`: by all windows. Raises VlsaError."""
         self.refresh()
-        words = self._latest(lambda: self._found_words(question))
+        words = self._words(question)
         kept = None if question.where is None else self.kept(question.where)
         return answer(self.searched, question, asked, words=words, kept=kept, exact=exact)
 
@@ -98,6 +98,9 @@ class SearchTables:
         except SearchIndexError:
             self._read()
             return find()
+
+    def _words(self, question: Question) -> Float64[np.ndarray, " M"]:
+        return self._latest(lambda: self._found_words(question))
 
     def _found_words(self, question: Question) -> Float64[np.ndarray, " M"]:
         """The score of the words of a question in each text; of several parts the best. nan where they do not occur."""

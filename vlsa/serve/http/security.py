@@ -60,7 +60,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: ServeSettings, answered: Callable[[str, int], None]) -> None:
         self._app, self._settings, self._answered = app, settings, answered
-        self._names = {name.lower() for name in (*settings.allowed_hosts, settings.host)}
+        self._names = {settings.host.lower(), *map(_host_name, settings.allowed_hosts)} - {""}
         if not settings.is_local:
             self._names |= {socket.gethostname().lower(), socket.getfqdn().lower(), "localhost"}
 
@@ -189,10 +189,11 @@ def _is_open(path: str) -> bool:
 
 
 def _host_name(host: str) -> str:
-    """A Host header without its port."""
+    """A Host header, or what --allow-host says, without its port."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower().removesuffix(".")
+    name = host if host.count(":") > 1 else host.partition(":")[0]  # an address of IPv6 alone has many
+    return name.strip().lower().removesuffix(".")
 
 
 def _is_address(name: str) -> bool:

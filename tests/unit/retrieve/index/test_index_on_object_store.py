@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 from command_lines import ROOT, call
-from fake_encoder import FakeEncoder, write_numbered_sound
-from followed_folder import Counting, as_new, content, follow, write_footage
+from fake_encoder import FakeEncoder, write_numbered_sound, write_numbered_tape
+from followed_folder import CUE, Counting, as_new, content, follow, write_footage
 from nearest import nearest
 from object_store import BUCKET, client, every_object, forget_clients
 
 from vlsa.base.errors import SearchIndexError, StoreError
 from vlsa.data.ingest import changes
 from vlsa.data.store.objects import Objects
+from vlsa.retrieve.index import index as index_module
 from vlsa.retrieve.index import remote_copy, watch
 from vlsa.retrieve.index.build import build_index
 from vlsa.retrieve.index.check import check_index
@@ -89,6 +90,42 @@ def test_a_second_run_sends_nothing_and_loads_nothing(server, folder):
     assert (summary.num_files_skipped, encoder.num_encoded) == (5, 0)
     assert every_object(PREFIX) == before
     assert [key for method, key, _ in server.asked if method == "PUT"] == [f"{PREFIX}/{OWNER_NAME}"]
+
+
+def vectors_there() -> dict[str, int]:
+    """Size of each file of vectors of the newest state, by its digest."""
+    files = json.loads(every_object(PREFIX)[states()[-1]])["files"]
+    return {digest: size for path, (size, digest) in files.items() if "/clips.lance/data/" in path}
+
+
+class WideEncoder(FakeEncoder):
+    """Its vectors are most of what an index holds."""
+
+    width = 1024
+    fingerprint = "fake-0004"
+
+
+def test_a_run_that_adds_little_sends_little_and_what_it_adds_is_found(server, folder, tmp_path, monkeypatch):
+    write_numbered_tape(folder / "tape.wav", range(20, 50))
+    follow(folder, ADDRESS, WideEncoder())
+    before = vectors_there()
+    for number in (6, 7):
+        write_numbered_sound(folder / f"sound-{number}.wav", number, seconds=3.0)
+        (folder / f"sound-{number}.srt").write_text(CUE.format(start=0, stop=1, number=number))
+        server.heal()
+        follow(folder, ADDRESS, WideEncoder())
+        sent = {key.rpartition("/")[2] for method, key, _ in server.asked if method == "PUT"}
+        assert not sent & before.keys() and before.items() <= vectors_there().items()
+        assert sum(size for digest, size in vectors_there().items() if digest in sent) < sum(before.values()) / 10
+    tables = SearchTables.open(ADDRESS)
+    assert tables.occurs("number 7") and tables.occurs("numbers 1") and not tables.occurs("number 8")
+    assert Index.open(ADDRESS).facts["merged_rows"] < len(Index.open(ADDRESS))
+    monkeypatch.setattr(index_module, "MOST_PIECES", 3)
+    (folder / "sound-6.wav").unlink()
+    follow(folder, ADDRESS, WideEncoder())
+    assert Index.open(ADDRESS).facts["merged_rows"] == len(Index.open(ADDRESS))
+    follow(folder, tmp_path / "local", WideEncoder())
+    assert there() == content(tmp_path / "local")
 
 
 def test_another_machine_goes_on_from_what_is_there(server, folder, tmp_path, other_machine):

@@ -181,7 +181,9 @@ class _Parser:
             if (token.kind, token.text) == ("keyword", "null"):
                 self._fail("nothing equals null", f"Write {_quoted(column)} is null, or is not null")
             what = f"{column} is a {kind}, {token.text[:40] or 'the end'!r} is none"
-            self._fail(what, _example(column, kind))
+            is_bare = kind == "text" and token.kind in ("word", "number", "date")
+            advice = f"Write {_quoted(column)} = '{token.text[:40]}'" if is_bare else _example(column, kind)
+            self._fail(what, advice)
         return value
 
 

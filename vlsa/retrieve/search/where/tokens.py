@@ -26,6 +26,7 @@ _PATTERN = re.compile(
 
 _ADVICE = (
     ("[‘’‚`´“”„«»「」]", "Texts stand in straight quotation marks ('), as a keyboard has them. "),
+    (r"[-/]\d{1,2}\b|\d{1,2}\.\d{1,2}\.\d{2,4}\b|-W\d", "A date is written 2025-03-01, a month 2025-03. "),
     (r"[&|!]", "The words are and, or, not. "),
     (r"[-+*/]", "Nothing is computed in a filter. "),
     (r"[\d.]|:", "A number has no unit, and no colon: lengths are in seconds (90, not 1:30), sizes in bytes. "),
