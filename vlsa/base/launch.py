@@ -7,6 +7,10 @@ import os
 from dataclasses import dataclass
 
 
+MOST_WORKERS = 512
+"""Processes that read, or decode, for one command. More is a slip: each takes some 170 MB."""
+
+
 @dataclass(frozen=True)
 class ProcessRank:
     """This process among those that train together; local = on the same machine."""

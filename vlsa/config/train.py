@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from vlsa.base.launch import MOST_WORKERS
 from vlsa.config.checks import check_least, require
 from vlsa.config.compute import ComputeConfig
 from vlsa.config.model import ModelConfig
@@ -48,6 +49,11 @@ class TrainConfig:
         check_least("train", self, 1, "batch_size", "num_steps", "checkpoint_every_steps")
         check_least("train", self, 0, "weight_decay", "warmup_steps", "gradient_clip", "seed")
         check_least("train", self, 0, "evaluate_every_steps", "num_workers", "cache_gib", "diverged_at")
+        require(
+            self.num_workers <= MOST_WORKERS,
+            f"train.num_workers={self.num_workers} is more than {MOST_WORKERS}; each is a process of its own, and memory "
+            "would run out. Set it to at most the number of cores.",
+        )
         require(
             self.seed < 2**63, f"train.seed={self.seed} is beyond 63 bits: no generator accepts it. Try train.seed=0."
         )

@@ -57,7 +57,7 @@ class Target:
     must_fall: tuple[tuple[str, str, str], ...] = ()
     """Controls (arm, stage, label) that have to be worse than the first arm after the first stage."""
     specialists: Mapping[str, str] = field(default_factory=dict)
-    """Direction -> the arm that is trained for it; the first arm of `claim` is compared with it."""
+    """Direction -> the arm that is trained for it; each arm that is none of them is compared with it."""
     maps_pairs: bool = False
     """Whether pair maps are drawn too (pair_maps.py)."""
 
@@ -187,7 +187,6 @@ TARGETS = {
             "The paper's objective, which matches audio with video and with text; VTM, which matches video with text; "
             "and two objectives that match all three pairs.",
             (FULL, VTM, *_variants("best", "heads-teacher")),
-            ("best",),
             stages=(ZERO_SHOT,),
             directions=SIX,
             specialists={name: "vtm" if name in ("text_to_video", "video_to_text") else "full" for name in SIX},

@@ -129,10 +129,11 @@ def _of_controls(target: Target, results: Mapping[str, Mapping[str, Sequence[Res
 
 
 def _of_specialists(target: Target, results: Mapping[str, Mapping[str, Sequence[Results]]]) -> list[Verdict]:
-    """The first arm of the claim over the specialist of each direction, after each stage."""
-    name, labels, found = target.claim[0], {arm.name: arm.label for arm in target.arms}, []
-    for stage, arms in results.items():
-        over = {one: compare(arms[name], arms[one]).differences for one in set(target.specialists.values())}
+    """Each other arm over the specialist of each direction, after each stage."""
+    labels, specialists = {arm.name: arm.label for arm in target.arms}, set(target.specialists.values())
+    found = []
+    for (stage, arms), name in itertools.product(results.items(), [name for name in labels if name not in specialists]):
+        over = {one: compare(arms[name], arms[one]).differences for one in specialists}
         for direction, one in target.specialists.items():
             if direction in arms[name][0].directions():
                 step = Step.of(f"{labels[name]} over {labels[one]}, its specialist", direction, over[one])
@@ -145,7 +146,9 @@ def _over_specialist(direction: str, step: Step) -> str:
     intervals = {k: "[{:+.1f}, {:+.1f}]".format(*(100 * end for end in step.interval[k])) for k in RECALL_AT}
     points = (f"R@{k} {100 * step.difference[k]:+.1f} {intervals[k]}" for k in RECALL_AT)
     below = [f"R@{k}" for k in RECALL_AT if step.sign(k) < 0]
+    nearly = [f"R@{k}" for k in RECALL_AT if step.sign(k) >= 0 and step.interval[k][1] < 0]
     said = f"clearly below it at {', '.join(below)}" if below else "not clearly below it"
+    said += f" (at {', '.join(nearly)} only before the correction for all differences)" if nearly else ""
     return f"{direction_label(direction)}: {step.label}, in percentage points: {', '.join(points)}; {said}."
 
 

@@ -77,6 +77,7 @@ WRONG = [
     ("train", {"learning_rate": 0.0}, "Try 1e-4."),
     ("train", {"seed": 2**63}, "Try train.seed=0."),
     ("train", {"seed": -1}, "train.seed=-1 must be at least 0"),
+    ("train", {"num_workers": 1000}, "train.num_workers=1000 is more than 512; each is a process of its own"),
     ("train", {"warmup_steps": -1}, "train.warmup_steps=-1"),
     ("train", {"betas": (0.9, 1.0)}, "Try [0.9, 0.95]."),
 ]

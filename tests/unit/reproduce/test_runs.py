@@ -104,13 +104,14 @@ def test_seeds_with_other_queries_are_refused_in_one_line(tmp_path):
         make_table(TARGET, PLAN, 2, tmp_path)
 
 
-def test_the_default_stands_beside_the_specialist_of_each_direction(tmp_path):
+def test_objectives_for_all_directions_stand_beside_the_specialist_of_each(tmp_path):
     wanted = TARGETS["specialists"]
     for number, (arm, seed, stage) in enumerate(_all(wanted, 2)):
         write(place(tmp_path, arm, seed).results(stage), number, COVERING)
     said = make_table(wanted, PLAN, 2, tmp_path).verdicts["zero-shot"]
     assert [sentence.split(",")[0] for sentence in said] == [
-        f"{direction}: best over {specialist}"
+        f"{direction}: {arm} over {specialist}"
+        for arm in ("best", "heads teacher")
         for direction, specialist in (
             ("text → video", "LPMM + VTM"),
             ("text → audio", "LPMM + GAM"),

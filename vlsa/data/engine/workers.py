@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
 from vlsa.base.errors import ConfigError, VlsaError
+from vlsa.base.launch import MOST_WORKERS
 from vlsa.data.engine.interrupts import interrupt_blocked
 from vlsa.data.engine.patience import Patience
 
@@ -91,8 +92,8 @@ class WorkerPool:
         *,
         second_chance: bool = False,
     ) -> None:
-        if num_workers < 0:
-            raise ConfigError(f"{num_workers} worker processes are not possible. Use 0 (none but this) or more.")
+        if not 0 <= num_workers <= MOST_WORKERS:
+            raise ConfigError(f"{num_workers} worker processes are not possible. Use 0 (none but this) to {MOST_WORKERS}.")
         self._function = function
         self._tasks = deque(tasks)
         self._num_workers = min(num_workers, len(self._tasks))
