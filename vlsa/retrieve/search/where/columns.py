@@ -15,7 +15,7 @@ FILE, METADATA = "file.", "metadata."
 """Before a name that is both a fact and a column."""
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,2})?", re.ASCII)
 """Not 007, which is a name."""
-LONGEST_NUMBER, LARGEST_WHOLE = 64, 2**53
+LONGEST_NUMBER, LARGEST_INTEGER = 64, 2**53
 """Characters; and up to which whole number a float is exact."""
 
 
@@ -72,4 +72,4 @@ def is_number(text: str) -> bool:
     plain = text.strip()
     if _NUMBER.fullmatch(plain) is None or len(plain) > LONGEST_NUMBER:
         return False
-    return not plain.lstrip("+-").isdecimal() or abs(int(plain)) <= LARGEST_WHOLE
+    return not plain.lstrip("+-").isdecimal() or abs(int(plain)) <= LARGEST_INTEGER
