@@ -15,8 +15,8 @@ FILE, METADATA = "file.", "metadata."
 """Before a name that is both a fact and a column."""
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,2})?", re.ASCII)
 """Not 007, which is a name."""
-LONGEST_NUMBER, LARGEST_WHOLE = 64, 2**53
-"""Characters; and up to which whole number a float is exact."""
+LONGEST_NUMBER, LARGEST_INTEGER = 64, 2**53
+"""Characters; and up to which integer a float is exact."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ def composed(text: str) -> str:
 def is_number(text: str) -> bool:
     """Whether a text is written as a number; one with zeros before it, as 007, is a name.
 
-    So is a whole one that is too large to be told from its neighbours, as ids of 19 digits are.
+    So is an integer that is too large to be told from its neighbours, as ids of 19 digits are.
     """
     plain = text.strip()
     if _NUMBER.fullmatch(plain) is None or len(plain) > LONGEST_NUMBER:
         return False
-    return not plain.lstrip("+-").isdecimal() or abs(int(plain)) <= LARGEST_WHOLE
+    return not plain.lstrip("+-").isdecimal() or abs(int(plain)) <= LARGEST_INTEGER
