@@ -6,7 +6,6 @@ Used by processes.py, which connects the processes, and by console.py: only rank
 import os
 from dataclasses import dataclass
 
-
 MOST_WORKERS = 512
 """Processes that read, or decode, for one command. More is a slip: each takes some 170 MB."""
 

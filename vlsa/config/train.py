@@ -51,8 +51,8 @@ class TrainConfig:
         check_least("train", self, 0, "evaluate_every_steps", "num_workers", "cache_gib", "diverged_at")
         require(
             self.num_workers <= MOST_WORKERS,
-            f"train.num_workers={self.num_workers} is more than {MOST_WORKERS}; each is a process of its own, and memory "
-            "would run out. Set it to at most the number of cores.",
+            f"train.num_workers={self.num_workers} is more than {MOST_WORKERS}; each is a process of its own, and "
+            "memory would run out. Set it to at most the number of cores.",
         )
         require(
             self.seed < 2**63, f"train.seed={self.seed} is beyond 63 bits: no generator accepts it. Try train.seed=0."

@@ -93,7 +93,7 @@ class WorkerPool:
         second_chance: bool = False,
     ) -> None:
         if not 0 <= num_workers <= MOST_WORKERS:
-            raise ConfigError(f"{num_workers} worker processes are not possible. Use 0 (none but this) to {MOST_WORKERS}.")
+            raise ConfigError(f"{num_workers} worker processes are not possible. Use 0 (none) to {MOST_WORKERS}.")
         self._function = function
         self._tasks = deque(tasks)
         self._num_workers = min(num_workers, len(self._tasks))
