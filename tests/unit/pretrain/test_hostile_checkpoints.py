@@ -90,7 +90,7 @@ def refusal(action: Callable[[], object]) -> str:
         ({"model.decoder.num_layers": 10**5}, "decoder.num_layers is 100000 in its settings, 2 in its weights"),
         ({"model.decoder.width": 16 * 10**6}, "decoder.width is 16000000 in its settings, 16 in its weights"),
         ({"model.decoder.mlp_ratio": 10**8}, "decoder.mlp_ratio x width"),
-        ({"model.text.vocabulary_size": 10**9}, "text.vocabulary_size is 1000000000 in its settings, 150"),
+        ({"model.text.vocabulary_size": 10**6}, "text.vocabulary_size is 1000000 in its settings, 150"),
         ({"model.text.num_tokens": 10**9}, "positions in its settings"),
         ({"model.video.num_frames": 10**9}, "pixel values of a clip in its settings"),
         ({"model.video.size_px": 4 * 10**6}, "pixel values of a clip in its settings"),

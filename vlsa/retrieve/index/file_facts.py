@@ -98,7 +98,7 @@ def _utc(seconds: float | None) -> str | None:
     """Seconds since 1970 as ISO 8601; None for what is no date, as of files whose clock was broken."""
     try:
         return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}".zfill(20)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         return None
 
 

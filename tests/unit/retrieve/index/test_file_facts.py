@@ -56,7 +56,7 @@ def test_a_time_of_recording_is_a_date_in_utc_or_nothing(written, time):
     ("seconds", "time"),
     [
         (0.0, "1970-01-01T00:00:00Z"), (1_700_000_000.9, "2023-11-14T22:13:20Z"), (-1.0, "1969-12-31T23:59:59Z"),
-        (-4e10, "0702-06-15T16:53:20Z"), (3e11, None), (1e18, None), (-1e18, None), (None, None),
+        (-4e10, "0702-06-15T00:53:20Z"), (3e11, None), (1e18, None), (-1e18, None), (None, None),
     ],
 )  # fmt: skip
 def test_a_time_that_is_no_date_is_not_known(seconds, time):

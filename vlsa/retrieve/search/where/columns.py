@@ -67,7 +67,7 @@ def composed(text: str) -> str:
 def is_number(text: str) -> bool:
     """Whether a text is written as a number; one with zeros before it, as 007, is a name.
 
-    So is an integer that is too large to be told from its neighbours, as ids of 19 digits are.
+    So is an integer beyond 2^53, such as an id of 19 digits: as a number it would equal its neighbours.
     """
     plain = text.strip()
     if _NUMBER.fullmatch(plain) is None or len(plain) > LONGEST_NUMBER:
