@@ -1,5 +1,6 @@
 """Who may write an index on an object store, what a run may remove there, and what its copies on this disk outlive."""
 
+import gc
 import json
 import os
 import shutil
@@ -171,6 +172,7 @@ def test_the_copy_of_a_killed_run_makes_room_and_that_of_a_running_one_does_not(
     killed_run()
     del running
     remote_copy._copy.cache_clear()  # as in another process, which does not have it open
+    gc.collect()  # what a cycle of objects still has open
     copy_files.make_room(place.with_name("next"), 1)
     assert not [path for path in place.iterdir() if path.is_dir()]
     assert follow(folder, ADDRESS).num_files_skipped == 5
