@@ -159,7 +159,7 @@ TARGETS = {
             (
                 FULL,
                 VTM,
-                *_variants("video-text-pair", "heads-modality", "heads-linear", "heads-mlp", "best"),
+                *_variants("video-text-pair", "heads-modality", "heads-linear", "heads-mlp", "heads-attention", "best"),
                 *_variants("heads-sigmoid", "heads-hard", "heads-tokens", "heads-temperatures"),
                 *_variants("fused-teacher", "heads-teacher", "volume", "area", "product"),
             ),
@@ -173,7 +173,7 @@ TARGETS = {
             (
                 FULL,
                 VTM,
-                *_variants("best", "heads-hard", "heads-temperatures", "heads-linear"),
+                *_variants("best", "heads-attention", "heads-hard", "heads-temperatures", "heads-linear"),
                 *_variants("fused-teacher", "heads-teacher"),
             ),
             ("best", "full"),

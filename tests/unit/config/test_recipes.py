@@ -97,7 +97,11 @@ CHANGES = {
     "exact": set(),  # which the paper is
     "fast": {"decoder.decoded_share", "encoder.fusion_layers"},
     "fastest": {"decoder.decoded_share", "encoder.fusion_layers", "decoder.num_layers"},
-    "best": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"},
+    "best": {
+        *("objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"),
+        *("objective.matching_weight", "objective.audio_text_weight", "objective.video_text_weight"),
+    },
+    "heads-attention": {"objective.pairs", "objective.learn_temperature", "objective.heads", "objective.pooling"},
     "paper-objective": set(),
     "heads-modality": {"objective.pairs", "objective.learn_temperature", "objective.heads"},
     "heads-linear": {"objective.pairs", "objective.learn_temperature", "objective.heads"},

@@ -40,6 +40,7 @@ VARIANTS: dict[str, Callable[[Config], Config]] = {
     "heads-modality": objectives.heads_modality,
     "heads-linear": objectives.heads_linear,
     "heads-mlp": objectives.heads_mlp,
+    "heads-attention": objectives.heads_attention,
     "heads-sigmoid": objectives.heads_sigmoid,
     "heads-hard": objectives.heads_hard,
     "heads-tokens": objectives.heads_tokens,

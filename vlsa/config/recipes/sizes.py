@@ -16,9 +16,15 @@ from vlsa.config import (
 )
 
 PAIR_HEADS = ObjectiveConfig(
-    pairs=("audio-video", "audio-text", "video-text"), heads="pair", pooling="attention", learn_temperature=True
+    pairs=("audio-video", "audio-text", "video-text"),
+    audio_text_weight=1.5,
+    video_text_weight=2.0,
+    matching_weight=0.0,
+    heads="pair",
+    pooling="attention",
+    learn_temperature=True,
 )
-"""LPMM, and GAM of all three pairs, each in a space of its own (docs/objectives.md): that of all sizes but `paper`."""
+"""LPMM, and contrast of all three pairs, each in a space of its own (docs/objectives.md): of all sizes but `paper`."""
 
 
 def paper() -> Config:
