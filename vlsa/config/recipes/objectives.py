@@ -150,7 +150,7 @@ def fused_teacher(config: Config) -> Config:
 
 
 def heads_teacher(config: Config) -> Config:
-    """As `heads-attention`, and each modality contrasted with the mean of all three in its own spaces (beyond the paper).
+    """As `heads-attention`, and each modality contrasted with the mean of all three (beyond the paper).
 
     Command: `vlsa pretrain --recipe tiny/heads-teacher --data STORE --out RUN`. Expected: after few steps more between
     text and audio than `heads-attention`, and less between audio and video (docs/objectives.md).
