@@ -46,7 +46,7 @@ def test_crops_without_augmentation_are_named():
     "assignments",
     [
         ["contrast=sigmoid", "sigmoid_bias=-5"],
-        ["hard_negatives=true"],
+        ["matching_weight=1", "hard_negatives=true"],
         ["matching_weight=0"],
         ["matching_weight=0.5", "matching_features=concatenation"],
         ["decoder.width=32", "fusion_layers=2", "crop_area=0.5", "crop_stretch=1.5", "video_text_weight=2"],
