@@ -26,7 +26,7 @@ from vlsa.retrieve.search.pieces import question_of
 from vlsa.retrieve.search.question import Question
 from vlsa.retrieve.search.spans import parse_span
 from vlsa.retrieve.search.tables_process import TablesProcess
-from vlsa.serve.archive.facets import columns, facets
+from vlsa.serve.archive.facets import Facets
 
 NUM_FILES = 30
 WORDS = {20: "The ferry leaves.", 21: "two ferries in the fog", 22: "fog again", 23: "Ein Café am Hafen"}
@@ -257,9 +257,10 @@ def test_a_language_is_that_of_the_texts_by_two_letters_or_three(tmp_path):
     for name in ("fr", "fre", "fra"):
         assert kept(f"language in ('{name}', 'es')") == {"sound-2.wav"}
     assert kept("language != 'de'") == {"sound-2.wav"} and kept("language is null") == {"sound-3.wav"}
-    assert facets(tables.files)["languages"] == [{"value": name, "count": 1} for name in ("de", "en", "fr")]
-    (column,) = (column for column in columns(tables.files) if column["name"] == "language")
-    assert column["values"] == facets(tables.files)["languages"]
+    facets = Facets(tables.files)
+    counts = facets.of(tables.files)["languages"]
+    assert counts == [{"value": name, "count": 1} for name in ("de", "en", "fr")]
+    assert [column["values"] for column in facets.columns() if column["name"] == "language"] == [counts]
 
 
 def test_a_moment_of_the_index_is_a_question(library):

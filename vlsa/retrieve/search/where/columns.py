@@ -35,18 +35,19 @@ class FilterColumns:
     @property
     def kinds(self) -> dict[str, Kind]:
         """Of every column, by the name that it has in a filter."""
-        return {self._name(name, FILE): kind for name, kind in self.facts.items()} | {
-            self._name(name, METADATA): kind for name, kind in self.metadata.items()
+        return {self.called(name, FILE): kind for name, kind in self.facts.items()} | {
+            self.called(name, METADATA): kind for name, kind in self.metadata.items()
         }
 
     def row(self, facts: Mapping[str, object], metadata: Mapping[str, str]) -> dict[str, object]:
         """A file as evaluate.py reads it."""
-        return {self._name(name, FILE): value for name, value in facts.items()} | {
-            self._name(name, METADATA): float(value) if self.metadata[name] == "number" else composed(value)
+        return {self.called(name, FILE): value for name, value in facts.items()} | {
+            self.called(name, METADATA): float(value) if self.metadata[name] == "number" else composed(value)
             for name, value in metadata.items()
         }
 
-    def _name(self, name: str, prefix: str) -> str:
+    def called(self, name: str, prefix: str) -> str:
+        """A fact (`FILE`) or a column (`METADATA`) as a filter names it."""
         return prefix + name if name in self.facts and name in self.metadata else name
 
 
