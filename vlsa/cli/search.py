@@ -224,7 +224,7 @@ def _print(answer: "Answer", source: str, question: "Question", title: str, json
     elif answer.moments:
         print_answer(answer, source, title)
     else:
-        say(_nothing(question))
+        say(f"nothing found: {'; '.join(answer.notes)}" if answer.notes else _nothing(question))
 
 
 def _nothing(question: "Question") -> str:
@@ -237,8 +237,8 @@ def _nothing(question: "Question") -> str:
         )
     if question.where:
         return (
-            f"nothing found: the filter keeps no window, or none that has what --in {question.target} compares; keep "
-            "more, or try another --in"
+            f"nothing found: no window that the filter keeps has what --in {question.target} compares; keep more, or "
+            "try another --in"
         )
     return f"nothing found: no window has what --in {question.target} compares; try another --in"
 

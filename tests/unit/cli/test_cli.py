@@ -417,9 +417,11 @@ def test_a_search_without_answers_says_so_and_prints_no_empty_table(library):
     assert result.stderr == "vlsa: nothing found: no window has what --in text compares; try another --in\n"
     quoted = call('vlsa search index \'a "red cat" "runs"\'').stderr
     assert 'no window has the quoted words "red cat", "runs"; take' in quoted and "--in" not in quoted
-    assert (
-        "the filter keeps no window, or none that has what" in call("vlsa search index cat --where 'size > 1'").stderr
-    )
+    filtered = "vlsa search index cat --where 'size > 1'"
+    assert "no window that the filter keeps has what --in media compares" in call(filtered).stderr
+    library.answer = Answer((), False, 20, ("the filter keeps no file", "no file has folder = 'x'"))
+    said = "nothing found: the filter keeps no file; no file has folder = 'x'"
+    assert call(filtered).stderr == call(f"{filtered} '\"quoted\"'").stderr == f"vlsa: {said}\n"
     assert call("vlsa search index cat --in text --json").stdout == ""
 
 

@@ -70,7 +70,10 @@ def test_what_is_like_a_moment_is_said_to_be_nothing_where_it_is(tmp_path):
     silent = call(f"vlsa similar {tmp_path}/index silent.mp4@0-2 --by audio")
     assert silent.exit_code == 2 and "similar: that stretch has no audio; nothing can be compared" in silent.stderr
     away = call(f"vlsa similar {tmp_path}/index silent.mp4@70-72 --by audio")
-    assert away.exit_code == 2 and "the index holds nothing of that stretch" in away.stderr
+    assert away.exit_code == 2 and "silent.mp4: ends at 0:00:02; there is nothing at 0:01:10" in away.stderr
+    missing = call(f"vlsa similar {tmp_path}/index sound1.wav@0-2")
+    said = f"vlsa: sound1.wav: no such file in {tmp_path}/index; nothing can be compared with it."
+    assert missing.exit_code == 2 and missing.stderr == f"{said} Did you mean sound-1.wav?\n"
 
 
 def test_public_encoders_fit_a_terminal_of_80_columns(monkeypatch, tmp_path):
