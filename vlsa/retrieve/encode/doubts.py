@@ -1,4 +1,4 @@
-"""Reasons to doubt what a model makes of footage, told in the log before the work begins.
+"""Reasons to doubt the vectors of a model, logged before it encodes anything.
 
 Reads the facts of an encoder (protocol.py) and of data; used by evaluate/, index/ and the exports.
 """

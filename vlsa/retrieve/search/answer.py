@@ -32,7 +32,7 @@ class Answer:
     """False: "nothing here stands out"; the moments are the least unlikely."""
     num_windows: int
     notes: tuple[str, ...] = ()
-    """Of what its filter names and no file has, where the filter keeps none."""
+    """What its filter names and no file has, where the filter keeps none; from a server also what was left out."""
 
 
 def answer(
