@@ -85,9 +85,13 @@ class SearchTables:
         words = self._words(question)
         kept = None if question.where is None else self.kept(question.where)
         found = answer(self.searched, question, asked, words=words, kept=kept, exact=exact)
-        if kept is None or kept.any():
+        return self._noted(found, question.where, kept)
+
+    def _noted(self, found: Answer, where: str | None, kept: Bool[np.ndarray, " N"] | None) -> Answer:
+        """The answer with notes on a filter that keeps nothing."""
+        if where is None or kept is None or kept.any():
             return found
-        notes = absent_values(question.where or "", self.files)
+        notes = absent_values(where, self.files)
         return replace(found, notes=("the filter keeps no file", *notes[:MOST_NOTES]))
 
     def stand_outs(self, question: Question, asked: Sequence[Asked]) -> Float64[np.ndarray, " N"]:
@@ -184,7 +188,7 @@ class SearchTables:
         kept = None if where is None else self.kept(where)
         times = span.start_seconds or 0.0, span.stop_seconds or 0.0
         scores = similar(self.searched.windows, vectors, self._stretch(span), *times)
-        return answer_of_scores(self.searched, scores, k, kept)
+        return self._noted(answer_of_scores(self.searched, scores, k, kept), where, kept)
 
     def duplicates(self, at_least: float, *, by: str = "both") -> list[tuple[Moment, ...]]:
         """Groups of stretches that are near-duplicates: the cosine of their windows is at least so high."""

@@ -106,7 +106,14 @@ def handle_problems(app: FastAPI, shown: Callable[[str], str]) -> None:
 
     async def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return problem(error.status_code, str(error.detail), **(error.headers or {}))
+        headers, detail = error.headers or {}, str(error.detail)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            detail = (
+                f"{request.method} is not answered at this address; nothing was done. Use {headers.get('allow', '')}."
+            )
+        elif detail == HTTPStatus.NOT_FOUND.phrase:
+            detail = "nothing has this address. The page is at /, and what can be asked in /openapi.json."
+        return problem(error.status_code, detail, **headers)
 
     async def of_form(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
