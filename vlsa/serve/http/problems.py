@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from vlsa.base.errors import MediaError, SearchIndexError, VlsaError
@@ -108,9 +109,8 @@ def handle_problems(app: FastAPI, shown: Callable[[str], str]) -> None:
         assert isinstance(error, HTTPException)
         headers, detail = error.headers or {}, str(error.detail)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            detail = (
-                f"{request.method} is not answered at this address; nothing was done. Use {headers.get('allow', '')}."
-            )
+            known = Headers(headers).get("allow", "another method")
+            detail = f"{request.method} is not answered at this address; nothing was done. Use {known}."
         elif detail == HTTPStatus.NOT_FOUND.phrase:
             detail = "nothing has this address. The page is at /, and what can be asked in /openapi.json."
         return problem(error.status_code, detail, **headers)
