@@ -19,7 +19,8 @@ COMMANDS = GROUP.list_commands(None)
 def examples(command: str = "") -> list[str]:
     """The example lines in the help of a command, or of `vlsa` itself."""
     text = GROUP.get_command(None, command).epilog if command else GROUP.help
-    return [line.strip() for line in text.splitlines() if line.strip().startswith("vlsa ")]
+    whole = text.replace("\\\n", " ")  # a long one goes on in the next line
+    return [" ".join(line.split()) for line in whole.splitlines() if line.strip().startswith("vlsa ")]
 
 
 def parse(line: str) -> None:

@@ -139,6 +139,10 @@ def test_filters_of_the_page_name_any_column(page):
     names = ["like", "In", 'a"b', "Größe", "metadata.language", "camera model", "null"]
     where = page.evaluate(WHERE, [{"column": name, "values": ["it's", "b"]} for name in names])
     assert passes(parse(where, dict.fromkeys(names, "text")), dict.fromkeys(names, "it's"))
+    named = ["has_x", "folder", "file.folder", "metadata.folder"]  # as of a metadata.csv with two such columns
+    where = page.evaluate(WHERE, [{"column": name, "values": ["it's", "b"]} for name in named])
+    columns = dict.fromkeys(["has_x", "file.folder", "metadata.folder"], "text")
+    assert passes(parse(where, columns), dict.fromkeys(columns, "it's"))
 
 
 CALLED = """async () => {

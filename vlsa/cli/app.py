@@ -111,9 +111,32 @@ DATA_HELP = (
 )
 
 
+HELP_WIDTH = 80
+"""Columns of a terminal that the help fits into; sentences are broken where it is wider or narrower, examples here."""
+_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""")
+"""Of a command line."""
+
+
 def examples(*lines: str) -> str:
-    """The examples at the end of a command's help."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+    """The examples at the end of a command's help; a long one goes on in the next line, as a shell reads it."""
+    return "\b\nExamples:\n" + "\n".join(f"  {_broken(line)}" for line in lines)
+
+
+def _broken(line: str) -> str:
+    """A command line, with a backslash and a line break before options that do not fit."""
+    parts: list[str] = []  # the command, and each option with what follows it
+    for word in _WORD.findall(line):
+        if parts and not re.match("--?[a-z]", word):
+            parts[-1] += f" {word}"
+        else:
+            parts.append(word)
+    rows = [parts[0]]
+    for part in parts[1:]:
+        if len(rows[-1]) + len(part) < HELP_WIDTH - len("      ") - len(r" \ "):
+            rows[-1] += f" {part}"
+        else:
+            rows.append(part)
+    return " \\\n      ".join(rows)
 
 
 def _print_version(asked: bool) -> bool:

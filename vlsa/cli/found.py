@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from vlsa.base.console import printable
+from vlsa.base.console import printable, say
 from vlsa.cli.output import NARROWEST, PIPE_WIDTH, print_json, print_table, print_text, short_path
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ def print_lines(answer: "Answer", source: str, **about: Any) -> None:
         {**about, **moment.as_dict(), "path": os.path.join(source, moment.path), "stands_out": answer.stands_out}
         for moment in answer.moments
     )
+
+
+def say_if_missing(source: str) -> None:
+    """A line on stderr where the folder of the footage is not on this machine, as of an index that was copied."""
+    if source and not os.path.isdir(source):
+        say(f"{source}: no such folder here, so the paths lead nowhere; if the footage was moved, add --source FOLDER")
 
 
 def fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:

@@ -1,15 +1,19 @@
 """The command that turns public data sets into manifests: import."""
 
+import textwrap
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from vlsa.base.console import Bar
-from vlsa.cli.app import examples
+from vlsa.cli.app import HELP_WIDTH, examples
 from vlsa.cli.output import next_step, print_text
-from vlsa.data.benchmarks.adapters import ADAPTERS
+
+ABOUT_COLUMN = 22
+"""Where what is said of a data set starts in the help."""
 
 
 class Text(StrEnum):
@@ -19,12 +23,21 @@ class Text(StrEnum):
     subtitles = "subtitles"
 
 
+class ImportCommand(TyperCommand):
+    """Its help names the data sets; what reads them is imported only to show it."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write the help text."""
+        self.help = _help()
+        super().format_help_text(ctx, formatter)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "import",
+        cls=ImportCommand,
         short_help="Turn a public data set into a list of clips.",
-        help=_help(),
         epilog=examples(
             "vlsa import audiocaps train.csv test.csv --media audio audiocaps.jsonl",
             "vlsa import msrvtt MSRVTT_data.json MSRVTT_JSFUSION_test.csv --media videos msrvtt.jsonl",
@@ -82,8 +95,16 @@ def import_dataset(
     next_step("prepare", manifest, "STORE")
 
 
+def _listed(name: str, about: str) -> str:
+    """An entry of a list in two columns that fits the terminal."""
+    first, *rest = textwrap.wrap(about, HELP_WIDTH - ABOUT_COLUMN - 2, break_on_hyphens=False)
+    return "\n".join([f"{name:<{ABOUT_COLUMN}}{first}", *(" " * ABOUT_COLUMN + line for line in rest)])
+
+
 def _help() -> str:
-    known = "\n".join(f"  {name:<20}{adapter.about}" for name, adapter in ADAPTERS.items())
+    from vlsa.data.benchmarks.adapters import ADAPTERS
+
+    known = "\n".join(_listed(f"  {name}", adapter.about) for name, adapter in ADAPTERS.items())
     return f"""Turn the published annotation files of a public data set into a list of clips, for `vlsa prepare`.
 
 \b

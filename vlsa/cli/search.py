@@ -14,7 +14,7 @@ import typer
 from vlsa.base.console import say
 from vlsa.base.errors import SearchIndexError, VlsaError
 from vlsa.cli.app import examples
-from vlsa.cli.found import print_answer, print_lines
+from vlsa.cli.found import print_answer, print_lines, say_if_missing
 
 if TYPE_CHECKING:
     from vlsa.retrieve.search.answer import Answer
@@ -78,7 +78,7 @@ QuestionFile = Annotated[
 Export = Annotated[
     Path | None, typer.Option(help="Write the results as .csv, .jsonl, .srt, .edl or .otio.", metavar="FILE")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Let --export write over a file that is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Let --export and --cut write over files that are there.")]
 Cut = Annotated[Path | None, typer.Option(help="Cut the results into clips in this folder.", metavar="DIR")]
 Copy = Annotated[
     bool, typer.Option("--copy", help="Cut without encoding anew: quick, from the key frame before the start.")
@@ -132,8 +132,8 @@ def search(
 ) -> None:
     """Find moments by words, sounds, videos and images, added up: file, time, and why, best first.
 
-    FILE^0.5 gives a part another weight. The rank is what counts; stand-out says how far a result lies above a typical
-    window of the index, and can be compared between queries.
+    FILE^0.5, or TEXT^0.5, gives a part another weight. The rank is what counts; stand-out says how far a result lies
+    above a typical window of the index, and can be compared between queries.
     """
     settings: dict[str, Any] = {"target": target, "where": where, "k": k, "group_by": group_by}
     settings |= {"max_per_file": max_per_file, "fold_above": fold}
@@ -148,11 +148,15 @@ def search(
         from vlsa.retrieve.search.library import Library
 
         library = Library.open(index, run_path=run, source=source, parallel=True)
+        shows_paths = False
         for title, one in itertools.chain(questions, asked):
             with _going_on(title, failed):
                 answer = library.ask(one)
+                shows_paths |= bool(answer.moments)
                 _print(answer, library.source, one, title, json)
                 after(answer, library.source)
+        if shows_paths:
+            say_if_missing(library.source)
     if failed:
         raise typer.Exit(2)
 
@@ -224,7 +228,7 @@ def _print(answer: "Answer", source: str, question: "Question", title: str, json
     elif answer.moments:
         print_answer(answer, source, title)
     else:
-        say(_nothing(question))
+        say(f"nothing found: {'; '.join(answer.notes)}" if answer.notes else _nothing(question))
 
 
 def _nothing(question: "Question") -> str:
@@ -237,8 +241,8 @@ def _nothing(question: "Question") -> str:
         )
     if question.where:
         return (
-            f"nothing found: the filter keeps no window, or none that has what --in {question.target} compares; keep "
-            "more, or try another --in"
+            f"nothing found: no window that the filter keeps has what --in {question.target} compares; keep more, or "
+            "try another --in"
         )
     return f"nothing found: no window has what --in {question.target} compares; try another --in"
 
@@ -246,7 +250,8 @@ def _nothing(question: "Question") -> str:
 def _check_files(export: Path | None, force: bool, cut: Path | None, copy: bool, *, one: bool) -> None:
     """Raises VlsaError for files that cannot be written so, before anything is searched."""
     if export is not None:
-        from vlsa.retrieve.search.export.write import check_free, check_name
+        from vlsa.retrieve.search.export.names import check_free
+        from vlsa.retrieve.search.export.write import check_name
 
         check_name(export)
         check_free([] if force else [export])
@@ -270,7 +275,7 @@ def _after(export: Path | None, force: bool, cut: Path | None, *, exact: bool) -
         if cut is not None:
             from vlsa.retrieve.search.export.cut import cut_moments
 
-            clips = cut_moments(answer.moments, source, cut, exact=exact, left_out=_say_left_out)
+            clips = cut_moments(answer.moments, source, cut, exact=exact, left_out=_say_left_out, replace=force)
             say(f"cut {len(clips)} clips into {cut}")
 
     return write

@@ -7,7 +7,7 @@ import typer
 
 from vlsa.base.console import say
 from vlsa.cli.app import examples
-from vlsa.cli.found import print_answer, print_lines, short_clock
+from vlsa.cli.found import print_answer, print_lines, say_if_missing, short_clock
 from vlsa.cli.output import print_json, print_table, print_text, short_path
 
 
@@ -53,9 +53,13 @@ def similar(
         print_lines(answer, tables.index.source)
     elif answer.moments:
         print_answer(answer, tables.index.source)
+    elif answer.notes:
+        say(f"nothing found: {'; '.join(answer.notes)}")
     else:
         kept = " that the filter keeps" if where is not None else ""
         say(f"nothing found: no other window{kept} can be compared with it by {by}; keep more, or try another --by")
+    if answer.moments:
+        say_if_missing(tables.index.source)
 
 
 def duplicates(
@@ -87,3 +91,5 @@ def duplicates(
         print_table(("group", "start", "stop", "file"), rows, right="group|start|stop")
     else:
         print_text(f"No two windows of {index} have a cosine of {at_least:g} or more.")
+    if found:
+        say_if_missing(str(where))

@@ -6,6 +6,7 @@ indexes and exports. `vlsa doctor RUN` computes it again.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,12 @@ def for_header(config: ModelConfig, tokenizer: Tokenizer, weights: Mapping[str, 
 def recorded_fingerprint(path: Path) -> str | None:
     """What a checkpoint file says; None for one written in parts, or before version 0.4. Raises CheckpointError."""
     return sharded_files.header(path).get(HEADER_KEY)
+
+
+def recorded_steps(path: Path) -> int | None:
+    """How many steps the weights of a checkpoint file were trained for; None for those written for the hub."""
+    step = sharded_files.header(path).get("step", "")
+    return int(step) if re.fullmatch(r"\d{1,18}", step, re.ASCII) else None
 
 
 def verify_fingerprint(path: Path, config: ModelConfig, tokenizer: Tokenizer, weights: Mapping[str, Tensor]) -> str:

@@ -80,17 +80,27 @@ def summarise(source: Dataset, pairs: Sequence[Pair], *, from_scratch: bool = Tr
 
 def log_small_frames(source: Dataset, config: Config) -> None:
     """A warning for frames that are kept smaller than the model takes them, and would be enlarged."""
-    holders = getattr(source, "settings", None), getattr(source, "spec", None)  # of a store, of a made world
-    kept_px = getattr(holders[0], "short_side_px", None) or getattr(holders[1], "px", None)
-    if kept_px and kept_px < config.model.video.size_px:
-        _LOG.warning(
-            "%s: the short side of its frames is %d px, and the model takes %d px: they are enlarged, which costs more "
-            "and shows no more; prepare the data for this recipe, or set model.video.size_px=%d",
-            getattr(source, "path", "clips"),
-            kept_px,
-            config.model.video.size_px,
-            max(kept_px // config.model.video.patch_px, 1) * config.model.video.patch_px,
-        )
+    video = config.model.video
+    if small := small_frames(source, video.size_px):
+        fitting_px = max((kept_px(source) or 0) // video.patch_px, 1) * video.patch_px
+        _LOG.warning("%s; prepare the data for this recipe, or set model.video.size_px=%d", small, fitting_px)
+
+
+def small_frames(source: Dataset, size_px: int) -> str:
+    """What is said of frames that are kept smaller than a model takes them; empty if they are not."""
+    short_px = kept_px(source)
+    if short_px is None or short_px >= size_px:
+        return ""
+    return (
+        f"{getattr(source, 'path', 'clips')}: the short side of its frames is {short_px} px, and the model takes "
+        f"{size_px} px: they are enlarged, which costs more and shows no more"
+    )
+
+
+def kept_px(source: Dataset) -> int | None:
+    """The short side of the frames of a store or a made world; None where it is not known."""
+    holders = getattr(source, "settings", None), getattr(source, "spec", None)
+    return getattr(holders[0], "short_side_px", None) or getattr(holders[1], "px", None)
 
 
 def _num_distinct(texts: Iterable[str]) -> int:

@@ -50,7 +50,7 @@ class Client:
         sent = replace(question, parts=tuple(map(self._sent, question.parts)))
         body = {"question": sent.as_dict()} | ({"index": self._index} if self._index else {})
         found = self._json("/api/search", json.dumps(body).encode(), "application/json")
-        return Answer(tuple(map(moment_of, found["moments"])), found["stands_out"], found["num_windows"])
+        return _answer(found)
 
     def search(self, text: str | None = None, k: int = 10, **pieces: Any) -> Sequence[Moment]:
         """The k best moments for words, or for other pieces of a question, as those of `vlsa.Index.search`."""
@@ -60,7 +60,7 @@ class Client:
         """The moments most like one, which is given by its id. Raises VlsaError."""
         asked = {"moment": moment, "by": by, "k": str(k)} | ({} if where is None else {"where": where})
         found = self._json(f"/api/similar?{urllib.parse.urlencode(asked)}")
-        return Answer(tuple(map(moment_of, found["moments"])), found["stands_out"], found["num_windows"])
+        return _answer(found)
 
     def upload(self, path: str | os.PathLike[str]) -> str:
         """Send a file to ask with; its id. Raises VlsaError, OSError."""
@@ -103,6 +103,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 _OPENER = urllib.request.build_opener(_NoRedirect)
+
+
+def _answer(found: Mapping[str, Any]) -> Answer:
+    moments = tuple(map(moment_of, found["moments"]))
+    return Answer(moments, found["stands_out"], found["num_windows"], tuple(found["notes"]))
 
 
 def moment_of(value: Mapping[str, Any]) -> Moment:

@@ -1,7 +1,10 @@
 """The application run by uvicorn until it is stopped."""
 
+import logging
+import os
 import socket
 import webbrowser
+from collections.abc import Iterable
 from contextlib import suppress
 
 import uvicorn
@@ -10,6 +13,7 @@ from fastapi import FastAPI
 from vlsa.base.console import say
 from vlsa.base.errors import ConfigError
 from vlsa.serve.app import create_app
+from vlsa.serve.archive.open_index import OpenIndex
 from vlsa.serve.http.patience import PatientProtocol
 from vlsa.serve.http.settings import ServeSettings
 
@@ -23,6 +27,8 @@ BACKLOG = 128
 def run(settings: ServeSettings, *, open_page: bool = False) -> None:
     """Serve until Ctrl-C; `open_page` shows the page in a browser. Raises SearchIndexError, ConfigError."""
     app = create_app(settings)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # of a form that is none the answer says so
+    say_missing_footage(app.state.services.catalogue)
     with listening(settings.host, settings.port) as listener:
         address = page_address(listener)
         say(f"open {address} in a browser; Ctrl-C ends the server")
@@ -30,6 +36,16 @@ def run(settings: ServeSettings, *, open_page: bool = False) -> None:
             webbrowser.open(address)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(server_config(app)).run(sockets=[listener])
+
+
+def say_missing_footage(indexes: Iterable[OpenIndex]) -> None:
+    """A line for each index whose footage is not on this machine, as of one that was copied."""
+    for index in indexes:
+        if not os.path.isdir(index.source):
+            say(
+                f"{index.path}: its footage is not at {index.source}, so that images and players stay empty; if it was "
+                "moved, add --source FOLDER"
+            )
 
 
 def server_config(app: FastAPI) -> uvicorn.Config:

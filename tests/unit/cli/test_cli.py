@@ -68,7 +68,8 @@ def test_each_command_teaches_by_examples_that_parse_and_explains_each_option(na
     for line in examples(name):
         parse(line)
     assert [parameter.name for parameter in command.params if not getattr(parameter, "help", None)] == []
-    assert all(line in call(f"vlsa {name} --help").stdout for line in examples(name))
+    shown = " ".join(call(f"vlsa {name} --help").stdout.replace("\\\n", " ").split())
+    assert all(line in shown for line in examples(name))
 
 
 def test_the_way_in_the_main_help_parses():
@@ -93,6 +94,35 @@ def test_help_comes_without_loading_heavy_libraries():
     code = f"import sys, vlsa.cli; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_search_imports_little_before_its_model():
+    """Of no stage anything for the command line; then nothing of what reads its tables or its model."""
+    code = """
+import sys, vlsa.cli
+print([name for name in sys.modules if name.split(".")[1:2] in ([one] for one in STAGES)])
+import vlsa.retrieve.search.library
+print(sorted(set(HEAVY) & set(sys.modules)), len(sys.modules) < 700)
+"""
+    heavy = ("torch", "lancedb", "pyarrow", "pandas", "av", "tokenizers", "rich", "fsspec", "vlsa.data.benchmarks")
+    names = f"STAGES = {('data', 'model', 'pretrain', 'retrieve', 'serve', 'show')}\nHEAVY = {heavy}"
+    done = subprocess.run([sys.executable, "-c", names + code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n[] True\n"
+
+
+def _helps(title, command, above=None):
+    """The help of a command and of those in it, at 80 columns."""
+    width = {} if above else {"terminal_width": 80}
+    with command.make_context(title, [], parent=above, resilient_parsing=True, **width) as ctx:
+        yield title, command.get_help(ctx)
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from _helps(f"{title} {name}", inner, ctx)
+
+
+def test_the_help_of_every_command_fits_a_terminal_of_80_columns():
+    helps = dict(_helps("vlsa", GROUP))
+    assert len(helps) > len(COMMANDS) and "csv                 any table" in helps["vlsa import"]
+    assert [line for text in helps.values() for line in text.splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize(
@@ -387,9 +417,11 @@ def test_a_search_without_answers_says_so_and_prints_no_empty_table(library):
     assert result.stderr == "vlsa: nothing found: no window has what --in text compares; try another --in\n"
     quoted = call('vlsa search index \'a "red cat" "runs"\'').stderr
     assert 'no window has the quoted words "red cat", "runs"; take' in quoted and "--in" not in quoted
-    assert (
-        "the filter keeps no window, or none that has what" in call("vlsa search index cat --where 'size > 1'").stderr
-    )
+    filtered = "vlsa search index cat --where 'size > 1'"
+    assert "no window that the filter keeps has what --in media compares" in call(filtered).stderr
+    library.answer = Answer((), False, 20, ("the filter keeps no file", "no file has folder = 'x'"))
+    said = "nothing found: the filter keeps no file; no file has folder = 'x'"
+    assert call(filtered).stderr == call(f"{filtered} '\"quoted\"'").stderr == f"vlsa: {said}\n"
     assert call("vlsa search index cat --in text --json").stdout == ""
 
 

@@ -64,13 +64,27 @@ def test_what_is_like_a_moment_is_said_to_be_nothing_where_it_is(tmp_path):
     footage = write_footage(tmp_path / "footage")
     write_media(footage / "silent.mp4", pictures=numbered(50))
     follow(footage, tmp_path / "index")
-    result = call(f"vlsa similar {tmp_path}/index sound-1.wav@0-2 --where 'duration > 999'")
+    result = call(f"vlsa similar {tmp_path}/index sound-1.wav@0-2 --where 'duration > 2 and has_text'")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "nothing found: no other window that the filter keeps can be compared with it by both" in result.stderr
+    assert "no such folder" not in call(f"vlsa similar {tmp_path}/index sound-1.wav@0-2").stderr
+    none = call(f"vlsa similar {tmp_path}/index sound-1.wav@0-2 --where \"name = 'sound1.wav'\"")
+    said = "the filter keeps no file; no file has name = 'sound1.wav'; did you mean 'sound-1.wav'?"
+    assert (none.exit_code, none.stdout, none.stderr) == (0, "", f"vlsa: nothing found: {said}\n")
+    footage.rename(tmp_path / "moved")
+    for line in ("similar {0}/index sound-1.wav@0-2", "duplicates {0}/index --at-least 0.01"):
+        found = call(f"vlsa {line}".format(tmp_path))
+        assert f"vlsa: {footage}: no such folder here, so the paths lead nowhere" in found.stderr and found.stdout
+        there = call(f"vlsa {line} --source {{0}}/moved".format(tmp_path))
+        assert "no such folder" not in there.stderr and str(tmp_path / "moved") in there.stdout
+    (tmp_path / "moved").rename(footage)
     silent = call(f"vlsa similar {tmp_path}/index silent.mp4@0-2 --by audio")
     assert silent.exit_code == 2 and "similar: that stretch has no audio; nothing can be compared" in silent.stderr
     away = call(f"vlsa similar {tmp_path}/index silent.mp4@70-72 --by audio")
-    assert away.exit_code == 2 and "the index holds nothing of that stretch" in away.stderr
+    assert away.exit_code == 2 and "silent.mp4: ends at 0:00:02; there is nothing at 0:01:10" in away.stderr
+    missing = call(f"vlsa similar {tmp_path}/index sound1.wav@0-2")
+    said = f"vlsa: sound1.wav: no such file in {tmp_path}/index; nothing can be compared with it."
+    assert missing.exit_code == 2 and missing.stderr == f"{said} Did you mean sound-1.wav?\n"
 
 
 def test_public_encoders_fit_a_terminal_of_80_columns(monkeypatch, tmp_path):

@@ -230,3 +230,37 @@ def test_words_that_a_model_has_heard_are_told_from_written_ones(tmp_path):
             opened = client.get(f"/api/moments/{one['id']}").json()
             assert opened["file"]["text_from"] == sources[one["name"]]
             assert opened["moment"]["text_from"] == (sources[one["name"]] if opened["moment"]["texts"] else None)
+
+
+JSON = {"content-type": "application/json"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+ASKED = b'{"question": {"parts": [{"text": "number 3"}], "k": 1}}'
+
+
+@pytest.mark.parametrize("body", [ASKED, b"\xef\xbb\xbf" + ASKED, ASKED.decode().encode("utf-16")])
+@pytest.mark.parametrize("headers", [JSON, FORM, {}])  # as curl sends what it is given
+def test_json_is_read_whatever_it_is_called(client, headers, body):
+    assert client.post("/api/search", content=body, headers=headers).json()["moments"][0]["name"] == "sound-3.wav"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "detail"),
+    [
+        ("café".encode("latin-1").join(ASKED.split(b"number")), JSON, "the body is not UTF-8 (byte "),
+        (b"text=number+3", FORM, "Send JSON, or files as multipart/form-data."),
+        (b"{", JSON, "Check its brackets."),
+        (ASKED, {"content-type": "multipart/form-data"}, "the form cannot be read (Missing boundary in multipart); "),
+        (ASKED, {"content-type": "multipart/form-data; boundary=x"}, "Send multipart/form-data with its boundary"),
+    ],
+)
+def test_a_body_of_another_kind_is_one_line_with_what_to_send(client, body, headers, detail):
+    response = client.post("/api/search", content=body, headers=headers)
+    assert response.status_code == 400 and detail in response.json()["detail"]
+
+
+def test_too_many_files_and_other_methods_and_addresses_say_what_there_is(client):
+    files = [("file", (f"{number}.wav", b"x")) for number in range(9)]
+    assert "Too many files" in client.post("/api/uploads", files=files).json()["detail"]
+    wrong = client.put("/api/search")
+    assert wrong.status_code == 405 and wrong.headers["allow"] == "POST" and "Use POST." in wrong.json()["detail"]
+    assert "/openapi.json" in client.get("/api/nowhere").json()["detail"]

@@ -1,7 +1,10 @@
 """What is indexed, what was left out with its remedy, and how far a running index is."""
 
+from serving import application
+
 from vlsa.data.reasons import REASONS
 from vlsa.retrieve.index.progress_file import ProgressFile
+from vlsa.serve.run import say_missing_footage
 
 
 def test_the_state_names_what_was_left_out_with_its_remedy_and_no_folder_of_this_disk(mixed_client, mixed_archive):
@@ -26,3 +29,11 @@ def test_a_running_index_is_seen_with_its_progress(mixed_client, mixed_archive):
             "message": "windows encoded: field/7-flash.mp4",
             "seconds_left": None,
         }
+
+
+def test_footage_that_is_not_on_this_machine_is_said_at_the_start(archive, tmp_path, capsys):
+    for settings, said in (({}, ""), ({"source": tmp_path / "away"}, f"its footage is not at {tmp_path / 'away'}, so")):
+        services = application(archive, state=tmp_path, **settings).state.services
+        say_missing_footage(services.catalogue)
+        services.close()
+        assert said in (line := capsys.readouterr().err) and bool(line) == bool(said)

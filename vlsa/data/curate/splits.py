@@ -16,9 +16,9 @@ from vlsa.base.errors import ConfigError
 from vlsa.data.curate.groups import Groups
 from vlsa.data.curate.near_duplicates import Link
 from vlsa.data.curate.splits_file import ResplitStore
-from vlsa.data.ingest.listing import relative_name
+from vlsa.data.ingest.listing import METADATA_NAME, relative_name
 from vlsa.data.ingest.manifest import SPLITS
-from vlsa.data.ingest.metadata import METADATA_NAME, by_listed_name, read_metadata
+from vlsa.data.ingest.metadata import by_listed_name, read_metadata
 from vlsa.data.store.reader import ClipStore, StoredClip
 
 FOLDER = "folder"

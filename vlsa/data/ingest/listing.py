@@ -29,6 +29,8 @@ from vlsa.data.media.suffixes import MEDIA_SUFFIXES, is_animation, seems_media
 
 TABLE_NAMES = ("captions.csv", "captions.jsonl")
 """In small or capital letters."""
+METADATA_NAME = "metadata.csv"
+"""Of a table of what is known of each file (metadata.py); in small or capital letters."""
 OTHER_TABLE_NAMES = tuple(f"captions.{kind}" for kind in ("tsv", "txt", "json", "xlsx", "xls", "ods", "parquet"))
 """Meant as caption tables, and not read."""
 HIDDEN_FOLDERS = frozenset({"$recycle.bin", "system volume information", "#recycle", "@eadir", "__macosx"})
@@ -57,6 +59,8 @@ class Listing:
     """Files that begin as media do and have another ending, sorted."""
     other_tables: tuple[str, ...] = ()
     """Caption tables of kinds that are not read, sorted."""
+    metadata: tuple[str, ...] = ()
+    """Tables of what is known of each file, sorted: those of outer folders first."""
 
     def sees(self, name: str) -> bool:
         """Whether a file would have been found if it were there."""
@@ -95,7 +99,6 @@ def list_media(folder: Path) -> Listing:
             f"{folder}: cannot be listed ({walk.unseen['.'].strerror}); what is in it is not known. Check the rights "
             "(chmod u+rx), or the drive."
         )
-    tables = sorted(walk.tables, key=lambda name: (name.count("/"), name))
     images = {name for name in walk.subtitles if holds_images(folder / name)}
     sidecars = assign_sidecars(walk.names, walk.subtitles, images)
     loose = unassigned(walk.subtitles, sidecars)
@@ -103,12 +106,17 @@ def list_media(folder: Path) -> Listing:
         tuple(sorted(walk.names)),
         walk.unseen,
         sidecars,
-        tuple(tables),
+        _outer_first(walk.tables),
         walk.repeats,
         loose=loose,
         misnamed=tuple(sorted(walk.misnamed)),
         other_tables=tuple(sorted(walk.other_tables)),
+        metadata=_outer_first(walk.metadata),
     )
+
+
+def _outer_first(tables: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(tables, key=lambda name: (name.count("/"), name)))
 
 
 class _Walk:
@@ -124,6 +132,7 @@ class _Walk:
         self.subtitles: list[str] = []
         self.misnamed: list[str] = []
         self.other_tables: list[str] = []
+        self.metadata: list[str] = []
         self.unseen: dict[str, OSError] = {}
         self.repeats: dict[str, str] = {}
 
@@ -172,6 +181,8 @@ class _Walk:
         name = path.relative_to(self._folder).as_posix()
         if path.name.lower() in TABLE_NAMES:
             self.tables.append(name)
+        elif path.name.lower() == METADATA_NAME:
+            self.metadata.append(name)
         elif path.name.lower() in OTHER_TABLE_NAMES:
             self.other_tables.append(name)
         elif is_media(path.name) or (not path.name.startswith(".") and is_animation(path)):

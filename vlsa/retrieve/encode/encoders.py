@@ -19,7 +19,7 @@ from jaxtyping import Float32
 from vlsa.config import Config
 from vlsa.data.batch import Batch
 from vlsa.data.loading.tokenizer import Tokenizer
-from vlsa.pretrain.model_fingerprint import model_fingerprint, recorded_fingerprint
+from vlsa.pretrain.model_fingerprint import model_fingerprint, recorded_fingerprint, recorded_steps
 from vlsa.retrieve.encode.batch_encoder import BatchEncoder
 from vlsa.retrieve.encode.onnx.folder import is_export
 from vlsa.retrieve.encode.protocol import Encoder, Media
@@ -82,6 +82,8 @@ def load_run(run_path: str | Path, device: torch.device | str | None = None, *, 
         "recipe": config.recipe,
         "training_seed": config.train.seed,
         "training_data": training_data(path),
+        "step": recorded_steps(path),
+        "num_steps": config.train.num_steps,
     }
     return VlsaEncoder(model, tokenizer, about=about, fingerprint=recorded_fingerprint(path), settings=config)
 

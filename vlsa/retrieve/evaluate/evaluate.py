@@ -17,6 +17,7 @@ from vlsa.base.files import Progress
 from vlsa.base.versions import library_versions, source_commit
 from vlsa.data.clip import Dataset
 from vlsa.data.loading.dataset import open_dataset
+from vlsa.retrieve.encode.doubts import log_small_frames, log_unfinished
 from vlsa.retrieve.encode.embed import ClipEmbeddings, embed_store
 from vlsa.retrieve.encode.encoders import VlsaEncoder, load
 from vlsa.retrieve.encode.protocol import Encoder
@@ -176,10 +177,12 @@ def evaluate_run(
     check_within(within)
     if out is not None:
         require_place(out)
-    encoder = load(run_path, sampling=sampling)
+    encoder, source = load(run_path, sampling=sampling), open_dataset(data)
+    log_unfinished(encoder.about, "these are not the scores of the finished model")
+    log_small_frames(encoder, source)
     options = {"data": str(data), "post": post, "identical_captions_count": identical_captions_count, "within": within}
     with Bar("encoding clips") as bar:
-        evaluation = evaluate_store(encoder, open_dataset(data), split, progress=bar.update, **options)
+        evaluation = evaluate_store(encoder, source, split, progress=bar.update, **options)
     if out is not None:
         evaluation.write(out)
     return evaluation

@@ -21,6 +21,7 @@ from vlsa.base.files import write_atomically
 from vlsa.base.hub import checkpoint_folder
 from vlsa.config.overrides import to_dict
 from vlsa.pretrain.checkpoint import MODEL_FILE, write_model
+from vlsa.retrieve.encode.doubts import log_unfinished
 from vlsa.retrieve.encode.encoders import VlsaEncoder, load_run
 from vlsa.retrieve.encode.public.names import OWN
 
@@ -97,6 +98,7 @@ class HubEncoder(
         is written.
         """
         folder, given = Path(save_directory), model_card_kwargs or {}
+        log_unfinished(self.about, "what is written is not the finished model")
         _require_own(folder)
         self._require_results(given.get("results"))
         if not (folder / CARD_FILE).exists():

@@ -104,12 +104,16 @@ def build_index(
 
 def _make(path: Path, model: Model, source: Source, options: BuildOptions, progress: Progress | None) -> IndexSummary:
     """A new index, next to an old one if there is one, which it replaces when it is finished."""
+    from vlsa.retrieve.encode.doubts import log_small_frames, log_unfinished
     from vlsa.retrieve.index.encode_windows import check_usable
 
     check_replaceable(path)
     pending = (path / FACTS_NAME).exists()
     windows = options.windows(model.encoder.window) if source.store is None else options.no_windows()
     index = _unfinished(path, model, source, windows, options.precision) if pending else None
+    log_unfinished(model.encoder.about, "when it is finished, the index has to be made again, with --restart")
+    if source.store is not None:
+        log_small_frames(model.encoder, source.store)
     if index is None:
         check_usable(model.encoder)
         (path / PENDING_NAME).unlink(missing_ok=True)

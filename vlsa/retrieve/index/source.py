@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest.captions import CaptionRow
-from vlsa.data.ingest.listing import Listing, list_media, read_tables, unread
+from vlsa.data.ingest.listing import METADATA_NAME, Listing, list_media, read_tables, unread
 from vlsa.data.ingest.manifest import ClipRow, Rejection
-from vlsa.data.ingest.metadata import METADATA_NAME, by_listed_name, read_metadata
+from vlsa.data.ingest.metadata import by_listed_name, read_metadata
 from vlsa.data.ingest.sidecars import Sidecar, Sidecars
 from vlsa.data.media.suffixes import MEDIA_SUFFIXES
 
@@ -80,7 +80,7 @@ def list_source(root: Path, heard_by: str = "") -> Source:
     listing = list_media(root)
     tables = read_tables(root, listing)
     names = sorted({*listing.names, *filter(listing.sees, tables)})
-    metadata = by_listed_name(read_metadata(root), names)
+    metadata = by_listed_name(read_metadata(root, listing.metadata), names)
     good = [name for name in names if _is_unicode(name)]
     files = {name: _file(root, name, tables.get(name, ()), metadata.get(name, {}), listing, heard_by) for name in good}
     bad = (_bad_name(root, name) for name in names if not _is_unicode(name))

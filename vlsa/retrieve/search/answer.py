@@ -31,6 +31,8 @@ class Answer:
     stands_out: bool
     """False: "nothing here stands out"; the moments are the least unlikely."""
     num_windows: int
+    notes: tuple[str, ...] = ()
+    """What its filter names and no file has, where the filter keeps none; from a server also what was left out."""
 
 
 def answer(

@@ -5,6 +5,7 @@ Reads facts of files; feeds tables.py.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from vlsa.base.errors import VlsaError
 from vlsa.retrieve.index.file_facts import FileFacts
@@ -57,7 +58,7 @@ def kept_paths(where: str, files: Sequence[SearchedFile]) -> set[str]:
     check_filter(where)
     columns = FilterColumns.of(COLUMNS, [file.columns for file in files])
     held = {language for file in files for language in file.languages}
-    expression = _as_facts_are(parse(where, columns.kinds), held)
+    expression = _as_facts_are(parse(where, columns.kinds, columns.no_numbers), held)
     rows = {file.path: columns.row(facts_of(file), file.columns) for file in files}
     for pattern in _patterns(expression):
         _check_pattern(pattern, rows.values())
@@ -77,13 +78,53 @@ def _patterns(expression: Expression) -> Iterator[Like]:
 
 
 def _check_pattern(like: Like, rows: Iterable[Mapping[str, object]]) -> None:
-    """Raises VlsaError for a pattern with the wildcard of SQL, and without our own, that is true of no file."""
-    if "%" in like.pattern and not {"*", "?"} & {*like.pattern} and not any(passes(like, row) for row in rows):
+    """Raises VlsaError for a pattern without our wildcards that is true of no file, and meant with some.
+
+    With those of SQL, or as a part of the text, of which it would be true.
+    """
+    rows = [*rows]
+    if {"*", "?"} & {*like.pattern} or any(passes(like, row) for row in rows):
+        return
+    is_sql = "%" in like.pattern
+    meant = replace(like, pattern=like.pattern.replace("%", "*") if is_sql else f"*{like.pattern}*")
+    if is_sql or (like.pattern and any(passes(meant, row) for row in rows)):
+        why = "% stands for itself" if is_sql else "it is compared with the whole text"
         raise VlsaError(
-            f"where: {like.column} like '{like.pattern[:80]}' is true of no file, since % stands for itself; nothing "
-            f"was searched. * is any text, and ? any one character: write {like.column} like "
-            f"'{like.pattern[:80].replace('%', '*')}'."
+            f"where: {like.column} like '{like.pattern[:80]}' is true of no file, since {why}; nothing "
+            f"was searched. * is any text, and ? any one character: write {like.column} like '{meant.pattern[:80]}'."
         )
+
+
+def absent_values(where: str, files: Sequence[SearchedFile]) -> list[str]:
+    """A line for each text that a filter asks for by = and that no file has, with the nearest there is."""
+    columns = FilterColumns.of(COLUMNS, [file.columns for file in files])
+    expression = _as_facts_are(parse(where, columns.kinds), {code for file in files for code in file.languages})
+    rows = [columns.row(facts_of(file), file.columns) for file in files]
+    return [
+        _absent(comparison, {str(value) for row in rows if (value := row.get(comparison.column)) is not None})
+        for comparison in _comparisons(expression)
+        if not any(passes(comparison, row) for row in rows)
+    ]
+
+
+def _comparisons(expression: Expression) -> Iterator[Comparison]:
+    """Those by = with texts, that are not denied."""
+    match expression:
+        case All(parts) | Any(parts):
+            for part in parts:
+                yield from _comparisons(part)
+        case Comparison(_, _, "=", str()):
+            yield expression
+
+
+def _absent(comparison: Comparison, values: Collection[str]) -> str:
+    name, value = comparison.column, str(comparison.value)
+    line = f"no file has {name} = '{value[:80]}'"
+    if name in ("folder", "file.folder") and any(one.startswith(f"{value}/") for one in values):
+        return f"{line}; those below it: {name} like '{value[:80]}/*'"
+    folded = {one.casefold(): one for one in values}
+    near = get_close_matches(value.casefold(), folded, 1, 0.6)
+    return f"{line}; did you mean '{folded[near[0]]}'?" if near else line
 
 
 def _as_facts_are(expression: Expression, languages: Collection[str]) -> Expression:

@@ -1,7 +1,7 @@
 """The question from the pieces of a command line: `"a dog barks" --like-sound bark.wav --unlike music`.
 
 Feeds the commands; makes a `Question`. What stands in quotation marks inside the text has to occur. `^` gives a weight:
-`--like-sound bark.wav^0.5`, `--like-sound music.wav^-1`.
+`"a dog barks^2"`, `--like-sound bark.wav^0.5`, `--like-sound music.wav^-1`.
 """
 
 import os
@@ -44,7 +44,8 @@ def question_of(
     if text is not None:
         Part("text", text)  # raises: an empty text is a slip, and in a long one marks take long to find
     words, phrases = split_phrases(text or "")
-    parts = [Part("text", words)] if words else []
+    value, weight = split_weight(words)
+    parts = [Part("text", value.strip(), weight)] if words else []
     examples: tuple[tuple[PartKind | None, Pieces], ...]
     examples = (None, like), ("audio", like_sound), ("video", like_video), ("moment", like_moment)
     parts += [_example(piece, kind) for kind, pieces in examples for piece in _listed(pieces)]

@@ -50,10 +50,13 @@ class Part:
             )
         if self.kind == "text":
             _check_unicode(self.value)
-        if len(self.value) > LONGEST_TEXT or "\0" in self.value:
+        if len(self.value) > LONGEST_TEXT:
             raise VlsaError(
-                f"search: {self.value[:40]!r}... cannot be a {self.kind}; write at most {LONGEST_TEXT} letters."
+                f"search: {self.value[:40]!r}... is a {self.kind} of {len(self.value)} letters, too long; "
+                f"write at most {LONGEST_TEXT} letters."
             )
+        if "\0" in self.value:
+            raise VlsaError(f"search: a NUL character in {self.value[:40]!r}; no text or file has one. Leave it out.")
         if not math.isfinite(self.weight) or self.weight == 0 or abs(self.weight) > 1000:
             raise VlsaError(
                 f"search: weight {self.weight or 0:g} of {self.kind} {self.value[:40]!r}; it would count for nothing "

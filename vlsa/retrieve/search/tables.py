@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from vlsa.base.errors import SearchIndexError, VlsaError
-from vlsa.data.ingest.listing import name_form
+from vlsa.data.ingest.listing import name_form, near_name
 from vlsa.retrieve.encode.unit_vectors import unit_length
 from vlsa.retrieve.index.file_facts import FileFacts, file_id
 from vlsa.retrieve.index.index import Index
@@ -24,13 +24,13 @@ from vlsa.retrieve.index.lance_schema import RowArrays
 from vlsa.retrieve.search.answer import Answer, answer, answer_of_scores, stand_outs
 from vlsa.retrieve.search.asked import Asked
 from vlsa.retrieve.search.candidates import MOST_EXACT
-from vlsa.retrieve.search.file_filter import SearchedFile, kept_paths
+from vlsa.retrieve.search.file_filter import SearchedFile, absent_values, kept_paths
 from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.near import asked_with, duplicate_groups, shown_in, similar, stretches
 from vlsa.retrieve.search.products import Vectors, widened
 from vlsa.retrieve.search.question import Question, check_number
 from vlsa.retrieve.search.searched import Searched
-from vlsa.retrieve.search.spans import Span
+from vlsa.retrieve.search.spans import Span, clock
 from vlsa.retrieve.search.windows import Windows
 
 _LOG = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ LIKENESS = {"both": ("video", "audio"), "video": ("video",), "audio": ("audio",)
 """By what a stretch of an index may be compared with others."""
 PRODUCTS_PER_HOUR = 5e13
 """Multiplications of two cores, roughly; for the time that is said of finding duplicates."""
+MOST_NOTES = 5
 FILTERS_KEPT = 16
 """Filters whose windows are remembered: a byte a window."""
 
@@ -83,7 +84,15 @@ class SearchTables:
         self.refresh()
         words = self._words(question)
         kept = None if question.where is None else self.kept(question.where)
-        return answer(self.searched, question, asked, words=words, kept=kept, exact=exact)
+        found = answer(self.searched, question, asked, words=words, kept=kept, exact=exact)
+        return self._noted(found, question.where, kept)
+
+    def _noted(self, found: Answer, where: str | None, kept: Bool[np.ndarray, " N"] | None) -> Answer:
+        """The answer with notes on a filter that keeps nothing."""
+        if where is None or kept is None or kept.any():
+            return found
+        notes = absent_values(where, self.files)
+        return replace(found, notes=("the filter keeps no file", *notes[:MOST_NOTES]))
 
     def stand_outs(self, question: Question, asked: Sequence[Asked]) -> Float64[np.ndarray, " N"]:
         """How far each window stands out; nan where it cannot be compared, or a filter leaves it out."""
@@ -128,8 +137,9 @@ class SearchTables:
         return kept
 
     def stored(self, span: Span) -> Mapping[str, Float32[np.ndarray, "Q D"]]:
-        """The vectors, by modality, that stand for a stretch (near.py); none for one that the index does not hold."""
+        """The vectors, by modality, that stand for a stretch (near.py). Raises VlsaError for one that is not held."""
         self.refresh()
+        self._require_held(span)
         stretch, (start, stop) = self._stretch(span), (span.start_seconds or 0.0, span.stop_seconds or 0.0)
         found = {}
         for modality, vectors in self._by("both").items():
@@ -144,6 +154,22 @@ class SearchTables:
             return np.zeros(len(self.searched.windows), bool)
         return shown_in(self.searched.windows, number, span.start_seconds, span.stop_seconds)
 
+    def _require_held(self, span: Span) -> None:
+        """Raises VlsaError for a stretch of a file that the index does not hold, or behind the end of one."""
+        number = self._number(span.path)
+        if number is None:
+            near = near_name(span.path, self.searched.paths)
+            advice = f"Did you mean {near}?" if near else "Name it as the index or the disk does."
+            raise VlsaError(
+                f"{span.path}: no such file in {self.index.where}; nothing can be compared with it. {advice}"
+            )
+        duration = next((file.duration_seconds for file in self.files if file.path == self.searched.paths[number]), 0.0)
+        if span.start_seconds is not None and 0 < duration <= span.start_seconds:
+            raise VlsaError(
+                f"{span.path}: ends at {clock(duration)}; there is nothing at {clock(span.start_seconds)} to ask with. "
+                "Choose a stretch within the file."
+            )
+
     def _number(self, path: str) -> int | None:
         """Of the file of a path, whose accents may be composed or not."""
         paths = self.searched.paths
@@ -157,11 +183,12 @@ class SearchTables:
         """The k moments that are most like a stretch of the index, by its video, audio or both. Raises VlsaError."""
         check_number("k", k)
         self.refresh()
+        self._require_held(span)
         vectors = self._by(by)
         kept = None if where is None else self.kept(where)
         times = span.start_seconds or 0.0, span.stop_seconds or 0.0
         scores = similar(self.searched.windows, vectors, self._stretch(span), *times)
-        return answer_of_scores(self.searched, scores, k, kept)
+        return self._noted(answer_of_scores(self.searched, scores, k, kept), where, kept)
 
     def duplicates(self, at_least: float, *, by: str = "both") -> list[tuple[Moment, ...]]:
         """Groups of stretches that are near-duplicates: the cosine of their windows is at least so high."""

@@ -93,7 +93,7 @@ class Asking:
         with noted() as notes:
             vectors = self.vectors(index, question)
         answer, files = index.reading(lambda tables: (tables.answer(question, vectors), index.files()))
-        return answer, files, [*dict.fromkeys(notes)]  # several parts may be of the same words
+        return answer, files, [*dict.fromkeys((*notes, *answer.notes))]  # several parts may be of the same words
 
     def vectors(self, index: OpenIndex, question: Question) -> Sequence[Asked]:
         """The parts of a question, encoded. Raises VlsaError."""

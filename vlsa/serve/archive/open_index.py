@@ -18,7 +18,7 @@ from vlsa.retrieve.index.index_model import IndexModel
 from vlsa.retrieve.index.remote_state import address_of
 from vlsa.retrieve.search.file_filter import SearchedFile, kept_paths
 from vlsa.retrieve.search.tables import SearchTables
-from vlsa.serve.archive.facets import columns, facets
+from vlsa.serve.archive.facets import Facets
 from vlsa.serve.archive.ids import MediaId
 from vlsa.serve.http.problems import UnknownIdError
 from vlsa.serve.http.settings import ServeSettings
@@ -60,16 +60,25 @@ class Files:
 
     def facets(self, where: str | None) -> dict[str, Any]:
         """Counts of what a filter keeps; without one they are made once."""
-        return self._all_facets if where is None else facets(self.kept(where))
+        return self._all_facets if where is None else self._facets.of(self.kept(where))
 
     @cached_property
     def _all_facets(self) -> dict[str, Any]:
-        return facets(self.listed)
+        return self._facets.of(self.listed)
+
+    @cached_property
+    def _facets(self) -> Facets:
+        return Facets(self.listed)
 
     @cached_property
     def columns(self) -> list[dict[str, Any]]:
         """What a filter can name."""
-        return columns(self.listed)
+        return self._facets.columns()
+
+    @property
+    def languages(self) -> list[str]:
+        """Of the texts."""
+        return self._facets.languages
 
 
 class OpenIndex:

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from vlsa.base.errors import MediaError, SearchIndexError, VlsaError
@@ -106,7 +107,13 @@ def handle_problems(app: FastAPI, shown: Callable[[str], str]) -> None:
 
     async def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return problem(error.status_code, str(error.detail), **(error.headers or {}))
+        headers, detail = error.headers or {}, str(error.detail)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            known = Headers(headers).get("allow", "another method")
+            detail = f"{request.method} is not answered at this address; nothing was done. Use {known}."
+        elif detail == HTTPStatus.NOT_FOUND.phrase:
+            detail = "nothing has this address. The page is at /, and what can be asked in /openapi.json."
+        return problem(error.status_code, detail, **headers)
 
     async def of_form(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

@@ -15,7 +15,6 @@ from vlsa.retrieve.search.asked import MODALITIES
 from vlsa.retrieve.search.file_filter import COLUMNS, facts_of
 from vlsa.retrieve.search.tables import SearchTables
 from vlsa.serve.archive.describe import describe_file
-from vlsa.serve.archive.facets import languages
 from vlsa.serve.archive.open_index import OpenIndex
 from vlsa.serve.routes.services import Served
 
@@ -59,7 +58,7 @@ def _describe(index: OpenIndex, tables: SearchTables) -> dict[str, Any]:
         "can_ask": {kind: targets(kind, spaces) for kind in MODALITIES},
         "folders": files.facets(None)["folders"],
         "columns": files.columns,
-        "languages": languages(files.listed),
+        "languages": files.languages,
         "updated_at": updated_at(index),
         "is_growing": is_growing(index),
     }

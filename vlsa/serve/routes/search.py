@@ -110,7 +110,7 @@ def similar(
     served.check_size(k)
     span = Span(file.path, asked.start_seconds, asked.stop_seconds)
     answer, files = index.reading(lambda tables: (tables.similar(span, k, by=by, where=where), index.files()))
-    described = describe_answer(index, answer, files, [], where)
+    described = describe_answer(index, answer, files, [*answer.notes], where)
     return described | {
         "took_ms": round(1000 * (time.monotonic() - started), 1),
         "question": {"moment": moment, "by": by},

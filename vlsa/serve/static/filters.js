@@ -10,7 +10,7 @@ const NAMES = {
   video_codec: "Video codec", audio_codec: "Audio codec", modified: "Changed",
 };
 const FIRST = ["duration", "recorded", "has_audio", "has_text", "has_video", "language"];
-const NEVER = ["path", "name", "folder"];
+const NEVER = ["path", "name", "folder", "file.path", "file.name", "file.folder"];
 const LAST = ["size", "width", "height", "fps", "modified", "video_codec", "audio_codec"];
 const MOST_VALUES = 8;
 
@@ -19,21 +19,26 @@ const capital = text => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The panel of filters; `facets` of the answer are the files that pass all of them, by column. */
 export function filtersOf(question, info, facets, change) {
-  const passing = column => facets?.columns?.[column] ?? facets?.[column === "language" ? "languages" : column];
-  const counts = column => (valuesOf(question, column).length ? undefined : passing(column));
+  const counts = column => (valuesOf(question, column).length ? undefined : countsOf(facets, column));
   const columns = (info.columns ?? []).filter(column => !NEVER.includes(column.name));
   const place = column => (FIRST.includes(column.name) ? FIRST.indexOf(column.name) : 50);
   const main = columns.filter(column => !LAST.includes(column.name)).sort((a, b) => place(a) - place(b));
   const rest = columns.filter(column => LAST.includes(column.name));
-  const made = column => filterOf(question, column, counts, change);
-  const folders = info.folders?.length > 1 ? folderFilter(question, info.folders, counts, change) : null;
+  const made = column => filterOf(question, column, counts(column.name), facets?.num_files, change);
+  const folders = info.folders?.length > 1 ? folderFilter(question, info.folders, facets, change) : null;
   const more = rest.map(made).filter(Boolean);
   return [folders, ...main.map(made), more.length ? el("details", { class: "fold" }, el("summary", {}, icon("next"), "More filters"), more) : null];
 }
 
-function filterOf(question, column, counts, change) {
-  const shown = { ...column, values: withCounts(column.values, counts(column.name)) };
-  if (column.kind === "boolean") return booleanFilter(question, column, counts(column.name), counts("num_files"), change);
+/** Of the files that pass: counts of the values of a column, or how many have what it asks for. */
+function countsOf(facets, column) {
+  const fact = column.replace(/^file\./, "");
+  return facets?.columns?.[column] ?? (fact === "language" ? facets?.languages : fact.startsWith("has_") ? facets?.[fact] : undefined);
+}
+
+function filterOf(question, column, counts, numFiles, change) {
+  const shown = { ...column, values: withCounts(column.values, counts) };
+  if (column.kind === "boolean") return booleanFilter(question, column, counts, numFiles, change);
   if (column.kind === "text") return shown.values.length > 1 ? valueFilter(question, column.name, shown.values, change, textOf(column.name)) : null;
   return column.least === column.most ? null : rangeFilter(question, column, change);
 }
@@ -49,8 +54,8 @@ function group(title, ...content) {
   return el("fieldset", { class: "filter" }, el("legend", {}, title), content);
 }
 
-function folderFilter(question, folders, counts, change) {
-  const values = withCounts(folders.map(folder => ({ value: folder.name, count: folder.count })), valuesOf(question, "folder").length ? undefined : counts("folders"));
+function folderFilter(question, folders, facets, change) {
+  const values = withCounts(folders.map(folder => ({ value: folder.name, count: folder.count })), valuesOf(question, "folder").length ? undefined : facets?.folders);
   return valueFilter(question, "folder", values, change, textOf("folder"));
 }
 

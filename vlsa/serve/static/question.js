@@ -54,20 +54,22 @@ const named = column => `"${column.replaceAll('"', '""')}"`; // also a column th
 /** The filters as one line of the language of filters. */
 function whereOf(filters, columns) {
   const kinds = Object.fromEntries(columns.map(column => [column.name, column.kind]));
-  return filters.map(filter => condition(filter, kinds[filter.column])).filter(Boolean).join(" and ");
+  const folder = named("file.folder" in kinds ? "file.folder" : "folder"); // metadata.csv may have one of that name
+  return filters.map(filter => condition(filter, kinds[filter.column], folder)).filter(Boolean).join(" and ");
 }
 
-function condition({ column, values }, kind) {
+function condition({ column, values }, kind, folderColumn) {
   const name = named(column);
-  if (column === "folder") return anyOf(values.flatMap(folder => inFolder(folder)));
-  if (column.startsWith("has_") || kind === "boolean") return values[0] === "no" ? `not ${name}` : name;
+  if (column === "folder") return anyOf(values.flatMap(folder => inFolder(folder, folderColumn)));
+  if (kind === "boolean") return values[0] === "no" ? `not ${name}` : name;
   if (kind === "text") return `${name} in (${values.map(quoted).join(", ")})`;
   const literal = kind === "date" ? text => text : text => String(Number(text));
   const [least, most] = values;
   return [least && `${name} >= ${literal(least)}`, most && `${name} <= ${literal(most)}`].filter(Boolean).join(" and ");
 }
 
-const inFolder = folder => (folder ? [`folder = ${quoted(folder)}`, `folder like ${quoted(`${folder}/*`)}`] : ["folder = ''"]);
+const inFolder = (folder, column) =>
+  (folder ? [`${column} = ${quoted(folder)}`, `${column} like ${quoted(`${folder}/*`)}`] : [`${column} = ''`]);
 const anyOf = conditions => (conditions.length > 1 ? `(${conditions.join(" or ")})` : conditions[0]);
 
 /** The question with the values of a filter; none takes it away. */

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import re
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from vlsa.data.loading.loader import MemoryClips
 from vlsa.model.spectrogram import LogSpectrogram
 from vlsa.pretrain import checkpoint
 from vlsa.pretrain.checkpoint import TrainingState
-from vlsa.retrieve.encode import encoders
+from vlsa.retrieve.encode import doubts, encoders
 from vlsa.retrieve.encode.encoders import VlsaEncoder
 from vlsa.retrieve.encode.onnx import folder, trace, write
 from vlsa.retrieve.encode.onnx.encoder import OnnxEncoder
@@ -58,9 +59,14 @@ def run_path(config, tokenizer, batch, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def exported(run_path, tmp_path_factory) -> Path:
     """The run, exported by the command."""
-    out = tmp_path_factory.mktemp("exported") / "onnx"
+    out, lines = tmp_path_factory.mktemp("exported") / "onnx", []
+    logger, listen = logging.getLogger(doubts.__name__), lambda record: bool(lines.append(record.getMessage())) or True
+    logger.addFilter(listen)
     result = call(f"vlsa export onnx {run_path} --out {out}")
+    logger.removeFilter(listen)
     assert result.exit_code == 0, result.output
+    steps = Config().train.num_steps
+    assert lines == [f"{run_path}: step 0 of {steps} of its training; what is exported is not the finished model"]
     assert [row in result.stdout for row in ("video", "audio", "text", "Next: vlsa evaluate")] == [True] * 4
     return out
 

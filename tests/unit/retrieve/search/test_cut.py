@@ -179,6 +179,15 @@ def test_clips_are_named_by_rank_file_and_time(film, tmp_path):
     assert [one.path.name for one in cuts] == [cut.path.name]
     ((rank, error),) = missing
     assert rank == 1 and "no such file" in str(error)
+    cut.path.write_bytes(b"edited")
+    for moments in ([moment], [gone, moment]):
+        with pytest.raises(
+            VlsaError, match=r"002_film_0-00-01.5.mp4: is there already, .* nothing was cut. .* add --force"
+        ):
+            cut_moments(moments, film.parent, tmp_path / "cuts", left_out=lambda one, error: None)
+    assert cut.path.read_bytes() == b"edited"
+    cut_moments([moment], film.parent, tmp_path / "cuts", replace=True)
+    assert cut.path.stat().st_size > 100
     name = clip_name(moment, tmp_path / f"{'渡' * 84}.mp4", exact=True)
     assert name == f"002_{'渡' * 40}_0-00-01.5.mp4"
     assert clip_name(moment, tmp_path / "a b.avi", exact=False) == "002_a_b_0-00-01.5.mkv"

@@ -20,13 +20,13 @@ from vlsa.retrieve.index.rows import IndexRow
 from vlsa.retrieve.search import tables
 from vlsa.retrieve.search.answer import answer
 from vlsa.retrieve.search.asked import asked_vectors
-from vlsa.retrieve.search.file_filter import COLUMNS, SearchedFile, facts_of, kept_paths
+from vlsa.retrieve.search.file_filter import COLUMNS, SearchedFile, absent_values, facts_of, kept_paths
 from vlsa.retrieve.search.library import Library
 from vlsa.retrieve.search.pieces import question_of
 from vlsa.retrieve.search.question import Question
 from vlsa.retrieve.search.spans import parse_span
 from vlsa.retrieve.search.tables_process import TablesProcess
-from vlsa.serve.archive.facets import columns, facets
+from vlsa.serve.archive.facets import Facets
 
 NUM_FILES = 30
 WORDS = {20: "The ferry leaves.", 21: "two ferries in the fog", 22: "fog again", 23: "Ein Café am Hafen"}
@@ -238,6 +238,41 @@ def test_the_wildcard_of_sql_is_told_what_is_the_one_here_where_it_matches_nothi
     assert kept_paths("name like 'b%*'", files) == set()  # no slip
 
 
+def test_a_pattern_that_is_a_part_of_names_is_told_that_it_is_compared_with_all_of_them():
+    files = [SearchedFile(path=path, file_id=path) for path in ("field/film-1.mp4", "b.mp4")]
+    for where in ("name like 'film'", "not (folder like 'FIEL')"):
+        with pytest.raises(VlsaError, match=r"it is compared with the whole text; .* like '\*(film|FIEL)\*'"):
+            kept_paths(where, files)
+    assert kept_paths("name like 'FILM-1.mp4'", files) == {"field/film-1.mp4"}
+    assert kept_paths("name like 'owl'", files) == kept_paths("name like ''", files) == set()  # no slip
+
+
+def test_what_a_filter_asks_for_and_no_file_has_is_told_with_the_nearest():
+    files = [SearchedFile(path=path, file_id=path, languages=("de",)) for path in ("yard/dry/a.mp4", "b.mp4", "c.mp4")]
+
+    def told(where: str) -> list[str]:
+        return absent_values(where, files)
+
+    assert told("folder = 'Yard/Dry' and has_audio") == ["no file has folder = 'Yard/Dry'; did you mean 'yard/dry'?"]
+    assert told("folder = 'yard/'") == ["no file has folder = 'yard'; those below it: folder like 'yard/*'"]
+    assert told("name in ('b.mp', 'zzzzzz', 'c.mp4')") == [
+        "no file has name = 'b.mp'; did you mean 'b.mp4'?",
+        "no file has name = 'zzzzzz'",
+    ]
+    assert told("language = 'fr'") == ["no file has language = 'fr'"]
+    assert told("not name = 'x' and name != 'y' and size > 3 and name like 'q*'") == []
+
+
+def test_a_filter_that_keeps_no_file_says_so_and_why(library):
+    answer = library.ask(question_of("number 3", where="folder = 'harbour' or name = 'film7.mp4'"))
+    assert answer.moments == () and answer.notes == (
+        "the filter keeps no file",
+        "no file has folder = 'harbour'",
+        "no file has name = 'film7.mp4'; did you mean 'film 7.mp4'?",
+    )
+    assert library.ask(question_of("number 3", where="duration > 1")).notes == ()
+
+
 def test_a_language_is_that_of_the_texts_by_two_letters_or_three(tmp_path):
     footage = tmp_path / "footage"
     footage.mkdir()
@@ -257,9 +292,10 @@ def test_a_language_is_that_of_the_texts_by_two_letters_or_three(tmp_path):
     for name in ("fr", "fre", "fra"):
         assert kept(f"language in ('{name}', 'es')") == {"sound-2.wav"}
     assert kept("language != 'de'") == {"sound-2.wav"} and kept("language is null") == {"sound-3.wav"}
-    assert facets(tables.files)["languages"] == [{"value": name, "count": 1} for name in ("de", "en", "fr")]
-    (column,) = (column for column in columns(tables.files) if column["name"] == "language")
-    assert column["values"] == facets(tables.files)["languages"]
+    facets = Facets(tables.files)
+    counts = facets.of(tables.files)["languages"]
+    assert counts == [{"value": name, "count": 1} for name in ("de", "en", "fr")]
+    assert [column["values"] for column in facets.columns() if column["name"] == "language"] == [counts]
 
 
 def test_a_moment_of_the_index_is_a_question(library):
@@ -267,8 +303,10 @@ def test_a_moment_of_the_index_is_a_question(library):
     assert found.moments[0].path == "2025/film 7.mp4"
     with pytest.raises(VlsaError, match="nothing at"):
         library.ask(question_of(like_moment=["2025/film 7.mp4@50-60"]))
-    with pytest.raises(VlsaError, match="nothing at"):
+    with pytest.raises(VlsaError, match=r"gone.mp4: no such file in .* Name it as the index or the disk does"):
         library.ask(question_of(like_moment=["gone.mp4@0-1"]))
+    with pytest.raises(VlsaError, match=r"film7.mp4: no such file in .* Did you mean 2025/film 7.mp4\?"):
+        library.ask(question_of(like_moment=["2025/film7.mp4@0-1"]))
 
 
 def test_every_column_that_can_be_named_is_in_every_row(library):

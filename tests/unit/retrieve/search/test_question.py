@@ -95,6 +95,18 @@ def test_an_empty_filter_and_a_weight_of_nothing_are_slips():
 def test_marks_are_looked_for_in_texts_that_can_be_asked_alone():
     with pytest.raises(VlsaError, match="write at most 10000 letters"):
         question_of("“" * 3_000_000)  # each mark would be looked for to the end of the text
+    with pytest.raises(VlsaError, match="is a text of 30000 letters, too long; write"):
+        question_of("ferry " * 5000)
+    with pytest.raises(VlsaError, match="a NUL character in 'a.x00dog'; no text or file has one"):
+        question_of("a\0dog")
+
+
+def test_words_may_have_a_weight_as_examples_do():
+    assert question_of("a dog barks^0.5").parts == (Part("text", "a dog barks", 0.5),)
+    assert question_of('"good" boy^-2', like="a.mp4").parts[0] == Part("text", "good boy", -2.0)
+    assert question_of("2^8 is").parts == (Part("text", "2^8 is"),)  # no weight: it does not end so
+    with pytest.raises(VlsaError, match="'nan' is no weight of 'dog'"):
+        question_of("dog^nan")
 
 
 @pytest.mark.parametrize("phrases", [("\ud800 dog",), ("good boy", "a\udfff")])

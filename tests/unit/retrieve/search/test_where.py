@@ -105,6 +105,18 @@ def test_rows_are_kept_where_the_filter_is_true(text, kept):
         ("name in (2025-03-01)", "Write name = '2025-03-01'."),
         ("folder = field", "Write folder = 'field'."),
         ("recorded = 2025-03-01T12:00", "cannot be read"),
+        ("name > 9", "Write name > '9'."),
+        ("name like 9", "Write name like '9'."),
+        ("duration >= '60'", "Write duration >= 60."),
+        ("has_text = yes", "Write has_text."),
+        ("has_text != 'True'", "Write not has_text."),
+        ("has_text = 'off'", "Write not has_text."),
+        ("name = film-0.mp4", "'film-0.mp4' without quotation marks in 'name = film-0.mp4'"),
+        ("duration > 1 and name != it's.mp4", "Write name != 'it''s.mp4'."),
+        ("(folder = field/2025)", "Write folder = 'field/2025'."),
+        ("name like film-*.mp4", "Write name like 'film-*.mp4'."),
+        ("duration between 1 and 3", "Write duration >= 1 and duration <= 3."),
+        ("name contains 'a'", "Write name like '*part*'."),
     ],
 )
 def test_what_is_no_filter_is_one_line(text, said):
@@ -271,6 +283,15 @@ def test_a_name_that_is_a_fact_and_a_column_is_refused_with_both_names():
         parse("camera_model = 'A7'", columns)
     with pytest.raises(VlsaError, match='Write "camera model" = '):
         parse('"camera model" = 7', columns)
+
+
+def test_a_text_that_is_nearly_a_number_says_which_value_is_none():
+    columns = FilterColumns.of({}, [*ROWS, {"score": "11"}, {"reel": "x"}])
+    assert columns.no_numbers == {"score": "n/a", "reel": "007"}
+    with pytest.raises(VlsaError, match=r"score is a text \('n/a' is no number\), '1' is none .* Write score > '1'"):
+        parse("score > 1", columns.kinds, columns.no_numbers)
+    with pytest.raises(VlsaError, match="'and' is a word of filters in .* Write \"and\" for the column"):
+        parse("and = 'x'", columns.kinds)
 
 
 def test_a_column_is_a_number_where_every_value_is_written_as_one():

@@ -22,6 +22,7 @@ from vlsa.data.batch import Batch
 from vlsa.data.loading.loader import MemoryClips, read_tensors
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.data.world import made_clips
+from vlsa.retrieve.encode.doubts import log_unfinished
 from vlsa.retrieve.encode.encoders import VlsaEncoder, load_run
 from vlsa.retrieve.encode.onnx.encoder import open_session
 from vlsa.retrieve.encode.onnx.folder import (
@@ -96,6 +97,7 @@ def export_onnx(
     out = Path(out)
     _check_place(out)
     encoder = load_run(run_path, "cpu")
+    log_unfinished(encoder.about, "what is exported is not the finished model")
     precision: Precision = "int8" if int8 else "float32"
     place = Path(os.path.realpath(out))  # a symbolic link keeps its target
     partial = Path(f"{place}.{os.getpid()}.partial")

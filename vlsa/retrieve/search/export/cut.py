@@ -15,7 +15,7 @@ from vlsa.base.errors import MediaError, VlsaError
 from vlsa.retrieve.search.export.clips import LeftOut, with_files
 from vlsa.retrieve.search.export.copy import copied_suffix, copy_span
 from vlsa.retrieve.search.export.encode import encode_span, encoded_suffix
-from vlsa.retrieve.search.export.names import plain_start
+from vlsa.retrieve.search.export.names import check_free, plain_start
 from vlsa.retrieve.search.moments import Moment
 from vlsa.retrieve.search.spans import clock
 
@@ -83,17 +83,23 @@ def cut_moments(
     *,
     exact: bool = True,
     left_out: LeftOut | None = None,
+    replace: bool = False,
 ) -> list[CutClip]:
     """Cut every moment into a folder, named by rank, file and time; paths of moments are relative to `source`.
 
-    `left_out` is called with each that cannot be cut. Raises MediaError without it, or if none can be.
+    `left_out` is called with each that cannot be cut. Raises MediaError without it, or if none can be; VlsaError for a
+    clip that is there already, unless `replace` is given.
     """
 
-    def cut(moment: Moment) -> CutClip:
-        path = Path(source) / moment.path
-        out = folder / clip_name(moment, path, exact=exact)
-        return cut_clip(path, moment.start_seconds, moment.stop_seconds, out, exact=exact)
+    def place(moment: Moment) -> Path:
+        return folder / clip_name(moment, Path(source) / moment.path, exact=exact)
 
+    def cut(moment: Moment) -> CutClip:
+        times = moment.start_seconds, moment.stop_seconds
+        return cut_clip(Path(source) / moment.path, *times, place(moment), exact=exact)
+
+    if not replace:
+        check_free(map(place, moments), "cut")
     return [clip for _, clip in with_files(moments, cut, left_out)]
 
 

@@ -1,9 +1,26 @@
-"""Parts of names of files that are written, taken from names of media. Used by cut.py and write.py."""
+"""Names of files that are written: parts of them from names of media, and whether they are free.
 
+Used by cut.py and write.py.
+"""
+
+import os
 import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from vlsa.base.errors import VlsaError
 
 LONGEST_BYTES = 120
 """Of such a part: most file systems take 255 bytes in all, and a letter has one to four."""
+
+
+def check_free(paths: Iterable[Path], done: str = "written") -> None:
+    """Raises VlsaError for a file that is there already."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise VlsaError(
+                f"{path}: is there already, and would be lost; nothing was {done}. Give another name, or add --force."
+            )
 
 
 def plain_start(name: str) -> str:

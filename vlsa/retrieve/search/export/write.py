@@ -6,7 +6,7 @@ or the rate and a number, in its name.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from vlsa.base.errors import VlsaError
 from vlsa.base.files import write_atomically
 from vlsa.retrieve.search.export import edl, tables, timeline
 from vlsa.retrieve.search.export.clips import LeftOut, events
-from vlsa.retrieve.search.export.names import plain_end
+from vlsa.retrieve.search.export.names import check_free, plain_end
 from vlsa.retrieve.search.moments import Moment
 
 Text = dict[str, str]
@@ -45,15 +45,6 @@ def write_moments(
     for path, text in zip(paths, texts.values(), strict=True):
         write_atomically(path, text.encode("utf-8", errors="backslashreplace"))
     return paths
-
-
-def check_free(paths: Iterable[Path]) -> None:
-    """Raises VlsaError for a file that is there already."""
-    for path in paths:
-        if os.path.lexists(path):
-            raise VlsaError(
-                f"{path}: is there already, and would be lost; nothing was written. Name another file, or add --force."
-            )
 
 
 def check_name(out: Path) -> None:

@@ -7,7 +7,7 @@ and the plain name is refused by parse.py. Feeds parse.py with columns and evalu
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vlsa.retrieve.search.where.expression import Columns, Kind
 
@@ -26,27 +26,37 @@ class FilterColumns:
     facts: Columns
     metadata: Columns
     """Columns of metadata.csv, as they are called there."""
+    mixed: Mapping[str, str] = field(default_factory=dict)
+    """Of columns of texts with numbers among them, as they are called there: the first value that is none."""
 
     @classmethod
     def of(cls, facts: Columns, metadata: Iterable[Mapping[str, str]]) -> "FilterColumns":
         """From what is known of every file, and the rows of metadata.csv."""
-        return cls(facts, column_kinds(metadata))
+        rows = [*metadata]
+        kinds = column_kinds(rows)
+        return cls(facts, kinds, _mixed(rows, kinds))
 
     @property
     def kinds(self) -> dict[str, Kind]:
         """Of every column, by the name that it has in a filter."""
-        return {self._name(name, FILE): kind for name, kind in self.facts.items()} | {
-            self._name(name, METADATA): kind for name, kind in self.metadata.items()
+        return {self.called(name, FILE): kind for name, kind in self.facts.items()} | {
+            self.called(name, METADATA): kind for name, kind in self.metadata.items()
         }
+
+    @property
+    def no_numbers(self) -> dict[str, str]:
+        """`mixed` by the names that columns have in a filter."""
+        return {self.called(name, METADATA): value for name, value in self.mixed.items()}
 
     def row(self, facts: Mapping[str, object], metadata: Mapping[str, str]) -> dict[str, object]:
         """A file as evaluate.py reads it."""
-        return {self._name(name, FILE): value for name, value in facts.items()} | {
-            self._name(name, METADATA): float(value) if self.metadata[name] == "number" else composed(value)
+        return {self.called(name, FILE): value for name, value in facts.items()} | {
+            self.called(name, METADATA): float(value) if self.metadata[name] == "number" else composed(value)
             for name, value in metadata.items()
         }
 
-    def _name(self, name: str, prefix: str) -> str:
+    def called(self, name: str, prefix: str) -> str:
+        """A fact (`FILE`) or a column (`METADATA`) as a filter names it."""
         return prefix + name if name in self.facts and name in self.metadata else name
 
 
@@ -57,6 +67,19 @@ def column_kinds(rows: Iterable[Mapping[str, str]]) -> dict[str, Kind]:
         for name, value in row.items():
             are_numbers[name] = are_numbers.get(name, True) and is_number(value)
     return {name: "number" if are_numbers[name] else "text" for name in sorted(are_numbers)}
+
+
+def _mixed(rows: Iterable[Mapping[str, str]], kinds: Columns) -> dict[str, str]:
+    with_numbers: set[str] = set()
+    others: dict[str, str] = {}
+    for row in rows:
+        for name, value in row.items():
+            if kinds[name] == "text" and (name not in others or name not in with_numbers):
+                if is_number(value):
+                    with_numbers.add(name)
+                else:
+                    others.setdefault(name, value)
+    return {name: value for name, value in others.items() if name in with_numbers}
 
 
 def composed(text: str) -> str:

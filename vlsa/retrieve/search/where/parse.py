@@ -11,13 +11,14 @@ its column, or the filter is refused. Texts stand in single quotation marks.
 
 import re
 from calendar import monthrange
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import NoReturn, cast
 
 from vlsa.base.errors import VlsaError
-from vlsa.retrieve.search.where.columns import composed
+from vlsa.retrieve.search.where.columns import composed, is_number
 from vlsa.retrieve.search.where.expression import (
     All,
     Any,
@@ -38,6 +39,21 @@ DEEPEST = 50
 """Brackets and nots within one another."""
 COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 EXAMPLES = {"number": "60", "text": "'field/2025'", "date": "2025-03-01", "boolean": "true"}
+IN_OTHER_LANGUAGES = {
+    "between": "{0} >= 1 and {0} <= 3",
+    "contains": "{0} like '*part*'",
+    "includes": "{0} like '*part*'",
+    "startswith": "{0} like 'start*'",
+    "starts": "{0} like 'start*'",
+    "endswith": "{0} like '*end'",
+    "ends": "{0} like '*end'",
+    "ilike": "{0} like '*part*', which is for any case",
+    "glob": "{0} like '*part*'",
+    "matches": "{0} like '*part*'",
+    "regexp": "{0} like '*part*'",
+}
+"""Words between a column and a value that others have, and what is written here."""
+AS_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def check_filter(text: str) -> None:
@@ -46,10 +62,13 @@ def check_filter(text: str) -> None:
         raise VlsaError("search: an empty filter; it says nothing of what to keep. Write one, or leave it out.")
 
 
-def parse(text: str, columns: Columns) -> Expression:
-    """The filter in a text. Raises VlsaError for one that cannot be read, or that names what is not there."""
+def parse(text: str, columns: Columns, no_numbers: Mapping[str, str] = MappingProxyType({})) -> Expression:
+    """The filter in a text. Raises VlsaError for one that cannot be read, or that names what is not there.
+
+    `no_numbers`: what makes a column with numbers in it one of texts (columns.py).
+    """
     text = composed(text)
-    parser = _Parser(text, columns)
+    parser = _Parser(text, columns, no_numbers)
     expression = parser.either()
     if parser.next.kind != "end":
         unreadable(text, parser.next.position)
@@ -59,8 +78,8 @@ def parse(text: str, columns: Columns) -> Expression:
 class _Parser:
     """Recursive descent: a method for each line of the grammar."""
 
-    def __init__(self, text: str, columns: Columns) -> None:
-        self._text, self._columns = text, columns
+    def __init__(self, text: str, columns: Columns, no_numbers: Mapping[str, str]) -> None:
+        self._text, self._columns, self._no_numbers = text, columns, no_numbers
         self._tokens, self._place, self._depth = tokens(text), 0, 0
 
     @property
@@ -128,11 +147,15 @@ class _Parser:
         if self._accept("keyword", "in"):
             return _negated(negated, self._members(column, kind))
         if negated or kind != "boolean":
-            self._fail(f"{column} is compared with nothing", _example(column, kind))
+            other = IN_OTHER_LANGUAGES.get(self.next.text.lower()) if self.next.kind == "word" else None
+            advice = _example(column, kind) if other is None else f"Write {other.format(_quoted(column))}"
+            self._fail(f"{column} is compared with nothing", advice)
         return Comparison(column, kind, "=", True)
 
     def _column(self) -> str:
         token = self._take()
+        if token.kind == "keyword" and token.text in self._columns:
+            self._fail(f"{token.text!r} is a word of filters", f"Write {_quoted(token.text)} for the column")
         if token.kind not in ("word", "name"):
             self._fail(f"{token.text or 'the end'!r} where the name of a column belongs")
         if token.text not in self._columns:
@@ -153,14 +176,14 @@ class _Parser:
         operator = cast(Operator, self._take().text)
         if kind == "boolean" and operator not in ("=", "!="):
             self._fail(f"{column} is true or false, and has no order", f"Write {column} or not {column}")
-        return operator, self._value(column, kind)
+        return operator, self._value(column, kind, operator)
 
     def _pattern(self, column: str, kind: Kind) -> str:
         if kind != "text":
             self._fail(
                 f"{column} is a {kind}; like compares texts", f"Write for example {_quoted(column)} = {EXAMPLES[kind]}"
             )
-        return str(self._value(column, kind))
+        return str(self._value(column, kind, "like"))
 
     def _members(self, column: str, kind: Kind) -> Expression:
         self._expect("operator", "(")
@@ -171,7 +194,7 @@ class _Parser:
         parts = tuple(Comparison(column, kind, "=", value) for value in values)
         return parts[0] if len(parts) == 1 else Any(parts)
 
-    def _value(self, column: str, kind: Kind) -> Value:
+    def _value(self, column: str, kind: Kind, sign: str = "=") -> Value:
         token = self._take()
         value = _read_value(token, kind)
         if value is None:
@@ -180,10 +203,9 @@ class _Parser:
                 self._fail(f'"{token.text[:40]}" where a {kind} belongs', advice)
             if (token.kind, token.text) == ("keyword", "null"):
                 self._fail("nothing equals null", f"Write {_quoted(column)} is null, or is not null")
-            what = f"{column} is a {kind}, {token.text[:40] or 'the end'!r} is none"
-            is_bare = kind == "text" and token.kind in ("word", "number", "date")
-            advice = f"Write {_quoted(column)} = '{token.text[:40]}'" if is_bare else _example(column, kind)
-            self._fail(what, advice)
+            why = f" ({self._no_numbers[column][:40]!r} is no number)" if column in self._no_numbers else ""
+            what = f"{column} is a {kind}{why}, {token.text[:40] or 'the end'!r} is none"
+            self._fail(what, _advice(token, column, kind, sign))
         return value
 
 
@@ -195,6 +217,18 @@ def _quoted(column: str) -> str:
     """The name of a column as it has to be written."""
     is_word = re.fullmatch(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*", column) and column.lower() not in KEYWORDS
     return column if is_word else '"' + column.replace('"', '""') + '"'
+
+
+def _advice(token: Token, column: str, kind: Kind, sign: str) -> str:
+    """How a value that is of another kind than its column may be meant."""
+    name, text = _quoted(column), token.text[:40]
+    if kind == "text" and token.kind in ("word", "number", "date"):
+        return f"Write {name} {sign} '{text}'"
+    if kind == "number" and token.kind == "text" and is_number(text):
+        return f"Write {name} {sign} {text}"
+    if kind == "boolean" and (meant := AS_BOOLEANS.get(text.lower())) is not None:
+        return f"Write {name}" if meant == (sign == "=") else f"Write not {name}"
+    return _example(column, kind)
 
 
 def _example(column: str, kind: Kind) -> str:

@@ -51,10 +51,30 @@ def tokens(text: str) -> list[Token]:
     while position < end:
         match = _PATTERN.match(text, position)
         if match is None:
+            _check_bare(text, found, position)
             unreadable(text, position)
         found.append(_token(match))
         position = match.end()
     return [*found, Token("end", "", end)]
+
+
+def _check_bare(text: str, found: list[Token], position: int) -> None:
+    """Raises the error for a text without its quotation marks, as in name = film-0.mp4."""
+    if [token.kind for token in found[-3:]] not in (["word", "operator", "word"], ["word", "keyword", "word"]):
+        return
+    column, sign, word = found[-3:]
+    if sign.text in ("=", "!=", "<", "<=", ">", ">=", "like") and word.position + len(word.text) == position:
+        bare = "".join(re.findall(r"^[^\s()]+", text[word.position :]))  # it goes on without a space
+        raise VlsaError(
+            f"where: {bare[:80]!r} without quotation marks in {text[:200]!r}; nothing was searched. "
+            f"Write {column.text} {sign.text} {_quoted(bare[:80])}."
+        )
+
+
+def _quoted(text: str) -> str:
+    """As a text stands in a filter."""
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
 
 
 def unreadable(text: str, position: int) -> NoReturn:
