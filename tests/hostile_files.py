@@ -49,7 +49,7 @@ def damaged_bytes(data: bytes, number: int) -> bytes:
 def only_errors_of_ours(action: Callable[[], Any], about: object) -> None:
     """Run it: it works, or raises a VlsaError; it never takes more than some seconds."""
     try:
-        with time_limit(20), without_checks_of_types(), suppress(VlsaError):
+        with time_limit(20), suppress(VlsaError):
             action()
     except BaseException as error:
         raise AssertionError(f"{type(error).__name__} for {str(about)[:500]}") from error
@@ -57,7 +57,10 @@ def only_errors_of_ours(action: Callable[[], Any], about: object) -> None:
 
 @contextmanager
 def without_checks_of_types() -> Iterator[None]:
-    """As users run it: else a check refuses what is of another type, before the code itself has to."""
+    """As users run it: else a check refuses what is of another type, before the code itself has to.
+
+    For a test as a whole it is a decorator.
+    """
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
         yield
