@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
+
 from vlsa.base.errors import VlsaError
 
 DEEP = json.loads("[" * 200 + "]" * 200)
@@ -51,6 +53,19 @@ def only_errors_of_ours(action: Callable[[], Any], about: object) -> None:
             action()
     except BaseException as error:
         raise AssertionError(f"{type(error).__name__} for {str(about)[:500]}") from error
+
+
+@contextmanager
+def without_checks_of_types() -> Iterator[None]:
+    """As users run it: else a check refuses what is of another type, before the code itself has to.
+
+    For a test as a whole it is a decorator.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @contextmanager

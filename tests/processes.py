@@ -13,6 +13,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from command_lines import ROOT
 
+from vlsa.data.loading.readers import fresh_processes
+
+PRELOADED = ("vlsa.pretrain.loop", "torch.distributed.fsdp", "torch._dynamo")
+"""What takes seconds to import, once for all processes of a test and of those after it."""
+
 
 def free_port() -> int:
     """A port that nobody listens on."""
@@ -32,7 +37,9 @@ def _joined(rank: int, num_ranks: int, port: int, work: Callable, arguments: tup
 
 def in_processes(num_ranks: int, work: Callable, *arguments: object) -> None:
     """Call a function of a module in each of so many joined processes."""
-    mp.spawn(_joined, (num_ranks, free_port(), work, arguments), nprocs=num_ranks)
+    fresh_processes(*PRELOADED)
+    arguments = (num_ranks, free_port(), work, arguments)
+    mp.start_processes(_joined, arguments, nprocs=num_ranks, start_method="forkserver")
 
 
 def environment() -> dict[str, str]:

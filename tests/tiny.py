@@ -96,6 +96,16 @@ def make_model(config: ModelConfig, tokenizer: Tokenizer, seed: int = 0) -> VLSA
         return VLSA(config, SpecialTokens(tokenizer.start_id, tokenizer.stop_id, tokenizer.mask_id))
 
 
+def with_same_weights(config: ModelConfig, model: VLSA, tokenizer: Tokenizer) -> VLSA:
+    """A model of other settings, with the weights of this one where it has the like; not with its scale and bias."""
+    other = make_model(config, tokenizer)
+    own, weights = other.state_dict(), model.state_dict()
+    shared = {name: weights[name] for name in own.keys() & weights.keys() if weights[name].shape == own[name].shape}
+    first = {name: own[name] for name in ("matching.log_scale", "matching.bias") if name in own}
+    other.load_state_dict(own | shared | first)
+    return other
+
+
 def tower(model: VLSA) -> Transformer:
     """The encoder that all modalities share."""
     return model.encoder.towers["video_audio_text"]

@@ -1,10 +1,11 @@
-"""The paper's settings whole: the parameters, item by item, and one training step on the processor."""
+"""The paper's settings: the parameters of all layers, item by item, and one training step of a few layers."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
-from tiny import generator, masks_of
+from tiny import change, generator, masks_of
 
 from vlsa.config.recipes import recipe
 from vlsa.data.batch import Batch
@@ -16,15 +17,14 @@ NUM_WORDS = 30_522
 
 
 @pytest.fixture(scope="module")
-def trainer(tmp_path_factory) -> Trainer:
-    """The model, with a vocabulary of BERT's size in BERT's file format."""
+def tokenizer(tmp_path_factory) -> Tokenizer:
+    """A vocabulary of BERT's size in BERT's file format."""
     path = tmp_path_factory.mktemp("vocabulary") / "vocab.txt"
     pieces = [*SPECIAL_TOKENS, *(f"word{number}" for number in range(NUM_WORDS - len(SPECIAL_TOKENS)))]
     path.write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    tokenizer, config = Tokenizer.from_vocabulary(path), recipe("paper")
-    assert tokenizer.vocabulary_size == config.model.text.vocabulary_size
-    model = build_model(config, tokenizer)
-    return Trainer(config, model, tokenizer, build_optimizer(model, config), "made")
+    tokenizer = Tokenizer.from_vocabulary(path)
+    assert tokenizer.vocabulary_size == recipe("paper").model.text.vocabulary_size
+    return tokenizer
 
 
 def linear(inputs: int, outputs: int) -> int:
@@ -37,7 +37,9 @@ def transformer(num_layers: int, width: int) -> int:
     return num_layers * (2 * norm + attention + linear(width, inner) + linear(inner, width)) + norm
 
 
-def test_the_parameters_are_those_of_the_formula_item_by_item(trainer):
+def test_the_parameters_are_those_of_the_formula_item_by_item(tokenizer):
+    with torch.device("meta"):  # sizes alone
+        model = build_model(recipe("paper"), tokenizer)
     width, narrow = 768, 512
     expected = {
         "embedding.video": linear(3 * 16 * 16, width),
@@ -56,7 +58,7 @@ def test_the_parameters_are_those_of_the_formula_item_by_item(trainer):
         "matching.log_scale": 1,
     }
     counted = dict.fromkeys(expected, 0)
-    for name, parameter in trainer.model.named_parameters():
+    for name, parameter in model.named_parameters():
         name = name.replace("towers.video_audio_text.", "")
         counted[next(item for item in expected if name == item or name.startswith(item + "."))] += parameter.numel()
     for item, number in counted.items():
@@ -67,8 +69,13 @@ def test_the_parameters_are_those_of_the_formula_item_by_item(trainer):
     assert sum(counted.values()) == 151_087_677  # the paper says 156 M
 
 
-def test_one_step_on_the_processor(trainer):
-    """Two clips: 8 frames of 224 px, 5.94 s of sound, a text of 20 words."""
+def test_one_step_on_the_processor(tokenizer):
+    """Two clips: 8 frames of 224 px, 5.94 s of sound, a text of 20 words; two and one of the equal layers."""
+    config = recipe("paper")
+    model = change(change(config.model, "encoder", num_layers=2, fusion_layers=2), "decoder", num_layers=1)
+    config = dataclasses.replace(config, model=model)
+    model = build_model(config, tokenizer)
+    trainer = Trainer(config, model, tokenizer, build_optimizer(model, config), "made")
     rng, num_clips = generator(), 2
     token_ids = torch.full((num_clips, 40), trainer.tokenizer.padding_id)
     token_ids[0, :22] = trainer.tokenizer.encode(" ".join(f"word{n}" for n in range(20)), 22)[0]
@@ -86,12 +93,12 @@ def test_one_step_on_the_processor(trainer):
     trainer.model.calibrate(batch)
     seen = trainer.model.visible_tokens(*_content_and_masks(trainer, batch))
     assert {name: part.tokens.shape[1] for name, part in seen.items()} == {"video": 392, "audio": 64, "text": 40}
-    before = trainer.model.encoder.towers["video_audio_text"].blocks[11].mlp[2].weight.detach().clone()
+    before = trainer.model.encoder.towers["video_audio_text"].blocks[1].mlp[2].weight.detach().clone()
     losses, norm = train_step(trainer, batch)
     assert losses.total.isfinite()
     assert norm.isfinite()
     assert losses.terms["local_text"].item() == pytest.approx(math.log(NUM_WORDS), abs=3)
-    assert not torch.equal(trainer.model.encoder.towers["video_audio_text"].blocks[11].mlp[2].weight, before)
+    assert not torch.equal(trainer.model.encoder.towers["video_audio_text"].blocks[1].mlp[2].weight, before)
 
 
 def _content_and_masks(trainer: Trainer, batch: Batch) -> tuple[object, object]:

@@ -15,7 +15,7 @@ PAIR_WEIGHTS = {
     "audio_text_weight": "audio-text",
     "video_text_weight": "video-text",
 }
-OBJECTIVE, DECODER = "model.objective.", "model.decoder."
+OBJECTIVE, DECODER, FUSION_LAYERS = "model.objective.", "model.decoder.", "model.encoder.fusion_layers"
 
 
 def idle_settings(config: Config, asked: Iterable[str]) -> dict[str, str]:
@@ -33,8 +33,12 @@ def _idle(config: Config) -> Iterator[tuple[str, str]]:
     objective = config.model.objective
     yield from ((OBJECTIVE + name, reason) for name, reason in _of_objective(objective))
     if not objective.local_weight:
-        of_reconstruction = (DECODER, f"{OBJECTIVE}normalise_targets", "model.encoder.fusion_layers")
-        yield from ((name, f"{OBJECTIVE}local_weight=0") for name in of_reconstruction)
+        yield from ((name, f"{OBJECTIVE}local_weight=0") for name in (DECODER, f"{OBJECTIVE}normalise_targets"))
+        if objective.matching_attention == "isolated":  # there is no joint pass
+            yield FUSION_LAYERS, f"{OBJECTIVE}local_weight=0"
+    if config.model.encoder.shared == "none":  # each modality attends to itself in either pass
+        of_joint_pass = (FUSION_LAYERS, f"{OBJECTIVE}matching_attention")
+        yield from ((name, "model.encoder.shared=none") for name in of_joint_pass)
     if not config.train.augment:
         yield from ((f"train.{name}", "train.augment=false") for name in ("crop_area", "crop_stretch"))
 
@@ -50,6 +54,8 @@ def _of_objective(objective: ObjectiveConfig) -> Iterator[tuple[str, str]]:
             yield weight, f"{OBJECTIVE}pairs={','.join(objective.pairs)}"
         elif objective.is_triple and not objective.matching_weight:
             yield weight, f"{OBJECTIVE}contrast={objective.contrast}, without matching"
+    if objective.is_triple and not (objective.matching_weight or objective.teacher_weight):
+        yield "pairs", f"{OBJECTIVE}contrast={objective.contrast}, without matching"
     if not objective.global_weight:
         names = (*OF_CONTRAST, *OF_MATCHING, *PAIR_WEIGHTS, "matching_weight", "sigmoid_bias", "pair_temperatures")
         yield from ((name, f"{OBJECTIVE}global_weight=0") for name in names)

@@ -48,7 +48,7 @@ class EncoderConfig:
     activation: Literal["gelu", "quick_gelu"] = "gelu"
     """Of the MLP; quick_gelu is CLIP's."""
     norm_eps: float = 1e-5
-    """Added to the variance in each norm; ViT, MAE, VideoMAE and AST were trained with 1e-12."""
+    """Added to the variance in each norm; transformers takes 1e-12 for ViT, MAE, VideoMAE and AST."""
     positions: Literal["fixed", "learned"] = "fixed"
     """Learned positions are tables initialised with the fixed sinusoids; only they can hold those of a public model."""
     input_norms: tuple[Modality, ...] = ()

@@ -41,8 +41,8 @@ class GlobalMatching(nn.Module):
                 self.log_scales[pair] = nn.Parameter(log_scale.clone())
         else:
             self.log_scale = nn.Parameter(log_scale, requires_grad=learned)
-        sigmoid = objective.contrast == "sigmoid"
-        self.bias = nn.Parameter(torch.tensor(objective.sigmoid_bias)) if sigmoid else None
+        bias = nn.Parameter(torch.tensor(objective.sigmoid_bias), requires_grad=bool(objective.global_weight))
+        self.bias = bias if objective.contrast == "sigmoid" else None
 
     def forward(self, own: Globals, noise: PairNoise) -> dict[str, Float[Tensor, ""]]:
         """Eq. 7: for each pair of modalities, contrast in both directions and matching.

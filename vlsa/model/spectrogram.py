@@ -42,7 +42,7 @@ class LogSpectrogram(nn.Module):
         return torch.stft(waveform, size, hop, window=self.window, return_complex=True).abs().transpose(1, 2)
 
     def forward(self, waveform: Float[Tensor, "B S"]) -> Float[Tensor, "B T F"]:
-        """(ln(magnitude + 0.1) + 2) / 3: silence is -0.1, full scale about 2."""
+        """(ln(magnitude + 0.1) + 2) / 3: silence is -0.1, a tone of full scale about 2.5."""
         with in_float32(waveform):
             warped = self.magnitude(waveform) @ self.warp.T
         return ((warped + MAGNITUDE_FLOOR).log() + 2) / 3

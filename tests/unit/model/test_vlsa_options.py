@@ -5,12 +5,11 @@ import math
 
 import pytest
 import torch
-from tiny import change, generator, make_model, masks_of, tiny_config, without
+from tiny import change, generator, make_model, masks_of, tiny_config, with_same_weights, without
 
 from vlsa.base.errors import ConfigError
 from vlsa.config import MODALITIES
 from vlsa.data.batch import Batch
-from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.model.losses import Globals, fused_globals
 from vlsa.model.matching import MAX_SCALE
 from vlsa.model.vlsa import VLSA
@@ -18,15 +17,6 @@ from vlsa.model.vlsa import VLSA
 LOCAL = {"local_video", "local_audio", "local_text"}
 CONTRAST = {"global_contrast_audio_video", "global_contrast_audio_text"}
 MATCH = {"global_match_audio_video", "global_match_audio_text"}
-
-
-def with_same_weights(config: object, model: VLSA, tokenizer: Tokenizer) -> VLSA:
-    other = make_model(config, tokenizer)
-    own = other.state_dict()
-    shared = {name: value for name, value in model.state_dict().items() if name in own}
-    shared.pop("matching.log_scale")
-    other.load_state_dict(own | {name: value for name, value in shared.items() if value.shape == own[name].shape})
-    return other
 
 
 def changed_terms(one: VLSA, other: VLSA, batch: Batch) -> set[str]:

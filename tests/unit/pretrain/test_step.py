@@ -1,6 +1,8 @@
 """The gradient of a step is that of the whole batch: in chunks, over processes, with blocks computed anew."""
 
 import dataclasses
+from collections.abc import Callable
+from functools import cache
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from tiny import change, generator, make_batch, make_model, tiny_clips, tiny_con
 from vlsa.base.processes import num_processes, rank, sum_over_processes
 from vlsa.config import ComputeConfig, ModelConfig
 from vlsa.data.batch import Batch
+from vlsa.data.clip import Clip
 from vlsa.data.loading.tokenizer import Tokenizer
 from vlsa.pretrain import acceleration
 from vlsa.pretrain.step import Objective, backward, chunks
@@ -46,15 +49,23 @@ CASES = {
 }
 
 
+Gradients = dict[str, torch.Tensor]
+
+
+@cache
+def all_clips() -> list[Clip]:
+    return tiny_clips(NUM_CLIPS)
+
+
 def some_clips(config: ModelConfig, tokenizer: Tokenizer) -> Batch:
     """Clips of which some lack a modality, unevenly over the batch."""
-    batch = make_batch(tiny_clips(NUM_CLIPS), config, tokenizer)
+    batch = make_batch(all_clips(), config, tokenizer)
     return without(without(without(batch, "audio", 0, 1), "text", 1, 4), "video", 6)
 
 
 def gradients(
     config: ModelConfig, tokenizer: Tokenizer, rows: tuple[int, int], chunk_size: int, **settings
-) -> dict[str, torch.Tensor]:
+) -> Gradients:
     """Loss, terms and gradients of a step of which this process holds some rows; in double precision."""
     model = make_model(config, tokenizer).double().train()
     acceleration.set_up(model, ComputeConfig(**settings), torch.device("cpu"))
@@ -75,7 +86,13 @@ def double_precision(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
 
 
-def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], tolerance: float) -> None:
+@pytest.fixture(scope="module")
+def whole(tokenizer) -> Callable[[str], Gradients]:
+    """Of a case with the whole batch at once in one process; each is computed once."""
+    return cache(lambda name: gradients(CASES[name], tokenizer, (0, NUM_CLIPS), 0))
+
+
+def assert_same(one: Gradients, other: Gradients, tolerance: float) -> None:
     assert one.keys() == other.keys()
     for name, value in one.items():
         torch.testing.assert_close(
@@ -83,11 +100,10 @@ def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], to
         )
 
 
-@pytest.mark.parametrize("config", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("chunk_size", [1, 3, 4])
-def test_chunks_give_the_gradient_of_the_whole_batch(tokenizer, config, chunk_size):
-    whole = gradients(config, tokenizer, (0, NUM_CLIPS), 0)
-    assert_same(whole, gradients(config, tokenizer, (0, NUM_CLIPS), chunk_size), 1e-9)
+def test_chunks_give_the_gradient_of_the_whole_batch(tokenizer, whole, name, chunk_size):
+    assert_same(whole(name), gradients(CASES[name], tokenizer, (0, NUM_CLIPS), chunk_size), 1e-9)
 
 
 def test_chunks_cover_the_batch_and_the_last_may_be_smaller():
@@ -97,7 +113,7 @@ def test_chunks_cover_the_batch_and_the_last_may_be_smaller():
 
 @pytest.mark.parametrize("chunk_size", [0, 3])
 def test_blocks_that_are_computed_anew_give_the_same_gradient(tokenizer, chunk_size):
-    kept = gradients(tiny_config(), tokenizer, (0, NUM_CLIPS), chunk_size)
+    kept = gradients(tiny_config(), tokenizer, (0, NUM_CLIPS), chunk_size)  # of as many chunks: of the same bits
     assert_same(kept, gradients(tiny_config(), tokenizer, (0, NUM_CLIPS), chunk_size, recompute=True), 1e-12)
 
 
@@ -116,7 +132,7 @@ def of_one_process(tokenizer: str, path: str) -> None:
     rows = rank() * num_clips, (rank() + 1) * num_clips
     found = {}
     for name in CASES if num_ranks == 2 else OF_FOUR:
-        for chunk_size in (0, 1):
+        for chunk_size in (0, num_clips - 1):  # of one size and a smaller one; of four processes two of one clip
             values = gradients(CASES[name], Tokenizer.from_json(tokenizer, "test"), rows, chunk_size)
             model_keys = {key for key in values if "." in key}
             found[name, chunk_size] = {
@@ -128,8 +144,8 @@ def of_one_process(tokenizer: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("num_ranks", [2, 4])
-def test_processes_give_the_loss_and_gradient_of_the_whole_batch(tokenizer, tmp_path, num_ranks):
+def test_processes_give_the_loss_and_gradient_of_the_whole_batch(tokenizer, whole, tmp_path, num_ranks):
     path = str(tmp_path / "found.pt")
     in_processes(num_ranks, of_one_process, tokenizer.to_json(), path)
     for (name, _), values in torch.load(path).items():
-        assert_same(gradients(CASES[name], tokenizer, (0, NUM_CLIPS), 0), values, 1e-9)
+        assert_same(whole(name), values, 1e-9)

@@ -9,8 +9,8 @@ from multiprocessing.context import BaseContext
 from vlsa.data.engine.workers import exit_with_parent
 
 
-def fresh_processes(preloaded: str) -> BaseContext:
-    """Readers start as forks of a server that has imported the module `preloaded`, once for all trainings of a process.
+def fresh_processes(*preloaded: str) -> BaseContext:
+    """Readers start as forks of a server that has imported the modules `preloaded`, once for all runs of a process.
 
     Importing PyTorch takes each seconds otherwise, and many at the same time wait for one disk. Without such a server
     (Windows) each is spawned. Never a fork of this process, whose threads and GPU a fork does not survive.
@@ -18,7 +18,7 @@ def fresh_processes(preloaded: str) -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preloaded])
+    context.set_forkserver_preload(list(preloaded))
     resource_tracker.ensure_running()  # it starts with the server, and is to end by signals
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     forkserver.ensure_running()  # with SIGTERM blocked: its end would be that of all readers

@@ -1,7 +1,8 @@
 """Scores of several comparisons as one order: reciprocal rank fusion, for cosines that do not share a scale.
 
 Used by evaluate/ and search/ for an encoder that asks for it (`Encoder.fusion`): the cosines of two models, or of two
-pairs with a temperature each, cannot be added. Imports NumPy alone.
+pairs with a temperature each, cannot be added. Imports NumPy alone. Source: Cormack, Clarke and Büttcher 2009, doi
+10.1145/1571941.1572114; a score here is theirs times (60 + 1) / lists, which leaves the order as it is.
 Axes: N items.
 """
 

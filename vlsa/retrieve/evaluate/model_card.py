@@ -11,10 +11,10 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from vlsa.config import Config
+from vlsa.retrieve.evaluate.metrics import RECALL_AT
 from vlsa.retrieve.evaluate.results import direction_label
 from vlsa.retrieve.evaluate.results_file import Results, read_results
 
-RECALL_AT = (1, 5, 10)
 RESULTS = re.compile(
     r"^## Results\n\n(?:No results are recorded\.|Retrieval on split [^\n]*\n\n(?:\|[^\n]*(?:\n|\Z))+)", re.MULTILINE
 )

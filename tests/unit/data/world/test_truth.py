@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hostile_files import only_errors_of_ours, put_pipe, time_limit, variants
+from hostile_files import only_errors_of_ours, put_pipe, time_limit, variants, without_checks_of_types
 from tiny import tiny_clips
 
 from vlsa.base.errors import StoreError
@@ -96,6 +96,7 @@ def test_clips_of_a_world_without_files_are_known_too():
     assert found["test/00001"].frames_per_second == 10
 
 
+@without_checks_of_types()
 def test_every_field_of_a_truth_file_may_hold_anything(tmp_path: Path) -> None:
     log, _ = world_log(0, "train", 0)
     path = tmp_path / "truth.jsonl"

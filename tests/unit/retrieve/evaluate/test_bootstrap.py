@@ -4,12 +4,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 from vlsa.retrieve.evaluate import bootstrap
 from vlsa.retrieve.evaluate.bootstrap import (
     Medians,
     bounded_interval,
+    for_few_clips,
     holm,
     interval,
     means,
@@ -100,6 +101,13 @@ def test_a_difference_that_every_clip_shows_is_an_interval_too():
     low, high = bounded_interval(np.ones(50), 1.0, 5, -1, 1)
     assert (low < 0, high) == (True, 1)  # five clips of five: a sign test has p = 0.06
     assert bounded_interval(np.ones(50), 1.0, 6, -1, 1)[0] > 0  # six of six: p = 0.03
+
+
+@pytest.mark.parametrize(("num_clips", "tolerance"), [(2, 0.12), (3, 0.01), (4, 0.002), (10, 1e-4), (200, 1e-6)])
+def test_few_clips_widen_resamples_to_the_quantile_of_student(num_clips, tolerance):
+    widened = for_few_clips(np.array([[-1.0], [1.0]]), num_clips)[1, 0]
+    wanted = t.ppf(0.975, num_clips - 1) / 1.959964 * (num_clips / (num_clips - 1)) ** 0.5
+    assert widened == pytest.approx(wanted, rel=tolerance)
 
 
 def test_holm_multiplies_the_smallest_by_all_the_next_by_one_less_and_never_falls():
