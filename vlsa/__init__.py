@@ -5,7 +5,7 @@ The public names; importing this package imports nothing else until one of them 
 
 from typing import Any
 
-__version__ = "0.12.0"
+__version__ = "0.13.0"
 __all__ = ["VLSA", "Client", "HubEncoder", "Index", "VlsaError", "__version__", "load"]
 
 _HOMES = {
