@@ -17,6 +17,7 @@ from vlsa.data.media import closed_captions
 from vlsa.data.media.colour import is_hdr
 from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.images import animation_starts
+from vlsa.data.media.raw_frames import assumed_words
 from vlsa.data.media.render import upright_size
 from vlsa.data.media.seek_check import PacketPlaces, seeks_exactly
 from vlsa.data.media.streams import choice, choose_subtitles, text_streams, video_choice
@@ -66,7 +67,7 @@ class MediaFacts:
     """Whether a seek finds what reading from the start finds: not in some damaged files (seek_check.py)."""
     choices: tuple[str, ...] = ()
     """Words on what is decided where the file leaves a choice: `audio-2-of-3`; by its first frame, `deinterlaced`;
-    `closed-captions-unread`, and those of unread.py."""
+    `closed-captions-unread`, `25-assumed`, and those of unread.py."""
 
 
 @dataclass
@@ -179,7 +180,7 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
         subtitle_language=_subtitle_language(source),
         audio_index=source.stream("audio").index if source.stream("audio") is not None else None,
         shifts_seconds=tuple(source.parts.shifts_seconds),
-        choices=(*_stream_choices(source), *_frame_choices(first_frame)),
+        choices=(*_stream_choices(source), *_frame_choices(first_frame), *assumed_words(source.container)),
     )
 
 

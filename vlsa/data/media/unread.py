@@ -1,11 +1,14 @@
 """What of a file is there and not read: recordings behind the first one, broken fragments at the end of an MP4.
 
-Looks at the headers of boxes and chunks alone. Used by opening.py and probe.py; the messages by ingest/scan.py.
+Looks at the headers of boxes and chunks alone. Used by opening.py and probe.py; the messages, of which one is on what
+raw_frames.py assumes, by ingest/scan.py.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
+
+from vlsa.data.media.raw_frames import ASSUMED
 
 LATER_RECORDINGS = "later-recordings-unread"
 """The word on a file of recordings that were joined byte by byte, in a format that says where the first one ends."""
@@ -20,6 +23,10 @@ MESSAGES = {
         "Join them with a program that knows the format, or keep them apart."
     ),
     LAST_FRAGMENTS: "the last fragments are broken, as after a crash of the recorder; it is read up to there.",
+    ASSUMED: (
+        "has no times, as video without a container, and does not state a rate: 25 frames a second are assumed. If "
+        "it has another rate, put it into a container: ffmpeg -framerate 30 -i IN -c copy OUT.mkv"
+    ),
 }
 
 
