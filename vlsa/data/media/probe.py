@@ -26,6 +26,8 @@ from vlsa.data.media.unread import unread_words
 
 LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
 """Between two packets, and in all; more is a damaged time stamp, which would become a million windows of nothing."""
+SLIDE_SECONDS = 1.0
+"""Images that follow each other in more are slides: the last one is shown as long as there is audio."""
 FIRST_YEAR = 1970
 """Containers say 1904 or 1970 where the clock of the camera was not set."""
 
@@ -173,7 +175,7 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
         audio_codec=_codec(source.stream("audio")) if sound is not None else None,
         rotation_degrees=round(first_frame.rotation) % 360 if video is not None else 0,
         has_subtitles=choose_subtitles(source.container) is not None,
-        video_end_seconds=_end(video, rate) if video is not None else None,
+        video_end_seconds=_video_end(video, rate, sound) if video is not None else None,
         audio_end_seconds=_end(sound, None) if sound is not None else None,
         longest_frame_seconds=longest,
         recorded_at=recording_time(source.container.metadata.get("creation_time", "")),
@@ -257,6 +259,12 @@ def _rate(starts: Sequence[float]) -> tuple[float | None, float | None]:
     longest = max(later - earlier for earlier, later in pairwise(ordered))
     length = ordered[-1] - ordered[0]
     return ((len(starts) - 1) / length if length > 0 else None), longest
+
+
+def _video_end(video: _Scan, rate: float | None, sound: _Scan | None) -> float:
+    end_seconds = _end(video, rate)
+    is_slides = rate is None or rate < 1 / SLIDE_SECONDS
+    return max(end_seconds, _end(sound, None)) if is_slides and sound is not None else end_seconds
 
 
 def _end(scan: _Scan, rate: float | None) -> float:
