@@ -13,6 +13,7 @@ import av.logging
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media.file_checks import encrypted, explain
+from vlsa.data.media.flac_frames import allow_all_sizes
 from vlsa.data.media.raw_frames import RATE_OPTION, stated_rate
 from vlsa.data.media.suffixes import FORMATS
 from vlsa.data.media.unread import Beginning, fragment_ends
@@ -53,7 +54,9 @@ def _as_meant(path: str) -> Any:
 
 def _opened(file: str | Beginning | WithWholeWords, more_options: Mapping[str, str] = MappingProxyType({})) -> Any:
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **more_options}
-    return av.open(file, options=options, metadata_errors="replace")
+    container = av.open(file, options=options, metadata_errors="replace")
+    allow_all_sizes(container)
+    return container
 
 
 def _up_to_broken_fragments(path: str, error: Exception) -> Any:

@@ -46,7 +46,8 @@ class Parts:
         self._is_broadcast = format_name in BROADCAST_FORMATS
         self._is_chained = format_name == CHAINED_FORMAT
         self._headers = FrameHeaders() if format_name == FORMAT else None
-        self._untimed = FlacFrames(format_name), RawFrames(format_name)
+        self._flac = FlacFrames(format_name)
+        self._untimed = self._flac, RawFrames(format_name)
         self._first = dict(first_seconds or {})
         self._latest: dict[int, float] = {}
         """Time of decoding, of the last packet of a stream that has one."""
@@ -70,7 +71,7 @@ class Parts:
         return self._is_broadcast and abs(delay_seconds) > JUMP_SECONDS
 
     def give_time(self, packet: Any) -> None:
-        """Place the packet that comes next behind those before it, if it has no time of its own and belongs there."""
+        """Place the packet that comes next behind those before it, if it has no time of its own, or a wrong one."""
         for frames in self._untimed:
             frames.place(packet)
 
@@ -81,7 +82,7 @@ class Parts:
     @property
     def is_counted_wrongly(self) -> bool:
         """Whether packets so far were longer, or shorter, than FFmpeg counted: a seek would land elsewhere."""
-        return self._headers is not None and self._headers.late_seconds != 0
+        return self._flac.is_counted_wrongly or (self._headers is not None and self._headers.late_seconds != 0)
 
     def shift(
         self, stream: int, seconds: float | None, duration_seconds: float, shown_seconds: float | None = None

@@ -79,6 +79,8 @@ class _Scan:
     places: PacketPlaces = field(default_factory=PacketPlaces)
     end_seconds: float = -math.inf
     last_duration_seconds: float = 0.0
+    last_byte: int = 0
+    """Of the file, behind the last of the packets."""
 
     @property
     def starts(self) -> Sequence[float]:
@@ -88,6 +90,7 @@ class _Scan:
     def add(self, start: float, duration: float, packet: Any) -> None:
         """Take note of a packet, by its seconds."""
         self.places.add(start, packet)
+        self.last_byte = max(self.last_byte, (packet.pos or 0) + packet.size)
         if start + duration >= self.end_seconds:
             self.end_seconds, self.last_duration_seconds = start + duration, duration
 
@@ -109,7 +112,8 @@ def probe(path: str | os.PathLike[str]) -> MediaFacts:
             )
         facts = _facts(source, scans, first_frame)
         container, num_parts = source.container, len(facts.shifts_seconds)
-        unread = unread_words(source.path, container.size, container.format.name, num_parts)
+        last_byte = max(scan.last_byte for scan in scans.values())
+        unread = unread_words(source.path, container.size, container.format.name, num_parts, last_byte)
         facts = replace(facts, choices=(*facts.choices, *captions, *unread))
         if source.parts.is_counted_wrongly:
             return replace(facts, seeks_exactly=False)
