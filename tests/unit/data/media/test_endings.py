@@ -1,5 +1,6 @@
 """Files of camcorders, recorders and surveillance cameras by endings of their own; video without a container."""
 
+import struct
 from pathlib import Path
 
 import av
@@ -138,3 +139,40 @@ def test_that_a_rate_is_assumed_is_said(tmp_path):
     write_media(tmp_path / "cat.h264", pictures=numbered(50))
     ((remark,),) = [scan(tmp_path, num_workers=0)[1]]
     assert (remark.id, remark.reason) == ("cat.h264", "choice") and "25 frames a second are assumed" in remark.message
+
+
+def dhav_frame(number: int, is_key: bool, data: bytes) -> bytes:
+    """A frame as Dahua's recorders write it, at 25 a second: head, size and codec (H.264), length."""
+    size_and_codec = bytes([0x80, 0, 64 // 8, 48 // 8, 0x81, 0, 2, 25])
+    length, date = 24 + len(size_and_codec) + len(data) + 8, 26 << 26 | 11 << 22 | 28 << 17 | 10 << 12 | number // 25
+    head = b"DHAV" + bytes([0xFD if is_key else 0xFC, 0, 0, 0])
+    head += struct.pack("<IIIHB", number, length, date, number * 40, len(size_and_codec))
+    return head + bytes([sum(head) & 0xFF]) + size_and_codec + data + b"dhav" + struct.pack("<I", length)
+
+
+def test_a_recorder_of_dahua_shows_its_frames_at_their_times(tmp_path):
+    made = write_media(tmp_path / "made.mkv", pictures=numbered(100), video_options={"g": "20", "bf": "0"})
+    with av.open(str(made)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        change = BitStreamFilterContext("h264_mp4toannexb", container.streams.video[0])
+        streams = [(packet.is_keyframe, b"".join(map(bytes, change.filter(packet)))) for packet in packets]
+    made.unlink()
+    path = tmp_path / "gate.dav"
+    path.write_bytes(b"".join(dhav_frame(number, *one) for number, one in enumerate(streams)))
+    ((row,), rejections) = scan(tmp_path, num_workers=0)
+    assert row.path == str(path) and not rejections and row.stop_seconds == pytest.approx(4, abs=0.05)
+    facts = probe(path)
+    for first in (0, 30, 85):
+        clip = decode(
+            path, first / 25, first / 25 + 0.4,
+            frame_times_seconds=[(k + 0.5) / 25 for k in range(10)], short_side_px=None, sample_rate_hz=None,
+            facts=facts,
+        )  # fmt: skip
+        assert numbers(clip.frames) == list(range(first, first + 10))
+    path.rename(tmp_path / "gate.bin")
+    assert [one.reason for one in scan_rejections(tmp_path)] == ["ending"]
+
+
+def scan_rejections(folder):
+    write_media(folder / "other.wav", sound=tone(1), audio_codec="pcm_s16le")
+    return scan(folder, num_workers=0)[1]
