@@ -8,7 +8,6 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +17,7 @@ from vlsa.data.media.colour import is_hdr
 from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.images import animation_starts
 from vlsa.data.media.raw_frames import assumed_words
+from vlsa.data.media.recorded import recorded_at
 from vlsa.data.media.render import upright_size
 from vlsa.data.media.seek_check import PacketPlaces, seeks_exactly
 from vlsa.data.media.streams import choice, choose_subtitles, text_streams, video_choice
@@ -28,8 +28,6 @@ LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
 """Between two packets, and in all; more is a damaged time stamp, which would become a million windows of nothing."""
 SLIDE_SECONDS = 1.0
 """Images that follow each other in more are slides: the last one is shown as long as there is audio."""
-FIRST_YEAR = 1970
-"""Containers say 1904 or 1970 where the clock of the camera was not set."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class MediaFacts:
     longest_frame_seconds: float | None = None
     """Longest time between the starts of two frames: above 1 / frames_per_second where the rate varies."""
     recorded_at: str | None = None
-    """When the recording was made by the container's `creation_time`: ISO 8601 in UTC, to the second."""
+    """When the recording was made by what the container says (recorded.py): ISO 8601 in UTC, to the second."""
     subtitle_language: str | None = None
     """Of the subtitle stream whose text is read, as the container names it (ISO 639: eng)."""
     audio_index: int | None = None
@@ -182,7 +180,7 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
         video_end_seconds=_video_end(video, rate, sound) if video is not None else None,
         audio_end_seconds=_end(sound, None) if sound is not None else None,
         longest_frame_seconds=longest,
-        recorded_at=recording_time(source.container.metadata.get("creation_time", "")),
+        recorded_at=recorded_at(source.path, source.container.metadata, source.container.format.name),
         subtitle_language=_subtitle_language(source),
         audio_index=source.stream("audio").index if source.stream("audio") is not None else None,
         shifts_seconds=tuple(source.parts.shifts_seconds),
@@ -211,16 +209,6 @@ def _animation_facts(path: str | os.PathLike[str]) -> MediaFacts:
         audio_end_seconds=None,
         longest_frame_seconds=longest,
     )
-
-
-def recording_time(written: str) -> str | None:
-    """A time stamp as ISO 8601 in UTC; None for one that is not a date, or is a clock that was never set."""
-    try:
-        moment = datetime.fromisoformat(written.strip())
-        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year > FIRST_YEAR else None
 
 
 def _codec(stream: Any) -> str:
