@@ -42,9 +42,11 @@ def texts_of(folder: Path, media: Iterable[str], others: Iterable[str]) -> dict[
 
 def _is_transcript(path: Path) -> bool:
     """Whether a .json is what a program heard: most others are about a file, as of downloads and photo archives."""
+    if not path.is_file():
+        return False
     try:
         with path.open("rb") as file:
-            head = file.read(SAMPLE_BYTES) if path.is_file() else b""
+            head = file.read(SAMPLE_BYTES)
     except OSError:
         return False
     return b'"segments"' in head or b'"words"' in head or b'"transcript' in head
