@@ -98,7 +98,7 @@ def dedup(
     from vlsa.data.curate.splits import one_name_a_file
     from vlsa.data.curate.splits_file import open_clips
 
-    opened = open_clips(store)
+    opened = open_clips(store, check=True)
     clips = one_name_a_file(opened, opened.rows())
     links_by((), by, {})  # refuses an unknown word before the work
     links = links_by(_links(opened, clips, workers), by, {clip.id: clip for clip in clips})
@@ -155,7 +155,7 @@ def split(
 
     first_dates = _first_dates(date, by, val_from, test_from)
     wanted = splits.parse_shares(shares)
-    opened = open_clips(store)
+    opened = open_clips(store, check=True)
     clips = splits.one_name_a_file(opened, _clips(opened, without))
     column = date or by
     values = splits.columns_of(opened, clips, column, metadata) if column else {}
@@ -189,7 +189,7 @@ def export(
     from vlsa.data.curate.export import export_files, export_parquet
     from vlsa.data.curate.splits_file import open_clips
 
-    opened = open_clips(store)
+    opened = open_clips(store, check=True)
     clips = _clips(opened, without)
     with Bar("exporting clips") as bar:
         if format is Format.parquet:

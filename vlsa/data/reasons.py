@@ -55,8 +55,8 @@ REASONS: dict[str, Reason] = {
         "neither video nor audio in the stretch (silence does not count)", "choose other times, or drop the clip"
     ),
     "captions": Reason(
-        "the file's subtitles cannot be read: encoding, no cue, closed captions, or are what a camera measured; the "
-        "file is kept without its text",
+        "the file's subtitles cannot be read: encoding, no cue, closed captions, or are no words (measurements, "
+        "thumbnails); the file is kept without its text",
         "as the message says: fix or remove the sidecar",
     ),
     "transcript": Reason(
@@ -69,7 +69,7 @@ REASONS: dict[str, Reason] = {
     ),
     "sidecar": Reason(
         "a subtitle file that is not read: of no media file by its name, of another kind or ending, of images, or (in "
-        "a store) of another language; or a caption table of another kind",
+        "a store) of another language; a caption table of another kind; or what may hold the words of a media file",
         "rename the one to be read, or remove it",
     ),
     "ending": Reason(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from vlsa.base.errors import StoreError
 from vlsa.base.files import open_regular
 from vlsa.data.clip import RowsDigest
 from vlsa.data.ingest.manifest import SPLITS
@@ -52,9 +53,15 @@ def column_of(store: ClipStore, codes: np.ndarray) -> SplitsColumn:
 
 
 def known_column(path: Path, head: dict[str, Any], store: ClipStore) -> SplitsColumn | None:
-    """The column in the head of a file; None where there is none, or one of other lines or of another store."""
+    """The column in the head of a file; None where there is none, or one of other lines or of another store.
+
+    Raises StoreError where it does not name as many clips of each split as the lines do.
+    """
     written = head.get("column")
-    if not isinstance(written, dict) or not written.items() >= {**_of(store), **_lines_facts(_lines(path))}.items():
+    if not isinstance(written, dict):
+        return None
+    counts = dict.fromkeys(SPLITS, 0)
+    if not written.items() >= {**_of(store), **_lines_facts(_counted(_lines(path), counts))}.items():
         return None
     try:
         data = zlib.decompressobj().decompress(base64.b64decode(written["codes"], validate=True), len(store) + 1)
@@ -63,7 +70,29 @@ def known_column(path: Path, head: dict[str, Any], store: ClipStore) -> SplitsCo
     except (ValueError, TypeError, LookupError, zlib.error):
         return None
     is_whole = len(codes) == len(store) and set(np.unique(codes).tolist()) <= {LEFT_OUT, *range(len(SPLITS))}
+    if is_whole and counts != {split: int((codes == number).sum()) for number, split in enumerate(SPLITS)}:
+        raise disagreeing(path)
     return SplitsColumn(codes, digests) if is_whole else None
+
+
+def disagreeing(path: Path) -> StoreError:
+    """The error for a file that states its splits twice, and not alike."""
+    return StoreError(
+        f"{path}: its first line and its other lines name different splits; clips of one would be taken for those of "
+        "another. Make it again by `vlsa data split`, or remove `column` from the first line: then the lines count."
+    )
+
+
+def _counted(chunks: Iterator[bytes], counts: dict[str, int]) -> Iterator[bytes]:
+    """The same, while the lines of each split are counted (quotes within a name are written as \\")."""
+    marks = {split: f'"split": "{split}"'.encode() for split in counts}
+    longest, rest = max(map(len, marks.values())), b""
+    for chunk in chunks:
+        for split, mark in marks.items():
+            seen = rest[len(rest) - len(mark) + 1 :] if len(mark) <= len(rest) else rest
+            counts[split] += (seen + chunk).count(mark)
+        rest = (rest + chunk)[-longest:]
+        yield chunk
 
 
 def _digests(facts: Any, content: Any) -> Digests:

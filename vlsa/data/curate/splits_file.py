@@ -22,7 +22,7 @@ import numpy as np
 from vlsa.base.errors import StoreError
 from vlsa.base.files import json_line, read_json_lines, write_atomically
 from vlsa.data.clip import Clip, RowFacts
-from vlsa.data.curate.splits_column import LEFT_OUT, SplitsColumn, column_of, known_column
+from vlsa.data.curate.splits_column import LEFT_OUT, SplitsColumn, column_of, disagreeing, known_column
 from vlsa.data.ingest.manifest import SPLITS, Rejection
 from vlsa.data.store.clip_index import NO_CLIP
 from vlsa.data.store.clip_rows import ClipRows
@@ -127,9 +127,9 @@ class ResplitStore:
         return self.store.read(clip, frame_indices=frame_indices, sound_range=sound_range)
 
 
-def open_clips(path: str | Path) -> ClipStore | ResplitStore:
-    """A store, or a store with the splits of a file. Raises StoreError."""
-    return read_splits(Path(path)) if not is_address(path) and Path(path).is_file() else ClipStore.open(path)
+def open_clips(path: str | Path, check: bool = False) -> ClipStore | ResplitStore:
+    """A store, or a store with the splits of a file; `check` as in `read_splits`. Raises StoreError."""
+    return read_splits(Path(path), check) if not is_address(path) and Path(path).is_file() else ClipStore.open(path)
 
 
 def write_splits(path: Path, store: ClipStore, rows: Iterable[dict[str, Any]], made_by: dict[str, Any]) -> None:
@@ -144,11 +144,11 @@ def write_splits(path: Path, store: ClipStore, rows: Iterable[dict[str, Any]], m
     write_atomically(path, json_line(head | {"column": column}) + lines)
 
 
-def read_splits(path: Path) -> ResplitStore:
-    """The store that a file names, with its splits.
+def read_splits(path: Path, check: bool = False) -> ResplitStore:
+    """The store that a file names, with its splits; `check`: by its lines, whatever the column says.
 
     Raises StoreError: not such a file, of another version, a store that cannot be opened, a clip that it does not have
-    or that is named twice, an unknown split.
+    or that is named twice, an unknown split, a column that says something else than the lines.
     """
     not_splits = StoreError(
         f"{path}: not a list of clips, and not a splits file (its first line is not that of `vlsa data split`). "
@@ -167,11 +167,14 @@ def read_splits(path: Path) -> ResplitStore:
     store = ClipStore.open(store_path)
     try:
         column = known_column(path, head, store)
-        hashed = _hashed(lines) if column is None else None
+        hashed = _hashed(lines) if column is None or check else None
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise not_splits from error
     if hashed is not None:
-        column = SplitsColumn(_codes_of_clips(path, *hashed, store, lambda line: _line(path, line)), {})
+        codes = _codes_of_clips(path, *hashed, store, lambda line: _line(path, line))
+        if column is not None and not np.array_equal(column.codes, codes):
+            raise disagreeing(path)
+        column = column or SplitsColumn(codes, {})
     assert column is not None
     return ResplitStore(store, column, path)
 

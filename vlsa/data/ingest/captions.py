@@ -22,7 +22,8 @@ SPLITS = ("train", "val", "test")
 DELIMITERS = (",", ";", "\t", "|")
 CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):([0-5]?\d(?:[.,]\d+)?)")
 """1:02:03.5, 0:02."""
-NONE = ("", "nan", "none", "null")
+NONE = ("", "nan", "none", "null", "na", "n/a", "#n/a", "<na>")
+"""As Python, databases, R, spreadsheets and pandas write it, in small letters."""
 MOST_FAULTS_LISTED = 20
 """Lines that an error names; of more, their number."""
 _WITHOUT_TIMES = {"path", "text", *OPTIONAL_COLUMNS}
@@ -176,7 +177,7 @@ def _json_lines(path: str | os.PathLike[str]) -> Iterator[_Record]:
             what = getattr(error, "msg", error)
             raise CaptionError(f"{path}:{number}: not JSON ({what}). One object a line is needed.") from error
         if not isinstance(record, dict):
-            raise CaptionError(f"{path}:{number}: not a JSON object. Write {{'path': 'a.mp4', ...}}.")
+            raise CaptionError(f'{path}:{number}: not a JSON object. Write one a line: {{"path": "a.mp4", ...}}.')
         yield number, record
 
 
@@ -244,7 +245,7 @@ def _optional(where: str, name: str, record: Mapping[str, Any]) -> str | None:
 
 
 def _is_none(value: Any) -> bool:
-    """Whether there is no value: blank, or NaN, None and null, as programs write it."""
+    """Whether there is no value: blank, or NaN, None, null and NA, as programs write it."""
     return value is None or value != value or (isinstance(value, str) and value.strip().lower() in NONE)
 
 

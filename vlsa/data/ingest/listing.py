@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from vlsa.base.errors import ManifestError
 from vlsa.data.ingest import left_out
@@ -61,6 +62,8 @@ class Listing:
     """Caption tables of kinds that are not read, sorted."""
     metadata: tuple[str, ...] = ()
     """Tables of what is known of each file, sorted: those of outer folders first."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Files with the name of a media file that are likely to hold its words and are not read, and that media file."""
 
     def sees(self, name: str) -> bool:
         """Whether a file would have been found if it were there."""
@@ -74,11 +77,13 @@ class Listing:
         unseen = (left_out.unseen(name, folder / name, error) for name, error in sorted(self.unseen.items()))
         repeats = (left_out.repeat(name, folder / name, to) for name, to in sorted(self.repeats.items()))
         loose = (left_out.loose(name, folder / name) for name in self.loose)
+        has_text = {*self.sidecars, *(name for name in self.names if name in captioned)}
         return (
             *unseen,
             *repeats,
             *loose,
-            *(_other_table(name, folder / name) for name in self.other_tables),
+            *(left_out.table(name, folder / name, TABLE_NAMES) for name in self.other_tables),
+            *(left_out.text(name, folder / name) for name, of in sorted(self.texts.items()) if of not in has_text),
             *(left_out.misnamed(name, folder / name) for name in self.misnamed if name not in captioned),
         )
 
@@ -112,6 +117,7 @@ def list_media(folder: Path) -> Listing:
         misnamed=tuple(sorted(walk.misnamed)),
         other_tables=tuple(sorted(walk.other_tables)),
         metadata=_outer_first(walk.metadata),
+        texts=left_out.texts_of(folder, walk.names, walk.others),
     )
 
 
@@ -133,6 +139,7 @@ class _Walk:
         self.misnamed: list[str] = []
         self.other_tables: list[str] = []
         self.metadata: list[str] = []
+        self.others: list[str] = []
         self.unseen: dict[str, OSError] = {}
         self.repeats: dict[str, str] = {}
 
@@ -189,6 +196,8 @@ class _Walk:
             self.names.append(name)
         elif is_subtitles(path.name) or holds_subtitles(path):
             self.subtitles.append(name)
+        elif path.suffix.lower() in left_out.TEXTS:
+            self.others.append(name)
         elif not path.name.startswith(".") and seems_media(path):
             self.misnamed.append(name)
 
@@ -199,11 +208,6 @@ class _Walk:
 
     def _fail(self, error: OSError) -> None:
         self.unseen[Path(error.filename).relative_to(self._folder).as_posix()] = error
-
-
-def _other_table(name: str, path: Path) -> Rejection:
-    message = f"{path}: not read; caption tables are {' and '.join(TABLE_NAMES)}. Save it as one of these."
-    return Rejection(name, str(path), None, None, reason="sidecar", message=message)
 
 
 def _broken(link: Path) -> OSError | None:
@@ -248,7 +252,7 @@ def read_tables(folder: Path, listing: Listing) -> dict[str, list[CaptionRow]]:
     for table_name in listing.tables:
         place = folder / table_name
         for row in read_caption_table(place):
-            name = relative_name(folder, os.path.join(os.path.dirname(table_name), row.path))
+            name = relative_name(folder, os.path.join(os.path.dirname(table_name), plain_path(row.path)))
             if name not in names and not os.path.exists(folder / name):
                 alike = folded.get(name_form(name).casefold(), [])
                 name = forms.get(name_form(name), alike[0] if len(alike) == 1 else name)
@@ -256,11 +260,23 @@ def read_tables(folder: Path, listing: Listing) -> dict[str, list[CaptionRow]]:
     return dict(table)
 
 
+def plain_path(path: str) -> str:
+    """A path that a table has as an address of a file (file:///footage/my%20cat.mp4), as a path; others as they are."""
+    address = urlsplit(path) if path.lower().startswith("file:") else None
+    return unquote(address.path, errors="surrogateescape") if address is not None else path
+
+
 def near_name(name: str, names: Sequence[str]) -> str | None:
-    """The name that may be meant by one that names nothing: without its ending, or nearly as it is written.
+    """The name that may be meant by one that names nothing: of the only file that is called so in another folder,
+    without its ending, or nearly as it is written.
 
     Of a large folder only the same sub-folder is looked at, and of that only so much.
     """
+    called = name_form(name).rpartition("/")[2]
+    few = names if len(names) <= MOST_COMPARED else ()
+    elsewhere = [other for other in few if other != name and name_form(other).rpartition("/")[2] == called]
+    if len(elsewhere) == 1:
+        return elsewhere[0]
     own, place = name_form(name).casefold(), os.path.dirname(name)
     others = names if len(names) <= MOST_COMPARED else [one for one in names if os.path.dirname(one) == place]
     others = [other for other in others[:MOST_COMPARED] if other != name]

@@ -125,7 +125,8 @@ class Source:
         if packet.pts is not None and (is_guess or self.parts.is_of_next((packet.pts - timestamp) * tick_seconds)):
             packet.pts = timestamp
         late, duration_seconds = self.parts.late_seconds(packet), (packet.duration or 0) * tick_seconds
-        shift = late + self.parts.shift(packet.stream.index, seconds + late, duration_seconds)
+        decoded, shown = (seconds + late if packet.dts is not None else None), self.packet_seconds(packet) + late
+        shift = late + self.parts.shift(packet.stream.index, decoded, duration_seconds, shown)
         self.bad_seconds = self.parts.without_joins(self.bad_seconds)
         if shift:
             streams.move(packet, round(shift / tick_seconds))
@@ -145,8 +146,7 @@ class Source:
         except DAMAGED:
             frames = []
             self.bad_seconds.append(self.packet_seconds(packet))
-        corrupt = [frame for frame in frames if getattr(frame, "is_corrupt", False)]
-        self.bad_seconds += [self.packet_seconds(packet) for _ in corrupt]
+        self.bad_seconds += [self.packet_seconds(packet) for frame in frames if getattr(frame, "is_corrupt", False)]
         if self.num_bad > MAX_BAD_PACKETS:
             raise MediaError(
                 f"{self.path}: more than {MAX_BAD_PACKETS} damaged packets; what is left would not be the recording. "
@@ -240,7 +240,7 @@ class Source:
         stream = self.stream(kind)
         self.num_bad_before = self.num_bad
         self._alpha_decoder = streams.alpha_decoder(self._streams["video"])
-        self.parts = Parts(self._shifts_seconds, self.container.format.name)  # stepping back starts no part
+        self.parts = Parts(self._shifts_seconds, self.container.format.name, {stream.index: self.start_seconds(kind)})
         try:
             self.container.seek(math.floor((seconds + self.zero_seconds) / stream.time_base), stream=stream)
         except av.FFmpegError:  # a file without any index: read it from the start

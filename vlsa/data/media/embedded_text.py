@@ -11,7 +11,7 @@ from vlsa.data.media.markup import substation_text_lines
 from vlsa.data.media.rolling import Block, unrolled
 from vlsa.data.media.streams import choose_subtitles
 from vlsa.data.media.subtitles import TimedText
-from vlsa.data.media.telemetry import is_telemetry, nothing_said
+from vlsa.data.media.telemetry import nothing_said
 
 TYPESET = ("ass", "ssa")
 """Codecs of which the same line may follow itself, as a sign that moves; no captions that roll are made in them."""
@@ -30,8 +30,8 @@ def iter_subtitles(path: str | os.PathLike[str], audio_index: int | None = None)
         found = (_block(source, packet) for packet in source.packets(stream) if packet.pts is not None)
         blocks = sorted((block for block in found if any(block.lines)), key=lambda block: block.start_seconds)
         is_typeset = stream.codec_context.codec.canonical_name in TYPESET
-    if is_telemetry([" ".join(block.lines) for block in blocks]):
-        raise MediaError(nothing_said(os.fspath(path)), reason="captions")
+    if (nothing := nothing_said([" ".join(block.lines) for block in blocks])) is not None:
+        raise MediaError(f"{os.fspath(path)}: {nothing}", reason="captions")
     ended = with_ends(blocks)
     cues = ended if is_typeset else unrolled(ended)
     return [

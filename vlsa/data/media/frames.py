@@ -171,12 +171,12 @@ def _pick(source: Source, wanted: list[float], short_side_px: int | None, facts:
     if facts is not None and source.may_seek and is_jumpable:
         num_bad = source.num_bad
         with contextlib.suppress(MissedKeyFrame):
-            return _picked(source, _Picker(wanted, Renderer(source, short_side_px), *how, may_jump=True))
+            return _picked(source, _Picker(wanted, Renderer(source, short_side_px), *how, may_jump=True), facts)
         del source.bad_seconds[num_bad:]  # all is decoded once more
-    return _picked(source, _Picker(wanted, Renderer(source, short_side_px), *how, may_jump=False))
+    return _picked(source, _Picker(wanted, Renderer(source, short_side_px), *how, may_jump=False), facts)
 
 
-def _picked(source: Source, picker: _Picker) -> _Picker:
+def _picked(source: Source, picker: _Picker, facts: MediaFacts | None) -> _Picker:
     frames = source.frames_covering("video", picker.wanted[0], tolerance_seconds=ROUNDING_SECONDS, needs=picker)
     first_seconds, num_bad = None, 0
     for frame in _in_order(frames):
@@ -185,7 +185,7 @@ def _picked(source: Source, picker: _Picker) -> _Picker:
         if not picker.take(frame):
             break
     else:
-        picker.finish(_last_frame_ends(source, picker.shown))
+        picker.finish(_last_frame_ends(source, picker.shown, facts))
     if first_seconds is not None:  # after a seek, other packets may lack their past
         early = source.bad_seconds[source.num_bad_before : num_bad]
         own = [bad for bad in early if abs(bad - first_seconds) <= ROUNDING_SECONDS]
@@ -214,13 +214,14 @@ def _may_show(source: Source, seconds: float, facts: MediaFacts | None) -> bool:
     return seconds <= facts.video_end_seconds + period + HOLE_SECONDS
 
 
-def _last_frame_ends(source: Source, last: TimedFrame | None) -> float:
+def _last_frame_ends(source: Source, last: TimedFrame | None, facts: MediaFacts | None) -> float:
     if last is None:
         return -math.inf
+    known = (facts.video_end_seconds or 0.0) if facts is not None else 0.0  # a slide is shown for long
     stream = source.stream("video")
     period = float(1 / stream.average_rate) if stream.average_rate else 0.0
     own = float((last.frame.duration or 0) * stream.time_base)
-    return last.seconds + max(period, own) + HOLE_SECONDS
+    return max(last.seconds + max(period, own), known) + HOLE_SECONDS
 
 
 def _check_holes(source: Source, picker: _Picker) -> None:

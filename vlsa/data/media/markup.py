@@ -17,6 +17,7 @@ MARKUP = re.compile(
     r"|<\d[\d:.]*>",  # <00:01.500>: WebVTT karaoke times
     re.IGNORECASE,
 )
+ESCAPED = re.compile(r"<(i|b|u|font|span|c|v)(?:[\s.][^<>]*)?>[^<>]*</\1>", re.IGNORECASE)
 LINE_BREAK = re.compile(r"</?(?:br|p|div)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 BACKSLASHES = re.compile(r"((?:(?<=\\[Nnh])|\b)[A-Za-z]:\\\S*|\\\\\S*)|\\[Nnh]")
 """Breaks and hard spaces as in SubStation, from which SubRip is made; players know them there. Of a path, C:\\new or
@@ -28,11 +29,16 @@ SUBSTATION_BLOCK = re.compile(r"\{[^}]*\}")
 
 
 def clean_text(text: str) -> str:
-    """Text without markup, drawings, readings of ruby, character references, line breaks and marks that nobody sees."""
+    """Text without markup, drawings, readings of ruby, character references, line breaks and marks that nobody sees.
+
+    What is written as references twice (&amp;#39;), or is markup from its beginning to its end when they are resolved
+    (&lt;i&gt;a bell&lt;/i&gt;), was so written by a tool; a tag alone is what is said.
+    """
     text = DRAWING.sub("", text)
     text = READING.sub("", text) if RUBY.search(text) else text
     text = LINE_BREAK.sub(" ", MARKUP.sub("", text))
-    return one_line(html.unescape(BACKSLASHES.sub(lambda found: found[1] or " ", text)))
+    text = html.unescape(html.unescape(BACKSLASHES.sub(lambda found: found[1] or " ", text)))
+    return one_line(MARKUP.sub("", text) if ESCAPED.search(text) else text)
 
 
 def clean_substation(text: str) -> str:

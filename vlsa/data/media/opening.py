@@ -4,6 +4,8 @@ Used by container.py.
 """
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import av
@@ -11,8 +13,11 @@ import av.logging
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media.file_checks import encrypted, explain
+from vlsa.data.media.flac_frames import allow_all_sizes
+from vlsa.data.media.raw_frames import RATE_OPTION, stated_rate
 from vlsa.data.media.suffixes import FORMATS
 from vlsa.data.media.unread import Beginning, fragment_ends
+from vlsa.data.media.wave_words import WithWholeWords, with_whole_words
 
 ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
 """MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
@@ -31,14 +36,27 @@ def open_container(path: str) -> Any:
     Raises MediaError: why it cannot be.
     """
     try:  # an absolute path, else "take:2.mp4" is a protocol; only files, else a playlist reaches into the network
-        return _opened(os.path.abspath(path))
+        return _as_meant(os.path.abspath(path))
     except Exception as error:
         return _up_to_broken_fragments(path, error)
 
 
-def _opened(file: str | Beginning) -> Any:
-    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-    return av.open(file, options=options, metadata_errors="replace")
+def _as_meant(path: str) -> Any:
+    container = _opened(path)
+    if (whole := with_whole_words(path, container)) is not None:
+        container.close()
+        return _opened(whole)
+    if (rate := stated_rate(container)) is not None:
+        container.close()
+        return _opened(path, {RATE_OPTION: rate})
+    return container
+
+
+def _opened(file: str | Beginning | WithWholeWords, more_options: Mapping[str, str] = MappingProxyType({})) -> Any:
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **more_options}
+    container = av.open(file, options=options, metadata_errors="replace")
+    allow_all_sizes(container)
+    return container
 
 
 def _up_to_broken_fragments(path: str, error: Exception) -> Any:
@@ -59,8 +77,8 @@ def check_streams(path: str, container: Any, stream: Any | None) -> None:
             raise encrypted(path)
         if each.codec_context is not None and each.codec_context.name in MISREAD:
             raise MediaError(
-                f"{path}: audio of 24 bits in words of 32, which FFmpeg takes for floating point; it would be noise. "
-                "Save it with 24 or with 32 bits.",
+                f"{path}: audio of 24 bits in words of 32 by an old header, which FFmpeg takes for floating point; it "
+                "would be noise. Save it with 24 or with 32 bits.",
                 reason="unreadable",
             )
     if stream is None:

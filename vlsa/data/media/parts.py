@@ -4,7 +4,7 @@ Feeds container.py, which moves the time stamps of later parts behind the earlie
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vlsa.data.media.flac_frames import FlacFrames
@@ -20,7 +20,8 @@ BROADCAST_FORMATS = ("mpegts", "mpeg")
 CHAINED_FORMAT = "ogg"
 """Whose first page after a join goes on in time, by FFmpeg; the pages after it step back to their place in the part."""
 SAME_SECONDS = 0.05
-"""A page that begins so near to the start of the file begins its part."""
+"""A page that begins so near to the start of the file begins its part; so does a packet that says only when it is
+shown, which may be before earlier ones."""
 STEP_BACK_SECONDS = 0.2
 """In those formats a part starts where a stream steps back by more; pieces of one broadcast overlap by less."""
 FOLLOWS_SECONDS = 2.0
@@ -32,16 +33,25 @@ JOIN_SECONDS = 0.5
 class Parts:
     """How much later each part of a file plays than its time stamps say; found out while its packets are read."""
 
-    def __init__(self, shifts_seconds: Sequence[float] = (0.0,), format_name: str = "") -> None:
+    def __init__(
+        self,
+        shifts_seconds: Sequence[float] = (0.0,),
+        format_name: str = "",
+        first_seconds: Mapping[int, float] | None = None,
+    ) -> None:
+        """`first_seconds`: when streams begin in the file, where it is not read from its first packet on."""
         self.shifts_seconds = list(shifts_seconds)
         self._sees_all = False
         """Whether packets of all streams come by: a gap of one is no leap where another plays on."""
         self._is_broadcast = format_name in BROADCAST_FORMATS
         self._is_chained = format_name == CHAINED_FORMAT
         self._headers = FrameHeaders() if format_name == FORMAT else None
-        self._untimed = FlacFrames(format_name), RawFrames(format_name)
-        self._first: dict[int, float] = {}
+        self._flac = FlacFrames(format_name)
+        self._untimed = self._flac, RawFrames(format_name)
+        self._first = dict(first_seconds or {})
         self._latest: dict[int, float] = {}
+        """Time of decoding, of the last packet of a stream that has one."""
+        self._latest_shown: dict[int, float] = {}
         self._longest_step: dict[int, float] = {}
         self._part: dict[int, int] = {}
         self.num_seen = 1
@@ -61,7 +71,7 @@ class Parts:
         return self._is_broadcast and abs(delay_seconds) > JUMP_SECONDS
 
     def give_time(self, packet: Any) -> None:
-        """Place the packet that comes next behind those before it, if it has no time of its own and belongs there."""
+        """Place the packet that comes next behind those before it, if it has no time of its own, or a wrong one."""
         for frames in self._untimed:
             frames.place(packet)
 
@@ -72,15 +82,27 @@ class Parts:
     @property
     def is_counted_wrongly(self) -> bool:
         """Whether packets so far were longer, or shorter, than FFmpeg counted: a seek would land elsewhere."""
-        return self._headers is not None and self._headers.late_seconds != 0
+        return self._flac.is_counted_wrongly or (self._headers is not None and self._headers.late_seconds != 0)
 
-    def shift(self, stream: int, seconds: float, duration_seconds: float) -> float:
-        """What to add to the time of the next packet of a stream, given its time of decoding and its duration."""
+    def shift(
+        self, stream: int, seconds: float | None, duration_seconds: float, shown_seconds: float | None = None
+    ) -> float:
+        """What to add to the time of the next packet of a stream, given its time of decoding and its duration.
+
+        Where its time of decoding is not known (None), the one at which it is shown counts.
+        """
+        latest, near_seconds = (self._latest, RESTART_SECONDS)
+        if seconds is None:
+            assert shown_seconds is not None
+            latest, near_seconds, seconds = self._latest_shown, SAME_SECONDS, shown_seconds
         self._first.setdefault(stream, seconds)
-        step = seconds - self._latest.get(stream, seconds)
-        self._latest[stream] = seconds
-        if self._starts_part(stream, seconds, step):
+        step = seconds - latest.get(stream, seconds)
+        latest[stream] = seconds
+        self._latest_shown[stream] = seconds if shown_seconds is None else shown_seconds
+        if self._starts_part(stream, seconds, step, near_seconds):
             self._part[stream] = self._next_part(stream, seconds, step)
+            if latest is self._latest_shown:
+                self._latest.pop(stream, None)
         else:
             self._longest_step[stream] = max(self._longest_step.get(stream, 0.0), step)
         shift = self._shift_of(stream)
@@ -95,9 +117,9 @@ class Parts:
     def _shift_of(self, stream: int) -> float:
         return self.shifts_seconds[self._part.get(stream, 0)]
 
-    def _starts_part(self, stream: int, seconds: float, step: float) -> bool:
+    def _starts_part(self, stream: int, seconds: float, step: float, near_seconds: float) -> bool:
         if not self._is_broadcast:
-            is_at_start = self._is_chained or seconds < self._first[stream] + RESTART_SECONDS
+            is_at_start = self._is_chained or seconds < self._first[stream] + near_seconds
             return step < -RESTART_SECONDS and is_at_start
         if self._part.get(stream, 0) < self.num_seen - 1:  # another stream is in a later part
             later_step = step + self.shifts_seconds[self._part.get(stream, 0) + 1] - self._shift_of(stream)

@@ -8,7 +8,6 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +16,8 @@ from vlsa.data.media import closed_captions
 from vlsa.data.media.colour import is_hdr
 from vlsa.data.media.container import Source, open_media
 from vlsa.data.media.images import animation_starts
+from vlsa.data.media.raw_frames import assumed_words
+from vlsa.data.media.recorded import recorded_at
 from vlsa.data.media.render import upright_size
 from vlsa.data.media.seek_check import PacketPlaces, seeks_exactly
 from vlsa.data.media.streams import choice, choose_subtitles, text_streams, video_choice
@@ -25,8 +26,8 @@ from vlsa.data.media.unread import unread_words
 
 LONGEST_GAP_SECONDS, LONGEST_FILE_SECONDS = 86_400.0, 7 * 86_400.0
 """Between two packets, and in all; more is a damaged time stamp, which would become a million windows of nothing."""
-FIRST_YEAR = 1970
-"""Containers say 1904 or 1970 where the clock of the camera was not set."""
+SLIDE_SECONDS = 1.0
+"""Images that follow each other in more are slides: the last one is shown as long as there is audio."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class MediaFacts:
     longest_frame_seconds: float | None = None
     """Longest time between the starts of two frames: above 1 / frames_per_second where the rate varies."""
     recorded_at: str | None = None
-    """When the recording was made by the container's `creation_time`: ISO 8601 in UTC, to the second."""
+    """When the recording was made by what the container says (recorded.py): ISO 8601 in UTC, to the second."""
     subtitle_language: str | None = None
     """Of the subtitle stream whose text is read, as the container names it (ISO 639: eng)."""
     audio_index: int | None = None
@@ -66,7 +67,7 @@ class MediaFacts:
     """Whether a seek finds what reading from the start finds: not in some damaged files (seek_check.py)."""
     choices: tuple[str, ...] = ()
     """Words on what is decided where the file leaves a choice: `audio-2-of-3`; by its first frame, `deinterlaced`;
-    `closed-captions-unread`, and those of unread.py."""
+    `closed-captions-unread`, `25-assumed`, and those of unread.py."""
 
 
 @dataclass
@@ -76,6 +77,8 @@ class _Scan:
     places: PacketPlaces = field(default_factory=PacketPlaces)
     end_seconds: float = -math.inf
     last_duration_seconds: float = 0.0
+    last_byte: int = 0
+    """Of the file, behind the last of the packets."""
 
     @property
     def starts(self) -> Sequence[float]:
@@ -85,6 +88,7 @@ class _Scan:
     def add(self, start: float, duration: float, packet: Any) -> None:
         """Take note of a packet, by its seconds."""
         self.places.add(start, packet)
+        self.last_byte = max(self.last_byte, (packet.pos or 0) + packet.size)
         if start + duration >= self.end_seconds:
             self.end_seconds, self.last_duration_seconds = start + duration, duration
 
@@ -106,7 +110,8 @@ def probe(path: str | os.PathLike[str]) -> MediaFacts:
             )
         facts = _facts(source, scans, first_frame)
         container, num_parts = source.container, len(facts.shifts_seconds)
-        unread = unread_words(source.path, container.size, container.format.name, num_parts)
+        last_byte = max(scan.last_byte for scan in scans.values())
+        unread = unread_words(source.path, container.size, container.format.name, num_parts, last_byte)
         facts = replace(facts, choices=(*facts.choices, *captions, *unread))
         if source.parts.is_counted_wrongly:
             return replace(facts, seeks_exactly=False)
@@ -172,14 +177,14 @@ def _facts(source: Source, scans: dict[str, _Scan], first_frame: Any) -> MediaFa
         audio_codec=_codec(source.stream("audio")) if sound is not None else None,
         rotation_degrees=round(first_frame.rotation) % 360 if video is not None else 0,
         has_subtitles=choose_subtitles(source.container) is not None,
-        video_end_seconds=_end(video, rate) if video is not None else None,
+        video_end_seconds=_video_end(video, rate, sound) if video is not None else None,
         audio_end_seconds=_end(sound, None) if sound is not None else None,
         longest_frame_seconds=longest,
-        recorded_at=recording_time(source.container.metadata.get("creation_time", "")),
+        recorded_at=recorded_at(source.path, source.container.metadata, source.container.format.name),
         subtitle_language=_subtitle_language(source),
         audio_index=source.stream("audio").index if source.stream("audio") is not None else None,
         shifts_seconds=tuple(source.parts.shifts_seconds),
-        choices=(*_stream_choices(source), *_frame_choices(first_frame)),
+        choices=(*_stream_choices(source), *_frame_choices(first_frame), *assumed_words(source.container)),
     )
 
 
@@ -204,16 +209,6 @@ def _animation_facts(path: str | os.PathLike[str]) -> MediaFacts:
         audio_end_seconds=None,
         longest_frame_seconds=longest,
     )
-
-
-def recording_time(written: str) -> str | None:
-    """A time stamp as ISO 8601 in UTC; None for one that is not a date, or is a clock that was never set."""
-    try:
-        moment = datetime.fromisoformat(written.strip())
-        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year > FIRST_YEAR else None
 
 
 def _codec(stream: Any) -> str:
@@ -256,6 +251,12 @@ def _rate(starts: Sequence[float]) -> tuple[float | None, float | None]:
     longest = max(later - earlier for earlier, later in pairwise(ordered))
     length = ordered[-1] - ordered[0]
     return ((len(starts) - 1) / length if length > 0 else None), longest
+
+
+def _video_end(video: _Scan, rate: float | None, sound: _Scan | None) -> float:
+    end_seconds = _end(video, rate)
+    is_slides = rate is None or rate < 1 / SLIDE_SECONDS
+    return max(end_seconds, _end(sound, None)) if is_slides and sound is not None else end_seconds
 
 
 def _end(scan: _Scan, rate: float | None) -> float:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from vlsa.data.media.rolling import Block
 from vlsa.data.media.text_files import UNSEEN
 
-TIME = r"(-?)(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:(?:[.,]|:(?=\d{3}))(\d{1,9}))?"
+TIME = r"(-?)(?:(\d+)[:\uff1a])?(\d{1,2})[:\uff1a](\d{1,2})(?:(?:[.,\uff0c\uff0e]|:(?=\d{3}))(\d{1,9}))?"
+"""Colons and commas also as wide as Chinese characters."""
 TIMING = re.compile(rf"\s*(?:\d+\s+)?{TIME}\s*(?:-?->|[\u2013\u2014]>|\u2192|--&gt;)\s*{TIME}(?:\s|$)")
 """Also with arrows as editors and web pages make them of `-->`, and with the number of the cue on the same line."""
 LIKE_TIMING = re.compile(r"\d\s*-->|-->\s*-?\d")

@@ -17,12 +17,14 @@ from vlsa.data.media.rolling import Block, unrolled
 from vlsa.data.media.sami import is_sami, sami_text
 from vlsa.data.media.subrip import cue_blocks
 from vlsa.data.media.substation import CUE, substation_lines
-from vlsa.data.media.telemetry import is_telemetry, nothing_said
+from vlsa.data.media.telemetry import nothing_said
 from vlsa.data.media.text_files import read_text_guessing
 from vlsa.data.media.ttml import UnreadableTtml, is_ttml, ttml_paragraphs
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".itt", ".xml", ".sbv", ".smi", ".sami", ".sub")
 """What is read; of several files of one text, the first of these."""
+LINE_END = re.compile(r"\r*\n|\r")
+"""Also with the carriage returns of a file that was converted twice: a line would be followed by an empty one."""
 WORD_TIME = re.compile(r"<\d+:\d\d[\d:.]*>")
 
 
@@ -86,18 +88,20 @@ def read_subtitle_file(
     (text_files.py). `frames_per_second`: of the film, for MicroDVD, which counts frames. `language`: what to read of a
     file that holds several (SAMI). Raises CaptionError for an encoding that is not found out, for a file that is no
     subtitle file, for one without a single cue, for one that counts frames where nothing says their rate, and for one
-    in which a camera writes what it measures.
+    in which nothing is said (telemetry.py).
     """
     if Path(path).suffix.lower() not in SUFFIXES:
         known = ", ".join(SUFFIXES)
         raise CaptionError(f"{path}: not a subtitle file by its name; {known} are read. Convert it to .srt.")
     file = read_text_guessing(path)
-    found = _found(path, file.text.replace("\r\n", "\n").replace("\r", "\n"), frames_per_second, language)
+    found = _found(path, LINE_END.sub("\n", file.text), frames_per_second, language)
     cues = [cue for cue in found.cues if cue.text and cue.stop_seconds > cue.start_seconds]
     if not cues:
-        raise CaptionError(f"{path}: no cue with text; the video would stay without text. Fix the file, or remove it.")
-    if is_telemetry([cue.text for cue in cues]):
-        raise CaptionError(nothing_said(str(path)))
+        timing = f"{found.num_skipped} have a timing that cannot be read (00:00:01,500 --> 00:00:02,750 can)"
+        what = f"no cue with text{f'; {timing}' if found.num_skipped else ''}"
+        raise CaptionError(f"{path}: {what}; the video would stay without text. Fix the file, or remove it.")
+    if (nothing := nothing_said([cue.text for cue in cues])) is not None:
+        raise CaptionError(f"{path}: {nothing}")
     cues.sort(key=lambda cue: (cue.start_seconds, cue.stop_seconds))
     return SubtitleFile(tuple(cues), found.num_skipped, file.encoding if file.is_guess else None, found.choice)
 

@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .f4v .mov .qt .mkv .mk3d .webm .avi .divx .ts .mts .m2ts .m2t .tod .trp .mpg .mpeg .mpe .m2v .mod .vob "  # noqa: SIM905
-    ".ogv .ogm .flv .wmv .asf .3gp .3gpp .3g2 .mxf .dv .gif .rm .rmvb .nut .h264 .264 .h265 .265 .hevc .ivf".split()
+    ".mp4 .m4v .f4v .mov .qt .mkv .mk3d .webm .avi .divx .ts .mts .m2ts .m2t .tod .trp .mpg .mpeg .mpe .m2v .mod "  # noqa: SIM905
+    ".vob .ogv .ogm .flv .wmv .asf .3gp .3gpp .3g2 .mxf .dv .gif .rm .rmvb .nut .h264 .264 .h265 .265 .hevc .ivf "
+    ".dav".split()
 )
 SOUND_SUFFIXES = frozenset(
     ".wav .bwf .rf64 .w64 .mp3 .mp2 .mpga .flac .m4a .m4b .m4r .aac .ogg .oga .spx .opus .weba .mka .amr .awb .3ga "  # noqa: SIM905
@@ -22,19 +23,22 @@ MEDIA_SUFFIXES = VIDEO_SUFFIXES | SOUND_SUFFIXES
 
 BEGINNINGS = (
     b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"FLV\x01", b"0&\xb2u\x8ef\xcf\x11", b"\0\0\1\xba", b".RMF", b"#!AMR",
-    b"caff", b"wvpk", b"TTA1", b"MAC ", b"DSD ", b".snd",
+    b"caff", b"wvpk", b"TTA1", b"MAC ", b"DSD ", b".snd", b"DHAV",
 )  # fmt: skip
 """Of Matroska and WebM, Ogg, FLAC, MP3, FLV, ASF and WMV, MPEG, RealMedia, AMR, CAF, WavPack, TTA, Monkey's Audio, DSF,
-AU."""
+AU, and of Dahua's recorders."""
 CHUNKS = (
     (b"RIFF", b"AVI "),
     (b"RIFF", b"WAVE"),
+    (b"RIFF", b"CDXA"),
     (b"RF64", b"WAVE"),
     (b"BW64", b"WAVE"),
     (b"FORM", b"AIFF"),
     (b"FORM", b"AIFC"),
 )
-"""The first four bytes, and those from the eighth on, of AVI, WAV and AIFF."""
+"""The first four bytes, and those from the eighth on, of AVI, WAV, Video CDs and AIFF."""
+ANY_KIND = "application/octet-stream"
+"""Of .bin and others, whose names say nothing."""
 PACKET_STARTS = ((0, 188, 376, 564), (4, 196, 388, 580))
 """Where a transport stream has SYNC_BYTE; of cameras (AVCHD), four bytes of time stand before each packet."""
 SYNC_BYTE = 0x47
@@ -45,7 +49,7 @@ TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt",
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,mxf,dv,gif,apng,wav,mp3,flac,aac,ac3,eac3,"
     "amr,amrnb,amrwb,aiff,au,caf,w64,h261,h263,h264,hevc,vvc,av1,obu,m4v,ivf,nut,rm,gxf,wtv,dts,dtshd,truehd,mjpeg,wv,ape,"
-    "tta,tak,mpc,mpc8,oma,dsf,srt,webvtt,ass,png_pipe,jpeg_pipe,bmp_pipe,tiff_pipe,webp_pipe"
+    "tta,tak,mpc,mpc8,oma,dsf,dhav,srt,webvtt,ass,png_pipe,jpeg_pipe,bmp_pipe,tiff_pipe,webp_pipe"
 )
 """Kinds of files that FFmpeg may open: media, whatever the name says. Playlists and lists of files are not among them,
 nor are the formats that take any text for a image."""
@@ -53,8 +57,9 @@ nor are the formats that take any text for a image."""
 
 def seems_media(path: str | os.PathLike[str]) -> bool:
     """Whether a file whose name says nothing of it begins as media do. One with another known kind is not opened."""
-    kind = mimetypes.guess_type(os.fspath(path))[0] or "video/"
-    if kind.partition("/")[0] not in ("video", "audio") or not os.path.isfile(path):
+    kind = mimetypes.guess_type(os.fspath(path))[0] or ANY_KIND
+    is_open = kind == ANY_KIND or kind.partition("/")[0] in ("video", "audio")
+    if not is_open or not os.path.isfile(path):
         return False
     try:
         with open(path, "rb") as file:

@@ -1,4 +1,5 @@
-"""Subtitles in which a camera writes what it measures, and nobody says anything: drones and camcorders make them.
+"""Subtitles in which nobody says anything: a camera writes what it measures (drones, camcorders), or a web page keeps
+the places of thumbnails or data for its player.
 
 Pure functions of cues; used by subtitles.py for files and by embedded_text.py.
 """
@@ -18,12 +19,16 @@ STAMP = re.compile(rf"{DATE}[T\s]+{CLOCK}|{CLOCK}\s+{DATE}", re.IGNORECASE)
 """All of a cue of a camcorder."""
 
 
-def is_telemetry(texts: Sequence[str]) -> bool:
-    """Whether most of the cues are measurements, or dates with a time of day."""
+PLAYER = re.compile(r"\S+\.(?:jpe?g|png|webp|gif|avif)(?:[#?]\S*)?|\{\s*\"[^{}\"]+\"\s*:.*\}", re.IGNORECASE)
+"""All of a cue: sprite.jpg#xywh=0,0,160,90, or an object of JSON."""
+
+
+def nothing_said(texts: Sequence[str]) -> str | None:
+    """Why the cues say nothing: most are measurements, or dates with a time of day, or for a player; None for words."""
     num_measured = sum(bool(MEASURED.search(text) or STAMP.fullmatch(text.strip())) for text in texts)
-    return 2 * num_measured > len(texts)
-
-
-def nothing_said(where: str) -> str:
-    """What to say of such subtitles."""
-    return f"{where}: its subtitles are what a camera measured (time, place, exposure), not words; they are left out."
+    num_for_player = sum(bool(PLAYER.fullmatch(text.strip())) for text in texts)
+    if 2 * max(num_measured, num_for_player) <= len(texts):
+        return None
+    measured = "what a camera measured (time, place, exposure)"
+    what = measured if num_measured >= num_for_player else "thumbnails or data for a player"
+    return f"its subtitles are {what}, not words; they are left out."

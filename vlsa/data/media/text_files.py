@@ -32,6 +32,8 @@ UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\
 """Soft hyphens, spaces of no width, marks of direction, byte order marks."""
 NOT_A_NUMBER = ("nan", "NaN", "NAN")
 SEPARATOR_LINE = re.compile(r'\A"?sep=."?(?=\r?\n)', re.IGNORECASE)
+HALF = re.compile("[\udc80-\udcff]")
+"""A byte that is not UTF-8, as Python's `surrogateescape` has it."""
 SAMPLE_BYTES = 65_536
 """At the beginning of a file, by which UTF-16 is known."""
 LEAST_ZEROS = 0.1
@@ -84,6 +86,8 @@ def read_text_guessing(path: str | os.PathLike[str]) -> TextFile:
 def _guessed(data: bytes) -> TextFile | None:
     if b"\0" in data or data.startswith(tuple(mark for mark, _ in BYTE_ORDER_MARKS)):
         return None
+    if (mixed := _mostly_utf8(data)) is not None:
+        return TextFile(mixed, f"utf-8 with {WESTERN} in places", is_guess=True)
     high = b"".join(word for word in WORD.findall(data) if not word.isascii())
     num_high = sum(byte > 127 for byte in high)
     is_latin = num_high <= max(LATIN_SHARE * len(high), FEWEST_BYTES - 1)
@@ -100,6 +104,19 @@ def _guessed(data: bytes) -> TextFile | None:
     has_controls = sum(0x80 <= byte < 0xA0 for byte in data) > LEAST_CONTROL_SHARE * num_high
     best = from_bytes(data, cp_isolation=[SHIFT_JIS] if has_controls else list(OTHER_SCRIPTS)).best()
     return None if best is None else TextFile(str(best), best.encoding, is_guess=True)
+
+
+def _mostly_utf8(data: bytes) -> str | None:
+    """Text of UTF-8 with some bytes of western Windows, as of files that were put together; None for other bytes.
+
+    In text of another encoding, few bytes look like UTF-8.
+    """
+    text = data.decode("utf-8", "surrogateescape")
+    num_others = len(HALF.findall(text))
+    num_beyond = sum(not character.isascii() for character in text) - num_others
+    if num_beyond < max(num_others, FEWEST_BYTES // 2):
+        return None
+    return HALF.sub(lambda found: bytes([ord(found[0]) - 0xDC00]).decode(WESTERN, "replace"), text)
 
 
 def without_separator_line(text: str) -> str:

@@ -14,7 +14,7 @@ from stores import renamed, scene, write_clips
 
 from vlsa.base.errors import ConfigError, StoreError
 from vlsa.data.clip import digests_of, facts_of, sources_of
-from vlsa.data.curate import splits_file
+from vlsa.data.curate import splits_column, splits_file
 from vlsa.data.curate.groups import Groups
 from vlsa.data.curate.near_duplicates import Link
 from vlsa.data.curate.splits import one_name_a_file, parse_shares, split_by_date, split_by_share
@@ -244,6 +244,32 @@ def test_where_lines_or_store_have_changed_the_lines_of_a_splits_file_count(stor
     split_of = dict.fromkeys("abcd", "val") | ({"d": "test"} if change == "lines" else {})
     assert {clip.id: clip.split for clip in found.rows()} == split_of
     assert digests_of(found.rows("val")) == digests_of(list(found.rows("val")))
+
+
+def test_a_splits_file_whose_two_statements_disagree_is_refused(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(splits_column, "CHUNK_BYTES", 7)
+    path = tmp_path / "s.jsonl"
+    names = dict(zip("abcd", ("val", "val", "test", "train"), strict=True))
+    write_splits(path, store, [{"id": name, "split": split} for name, split in names.items()], {})
+    head, *lines = path.read_text().splitlines()
+    codes = np.frombuffer(zlib.decompress(base64.b64decode(json.loads(head)["column"]["codes"])), np.int8)
+    assert {clip.id: clip.split for clip in read_splits(path, check=True).rows()} == names
+
+    def with_codes(changed):
+        facts = json.loads(head)
+        facts["column"]["codes"] = base64.b64encode(zlib.compress(changed.astype(np.int8).tobytes())).decode()
+        path.write_text("\n".join([json.dumps(facts), *lines]) + "\n")
+
+    with_codes(np.where(codes == SPLITS.index("test"), SPLITS.index("train"), codes))  # counts differ
+    with pytest.raises(StoreError, match="first line and its other lines name different splits"):
+        read_splits(path)
+    test, train = SPLITS.index("test"), SPLITS.index("train")
+    with_codes(np.select([codes == test, codes == train], [train, test], codes))  # two clips swapped
+    assert len(read_splits(path)) == 4
+    with pytest.raises(StoreError, match="name different splits"):
+        read_splits(path, check=True)
+    done = call(f"vlsa data export {path} {tmp_path / 'out'} --format files")
+    assert done.exit_code == 2 and "name different splits" in done.stderr
 
 
 def test_clips_whose_ids_have_one_hash_are_told_apart_by_their_ids(tmp_path, monkeypatch):

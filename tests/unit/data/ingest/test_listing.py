@@ -227,3 +227,30 @@ def test_caption_tables_in_capital_letters_are_read_and_those_of_other_kinds_rep
     found = list_media(tmp_path).rejections(tmp_path)
     assert [(line.reason, line.id) for line in found] == [("sidecar", "captions.tsv"), ("sidecar", "sub/captions.xlsx")]
     assert "captions.csv" in found[0].message
+
+
+def test_files_that_may_hold_the_words_of_a_media_file_are_named_unless_it_has_text(tmp_path: Path):
+    words = {"cat.txt", "cat.docx", "cat.TextGrid", "cat.eaf", "cat.json"}
+    others = {"cat.info.json", "dog.json", "notes.txt", "cat.pdf", "captions.csv", "owl.txt", "hen.tsv"}
+    for name in ("cat.mp4", "dog.wav", "owl.mp4", "hen.mp4", *words, *others):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "cat.json").write_text('{"text": " a bell", "segments": [{"start": 1}]}')
+    (tmp_path / "dog.json").write_text('{"title": "a dog", "views": 3}')
+    (tmp_path / "hen.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\na hen\n")
+    listed = list_media(tmp_path)
+    found = listed.rejections(tmp_path, captioned={"owl.mp4": []})
+    assert {(one.id, one.reason) for one in found} == {(name, "sidecar") for name in words}
+    assert all("captions.csv (path,text" in one.message for one in found)
+
+
+@pytest.mark.parametrize("form", ["file://{folder}/my%20f%C3%A9.mp4", "file:///{folder}/my fé.mp4", "my fé.mp4"])
+def test_a_table_may_have_addresses_of_files(tmp_path: Path, form: str):
+    (tmp_path / "my fé.mp4").write_bytes(b"x")
+    (tmp_path / "captions.csv").write_text(f"path,text\n{form.format(folder=tmp_path)},a bell\n")
+    assert list(read_tables(tmp_path, list_media(tmp_path))) == ["my fé.mp4"]
+
+
+def test_a_file_of_the_same_name_in_another_folder_is_suggested():
+    names = ("2024/ferry.mp4", "2024/gate.mp4", "2023/gate.mp4")
+    assert near_name("C:\\footage\\ferry.mp4", names) == near_name("/mnt/old/ferry.mp4", names) == "2024/ferry.mp4"
+    assert near_name("/mnt/old/gate.mp4", names) is None

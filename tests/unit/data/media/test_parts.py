@@ -136,10 +136,12 @@ def test_chained_ogg_plays_one_part_after_the_other(tmp_path: Path, codec: str, 
         assert [start + onset for onset in onsets(clip.sound, RATE_HZ)] == pytest.approx(expected, abs=0.06)
 
 
-def joined_flac(folder: Path, *tones: tuple[float, float]) -> Path:
+def joined_flac(folder: Path, *tones: tuple[float, float], rates_hz: Sequence[int] = ()) -> Path:
     """FLAC files without a container, each a tone of so many seconds and Hz, one after the other."""
+    rates = list(rates_hz) or [RATE_HZ] * len(tones)
     files = [
-        write_media(folder / f"{hz:g}.flac", sound=tone(seconds, hz=hz), audio_codec="flac") for seconds, hz in tones
+        write_media(folder / f"{hz:g}.flac", sound=tone(seconds, hz=hz, rate_hz=rate), audio_codec="flac", rate_hz=rate)
+        for (seconds, hz), rate in zip(tones, rates, strict=True)
     ]
     path = folder / "joined.flac"
     path.write_bytes(b"".join(file.read_bytes() for file in files))
@@ -160,6 +162,24 @@ def test_flac_files_joined_byte_by_byte_lose_nothing_at_the_joins(tmp_path: Path
         quarters = clip.sound.reshape(10, 400)[:, :400]
         loudest = [40 * int(np.abs(np.fft.rfft(quarter * np.hanning(400))).argmax()) for quarter in quarters]
         assert loudest == [hz] * 10, (start, loudest)
+
+
+@pytest.mark.parametrize(
+    "rates_hz", [(48_000, 44_100, 8_000), (8_000, 48_000, 48_000), (11_025, 44_100, 11_025), (48_000, 48_000, 11_025)]
+)
+def test_flac_files_of_several_rates_that_were_joined_play_as_long_as_they_do(tmp_path: Path, rates_hz) -> None:
+    """FFmpeg counts samples of later ones as if they were of the first."""
+    path = joined_flac(tmp_path, (3.0, 480), (2.5, 2000), (2.2, 1000), rates_hz=rates_hz)
+    facts = probe(path)
+    assert facts.duration_seconds == pytest.approx(7.7, abs=1e-3)
+    for start, hz in [(2.5, 480), (2.75, 480), (3.0, 2000), (5.25, 2000), (5.5, 1000), (7.45, 1000)]:
+        clip = decode(
+            path, start, start + 0.25, frame_times_seconds=None, short_side_px=None, sample_rate_hz=16_000, facts=facts
+        )
+        assert clip.sound is not None
+        windows = clip.sound.reshape(10, 400)[1:-1]
+        loudest = [40 * int(np.abs(np.fft.rfft(window * np.hanning(400))).argmax()) for window in windows]
+        assert loudest == [hz] * 8, (start, loudest)
 
 
 def test_samples_of_flac_frames_are_counted_by_their_headers(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.media_files import grey, write_media
+from vlsa.base.errors import CaptionError
 from vlsa.data.ingest.scan import scan
 from vlsa.data.media.subtitles import read_subtitles
-from vlsa.data.media.telemetry import is_telemetry
+from vlsa.data.media.telemetry import nothing_said
 
 MEASURED = {
     "DJI, 2020 on": (
@@ -40,8 +41,18 @@ def test_what_a_camera_measures_is_no_text_of_its_film(tmp_path: Path, kind: str
 
 def test_words_with_numbers_and_times_among_them_are_text(tmp_path: Path):
     said = ["the home (of the brave)", "it was 2024-05-01 12:00", "2024", "GPS is on", "12:30", "ISO 100"]
-    assert not is_telemetry(said)
-    assert not is_telemetry([*said[:2], *[MEASURED["camcorder"].format(n=n) for n in range(2)]])  # as many as words
+    assert not nothing_said(said)
+    assert not nothing_said([*said[:2], *[MEASURED["camcorder"].format(n=n) for n in range(2)]])  # as many as words
     path = tmp_path / "a.srt"
     path.write_text(srt(*said))
     assert [cue.text for cue in read_subtitles(path)] == said
+
+
+@pytest.mark.parametrize("cue", ["sprite-{n}.jpg#xywh=0,{n},160,90", "thumbs/{n}.WEBP", '{{"lat": 48.{n}, "lon": 11}}'])
+def test_thumbnails_and_data_for_a_player_are_no_text(tmp_path: Path, cue: str):
+    path = tmp_path / "cat.vtt"
+    path.write_text("WEBVTT\n\n" + "".join(f"00:0{n}.000 --> 00:0{n + 1}.000\n{cue.format(n=n)}\n\n" for n in range(5)))
+    with pytest.raises(CaptionError, match="thumbnails or data for a player, not words"):
+        read_subtitles(path)
+    path.write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nopen cat.jpg\n\n00:03.000 --> 00:04.000\n{a} b: c\n")
+    assert [cue.text for cue in read_subtitles(path)] == ["open cat.jpg", "{a} b: c"]

@@ -77,6 +77,30 @@ def test_of_recordings_joined_in_a_format_that_ends_with_the_first_one_it_is_sai
     assert remark.reason == "choice" and "joined byte by byte" in remark.message
 
 
+JOINED: dict[str, dict[str, Any]] = {
+    "a.tta": {"audio_codec": "tta"},
+    "a.wv": {"audio_codec": "wavpack"},
+    "a.caf": {"audio_codec": "pcm_s16be"},
+    "a.w64": {"audio_codec": "pcm_s16le"},
+    "a.flv": {"pictures": [grey(90)] * 50, "audio_codec": "aac"},
+    "a.wmv": {"pictures": [grey(90)] * 50, "video_codec": "wmv2", "audio_codec": "libmp3lame"},
+    "a.mxf": {"pictures": [grey(90)] * 50, "video_codec": "mpeg2video", "audio_codec": "pcm_s16le"},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "tag_bytes"), [*((name, 0) for name in JOINED), ("a.tta", 100_000), ("a.wv", 100_000)]
+)
+def test_that_ffmpeg_stops_at_the_end_of_the_first_recording_is_said(tmp_path: Path, name: str, tag_bytes: int):
+    path = write_media(tmp_path / name, sound=tone(2), **JOINED[name])
+    data, seconds = path.read_bytes(), probe(path).duration_seconds
+    assert seconds == pytest.approx(2, abs=0.3) and probe(path).choices == ()
+    path.write_bytes(data + bytes(tag_bytes))
+    assert probe(path).choices == ()
+    path.write_bytes(data + bytes(tag_bytes) + data)
+    assert probe(path).choices == (LATER_RECORDINGS,)
+
+
 @pytest.mark.parametrize("flags", ["hybrid_fragmented", FRAGMENTS["movflags"], "faststart"])
 def test_a_whole_file_has_no_such_word_and_joined_fragments_that_are_read_have_none(tmp_path: Path, flags: str):
     path = film(tmp_path / "a.mp4", container_options={"movflags": flags})

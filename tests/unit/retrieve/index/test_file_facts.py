@@ -7,7 +7,7 @@ import pytest
 from followed_folder import follow
 from media_files import write_media
 
-from vlsa.data.media.probe import recording_time
+from vlsa.data.media.recorded import recording_time
 from vlsa.retrieve.index.file_facts import FileFacts
 from vlsa.retrieve.index.index import Index
 from vlsa.retrieve.index.source import SourceFile
