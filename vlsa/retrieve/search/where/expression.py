@@ -14,8 +14,6 @@ Kind = Literal["number", "text", "date", "boolean"]
 Columns = Mapping[str, Kind]
 """The columns that a filter may name."""
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
-OPPOSITE: Mapping[str, Operator] = {"=": "!=", "!=": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
-"""What is true exactly where the operator is false."""
 
 
 @dataclass(frozen=True)
