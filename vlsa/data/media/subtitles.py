@@ -73,11 +73,6 @@ class _Found:
     choice: str = ""
 
 
-def read_subtitles(path: str | os.PathLike[str]) -> list[TimedText]:
-    """The cues of a subtitle file by start time: those of `read_subtitle_file`."""
-    return list(read_subtitle_file(path).cues)
-
-
 def read_subtitle_file(
     path: str | os.PathLike[str], *, frames_per_second: float | None = None, language: str | None = None
 ) -> SubtitleFile:

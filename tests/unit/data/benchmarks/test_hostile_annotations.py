@@ -11,6 +11,7 @@ import pytest
 from data_sets import CLASSES, Importer
 from hostile_files import damaged_bytes, only_errors_of_ours, put_pipe, time_limit, variants
 
+from tests.subtitles import read_subtitles
 from vlsa.base.errors import CaptionError, ManifestError
 from vlsa.data.benchmarks.files import open_file
 from vlsa.data.benchmarks.pickles import read_pickle
@@ -18,7 +19,6 @@ from vlsa.data.benchmarks.requests import Source
 from vlsa.data.ingest import manifest
 from vlsa.data.ingest.captions import read_caption_table
 from vlsa.data.ingest.scan import scan
-from vlsa.data.media.subtitles import read_subtitles
 
 VAST = [{"video_id": "video0_1_2", "desc": ["a cat", "a dog"], "subtitle": "meow"}]
 DOCUMENTS: dict[str, tuple[str, Any, dict[str, str]]] = {

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.subtitles import read_subtitles
 from vlsa.base.errors import CaptionError
 from vlsa.data.ingest.captions import CaptionRow, read_caption_table
-from vlsa.data.media.subtitles import TimedText, clean_substation, clean_text, read_subtitle_file, read_subtitles
+from vlsa.data.media.subtitles import TimedText, clean_substation, clean_text, read_subtitle_file
 
 SRT = """1
 00:00:01,500 --> 00:00:02,750

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.subtitles import read_subtitles
 from vlsa.base.errors import CaptionError
-from vlsa.data.media.subtitles import read_subtitle_file, read_subtitles
+from vlsa.data.media.subtitles import read_subtitle_file
 
 VTT = "WEBVTT\n\n00:01.000 --> 00:02.500\na bell\nrings\n\nNOTE nobody\n\n00:03.000 --> 00:04.000\na dog\n"
 SRT = "1\n00:00:01,000 --> 00:00:02,500\na bell\nrings\n\n2\n00:00:03,000 --> 00:00:04,000\na dog\n"

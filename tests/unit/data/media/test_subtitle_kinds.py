@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.media_files import tone, write_media
+from tests.subtitles import read_subtitles
 from vlsa.base.errors import CaptionError
 from vlsa.data.ingest.scan import scan
-from vlsa.data.media.subtitles import TimedText, read_subtitle_file, read_subtitles
+from vlsa.data.media.subtitles import TimedText, read_subtitle_file
 from vlsa.data.media.ttml import ttml_paragraphs
 
 XML = '<?xml version="1.0" encoding="utf-8"?>\n'

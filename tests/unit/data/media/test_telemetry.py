@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.media_files import grey, write_media
+from tests.subtitles import read_subtitles
 from vlsa.base.errors import CaptionError
 from vlsa.data.ingest.scan import scan
-from vlsa.data.media.subtitles import read_subtitles
 from vlsa.data.media.telemetry import nothing_said
 
 MEASURED = {
