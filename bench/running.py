@@ -141,7 +141,8 @@ def _job(case: Case, num_clips: int, equal_clips: int, options: argparse.Namespa
 
 
 def _config(options: argparse.Namespace) -> Config:
-    return override(recipe(options.recipe or ("tiny" if options.small else "paper")), options.assignments)
+    name = options.recipe or ("tiny/paper-objective" if options.small else "paper")
+    return override(recipe(name), options.assignments)
 
 
 def hand_over(results: Results) -> None:
