@@ -84,8 +84,8 @@ def test_shards_of_media_are_unpacked_imported_and_prepared(tmp_path, monkeypatc
 def test_the_help_lists_every_data_set_with_a_line():
     shown = call("vlsa import --help").stdout
     for name, adapter in ADAPTERS.items():
-        assert any(line.split(maxsplit=1) == [name, adapter.about] for line in shown.splitlines()), name
-    assert max(map(len, shown.splitlines())) <= 120
+        assert f" {name} {adapter.about} " in " ".join(shown.split()), name  # a long line goes on in the next
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,6 @@ def test_every_kind_of_file_that_is_taken_up_is_tried_here():
     }
     same |= {".ogm": ".ogv", ".bwf": ".wav", ".rf64": ".wav", ".mpga": ".mp3", ".m4r": ".m4a", ".spx": ".ogg"}
     same |= {".awb": ".amr", ".3ga": ".3gp", ".264": ".h264", ".265": ".hevc", ".h265": ".hevc", ".snd": ".au"}
-    in_test_endings = {".nut", ".ivf", ".h264", ".hevc", ".w64", ".au", ".wv", ".tta"}
+    in_test_endings = {".nut", ".ivf", ".h264", ".hevc", ".w64", ".au", ".wv", ".tta", ".dav"}
     cannot_be_written = {".rm", ".rmvb", ".ape", ".dsf", ".dts"}
     assert {same.get(suffix, suffix) for suffix in MEDIA_SUFFIXES} <= tried | in_test_endings | cannot_be_written
