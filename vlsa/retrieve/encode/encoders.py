@@ -7,7 +7,9 @@ Axes: B rows of a forward pass, D width of the matching space.
 """
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from vlsa.model.vlsa import VLSA
 
 __all__ = ["Encoder", "Media", "VlsaEncoder", "load", "load_run"]
+
+FEW_TEXTS = 8
+_THREADS = threading.Lock()
 
 
 def load(run_path: str | Path, device: torch.device | str | None = None, *, sampling: Sampling = COVERING) -> Encoder:
@@ -59,6 +64,23 @@ def load(run_path: str | Path, device: torch.device | str | None = None, *, samp
 
 def _place(device: torch.device | str | None) -> torch.device:
     return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+@contextmanager
+def _threads_for(modality: str, batch: Batch) -> Iterator[None]:
+    """A query of a few texts is encoded on one thread: the others wait for more work in a loop for a while (OpenMP),
+    and would keep the processor from the comparison with the windows, which comes next, on threads of NumPy.
+    """
+    if modality != "text" or len(batch) > FEW_TEXTS:
+        yield
+        return
+    with _THREADS:
+        num_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(num_threads)
 
 
 def load_run(run_path: str | Path, device: torch.device | str | None = None, *, fast: bool = False) -> "VlsaEncoder":
@@ -116,7 +138,7 @@ class VlsaEncoder(BatchEncoder):
         was_training = self.model.training
         self.model.eval()
         # Not inference_mode: a table cached in it would break the next training step.
-        with torch.no_grad(), self.model.low_precision():
+        with torch.no_grad(), self.model.low_precision(), _threads_for(modality, batch):
             vectors = getattr(self.model, f"encode_{modality}")(batch.to(device)).float().cpu().numpy()
         self.model.train(was_training)
         return vectors

@@ -110,6 +110,25 @@ def test_each_modality_is_encoded_by_itself(encoder):
     assert not np.allclose(encoder.encode_audio([clip]), encoder.encode_audio([mixed]))
 
 
+def test_a_query_is_encoded_on_one_thread_and_many_texts_on_all(encoder, monkeypatch):
+    encode, seen = encoder.model.encode_text, []
+    noting = VlsaEncoder(encoder.model, encoder.tokenizer, batch_size=30)
+
+    def noted(batch):
+        seen.append(torch.get_num_threads())
+        return encode(batch)
+
+    monkeypatch.setattr(encoder.model, "encode_text", noted)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        few, many = noting.encode_text(["a bell rings"]), noting.encode_text(["a bell rings"] * 30)
+        assert (seen, torch.get_num_threads()) == ([1, 2], 2)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(few, many[:1], atol=1e-6)
+
+
 def test_encoding_leaves_a_training_model_in_training(encoder):
     encoder.model.train()
     encoder.encode_text(WORDS)
