@@ -13,11 +13,12 @@ import av.logging
 
 from vlsa.base.errors import MediaError
 from vlsa.data.media.file_checks import encrypted, explain
+from vlsa.data.media.file_view import FileView
 from vlsa.data.media.flac_frames import allow_all_sizes
 from vlsa.data.media.raw_frames import RATE_OPTION, stated_rate
 from vlsa.data.media.suffixes import FORMATS
 from vlsa.data.media.unread import Beginning, fragment_ends
-from vlsa.data.media.wave_words import WithWholeWords, with_whole_words
+from vlsa.data.media.wave_words import with_whole_words
 
 ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms", "drmt"})
 """MP4 sample entries of protected streams. (FFmpeg mostly shows it by a mark on each packet.)"""
@@ -52,7 +53,7 @@ def _as_meant(path: str) -> Any:
     return container
 
 
-def _opened(file: str | Beginning | WithWholeWords, more_options: Mapping[str, str] = MappingProxyType({})) -> Any:
+def _opened(file: str | FileView, more_options: Mapping[str, str] = MappingProxyType({})) -> Any:
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **more_options}
     container = av.open(file, options=options, metadata_errors="replace")
     allow_all_sizes(container)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+from vlsa.data.media.file_view import FileView
 from vlsa.data.media.raw_frames import ASSUMED
 
 LATER_RECORDINGS = "later-recordings-unread"
@@ -45,32 +46,20 @@ MESSAGES = {
 }
 
 
-class Beginning:
-    """A file as if it ended after some bytes; what PyAV needs of one."""
+class Beginning(FileView):
+    """A file as if it ended after some bytes."""
 
     def __init__(self, path: str, size: int) -> None:
-        self.name, self._size = path, size
-        self._file = open(path, "rb")  # noqa: SIM115
+        super().__init__(path)
+        self._size = size
 
     def read(self, size: int) -> bytes:
         """The next bytes."""
-        return self._file.read(max(min(size, self._size - self._file.tell()), 0))
+        return super().read(max(min(size, self._size - self.tell()), 0))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a place."""
-        return self._file.seek(self._size + offset) if whence == os.SEEK_END else self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """The place."""
-        return self._file.tell()
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._file.close()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):  # PyAV closes no file that it was given
-            self._file.close()
+        return super().seek(self._size + offset) if whence == os.SEEK_END else super().seek(offset, whence)
 
 
 def fragment_ends(path: str) -> list[int]:

@@ -4,10 +4,11 @@ FFmpeg takes such a word for as long as its samples need (or for floating point)
 if all bits of a word counted, of which the lower ones are zero. Used by opening.py.
 """
 
-import os
 import re
 import struct
 from typing import Any
+
+from vlsa.data.media.file_view import FileView
 
 FORMATS = ("wav", "w64")
 HEADER_BYTES = 65_536
@@ -19,17 +20,16 @@ VALID_BITS_PLACE = 18
 """Of the samples, in the chunk."""
 
 
-class WithWholeWords:
-    """Such a file with another number of bits in its header; what PyAV needs of a file."""
+class WithWholeWords(FileView):
+    """Such a file with another number of bits in its header."""
 
     def __init__(self, path: str, place: int, value: bytes) -> None:
-        self.name, self._place, self._value = path, place, value
-        self._file = open(path, "rb")  # noqa: SIM115
+        super().__init__(path)
+        self._place, self._value = place, value
 
     def read(self, size: int) -> bytes:
         """The next bytes."""
-        start = self._file.tell()
-        data = self._file.read(size)
+        start, data = self.tell(), super().read(size)
         if start + len(data) <= self._place or start >= self._place + len(self._value):
             return data
         changed = bytearray(data)
@@ -37,22 +37,6 @@ class WithWholeWords:
             if 0 <= number < len(changed):
                 changed[number] = byte
         return bytes(changed)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """The place."""
-        return self._file.tell()
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._file.close()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):  # PyAV closes no file that it was given
-            self._file.close()
 
 
 def with_whole_words(path: str, container: Any) -> WithWholeWords | None:
